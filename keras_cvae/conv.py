@@ -1,0 +1,109 @@
+"""Convolutional networks: labels are constant planes beside the channels, and entries beside z.
+
+The defaults are the network of TensorFlow's convolutional VAE tutorial, with "same" padding: two
+convolutions of stride 2 down, two transposed ones up, for images of any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_cvae import networks
+
+
+def build_conv_encoder(
+    input_shape: Sequence[int],
+    condition=None,
+    latent_dim: int = 2,
+    *,
+    filters: Sequence[int] = (32, 64),
+    kernel_size: int = 3,
+    activation="relu",
+) -> keras.Model:
+    """Builds a convolutional encoder q(z | x, y).
+
+    Args:
+        input_shape: Shape of one image, `(height, width, channels)` or `(height, width)`.
+        condition: A number of classes, a condition, or None for a plain VAE.
+        latent_dim: Size of z.
+        filters: Filters of each convolution; each halves the image.
+        kernel_size: Size of the kernels.
+        activation: Activation of the convolutions.
+
+    Returns:
+        A model `[image, label]` (or `image`) to `[z_mean, z_log_var]`, each `(batch, latent_dim)`.
+
+    Raises:
+        ValueError: If `input_shape` is no image's.
+    """
+    height, width, channels = _image_shape(input_shape)
+    inputs, x, one_hot = networks.encoder_inputs(input_shape, condition)
+    if len(input_shape) == 2:
+        x = keras.layers.Reshape((height, width, channels))(x)
+    x = networks.join_planes(x, one_hot)
+    for count in filters:
+        x = keras.layers.Conv2D(
+            count, kernel_size, strides=2, padding="same", activation=activation
+        )(x)
+    return networks.ImageModel(inputs, networks.posterior(x, latent_dim), name="encoder")
+
+
+def build_conv_decoder(
+    input_shape: Sequence[int],
+    condition=None,
+    latent_dim: int = 2,
+    *,
+    filters: Sequence[int] = (32, 64),
+    kernel_size: int = 3,
+    activation="relu",
+) -> keras.Model:
+    """Builds a convolutional decoder p(x | z, y).
+
+    A dense layer makes a small image of `filters[0]` channels, each transposed convolution doubles
+    it, and what is larger than the image is cropped.
+
+    Args:
+        input_shape: Shape of one image, `(height, width, channels)` or `(height, width)`.
+        condition: A number of classes, a condition, or None for a plain VAE.
+        latent_dim: Size of z.
+        filters: The encoder's; the decoder mirrors them.
+        kernel_size: Size of the kernels.
+        activation: Activation of all layers but the last.
+
+    Returns:
+        A model `[z, label]` (or `z`) to likelihood parameters of shape `(batch, *input_shape)`.
+
+    Raises:
+        ValueError: If `input_shape` is no image's.
+    """
+    height, width, channels = _image_shape(input_shape)
+    scale = 2 ** len(filters)
+    rows, columns = -(-height // scale), -(-width // scale)
+    inputs, z, one_hot = networks.decoder_inputs(latent_dim, condition)
+    x = networks.join(z, one_hot)
+    x = keras.layers.Dense(rows * columns * filters[0], activation=activation)(x)
+    x = keras.layers.Reshape((rows, columns, filters[0]))(x)
+    for count in reversed(filters):
+        x = keras.layers.Conv2DTranspose(
+            count, kernel_size, strides=2, padding="same", activation=activation
+        )(x)
+    x = keras.layers.Conv2DTranspose(
+        channels, kernel_size, padding="same", dtype="float32", name="parameters"
+    )(x)
+    surplus = rows * scale - height, columns * scale - width
+    if any(surplus):
+        x = keras.layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), dtype="float32")(x)
+    if len(input_shape) == 2:
+        x = keras.layers.Reshape(tuple(input_shape), dtype="float32")(x)
+    return keras.Model(inputs, x, name="decoder")
+
+
+def _image_shape(input_shape) -> tuple[int, int, int]:
+    if len(input_shape) not in (2, 3):
+        raise ValueError(
+            "A convolutional network needs `input_shape` (height, width, channels) or "
+            f'(height, width); network="dense" takes vectors. Received: {tuple(input_shape)}'
+        )
+    return (*input_shape, 1) if len(input_shape) == 2 else tuple(input_shape)
