@@ -136,7 +136,8 @@ class CVAE(networks.ImageModel):
             **kwargs: As for `keras.Model.evaluate`, but not `sample_weight`.
 
         Returns:
-            The loss, or with `return_dict=True` a dict of all terms, in nats per example.
+            With `return_dict=True` a dict of `loss`, `reconstruction` and `kl`; else a list of the
+            loss and the other two. In nats per example.
 
         Raises:
             ValueError: If the data is not what the model takes.

@@ -27,7 +27,8 @@ def normal_log_prob(z, mean=0.0, log_var=0.0):
         Tensor of shape `(...)`, in nats.
     """
     log_var = ops.clip(ops.convert_to_tensor(log_var), -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
-    return -0.5 * ops.sum(LOG_2_PI + log_var + ops.square(z - mean) * ops.exp(-log_var), axis=-1)
+    squared = ops.square(ops.subtract(z, mean)) * ops.exp(-log_var)
+    return -0.5 * ops.sum(LOG_2_PI + log_var + squared, axis=-1)
 
 
 def normal_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0):
@@ -48,8 +49,8 @@ def normal_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0):
         [Kingma and Welling, 2014, appendix B](https://arxiv.org/abs/1312.6114).
     """
     prior_log_var = ops.clip(ops.convert_to_tensor(prior_log_var), -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
-    log_ratio = ops.minimum(log_var - prior_log_var, LOG_VAR_LIMIT)
-    distance = ops.square(mean - prior_mean) * ops.exp(-prior_log_var)
+    log_ratio = ops.minimum(ops.subtract(log_var, prior_log_var), LOG_VAR_LIMIT)
+    distance = ops.square(ops.subtract(mean, prior_mean)) * ops.exp(-prior_log_var)
     return 0.5 * ops.sum(ops.expm1(log_ratio) - log_ratio + distance, axis=-1)
 
 

@@ -49,11 +49,12 @@ def arrange(data, conditional: bool):
     if isinstance(x, dict):
         found = {**x, "label": y} if y is not None and "label" not in x else x
         wanted = ["image", "label"] if conditional else ["image"]
-        if not set(wanted) <= set(found) or (found is x and y is not None and conditional):
+        targets = conditional and y is not None and found is x
+        if not set(wanted) <= set(found) or targets:
             raise ValueError(
                 f"A dict must hold {wanted}, with no targets beside it. Received: {sorted(found)}"
             )
-        return {name: found[name] for name in wanted}
+        return found if conditional else found["image"]
     parts = list(x) if isinstance(x, (list, tuple)) else [x]
     if not conditional:
         if len(parts) != 1:

@@ -33,7 +33,7 @@ def reparameterize(inputs, seed):
     Reference:
         [Kingma and Welling, 2014](https://arxiv.org/abs/1312.6114).
     """
-    mean, log_var = inputs
+    mean, log_var = map(ops.convert_to_tensor, inputs)
     log_var = ops.minimum(log_var, divergences.LOG_VAR_LIMIT)
     eps = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=seed)
     return mean + ops.exp(0.5 * log_var) * eps
@@ -165,7 +165,6 @@ class KLDivergence(keras.layers.Layer):
             dtype="float32",
             name="beta",
         )
-        self.built = True
 
     def _analytic(self, z_mean, z_log_var, *_):
         return self.prior.kl(z_mean, z_log_var)
@@ -177,6 +176,10 @@ class KLDivergence(keras.layers.Layer):
                 "Received: two tensors"
             )
         return divergences.normal_log_prob(z, z_mean, z_log_var) - self.prior.log_prob(z)
+
+    def build(self, input_shape):
+        self.prior.build(input_shape[0])
+        self.built = True
 
     def call(self, inputs):
         kl = ops.mean(self._kl(*inputs))
@@ -230,6 +233,7 @@ class ReconstructionLoss(keras.layers.Layer):
                 f"The decoder must return the shape of an image, {tuple(pixels[1:])}. "
                 f"Received: {tuple(parameters[1:])}"
             )
+        self.likelihood.build(parameters)
         self.built = True
 
     def call(self, inputs):

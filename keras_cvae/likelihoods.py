@@ -37,7 +37,7 @@ class Bernoulli(keras.layers.Layer):
 
     def log_prob(self, x, parameters):
         """Log-likelihood of `x`, shape `(batch, ...)`: a tensor of shape `(batch,)`, in nats."""
-        return _sum_over_pixels(x * parameters - ops.softplus(parameters))
+        return _sum_over_pixels(ops.multiply(x, parameters) - ops.softplus(parameters))
 
     def mean(self, parameters):
         """Mean of the pixels, in [0, 1], of the shape of `parameters`."""
@@ -83,7 +83,7 @@ class Gaussian(keras.layers.Layer):
     def log_prob(self, x, parameters):
         """Log-density of `x`, shape `(batch, ...)`: a tensor of shape `(batch,)`, in nats."""
         log_variance = ops.convert_to_tensor(self.log_variance)
-        squared = ops.square(x - parameters) * ops.exp(-log_variance)
+        squared = ops.square(ops.subtract(x, parameters)) * ops.exp(-log_variance)
         return -0.5 * _sum_over_pixels(LOG_2_PI + log_variance + squared)
 
     def mean(self, parameters):
@@ -93,7 +93,8 @@ class Gaussian(keras.layers.Layer):
     def sample(self, parameters, seed=None):
         """Pixels drawn around `parameters`, of the same shape."""
         noise = keras.random.normal(ops.shape(parameters), seed=seed)
-        return parameters + ops.exp(0.5 * ops.convert_to_tensor(self.log_variance)) * noise
+        deviation = ops.exp(0.5 * ops.convert_to_tensor(self.log_variance))
+        return ops.add(parameters, deviation * noise)
 
     def get_config(self):
         config = {"variance": self.initial_variance, "learn_variance": self.learn_variance}

@@ -89,9 +89,12 @@ def build_cvae(
         kept_label = conditions.LabelDropout(label_dropout, name="label_dropout")(label)
 
     z_mean, z_log_var = encoder(_with(pixels, kept_label))
-    z = layers.Sampling(name="sampling")([z_mean, z_log_var])
+    sampling = layers.Sampling(name="sampling")
     kl = layers.KLDivergence(beta, estimator, prior, name="kl")
-    _, _, z = kl([z_mean, z_log_var, z])
+    if estimator == "analytic":
+        z = sampling(kl([z_mean, z_log_var]))
+    else:
+        _, _, z = kl([z_mean, z_log_var, sampling([z_mean, z_log_var])])
     parameters = decoder(_with(z, kept_label))
     outputs = layers.ReconstructionLoss(likelihood, name="reconstruction")([pixels, parameters])
     return CVAE(_with(image, label), outputs, name=name)

@@ -25,8 +25,8 @@ class ImageModel(keras.Model):
 
     def call(self, inputs, training=None, mask=None):
         if isinstance(inputs, dict):
-            inputs = {**inputs, "image": _to_unit_interval(inputs["image"])}
-        elif isinstance(inputs, (list, tuple)):
+            inputs = [inputs[tensor.name] for tensor in self.inputs]
+        if isinstance(inputs, (list, tuple)):
             inputs = [_to_unit_interval(inputs[0]), *inputs[1:]]
         else:
             inputs = _to_unit_interval(inputs)

@@ -1,0 +1,298 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_cvae import cli, datasets
+
+TINY = ["--hidden-units", "16", "--latent-dim", "2", "--batch-size", "256"]
+PICTURES = [*cli.PICTURES, *cli.DIAGRAMS]
+
+
+def run_cli(*args):
+    with pytest.raises(SystemExit) as exit:
+        cli.main([str(arg) for arg in args])
+    return exit.value.code or 0
+
+
+def refused(capsys, *args):
+    """The one line on stderr that bad input ends with."""
+    capsys.readouterr()
+    assert run_cli(*args) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("keras-cvae: ") and error.count("\n") == 1 and error.endswith("\n")
+    return error
+
+
+def epochs_of(run):
+    with open(run / "history.csv") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    run = tmp_path_factory.mktemp("cli") / "runs" / "tiny"
+    assert run_cli("train", "--out", run, "--epochs", 2, *TINY) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory):
+    """A data set of vectors in two classes, as an .npz file."""
+    path = tmp_path_factory.mktemp("toys") / "toys.npz"
+    x = np.random.default_rng(0).random((40, 6)).astype("float32")
+    y = np.arange(40) % 2
+    np.savez(path, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
+    return path
+
+
+def test_a_run_holds_everything(run):
+    files = {"model.keras", "config.json", "history.csv", "metrics.json", *PICTURES}
+    assert {path.name for path in run.iterdir()} == files
+    for name in PICTURES:
+        with Image.open(run / name) as picture:
+            picture.load()
+            assert picture.format == "PNG" and np.ptp(np.asarray(picture.convert("L"))) > 0
+
+    config = json.loads((run / "config.json").read_text())
+    digits = datasets.load("digits")
+    assert config["data"]["name"] == "digits"
+    assert config["data"]["digest"] == datasets.digest(digits)
+    assert config["class_names"] == list(digits.class_names)
+    assert config["image_shape"] == [8, 8, 1]
+    assert config["model"]["hidden_units"] == [16] and config["model"]["label_dropout"] == 0.1
+    assert config["training"]["epochs"] == 2 and config["training"]["seed"] == 0
+    assert config["backend"] == keras.backend.backend()
+    assert {"python", "keras", "keras_cvae", "numpy", config["backend"]} <= set(config["versions"])
+
+
+def test_numbers_of_a_run(run, capsys):
+    rows = epochs_of(run)
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert float(rows[1]["loss"]) < float(rows[0]["loss"])
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["elbo"] == pytest.approx(-metrics["reconstruction"] - metrics["kl"])
+    assert metrics["elbo"] == pytest.approx(-float(rows[1]["val_loss"]), abs=0.3)
+
+    digits = datasets.load("digits")
+    model = keras.saving.load_model(run / "model.keras")
+    loss = model.evaluate([digits.x_test, digits.y_test], verbose=0)[0]
+    assert metrics["elbo"] == pytest.approx(-loss, abs=0.3)
+    capsys.readouterr()
+    assert run_cli("evaluate", run) == 0
+    assert json.loads(capsys.readouterr().out)["elbo"] == pytest.approx(-loss, abs=0.3)
+
+
+def test_train_never_overwrites(run, capsys):
+    before = (run / "model.keras").read_bytes()
+    assert "--force" in refused(capsys, "train", "--out", run)
+    assert (run / "model.keras").read_bytes() == before
+
+
+def test_train_force_replaces_only_what_it_wrote(tmp_path, run, toys, capsys):
+    folder = tmp_path / "run"
+    arguments = ["train", "--data", toys, "--out", folder, "--epochs", 1, *TINY]
+    assert run_cli(*arguments) == 0
+    (folder / "notes.txt").write_text("mine")
+    (folder / "metrics.json").write_text("old")
+    refused(capsys, *arguments, "--force", "--likelihood", "poison")
+    assert (folder / "metrics.json").read_text() == "old"  # nothing is lost to a mistake
+    assert run_cli(*arguments, "--force") == 0
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert json.loads((folder / "metrics.json").read_text())["images"] == 10
+
+
+def test_train_leaves_other_folders_alone(tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    assert "is no run" in refused(capsys, "train", "--out", tmp_path, "--force", *TINY)
+    assert (tmp_path / "config.json").read_text() == "{}"
+
+
+def test_the_default_run_folder_and_one_seed_one_result(tmp_path, toys, monkeypatch):
+    metrics = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        assert run_cli("train", "--data", toys, "--epochs", 1, *TINY) == 0
+        file = folder / "runs" / "toys" / "metrics.json"
+        metrics.append(json.loads(file.read_text())["elbo"])
+    assert metrics[0] == pytest.approx(metrics[1], rel=1e-5)
+
+
+def test_an_unconditional_model(tmp_path, toys, capsys):
+    folder = tmp_path / "run"
+    options = ["--unconditional", "--likelihood", "gaussian", "--beta", 0.5, "--activation", "tanh"]
+    train = ["train", "--data", toys, "--out", folder, "--epochs", 1]
+    assert run_cli(*train, *TINY, *options) == 0
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["elbo"] == pytest.approx(-metrics["reconstruction"] - metrics["kl"])
+    assert run_cli("generate", folder, "--count", 5, "--out", tmp_path / "a.npz") == 0
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["images"].shape == (5, 6) and set(arrays["labels"]) == {-1}
+    assert run_cli("generate", folder, "--out", tmp_path / "a.png") == 0
+    assert run_cli("reconstruct", folder, "--out", tmp_path / "b.png") == 0
+    generate = ["generate", folder, "--label", 1, "--out", tmp_path / "c.png"]
+    assert "without a condition" in refused(capsys, *generate)
+
+
+def test_generate_arrays(run, tmp_path):
+    generate = ["generate", run, "--count", 12, "--out"]
+    assert run_cli(*generate, tmp_path / "all.npz") == 0
+    assert run_cli(*generate, tmp_path / "two.npz", "--label", 3, "--label", 8, "--seed", 1) == 0
+    assert run_cli(*generate, tmp_path / "same.npz", "--label", 3, "--label", 8, "--seed", 1) == 0
+    assert run_cli(*generate, tmp_path / "none.npz", "--label", -1) == 0
+    files = {name: np.load(tmp_path / f"{name}.npz") for name in ("all", "two", "same", "none")}
+    for arrays in files.values():
+        assert arrays["images"].shape == (12, 8, 8, 1)
+        assert 0 <= arrays["images"].min() and arrays["images"].max() <= 1
+    assert files["all"]["labels"].tolist() == [*range(10), 0, 1]
+    assert files["two"]["labels"].tolist() == [3, 8] * 6
+    assert set(files["none"]["labels"]) == {-1}
+    np.testing.assert_array_equal(files["two"]["images"], files["same"]["images"])
+
+    model = keras.saving.load_model(run / "model.keras")
+    np.testing.assert_allclose(
+        files["two"]["images"], model.generate([3, 8] * 6, seed=1), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_generate_pictures(run, tmp_path, capsys):
+    out = tmp_path / "new" / "eights.png"
+    assert run_cli("generate", run, "--label", 8, "--out", out) == 0
+    assert Image.open(out).width > 100
+    assert "--force" in refused(capsys, "generate", run, "--out", out)
+    size = Image.open(out).size
+    assert run_cli("generate", run, "--out", out, "--force") == 0
+    assert Image.open(out).size != size
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_generate_takes_class_names_and_warns_in_a_line(run, tmp_path, capsys):
+    folder = tmp_path / "run"
+    train = ["train", "--out", folder, "--epochs", 1, "--label-dropout", 0]
+    assert run_cli(*train, *TINY) == 0
+    config = json.loads((folder / "config.json").read_text())
+    config["class_names"][8] = "eight"
+    (folder / "config.json").write_text(json.dumps(config))
+    assert run_cli("generate", folder, "--label", "eight", "--out", tmp_path / "a.npz") == 0
+    assert set(np.load(tmp_path / "a.npz")["labels"]) == {8}
+    capsys.readouterr()
+    assert run_cli("generate", folder, "--label", -1, "--out", tmp_path / "b.npz") == 0
+    error = capsys.readouterr().err
+    assert error.startswith("keras-cvae: ") and "label_dropout" in error and error.count("\n") == 1
+
+
+def test_reconstruct(run, tmp_path):
+    reconstruct = ["reconstruct", run, "--count", 4, "--out"]
+    assert run_cli(*reconstruct, tmp_path / "a.npz", "--as-label", 8) == 0
+    digits = datasets.load("digits")
+    with np.load(tmp_path / "a.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], digits.x_test[:4])
+        np.testing.assert_array_equal(arrays["labels"], digits.y_test[:4])
+        assert set(arrays["as_labels"]) == {8}
+        as_eights = arrays["reconstructed"]
+    assert run_cli(*reconstruct, tmp_path / "b.npz", "--data", "digits") == 0
+    assert not np.allclose(np.load(tmp_path / "b.npz")["reconstructed"], as_eights)
+    assert run_cli(*reconstruct, tmp_path / "a.png", "--as-label", 8) == 0
+    assert Image.open(tmp_path / "a.png").width > 100
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--data", "digit"], "did you mean 'digits'"),
+        (["--network", "denze"], "Did you mean 'dense'"),
+        (["--filters", "8"], "takes ['hidden_units'"),
+        (["--hidden-units", "5;5"], "integers with ','"),
+        (["--image-size", "big"], "integers with 'x'"),
+        (["--image-size", "8x8x8"], "pair (height, width)"),
+        (["--latent-dim", "0"], "`latent_dim`"),
+        (["--label-dropout", "2"], "`label_dropout`"),
+        (["--unconditional", "--label-dropout", "0.5"], "`label_dropout` needs a `condition`"),
+        (["--likelihood", "poison"], "`likelihood`"),
+        (["--binarize", "no"], "`binarize`"),
+        (["--beta", "nan"], "`beta`"),
+        (["--activation", "nope"], "nope"),
+    ],
+)
+def test_bad_settings_leave_no_folder(tmp_path, capsys, arguments, message):
+    assert message in refused(capsys, "train", "--out", tmp_path / "run", *arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_diverges_keeps_the_last_good_model(tmp_path, toys, capsys):
+    train = ["train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, "--latent-dim", 2]
+    assert run_cli(*train, "--learning-rate", 1e30) == 2
+    assert "--learning-rate" in capsys.readouterr().err.splitlines()[-1]
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert all(np.isfinite(weights).all() for weights in model.get_weights())
+
+
+def test_bad_files(run, tmp_path, toys, capsys):
+    out = tmp_path / "a.png"
+    label = ["generate", run, "--out", out, "--label"]
+    assert "'10'" in refused(capsys, *label, 10)
+    assert "is no run" in refused(capsys, "generate", tmp_path, "--out", out)
+    assert "is no run" in refused(capsys, "evaluate", tmp_path / "none")
+    assert ".png or .npz" in refused(capsys, "generate", run, "--out", tmp_path / "a.gif")
+    assert "shape" in refused(capsys, "reconstruct", run, "--data", toys, "--out", out)
+    assert "toys.npz" in refused(capsys, "train", "--out", toys / "run", *TINY)
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "config.json").write_bytes((run / "config.json").read_bytes())
+    (damaged / "model.keras").write_bytes((run / "model.keras").read_bytes()[:5000])
+    assert "model.keras' is damaged" in refused(capsys, "generate", damaged, "--out", out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("arguments", [["train", "--epochs", "0"], ["train", "--epoch"], ["fly"]])
+def test_usage_errors(capsys, arguments):
+    assert run_cli(*arguments) == 2
+    error = capsys.readouterr().err
+    assert "--help" in error and "Traceback" not in error and error.count("\n") <= 5
+
+
+def test_without_graphviz_the_run_goes_on(tmp_path, toys, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run_cli("train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, *TINY) == 0
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "apt-get install graphviz" in line
+    assert (tmp_path / "run" / "samples.png").exists()
+    assert not (tmp_path / "run" / "cvae.png").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
+def test_ctrl_c_leaves_a_model(tmp_path):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "keras_cvae.cli", "train", "--out", run, "--epochs", 100000]
+    process = subprocess.Popen(
+        [str(part) for part in [*command, *TINY]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (run / "history.csv").exists() or len(epochs_of(run)) < 3:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in error and "Stopped after epoch " in error.splitlines()[-1]
+    stopped = int(error.rpartition("Stopped after epoch ")[2].partition(";")[0])
+    assert len(epochs_of(run)) - stopped in (0, 1)
+    assert run_cli("generate", run, "--out", tmp_path / "a.png") == 0
+    assert not (run / "unfinished.keras").exists()

@@ -1,0 +1,92 @@
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from keras_cvae import build_cvae, likelihoods
+
+
+def numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(-15, 15, width=32)), min_size=1, max_size=20))
+@settings(max_examples=50, deadline=None)
+def test_bernoulli_equals_scipy(pixels):
+    x, logits = np.float32(pixels).T[:, None]
+    ours = numpy(likelihoods.Bernoulli().log_prob(x, logits))
+    expected = stats.bernoulli.logpmf(x, special.expit(np.float64(logits))).sum(-1)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_bernoulli_sums_over_pixels_and_takes_grey_ones():
+    rng = np.random.default_rng(0)
+    x = rng.random((5, 4, 3, 2), dtype="float32")
+    logits = rng.normal(size=x.shape).astype("float32")
+    p = special.expit(np.float64(logits))
+    expected = (x * np.log(p) + (1 - x) * np.log1p(-p)).sum((1, 2, 3))
+    ours = numpy(likelihoods.Bernoulli().log_prob(x, logits))
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("x", [0.0, 1.0])
+@pytest.mark.parametrize("logit", [-1e4, 0.0, 1e4])
+def test_bernoulli_is_finite_at_the_extremes(x, logit, gradient):
+    bernoulli = likelihoods.Bernoulli()
+    x, logit = np.float32([[x]]), np.float32([[logit]])
+    expected = -np.logaddexp(0, np.float64(logit) * (1 - 2 * x))
+    np.testing.assert_allclose(numpy(bernoulli.log_prob(x, logit)), expected[0], rtol=1e-6)
+    (slope,) = gradient(lambda lg: bernoulli.log_prob(x, lg)[0], logit)
+    np.testing.assert_allclose(slope, x - special.expit(logit), atol=1e-6)
+
+
+def test_bernoulli_mean_and_samples():
+    logits = np.full((20_000, 1), 0.7, "float32")
+    bernoulli = likelihoods.Bernoulli()
+    p = special.expit(0.7)
+    np.testing.assert_allclose(numpy(bernoulli.mean(logits)), p, rtol=1e-6)
+    samples = numpy(bernoulli.sample(logits, seed=0))
+    assert set(np.unique(samples)) == {0.0, 1.0}
+    assert abs(samples.mean() - p) < 4 * np.sqrt(p * (1 - p) / len(samples))
+
+
+@pytest.mark.parametrize("variance", [0.01, 1.0, 4.0])
+def test_gaussian_equals_scipy(variance):
+    rng = np.random.default_rng(0)
+    x, mean = rng.normal(size=(2, 6, 4, 3)).astype("float32")
+    ours = numpy(likelihoods.Gaussian(variance).log_prob(x, mean))
+    expected = stats.norm(mean, np.sqrt(variance)).logpdf(x).sum((1, 2))
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+def test_gaussian_samples_have_its_mean_and_variance():
+    samples = numpy(likelihoods.Gaussian(0.25).sample(np.full((40_000, 1), 0.3, "float32"), seed=1))
+    assert abs(samples.mean() - 0.3) < 4 * 0.5 / np.sqrt(len(samples))
+    assert abs(samples.var() / 0.25 - 1) < 4 * np.sqrt(2 / len(samples))
+
+
+def test_learned_variance_becomes_that_of_the_residuals():
+    x = np.random.default_rng(0).normal(0.4, 0.2, size=(512, 6)).astype("float32")
+    gaussian = likelihoods.Gaussian(1.0, learn_variance=True)
+    vae = build_cvae((6,), latent_dim=1, likelihood=gaussian, hidden_units=(8,))
+    vae.compile(keras.optimizers.Adam(0.02))
+    vae.fit(x, epochs=60, batch_size=128, verbose=0)
+    residual = np.mean((x - vae.reconstruct(x)) ** 2)
+    assert abs(np.exp(numpy(gaussian.log_variance)) / residual - 1) < 0.2
+    assert not likelihoods.Gaussian(1.0).trainable_variables
+
+
+@pytest.mark.parametrize("variance", [0, -1.0, float("nan"), float("inf"), "big"])
+def test_gaussian_refuses_a_variance_that_is_none(variance):
+    with pytest.raises(ValueError, match="`variance` must be a positive number. Received"):
+        likelihoods.Gaussian(variance)
+
+
+def test_get():
+    assert isinstance(likelihoods.get("gaussian"), likelihoods.Gaussian)
+    bernoulli = likelihoods.Bernoulli()
+    assert likelihoods.get(bernoulli) is bernoulli
+    with pytest.raises(ValueError, match="Did you mean 'bernoulli'. Received: 'bernouli'"):
+        likelihoods.get("bernouli")
