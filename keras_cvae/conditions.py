@@ -40,6 +40,10 @@ class Classes(keras.layers.Layer):
             )
         self.num_classes = operator.index(num_classes)
 
+    def input(self):
+        """A symbolic input for labels: integers of shape `(batch,)`."""
+        return keras.Input((), dtype="int32", name="label")
+
     def call(self, inputs):
         return ops.one_hot(inputs, self.num_classes, dtype=self.compute_dtype)
 
@@ -48,6 +52,35 @@ class Classes(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class Vector(keras.layers.Layer):
+    """A condition that is a vector already, such as a relaxed one-hot label.
+
+    Args:
+        size: Length of the vector.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, size)`.
+
+    Returns:
+        The same.
+    """
+
+    def __init__(self, size: int, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def input(self):
+        """A symbolic input for vectors of shape `(batch, size)`."""
+        return keras.Input((self.size,), name="label")
+
+    def call(self, inputs):
+        return inputs
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -105,15 +138,15 @@ class LabelDropout(keras.layers.Layer):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
-def get(identifier) -> Classes | None:
+def get(identifier) -> keras.layers.Layer | None:
     """Returns the condition that `identifier` stands for.
 
     Args:
-        identifier: A number of classes, a `Classes` layer, or None for no condition.
+        identifier: A number of classes, a condition of this module, or None for no condition.
 
     Raises:
         ValueError: If it is none of these.
     """
-    if identifier is None or isinstance(identifier, Classes):
+    if identifier is None or isinstance(identifier, (Classes, Vector)):
         return identifier
     return Classes(identifier, name="one_hot")

@@ -38,16 +38,37 @@ def build_conv_encoder(
     Raises:
         ValueError: If `input_shape` is no image's.
     """
-    height, width, channels = _image_shape(input_shape)
-    inputs, x, one_hot = networks.encoder_inputs(input_shape, condition)
-    if len(input_shape) == 2:
-        x = keras.layers.Reshape((height, width, channels))(x)
-    x = networks.join_planes(x, one_hot)
-    for count in filters:
-        x = keras.layers.Conv2D(
-            count, kernel_size, strides=2, padding="same", activation=activation
-        )(x)
+    inputs, image, one_hot = networks.encoder_inputs(input_shape, condition)
+    x = _convolutions(image, one_hot, filters, kernel_size, activation)
     return networks.ImageModel(inputs, networks.posterior(x, latent_dim), name="encoder")
+
+
+def build_conv_classifier(
+    input_shape: Sequence[int],
+    num_classes: int,
+    *,
+    filters: Sequence[int] = (32, 64),
+    kernel_size: int = 3,
+    activation="relu",
+) -> keras.Model:
+    """Builds a convolutional classifier, logits of q(y | x).
+
+    Args:
+        input_shape: Shape of one image, `(height, width, channels)` or `(height, width)`.
+        num_classes: How many classes there are.
+        filters: Filters of each convolution; each halves the image.
+        kernel_size: Size of the kernels.
+        activation: Activation of the convolutions.
+
+    Returns:
+        A model `image` to logits of shape `(batch, num_classes)`.
+
+    Raises:
+        ValueError: If `input_shape` is no image's.
+    """
+    image, _, _ = networks.encoder_inputs(input_shape, None)
+    x = _convolutions(image, None, filters, kernel_size, activation)
+    return networks.ImageModel(image, networks.class_logits(x, num_classes), name="classifier")
 
 
 def build_conv_decoder(
@@ -98,6 +119,17 @@ def build_conv_decoder(
     if len(input_shape) == 2:
         x = keras.layers.Reshape(tuple(input_shape), dtype="float32")(x)
     return keras.Model(inputs, x, name="decoder")
+
+
+def _convolutions(image, one_hot, filters, kernel_size, activation):
+    shape = tuple(image.shape[1:])
+    x = image if len(shape) == 3 else keras.layers.Reshape(_image_shape(shape))(image)
+    x = networks.join_planes(x, one_hot)
+    for count in filters:
+        x = keras.layers.Conv2D(
+            count, kernel_size, strides=2, padding="same", activation=activation
+        )(x)
+    return x
 
 
 def _image_shape(input_shape) -> tuple[int, int, int]:

@@ -25,7 +25,7 @@ class CVAE(networks.ImageModel):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        terms = (layers.KLDivergence, layers.ReconstructionLoss)
+        terms = (layers.KLDivergence, layers.ReconstructionLoss, layers.ClassificationLoss)
         self._loss_layers = [layer for layer in self.layers if isinstance(layer, terms)]
         self._term_trackers = [keras.metrics.Mean(layer.name) for layer in self._loss_layers]
         self._terms = ()
@@ -40,18 +40,44 @@ class CVAE(networks.ImageModel):
         chance.
         """
         network = self.get_layer("encoder")
-        if self._binarize is None or self._binarize.mode == "dynamic":
-            return network
         graph_inputs = keras.tree.map_structure(_input_like, network.input)
         image, *label = keras.tree.flatten(graph_inputs)
-        x = self._binarize(image)
-        z = network([x, *label] if label else x)
+        pixels = self._deterministic_pixels(image)
+        if pixels is image:
+            return network
+        z = network([pixels, *label] if label else pixels)
         return networks.ImageModel(graph_inputs, z, name="binarized_encoder")
 
-    @property
+    @functools.cached_property
     def decoder(self) -> keras.Model:
         """Model `[z, label]` (or `z`) to likelihood parameters: logits for Bernoulli pixels."""
-        return self.get_layer("decoder")
+        network = self.get_layer("decoder")
+        if not self.infers_label:
+            return network
+        z, condition = _input_like(network.input[0]), conditions.Classes(self.num_classes)
+        label = condition.input()
+        return keras.Model([z, label], network([z, condition(label)]), name="labelled_decoder")
+
+    @functools.cached_property
+    def classifier(self) -> keras.Model:
+        """Model `image` to the probabilities q(y | x) of each class, where labels are inferred.
+
+        Raises:
+            ValueError: If the model does not infer labels.
+        """
+        if not self.infers_label:
+            raise ValueError(
+                "This model is given its labels and has no classifier; build one with "
+                "`infer_label=True`."
+            )
+        image = _input_like(self.inputs[0])
+        logits = self.get_layer("classifier")(self._deterministic_pixels(image))
+        return networks.ImageModel(image, ops.softmax(logits), name="label_probabilities")
+
+    @property
+    def infers_label(self) -> bool:
+        """Whether the label is predicted from the image rather than given."""
+        return _find(layers.ClassificationLoss, self) is not None
 
     @functools.cached_property
     def generator(self) -> keras.Model:
@@ -68,6 +94,8 @@ class CVAE(networks.ImageModel):
     @property
     def num_classes(self) -> int | None:
         """How many classes there are; None for a plain VAE."""
+        if self.infers_label:
+            return self.get_layer("classifier").output_shape[-1]
         condition = _find(conditions.Classes, self.get_layer("encoder"))
         return None if condition is None else condition.num_classes
 
@@ -94,6 +122,10 @@ class CVAE(networks.ImageModel):
     @property
     def _binarize(self):
         return _find(layers.Binarize, self)
+
+    def _deterministic_pixels(self, image):
+        binarize = self._binarize
+        return image if binarize is None or binarize.mode == "dynamic" else binarize(image)
 
     # Training
 
@@ -228,7 +260,8 @@ class CVAE(networks.ImageModel):
 
         Args:
             images: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
-            labels: The images' labels; -1 or None: unknown.
+            labels: The images' labels; -1 or None: unknown, or inferred where the model infers
+                them.
             as_labels: Labels to decode with, one for each image or one for all; `labels` by
                 default. The style stays, the class changes.
             batch_size: How many images are processed at a time.
@@ -240,12 +273,15 @@ class CVAE(networks.ImageModel):
             ValueError: If images or labels are not what the model takes.
         """
         inputs.check_images(images, self.image_shape, bounded=self.bounded)
+        if labels is None and self.infers_label:
+            labels = self.classifier.predict(images, batch_size=batch_size, verbose=0).argmax(-1)
         labels = self._labels(labels, len(images))
         if as_labels is not None:
             if np.ndim(as_labels) == 0:
                 as_labels = [as_labels] * len(images)
             as_labels = self._labels(as_labels, len(images), name="as_labels")
-        encoder_inputs = images if labels is None else [images, labels]
+        given = labels is not None and not self.infers_label
+        encoder_inputs = [images, labels] if given else images
         z, _ = self.encoder.predict(encoder_inputs, batch_size=batch_size, verbose=0)
         return self._decode(z, labels if as_labels is None else as_labels, batch_size)
 
@@ -266,7 +302,8 @@ class CVAE(networks.ImageModel):
         return labels
 
     def _warn_if_unknown_is_untrained(self):
-        if not float(ops.convert_to_numpy(self.get_layer("label_dropout").seen_unknown)):
+        dropout = _find(conditions.LabelDropout, self)
+        if dropout is None or not float(ops.convert_to_numpy(dropout.seen_unknown)):
             warnings.warn(
                 "In training this model never saw an image without its label, so what it makes of "
                 "an unknown label (-1 or None) is arbitrary. Train with `label_dropout` above 0, "

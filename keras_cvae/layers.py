@@ -1,4 +1,4 @@
-r"""The graph's own layers: sampling, binarisation, and the two terms of the negative ELBO.
+r"""The graph's own layers: sampling, binarisation, and the terms of the loss.
 
 -ELBO = -log p(x | z, y) + KL(q(z | x, y) || p(z)), z ~ q(z | x, y), in nats per example.
 
@@ -202,6 +202,99 @@ class KLDivergence(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         return cls(**{**config, "prior": keras.saving.deserialize_keras_object(config["prior"])})
+
+
+@register
+class ClassificationLoss(keras.layers.Layer):
+    """Loss layer: adds weight * -log q(y | x), averaged over the labelled examples, in nats.
+
+    Args:
+        weight: Weight of the term in the loss.
+
+    Call arguments:
+        inputs: `[label, logits]`: integer labels of shape `(batch,)`, -1 for an example that is
+            left out, and logits of shape `(batch, num_classes)`.
+
+    Returns:
+        The logits, unchanged.
+
+    Raises:
+        ValueError: If `weight` is negative or not finite.
+    """
+
+    def __init__(self, weight: float = 1.0, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        if not (isinstance(weight, (int, float)) and 0 <= weight < math.inf):
+            raise ValueError(f"`weight` must be a finite number, at least 0. Received: {weight!r}")
+        self.weight = weight
+
+    def call(self, inputs):
+        label, logits = inputs
+        # An unknown label's one-hot vector is all zeros: it adds nothing to the sum.
+        one_hot = ops.one_hot(label, logits.shape[-1], dtype=logits.dtype)
+        labelled = ops.maximum(ops.sum(one_hot), 1.0)
+        loss = -ops.sum(one_hot * ops.log_softmax(logits)) / labelled
+        self.add_loss(loss)
+        self.add_loss((self.weight - 1.0) * loss)
+        return logits
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[1]
+
+    def get_config(self):
+        return {**super().get_config(), "weight": self.weight}
+
+
+@register
+class GumbelSoftmax(keras.layers.Layer):
+    """Draws one-hot vectors from logits, with the gradient of their softmax relaxation.
+
+    Training draws y = onehot(argmax(logits + g)), g Gumbel noise; the gradient is that of
+    softmax((logits + g) / temperature). Otherwise y is the most probable class.
+
+    Args:
+        temperature: Of the relaxation; small values bring it near the one-hot vector, with a
+            gradient of greater variance. Positive.
+        seed: Optional integer seed.
+
+    Call arguments:
+        inputs: Logits of shape `(batch, num_classes)`.
+        training: Whether to draw.
+
+    Returns:
+        One-hot vectors of the same shape.
+
+    Raises:
+        ValueError: If `temperature` is not a positive, finite number.
+
+    Reference:
+        [Jang et al., 2017](https://arxiv.org/abs/1611.01144).
+    """
+
+    def __init__(self, temperature: float = 1.0, seed=None, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        if not (isinstance(temperature, (int, float)) and 0 < temperature < math.inf):
+            raise ValueError(f"`temperature` must be a positive number. Received: {temperature!r}")
+        self.temperature = temperature
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs, training=False):
+        logits = inputs
+        if training:
+            uniform = keras.random.uniform(
+                ops.shape(inputs), minval=1e-7, maxval=1.0, seed=self.seed_generator
+            )
+            logits = inputs - ops.log(-ops.log(uniform))
+        soft = ops.softmax(logits / self.temperature)
+        hard = ops.one_hot(ops.argmax(logits, axis=-1), inputs.shape[-1], dtype=soft.dtype)
+        return soft + ops.stop_gradient(hard - soft)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "temperature": self.temperature, "seed": self.seed}
 
 
 @register

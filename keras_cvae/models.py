@@ -12,8 +12,12 @@ from keras_cvae.cvae import CVAE
 from keras_cvae.errors import look_up
 
 NETWORKS = {
-    "dense": (dense.build_dense_encoder, dense.build_dense_decoder),
-    "conv": (conv.build_conv_encoder, conv.build_conv_decoder),
+    "dense": (
+        dense.build_dense_encoder,
+        dense.build_dense_decoder,
+        dense.build_dense_classifier,
+    ),
+    "conv": (conv.build_conv_encoder, conv.build_conv_decoder, conv.build_conv_classifier),
 }
 
 
@@ -29,6 +33,9 @@ def build_cvae(
     label_dropout: float = 0.0,
     beta: float = 1.0,
     estimator: str = "analytic",
+    infer_label: bool = False,
+    classification_weight: float = 1.0,
+    relaxation: float = 1.0,
     name: str = "cvae",
     **network_options,
 ) -> CVAE:
@@ -51,6 +58,11 @@ def build_cvae(
             `generate(None)` draw from the whole data set.
         beta: Weight of the KL divergence; 1 makes the loss minus the ELBO.
         estimator: Of the KL divergence: `"analytic"` or `"monte_carlo"`.
+        infer_label: Whether the label is predicted from the image rather than given. The model
+            then has a `classifier`, whose draw (a straight-through Gumbel-softmax) conditions the
+            decoder; labels serve the cross-entropy alone, -1 being left out.
+        classification_weight: Weight of that cross-entropy in the loss.
+        relaxation: Temperature of the Gumbel-softmax.
         name: Name of the model.
         **network_options: What the network takes: `hidden_units=(500, 500)`, `filters=(32, 64)`,
             `kernel_size=5`, `activation="tanh"`.
@@ -78,29 +90,41 @@ def build_cvae(
     condition = conditions.get(condition)
     if condition is None and label_dropout:
         raise ValueError(f"`label_dropout` needs a `condition`. Received: {label_dropout}")
-    encoder, decoder = _build_networks(network, input_shape, condition, latent_dim, network_options)
+    if infer_label and (condition is None or label_dropout or network not in NETWORKS):
+        raise ValueError(
+            "`infer_label` needs a `condition`, a network of this package and no `label_dropout`. "
+            f"Received: condition={condition}, network={network}, label_dropout={label_dropout}"
+        )
+    encoder, decoder, *classifier = _build_networks(
+        network, input_shape, condition, latent_dim, infer_label, network_options
+    )
 
     image = pixels = keras.Input(input_shape, name="image")
-    label = kept_label = None
+    label = known = y = None
     if binarize is not None:
         pixels = layers.Binarize(binarize, name="binarize")(image)
     if condition is not None:
-        label = keras.Input((), dtype="int32", name="label")
-        kept_label = conditions.LabelDropout(label_dropout, name="label_dropout")(label)
+        label = condition.input()
+    if infer_label:
+        classification = layers.ClassificationLoss(classification_weight, name="classification")
+        logits = classification([label, classifier[0](pixels)])
+        y = layers.GumbelSoftmax(relaxation, name="inferred_label")(logits)
+    elif condition is not None:
+        known = y = conditions.LabelDropout(label_dropout, name="label_dropout")(label)
 
-    z_mean, z_log_var = encoder(_with(pixels, kept_label))
+    z_mean, z_log_var = encoder(_with(pixels, known))
     sampling = layers.Sampling(name="sampling")
     kl = layers.KLDivergence(beta, estimator, prior, name="kl")
     if estimator == "analytic":
         z = sampling(kl([z_mean, z_log_var]))
     else:
         _, _, z = kl([z_mean, z_log_var, sampling([z_mean, z_log_var])])
-    parameters = decoder(_with(z, kept_label))
+    parameters = decoder(_with(z, y))
     outputs = layers.ReconstructionLoss(likelihood, name="reconstruction")([pixels, parameters])
     return CVAE(_with(image, label), outputs, name=name)
 
 
-def _build_networks(network, input_shape, condition, latent_dim, options):
+def _build_networks(network, input_shape, condition, latent_dim, infer_label, options):
     if isinstance(network, (list, tuple)) and len(network) == 2:
         if options:
             raise ValueError(f"A network of your own takes no options. Received: {sorted(options)}")
@@ -118,7 +142,18 @@ def _build_networks(network, input_shape, condition, latent_dim, options):
                 f"`build_cvae` knows no argument {option!r}; the {network} network takes {known}. "
                 f"Received: {option}={options[option]!r}"
             )
-    return [build(input_shape, condition, latent_dim, **options) for build in builders]
+    build_encoder, build_decoder, build_classifier = builders
+    if not infer_label:
+        return [
+            build(input_shape, condition, latent_dim, **options)
+            for build in (build_encoder, build_decoder)
+        ]
+    num_classes = condition.num_classes
+    return [
+        build_encoder(input_shape, None, latent_dim, **options),
+        build_decoder(input_shape, conditions.Vector(num_classes), latent_dim, **options),
+        build_classifier(input_shape, num_classes, **options),
+    ]
 
 
 def _positive_integers(argument, values) -> tuple[int, ...]:

@@ -62,7 +62,7 @@ def _with_label(first, condition):
     condition = conditions.get(condition)
     if condition is None:
         return first, first, None
-    label = keras.Input((), dtype="int32", name="label")
+    label = condition.input()
     return [first, label], first, condition(label)
 
 
@@ -99,6 +99,13 @@ class LabelPlanes(keras.layers.Layer):
 def join_planes(image, one_hot):
     """Concatenates a one-hot label to the channels of an image, as constant planes."""
     return image if one_hot is None else LabelPlanes(name="label_planes")([image, one_hot])
+
+
+def class_logits(features, num_classes):
+    """The head of a classifier: logits of shape `(batch, num_classes)`, in float32."""
+    if len(features.shape) > 2:
+        features = keras.layers.Flatten()(features)
+    return keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
 
 
 def posterior(features, latent_dim):

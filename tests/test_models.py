@@ -229,12 +229,14 @@ def test_an_unknown_label_warns_until_training_has_shown_one(data, tmp_path):
         cvae.generate(None, count=2)
     with pytest.warns(UserWarning, match="never saw an image without its label"):
         cvae.reconstruct(x)
-    for cvae in (tiny(label_dropout=0.5), cvae):
-        cvae.fit([x, np.where(y == 0, -1, y)], verbose=0)
-        cvae.save(tmp_path / "cvae.keras")
+    dropped = tiny(label_dropout=0.5)
+    dropped.fit([x, y], verbose=0)
+    cvae.fit([x, np.where(y == 0, -1, y)], verbose=0)
+    for taught in (dropped, cvae):
+        taught.save(tmp_path / "cvae.keras")
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            cvae.generate(None, count=2)
+            taught.generate(None, count=2)
             keras.saving.load_model(tmp_path / "cvae.keras").generate([-1])
 
 

@@ -1,0 +1,213 @@
+"""Where to look in latent space: grids, paths and traversals, to be decoded and drawn.
+
+Plain NumPy: latent vectors in, float32 latent vectors out. `cvae.generator` makes images of them
+and `keras_cvae.plots` draws these. Wherever an argument has the wrong shape or range, a
+`ValueError` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+PARALLEL = 1e-5  # sine of the angle below which float32 vectors define no plane to turn in
+
+
+def grid(
+    count: int = 20,
+    latent_dim: int = 2,
+    axes: Sequence[int] = (0, 1),
+    *,
+    low: float = 0.05,
+    high: float = 0.95,
+    center: ArrayLike | None = None,
+    directions: ArrayLike | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lays a square grid over a plane of the latent space, equally spaced in probability.
+
+    The coordinates are the inverse CDF of the standard normal at `count` probabilities from
+    `low` to `high`, so that under that prior as much lies between any two neighbours. The point
+    in row i and column j is `center + coordinates[j] * directions[0] + coordinates[i] *
+    directions[1]`: columns are x and rows are y, as `plots.manifold` takes them.
+
+    Args:
+        count: Number of points along each side.
+        latent_dim: Size of z.
+        axes: The two dimensions of z that x and y are.
+        low: Probability of the first coordinate, above 0.
+        high: Probability of the last coordinate, below 1.
+        center: Latent vector of shape `(latent_dim,)` that the plane goes through; by default the
+            origin.
+        directions: Two latent vectors of shape `(2, latent_dim)` along which x and y run instead
+            of `axes`.
+
+    Returns:
+        `(z, coordinates)`: latent vectors of shape `(count * count, latent_dim)`, row by row, and
+        the coordinates of shape `(count,)`, which x and y share.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+
+    Example:
+    ```python
+    z, x = latents.grid(20, latent_dim=2)
+    images = cvae.generator.predict([z, np.full(len(z), 3)])
+    plots.manifold(images.reshape(20, 20, 28, 28), x=x, y=x)
+    ```
+
+    Reference:
+        [Kingma and Welling, 2014](https://arxiv.org/abs/1312.6114), figure 4.
+    """
+    from scipy.stats import norm
+
+    count = _integer("count", count, 2)
+    latent_dim = _integer("latent_dim", latent_dim, 1)
+    if not 0 < low < high < 1:
+        raise ValueError(
+            "`low` and `high` must be probabilities with 0 < low < high < 1. "
+            f"Received: low={low}, high={high}"
+        )
+    center = np.zeros(latent_dim) if center is None else _array("center", center, (latent_dim,))
+    if directions is None:
+        directions = np.eye(latent_dim)[_dimensions("axes", axes, latent_dim, 2)]
+    directions = _array("directions", directions, (2, latent_dim))
+    coordinates = norm.ppf(np.linspace(low, high, count))
+    y, x = np.meshgrid(coordinates, coordinates, indexing="ij")
+    z = center + np.stack([x, y], axis=-1).reshape(-1, 2) @ directions
+    return z.astype("float32"), coordinates.astype("float32")
+
+
+def interpolate(
+    start: ArrayLike, end: ArrayLike, steps: int = 10, *, spherical: bool = False
+) -> np.ndarray:
+    """Walks from one latent vector to another in even steps, both ends included.
+
+    A straight path is (1 - t) start + t end. A spherical one turns at constant speed by the angle
+    a between the two, (sin((1 - t) a) start + sin(t a) end) / sin a, and keeps the distance from
+    the origin, where the mass of a high-dimensional normal lies.
+
+    Args:
+        start: A latent vector of shape `(latent_dim,)`, or n of them: `(n, latent_dim)`.
+        end: Latent vectors of the same shape.
+        steps: Number of points on each path.
+        spherical: Whether the path is spherical. Vectors that are zero, parallel or opposite
+            define no plane to turn in, and are joined by a straight path.
+
+    Returns:
+        Latent vectors of shape `(steps, latent_dim)`, or `(n, steps, latent_dim)`.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+
+    Example:
+    ```python
+    path = latents.interpolate(z[0], z[1], steps=9, spherical=True)
+    images = cvae.generator.predict([path, np.full(9, 3)])
+    plots.interpolation(images[None])
+    ```
+
+    Reference:
+        [Shoemake, 1985](https://doi.org/10.1145/325334.325242);
+        [White, 2016](https://arxiv.org/abs/1609.04468).
+    """
+    steps = _integer("steps", steps, 2)
+    shape = np.shape(start)
+    if len(shape) not in (1, 2):
+        raise ValueError(
+            f"`start` must have the shape (latent_dim,) or (n, latent_dim). Received: shape {shape}"
+        )
+    start = _array("start", start, shape)[..., None, :]
+    end = _array("end", end, shape)[..., None, :]
+    t = np.linspace(0.0, 1.0, steps)[:, None]
+    weights = 1 - t, t
+    if spherical:
+        a, b = (z / (_norm(z) + (_norm(z) == 0)) for z in (start, end))
+        angle = 2 * np.arctan2(_norm(a - b), _norm(a + b))  # exact for small angles too
+        turns = (np.sin(angle) > PARALLEL) & (_norm(start) > 0) & (_norm(end) > 0)
+        sine = np.where(turns, np.sin(angle), 1.0)
+        weights = (np.where(turns, np.sin(w * angle) / sine, w) for w in weights)
+    from_start, from_end = weights
+    return (from_start * start + from_end * end).astype("float32")
+
+
+def traverse(center: ArrayLike, values: ArrayLike, dims: Sequence[int] | None = None) -> np.ndarray:
+    """Varies the dimensions of a latent vector one at a time.
+
+    Args:
+        center: A latent vector, of shape `(latent_dim,)`.
+        values: The S values that each dimension takes, of shape `(S,)`.
+        dims: The D dimensions that vary; by default all of them.
+
+    Returns:
+        Latent vectors of shape `(D, S, latent_dim)`: `z[i, j]` is `center`, but for dimension
+        `dims[i]`, which is `values[j]`.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+
+    Example:
+    ```python
+    values = np.linspace(-3, 3, 9)
+    z = latents.traverse(np.zeros(4), values)
+    images = cvae.generator.predict([z.reshape(36, 4), np.full(36, 3)])
+    plots.traversals(images.reshape(4, 9, 28, 28), values)
+    ```
+    """
+    center = _array("center", center, (None,))
+    values = _array("values", values, (None,))
+    dims = _dimensions("dims", range(len(center)) if dims is None else dims, len(center))
+    z = np.tile(center, (len(dims), len(values), 1))
+    z[np.arange(len(dims)), :, dims] = values
+    return z.astype("float32")
+
+
+def _norm(z):
+    return np.linalg.norm(z, axis=-1, keepdims=True)
+
+
+def _integer(argument, value, least) -> int:
+    if not hasattr(value, "__index__") or value < least:
+        raise ValueError(
+            f"`{argument}` must be an integer of at least {least}. Received: {value!r}"
+        )
+    return int(value)
+
+
+def _dimensions(argument, dims, latent_dim, count=None) -> list[int]:
+    """Returns checked dimensions of z, `count` of them or one at least, none twice."""
+    known = range(latent_dim)
+    whole = np.ndim(dims) == 1 and all(hasattr(dim, "__index__") and dim in known for dim in dims)
+    if not whole or len(set(dims)) != len(dims) or len(dims) != (count or max(len(dims), 1)):
+        raise ValueError(
+            f"`{argument}` must be {count or 'some'} different dimensions of z, in "
+            f"0..{latent_dim - 1}. Received: {dims!r}"
+        )
+    return [int(dim) for dim in dims]
+
+
+def _array(argument, values, shape) -> np.ndarray:
+    """Returns checked finite numbers of `shape`, where None is any length."""
+    try:
+        array = np.asarray(values, "float64")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{argument}` must be an array of numbers. Received: {type(values).__name__} ({error})"
+        ) from error
+    sizes = zip(shape, array.shape, strict=False)
+    if (
+        array.ndim != len(shape)
+        or any(n not in (None, size) for n, size in sizes)
+        or not array.size
+    ):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(
+            f"`{argument}` must have the shape ({wanted}). Received: shape {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"`{argument}` must be finite. Received: NaN or infinite values")
+    return array
