@@ -171,7 +171,7 @@ def generate(
     `--label` may be repeated, and images take the labels in turn; by default they take every class.
     `--label -1` draws without a label.
     """
-    runs.check_file(out, force)
+    _check_out_file(out, force)
     run = runs.Run.load(folder)
     model, names = run.model, run.class_names
     labels = _labels("--label", label, names) if label else range(model.num_classes or 0)
@@ -199,10 +199,10 @@ def reconstruct(
     force: Force = False,
 ) -> None:
     """Encode test images and decode them, in the same style, as another class if asked."""
-    runs.check_file(out, force)
+    _check_out_file(out, force)
     run = runs.Run.load(folder)
-    model, dataset = run.model, run.dataset(data)
-    images, labels = dataset.x_test[:count], dataset.y_test[:count]
+    model = run.model
+    images, labels, class_names = run.test_images(data, count)
     targets = labels
     if as_label is not None:
         targets = np.full_like(labels, _labels("--as-label", [as_label], run.class_names))
@@ -212,7 +212,7 @@ def reconstruct(
         arrays = dict(images=images, labels=labels, reconstructed=decoded, as_labels=targets)
         np.savez_compressed(out, **arrays)
     else:
-        style = dict(labels=labels, class_names=dataset.class_names, max_images=count)
+        style = dict(labels=labels, class_names=class_names, max_images=count)
         plots.reconstructions(runs.drawable(images), runs.drawable(decoded), **style).savefig(out)
     print(f"Wrote {len(images)} test images and their reconstructions to {out}")
 
@@ -236,7 +236,10 @@ def plot(
     seed: Annotated[int | None, Option(min=0, max=2**32 - 1, help="Seed of samples.")] = None,
     force: Force = False,
 ) -> None:
-    """Draw a picture of a trained model: what it makes, and its latent space."""
+    """Draw a picture of a trained model: what it makes, and its latent space.
+
+    Latent pictures of a conditional model are of one class, the first by default.
+    """
     draw = look_up("--kind", kind, runs.KINDS)
     options = dict(label=label, axes=axes, count=count, data=data, seed=seed)
     options["spherical"] = spherical or None
@@ -246,7 +249,7 @@ def plot(
         if name not in known:
             takes = ", ".join(f"`--{name}`" for name in known) or "no options"
             raise ValueError(f"A picture of kind '{kind}' takes {takes}. Received: --{name}")
-    runs.check_file(out, force, suffixes=(".png",))
+    _check_out_file(out, force, suffixes=(".png",))
     if axes is not None:
         options["axes"] = _integers("--axes", axes, ",")
     run = runs.Run.load(folder)
@@ -254,6 +257,14 @@ def plot(
         (options["label"],) = _labels("--label", [label], run.class_names)
     draw(run, **options).savefig(out)
     print(f"Wrote {kind} to {out}")
+
+
+def _check_out_file(out, force, suffixes=(".png", ".npz")):
+    if out.suffix not in suffixes:
+        raise ValueError(f"`--out` must end in {' or '.join(suffixes)}. Received: '{out}'")
+    if out.exists() and not force:
+        raise ValueError(f"'{out}' exists: choose another `--out`, or replace it with `--force`")
+    out.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _labels(option, texts, class_names):

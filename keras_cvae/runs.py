@@ -56,20 +56,22 @@ class Run:
             received = f"{type(error).__name__}: {error}"
             raise ValueError(f"'{folder / MODEL}' is damaged. Received: {received}") from error
 
-    def dataset(self, data: str | None = None) -> datasets.Dataset:
-        """Loads data by name or path, at the run's image size; by default what it trained on."""
-        if data is None and self._dataset is not None:
-            return self._dataset
-        return load_data(data or self.config["data"]["name"], self.config["data"]["image_size"])
+    def test_images(self, data: str | None = None, count: int | None = None):
+        """Returns `count` test images of its data or others, their labels and the class names."""
+        dataset = self._dataset
+        if data is not None or dataset is None:
+            trained_on = self.config["data"]
+            dataset = load_data(data or trained_on["name"], trained_on["image_size"])
+        return dataset.x_test[:count], dataset.y_test[:count], dataset.class_names
 
     def measure(self, data: str | None = None) -> dict:
         """Returns the ELBO and its terms on the test images, in nats per image."""
-        test = self.dataset(data)
-        x_test = model_inputs(self.model, test.x_test, test.y_test)
-        terms = self.model.evaluate(x_test, batch_size=BATCH_SIZE, verbose=0, return_dict=True)
+        x, y, _ = self.test_images(data)
+        x = model_inputs(self.model, x, y)
+        terms = self.model.evaluate(x, batch_size=BATCH_SIZE, verbose=0, return_dict=True)
         terms = {name: terms[name] for name in ("reconstruction", "kl")}
         unit = "nats per image, from one draw of z for each test image"
-        return {"elbo": -sum(terms.values()), **terms, "images": len(test.x_test), "unit": unit}
+        return {"elbo": -sum(terms.values()), **terms, "images": len(y), "unit": unit}
 
     def draw(self) -> None:
         """Writes the pictures that every run has."""
@@ -84,8 +86,8 @@ class Run:
         Raises:
             ImportError: If there is no Graphviz.
         """
-        style = dict(show_shapes=True, show_layer_names=True, dpi=100)
-        style["splines"] = "polyline"  # Graphviz 2.43 fails to route some graphs at right angles
+        # Graphviz 2.43 fails to route some graphs at right angles, Keras's default.
+        style = dict(show_shapes=True, show_layer_names=True, dpi=100, splines="polyline")
         parts = self.model.encoder, self.model.decoder, self.model
         for name, part in zip(DIAGRAMS, parts, strict=True):
             keras.utils.plot_model(part, self.folder / name, **style)
@@ -144,15 +146,6 @@ def check_folder(folder: Path, force: bool) -> None:
         raise ValueError(f"'{folder}' exists: choose another `--out`, or replace it with `--force`")
 
 
-def check_file(out: Path, force: bool, suffixes=(".png", ".npz")) -> None:
-    """Refuses a file of another kind, or one that exists unless forced; makes its folder."""
-    if out.suffix not in suffixes:
-        raise ValueError(f"`--out` must end in {' or '.join(suffixes)}. Received: '{out}'")
-    if out.exists() and not force:
-        raise ValueError(f"'{out}' exists: choose another `--out`, or replace it with `--force`")
-    out.parent.mkdir(parents=True, exist_ok=True)
-
-
 def clear(folder: Path) -> None:
     """Makes a run's folder, with nothing left of a run that was there before."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -203,19 +196,19 @@ def _encode(run, images, labels):
 def _decode(run, z, label):
     """Returns the images of latent vectors `(..., latent_dim)`, with the same leading axes."""
     points = z.reshape(-1, z.shape[-1])
-    labels = run.model._labels(label if label is None else [label] * len(points), len(points))
+    labels = None if label is None else [label] * len(points)
+    labels = run.model._labels(labels, len(points))
     images = drawable(run.model._decode(points, labels, BATCH_SIZE))
     return images.reshape(*z.shape[:-1], *images.shape[1:])
 
 
 def _label_and_title(run, label, title):
     """Returns the label to decode with, by default the first class, and a title that says it."""
-    if run.model.num_classes and label is None:
-        label = 0
-    if label is None or label < 0:
-        return label, title if label is None else f"{title}, no label"
-    name = run.class_names[label].replace("$", r"\$")
-    return label, f"{title}, label {name}"
+    label = 0 if label is None and run.model.num_classes else label
+    if label is None:
+        return None, title
+    name = "no label" if label < 0 else f"label {run.class_names[label]}"
+    return label, f"{title}, {name}".replace("$", r"\$")
 
 
 # Pictures: each function draws one of a run, with the options that concern it
@@ -224,16 +217,16 @@ def _label_and_title(run, label, title):
 def loss(run: Run):
     """Draws the loss of every epoch and its terms."""
     with open(run.folder / HISTORY, newline="") as file:
-        rows = list(csv.DictReader(file))
-    return plots.loss_curves({name: [float(row[name]) for row in rows] for name in rows[0]})
+        epochs = list(csv.DictReader(file))
+    terms = epochs[0] if epochs else ()
+    return plots.loss_curves({term: [float(epoch[term]) for epoch in epochs] for term in terms})
 
 
 def reconstructions(run: Run, *, data=None, count=16):
     """Draws `count` test images and their reconstructions."""
-    dataset = run.dataset(data)
-    x, y = dataset.x_test[:count], dataset.y_test[:count]
+    x, y, class_names = run.test_images(data, count)
     decoded = run.model.reconstruct(x, y if run.model.num_classes else None)
-    style = dict(labels=y, class_names=dataset.class_names, max_images=count)
+    style = dict(labels=y, class_names=class_names, max_images=count)
     return plots.reconstructions(drawable(x), drawable(decoded), **style)
 
 
@@ -262,19 +255,17 @@ def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None):
     """Draws `count` paths, each between two test images, of one class if the model knows them."""
     title = "Spherical interpolation" if spherical else "Latent interpolation"
     label, title = _label_and_title(run, label, title)
-    x, y, class_names = run.dataset(data)[2:]
+    x, y, class_names = run.test_images(data)
     one_class = label is not None and label >= 0
-    if one_class:
-        x, y = x[y == label], y[y == label]
-    pairs = min(count, len(x) // 2)
-    if not pairs:
-        raise ValueError(f"An interpolation needs two test images of a class. Received: {len(x)}")
-    x, y = x[: 2 * pairs], y[: 2 * pairs]
+    chosen = np.flatnonzero(y == label) if one_class else np.arange(len(y))
+    chosen = chosen[: min(2 * count, len(chosen) // 2 * 2)]
+    if not len(chosen):
+        raise ValueError(f"{title}: there must be two test images to go between")
+    x, y = x[chosen], y[chosen]
     z = _encode(run, x, y if label is None else np.full_like(y, label))
     paths = latents.interpolate(z[::2], z[1::2], steps=11, spherical=spherical)
-    ends = zip(y[::2], y[1::2], strict=True)
-    names = [f"{class_names[start]} to {class_names[end]}" for start, end in ends]
-    names = None if one_class else names
+    ends = y.reshape(-1, 2)
+    names = None if one_class else [f"{class_names[a]} to {class_names[b]}" for a, b in ends]
     return plots.interpolation(_decode(run, paths, label), row_labels=names, title=title)
 
 
@@ -292,8 +283,7 @@ def swaps(run: Run, *, data=None, count=10):
     classes = run.model.num_classes
     if not classes:
         raise ValueError("A model without a condition has no labels to swap.")
-    dataset = run.dataset(data)
-    x, y = dataset.x_test[:count], dataset.y_test[:count]
+    x, y, _ = run.test_images(data, count)
     every = np.tile(np.arange(classes), len(x))
     images = run.model.reconstruct(np.repeat(x, classes, 0), np.repeat(y, classes), every)
     x, images = drawable(x), drawable(images)
@@ -303,9 +293,8 @@ def swaps(run: Run, *, data=None, count=10):
 
 def scatter(run: Run, *, data=None, count=None):
     """Draws the latent vectors of `count` test images, by default of all."""
-    dataset = run.dataset(data)
-    x, y = dataset.x_test[:count], dataset.y_test[:count]
-    return plots.latent_scatter(_encode(run, x, y), y, class_names=dataset.class_names)
+    x, y, class_names = run.test_images(data, count)
+    return plots.latent_scatter(_encode(run, x, y), y, class_names=class_names)
 
 
 _ALL = reconstructions, samples, manifold, interpolation, traversals, swaps, scatter, loss

@@ -32,7 +32,9 @@ def train(train, test, num_classes, epochs, out, seed):
     z = np.random.default_rng(seed).standard_normal((1, 20)).repeat(num_classes, 0)
     labels = np.arange(num_classes)
     draw = callbacks.EpochImages(
-        lambda model: model.generator.predict([z, labels], verbose=0), directory=out / "epochs"
+        lambda model: model.generator.predict([z, labels], verbose=0),
+        out / "epochs",
+        columns=num_classes,
     )
     save = keras.callbacks.ModelCheckpoint(out / "model.keras")
     history = model.fit(

@@ -1,20 +1,23 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import keras
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from keras_cvae import cli, datasets
+from keras_cvae import cli, datasets, latents, runs
 
 TINY = ["--hidden-units", "16", "--latent-dim", "2", "--batch-size", "256"]
-PICTURES = [*cli.PICTURES, *cli.DIAGRAMS]
+PICTURES = [*runs.PICTURES, *runs.DIAGRAMS]
 
 
 def run_cli(*args):
@@ -53,6 +56,15 @@ def toys(tmp_path_factory):
     y = np.arange(40) % 2
     np.savez(path, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
     return path
+
+
+@pytest.fixture(scope="module")
+def plain_run(tmp_path_factory, toys):
+    """A run of a model without a condition."""
+    run = tmp_path_factory.mktemp("plain") / "run"
+    options = ["--unconditional", "--likelihood", "gaussian", "--beta", 0.5, "--activation", "tanh"]
+    assert run_cli("train", "--data", toys, "--out", run, "--epochs", 1, *TINY, *options) == 0
+    return run
 
 
 def test_a_run_holds_everything(run):
@@ -98,17 +110,40 @@ def test_train_never_overwrites(run, capsys):
     assert (run / "model.keras").read_bytes() == before
 
 
-def test_train_force_replaces_only_what_it_wrote(tmp_path, run, toys, capsys):
-    folder = tmp_path / "run"
-    arguments = ["train", "--data", toys, "--out", folder, "--epochs", 1, *TINY]
-    assert run_cli(*arguments) == 0
+def test_the_default_folder_force_one_seed_and_no_graphviz(tmp_path, toys, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "toys"
+    train = ["train", "--data", toys, "--epochs", 1, "--label-dropout", 0, *TINY]
+    assert run_cli(*train) == 0
+    elbo = json.loads((folder / "metrics.json").read_text())["elbo"]
+    assert (folder / "cvae.png").exists()
+
     (folder / "notes.txt").write_text("mine")
     (folder / "metrics.json").write_text("old")
-    refused(capsys, *arguments, "--force", "--likelihood", "poison")
+    refused(capsys, *train, "--force", "--likelihood", "poison")
     assert (folder / "metrics.json").read_text() == "old"  # nothing is lost to a mistake
-    assert run_cli(*arguments, "--force") == 0
-    assert (folder / "notes.txt").read_text() == "mine"
-    assert json.loads((folder / "metrics.json").read_text())["images"] == 10
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run_cli(*train, "--force") == 0
+    assert "apt-get install graphviz" in capsys.readouterr().err.splitlines()[-1]
+    assert (folder / "samples.png").exists() and not (folder / "cvae.png").exists()
+    assert (folder / "notes.txt").read_text() == "mine"  # only what it wrote is replaced
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["images"] == 10 and metrics["elbo"] == pytest.approx(elbo, rel=1e-5)
+
+    warns_of_unknown_labels(capsys, "generate", folder, "--out", tmp_path / "a.npz")
+    for kind in ("manifold", "samples"):
+        warns_of_unknown_labels(capsys, "plot", folder, "--kind", kind, "--out", f"{kind}.png")
+
+
+def warns_of_unknown_labels(capsys, *args):
+    """One line, where a label of -1 means nothing to the model."""
+    capsys.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert run_cli(*args, "--label", -1, "--count", 3) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("keras-cvae: ") and "label_dropout" in error and error.count("\n") == 1
 
 
 def test_train_leaves_other_folders_alone(tmp_path, capsys):
@@ -117,30 +152,15 @@ def test_train_leaves_other_folders_alone(tmp_path, capsys):
     assert (tmp_path / "config.json").read_text() == "{}"
 
 
-def test_the_default_run_folder_and_one_seed_one_result(tmp_path, toys, monkeypatch):
-    metrics = []
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        folder.mkdir()
-        monkeypatch.chdir(folder)
-        assert run_cli("train", "--data", toys, "--epochs", 1, *TINY) == 0
-        file = folder / "runs" / "toys" / "metrics.json"
-        metrics.append(json.loads(file.read_text())["elbo"])
-    assert metrics[0] == pytest.approx(metrics[1], rel=1e-5)
-
-
-def test_an_unconditional_model(tmp_path, toys, capsys):
-    folder = tmp_path / "run"
-    options = ["--unconditional", "--likelihood", "gaussian", "--beta", 0.5, "--activation", "tanh"]
-    train = ["train", "--data", toys, "--out", folder, "--epochs", 1]
-    assert run_cli(*train, *TINY, *options) == 0
-    metrics = json.loads((folder / "metrics.json").read_text())
+def test_an_unconditional_model(plain_run, tmp_path, capsys):
+    metrics = json.loads((plain_run / "metrics.json").read_text())
     assert metrics["elbo"] == pytest.approx(-metrics["reconstruction"] - metrics["kl"])
-    assert run_cli("generate", folder, "--count", 5, "--out", tmp_path / "a.npz") == 0
+    assert run_cli("generate", plain_run, "--count", 5, "--out", tmp_path / "a.npz") == 0
     with np.load(tmp_path / "a.npz") as arrays:
         assert arrays["images"].shape == (5, 6) and set(arrays["labels"]) == {-1}
-    assert run_cli("generate", folder, "--out", tmp_path / "a.png") == 0
-    assert run_cli("reconstruct", folder, "--out", tmp_path / "b.png") == 0
-    generate = ["generate", folder, "--label", 1, "--out", tmp_path / "c.png"]
+    assert run_cli("generate", plain_run, "--out", tmp_path / "a.png") == 0
+    assert run_cli("reconstruct", plain_run, "--out", tmp_path / "b.png") == 0
+    generate = ["generate", plain_run, "--label", 1, "--out", tmp_path / "c.png"]
     assert "without a condition" in refused(capsys, *generate)
 
 
@@ -175,20 +195,13 @@ def test_generate_pictures(run, tmp_path, capsys):
     assert Image.open(out).size != size
 
 
-@pytest.mark.filterwarnings("default::UserWarning")
-def test_generate_takes_class_names_and_warns_in_a_line(run, tmp_path, capsys):
-    folder = tmp_path / "run"
-    train = ["train", "--out", folder, "--epochs", 1, "--label-dropout", 0]
-    assert run_cli(*train, *TINY) == 0
+def test_generate_takes_class_names(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
     config = json.loads((folder / "config.json").read_text())
     config["class_names"][8] = "eight"
     (folder / "config.json").write_text(json.dumps(config))
     assert run_cli("generate", folder, "--label", "eight", "--out", tmp_path / "a.npz") == 0
     assert set(np.load(tmp_path / "a.npz")["labels"]) == {8}
-    capsys.readouterr()
-    assert run_cli("generate", folder, "--label", -1, "--out", tmp_path / "b.npz") == 0
-    error = capsys.readouterr().err
-    assert error.startswith("keras-cvae: ") and "label_dropout" in error and error.count("\n") == 1
 
 
 def test_reconstruct(run, tmp_path):
@@ -204,6 +217,86 @@ def test_reconstruct(run, tmp_path):
     assert not np.allclose(np.load(tmp_path / "b.npz")["reconstructed"], as_eights)
     assert run_cli(*reconstruct, tmp_path / "a.png", "--as-label", 8) == 0
     assert Image.open(tmp_path / "a.png").width > 100
+
+
+# What each kind takes, and the title of its picture.
+PLOTS = {
+    "reconstructions": (["--count", 5, "--data", "digits"], "Reconstructions"),
+    "samples": (["--seed", 1, "--count", 4], "Samples"),
+    "manifold": (["--label", 3, "--axes", "1,0", "--count", 6], "Latent manifold, label 3"),
+    "interpolation": (["--spherical", "--count", 3], "Spherical interpolation, label 0"),
+    "traversals": (["--label", -1, "--axes", "1"], "Latent traversals, no label"),
+    "swaps": (["--count", 3], "The same images under other labels"),
+    "scatter": (["--count", 50], "Latent space"),
+    "loss": ([], "loss"),
+}
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that commands save."""
+    figures = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda *args: (figures.append(args[0]), save(*args)))
+    return figures
+
+
+@pytest.mark.parametrize("kind", runs.KINDS)
+def test_plots(run, tmp_path, capsys, monkeypatch, drawn, kind):
+    options, title = PLOTS[kind]
+    out = tmp_path / "new" / "plot.png"
+    predictions = []
+    predict = keras.Model.predict
+    spy = lambda model, *args, **kwargs: predictions.append(1) or predict(model, *args, **kwargs)  # noqa: E731
+    monkeypatch.setattr(keras.Model, "predict", spy)
+    assert run_cli("plot", run, "--kind", kind, "--out", out, *options) == 0
+    assert Image.open(out).width > 100
+    assert drawn[0].axes[0].get_title() == title
+    assert len(predictions) <= 2  # all is encoded at once, and decoded at once
+    assert "--force" in refused(capsys, "plot", run, "--kind", kind, "--out", out)
+
+
+def test_plots_without_a_condition(plain_run, tmp_path, capsys, drawn):
+    plot = ["plot", plain_run, "--out", tmp_path / "a.png", "--force", "--kind"]
+    for kind in ("samples", "manifold", "interpolation", "traversals"):
+        assert run_cli(*plot, kind, "--count", 3) == 0
+        assert "label" not in drawn[-1].axes[0].get_title()
+        assert "without a condition" in refused(capsys, *plot, kind, "--label", 1)
+    assert run_cli(*plot, "scatter") == 0
+    assert "without a condition" in refused(capsys, *plot, "swaps")
+
+
+def test_an_interpolation_goes_between_test_images_of_its_class(run, tmp_path, drawn):
+    out = tmp_path / "a.png"
+    plot = ["plot", run, "--kind", "interpolation", "--label", 4, "--count", 2, "--out", out]
+    assert run_cli(*plot) == 0
+    digits = datasets.load("digits")
+    x, y = digits.x_test[digits.y_test == 4][:4], np.full(4, 4)
+    model = keras.saving.load_model(run / "model.keras")
+    z = model.encoder.predict([x, y], verbose=0)[0]
+    paths = latents.interpolate(z[::2], z[1::2], steps=11).reshape(22, 2)
+    images = model.generator.predict([paths, np.full(22, 4)], verbose=0).reshape(2, 11, 8, 8)
+    (shown,) = drawn[0].axes[0].get_images()
+    tiles = np.asarray(shown.get_array())[:8, :8], np.asarray(shown.get_array())[9:17, -8:]
+    np.testing.assert_allclose(tiles, [images[0, 0], images[1, 10]], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--kind", "manifld"], "Did you mean 'manifold'?"),
+        (["--kind", "loss", "--label", 1], "takes no options. Received: --label"),
+        (["--kind", "swaps", "--spherical"], "takes `--data`, `--count`. Received: --spherical"),
+        (["--kind", "manifold", "--axes", "0,5"], "`axes` must be 2 different dimensions"),
+        (["--kind", "manifold", "--axes", "x"], "integers with ','"),
+        (["--kind", "manifold", "--count", "1"], "`count`"),
+        (["--kind", "manifold", "--label", "10"], "'10'"),
+        (["--kind", "scatter", "--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_plots(run, tmp_path, capsys, arguments, message):
+    assert message in refused(capsys, "plot", run, "--out", tmp_path / "a.png", *arguments)
+    assert not (tmp_path / "a.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -244,8 +337,13 @@ def test_bad_files(run, tmp_path, toys, capsys):
     assert "is no run" in refused(capsys, "generate", tmp_path, "--out", out)
     assert "is no run" in refused(capsys, "evaluate", tmp_path / "none")
     assert ".png or .npz" in refused(capsys, "generate", run, "--out", tmp_path / "a.gif")
+    plot = ["plot", run, "--kind", "loss", "--out", tmp_path / "a.npz"]
+    assert "must end in .png. " in refused(capsys, *plot)
     assert "shape" in refused(capsys, "reconstruct", run, "--data", toys, "--out", out)
     assert "toys.npz" in refused(capsys, "train", "--out", toys / "run", *TINY)
+    empty = shutil.copytree(run, tmp_path / "empty")
+    (empty / "history.csv").write_text("")
+    assert "one value an epoch" in refused(capsys, "plot", empty, "--kind", "loss", "--out", out)
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / "config.json").write_bytes((run / "config.json").read_bytes())
@@ -259,15 +357,6 @@ def test_usage_errors(capsys, arguments):
     assert run_cli(*arguments) == 2
     error = capsys.readouterr().err
     assert "--help" in error and "Traceback" not in error and error.count("\n") <= 5
-
-
-def test_without_graphviz_the_run_goes_on(tmp_path, toys, monkeypatch, capsys):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert run_cli("train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, *TINY) == 0
-    line = capsys.readouterr().err.splitlines()[-1]
-    assert "apt-get install graphviz" in line
-    assert (tmp_path / "run" / "samples.png").exists()
-    assert not (tmp_path / "run" / "cvae.png").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
