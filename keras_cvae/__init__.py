@@ -1,11 +1,13 @@
 """Conditional variational autoencoders for Keras."""
 
 from keras_cvae import (
+    callbacks,
     conditions,
     conv,
     datasets,
     dense,
     divergences,
+    latents,
     layers,
     likelihoods,
     models,
@@ -30,11 +32,13 @@ __all__ = [
     "build_cvae",
     "build_dense_decoder",
     "build_dense_encoder",
+    "callbacks",
     "conditions",
     "conv",
     "datasets",
     "dense",
     "divergences",
+    "latents",
     "layers",
     "likelihoods",
     "models",

@@ -6,12 +6,10 @@ images, titled with the number of epochs trained, goes to a folder, an animation
 What `draw` starts from should be fixed, so that only the learning shows:
 
 ```python
-# The same latents every time, ten for each digit: one row a digit, with `columns=10`.
+# The same latents every time, ten for each digit: with `columns=10`, one row a digit.
 draw = lambda cvae: cvae.generate(np.repeat(np.arange(10), 10), seed=0)
-
 # 16 fixed test digits, reconstructed.
 draw = lambda cvae: cvae.reconstruct(x_test[:16], y_test[:16])
-
 # One z, drawn as all ten digits.
 z = np.repeat(np.random.default_rng(0).normal(size=(1, cvae.latent_dim)), 10, axis=0)
 draw = lambda cvae: cvae.generator.predict([z, np.arange(10)], verbose=0)
@@ -19,8 +17,9 @@ draw = lambda cvae: cvae.generator.predict([z, np.arange(10)], verbose=0)
 cvae.fit([x_train, y_train], epochs=10, callbacks=[EpochImages(draw, "epochs", columns=10)])
 ```
 
-A `ValueError` says, before training begins, what is wrong with an argument, with a folder that
-cannot be written, or with what `draw` returned.
+Wrong arguments, a folder that cannot be written, and images that cannot be drawn each raise a
+`ValueError` before training begins. Drawing leaves training as it is, except that on torch, whose
+loaders share one random state, `predict` (as `evaluate` does) alters the order of later batches.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ Draw = Callable[[keras.Model], np.ndarray]
 
 
 class _EpochCallback(keras.callbacks.Callback):
-    """Draws before the first epoch and after every epoch; a subclass says where to."""
+    """Draws before the first epoch and after every epoch; `_add` of a subclass keeps the sheet."""
 
     def __init__(self, draw: Draw, directory: Path, columns: int | None):
         super().__init__()
@@ -49,9 +48,7 @@ class _EpochCallback(keras.callbacks.Callback):
                 "`draw` must be a function of the model that returns images, such as "
                 f"`lambda cvae: cvae.generate([0, 1, 2], seed=0)`. Received: {draw!r}"
             )
-        self.draw = draw
-        self.directory = directory
-        self.columns = columns
+        self.draw, self.directory, self.columns = draw, directory, columns
 
     def on_train_begin(self, logs=None):
         self._begun = False
@@ -59,10 +56,7 @@ class _EpochCallback(keras.callbacks.Callback):
             self.directory.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.directory).close()
         except OSError as error:
-            raise ValueError(
-                f"`{type(self).__name__}` must be given a folder that can be written. "
-                f"Received: {self.directory} ({error})"
-            ) from error
+            raise ValueError(f"Cannot write to the folder {self.directory}: {error}") from error
 
     def on_epoch_begin(self, epoch, logs=None):
         if not self._begun:
@@ -92,9 +86,6 @@ class _EpochCallback(keras.callbacks.Callback):
     def _begin(self, epoch):
         """Prepares for a run whose first picture is that of `epoch`, above 0 if it is resumed."""
 
-    def _add(self, epoch, picture):
-        raise NotImplementedError
-
 
 class EpochImages(_EpochCallback):
     """Writes `epoch_000.png` before training and `epoch_001.png`, ... after every epoch.
@@ -115,11 +106,9 @@ class EpochImages(_EpochCallback):
 
 
 class EpochGIF(_EpochCallback):
-    """Writes an animated GIF with one frame an epoch.
+    """Writes an animated GIF with one frame an epoch, whole whenever training is interrupted.
 
-    After every epoch the file is replaced as a whole, so it is valid whenever training is
-    interrupted. `fit` begins a new animation, or continues the one in `path` where its
-    `initial_epoch` is above 0.
+    `fit` begins a new animation; with `initial_epoch` above 0 it continues the one in `path`.
 
     Args:
         draw: Function of the model to images of shape `(N, H, W[, C])`, as many at every call.
@@ -133,7 +122,6 @@ class EpochGIF(_EpochCallback):
         draw: Draw,
         path: str | os.PathLike,
         columns: int | None = None,
-        *,
         duration: int = 300,
     ):
         self.path = Path(path)
@@ -149,28 +137,28 @@ class EpochGIF(_EpochCallback):
         from PIL import Image, ImageSequence
 
         self._frames = []
-        if epoch and self.path.exists():
-            try:
-                with Image.open(self.path, formats=["GIF"]) as animation:
-                    frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(animation)]
-            except OSError as error:
-                raise ValueError(f"A resumed run cannot continue `path`: {error}") from error
-            self._frames = [frame.quantize() for frame in frames[:epoch]]  # from epoch 0 on
+        if not epoch or not self.path.exists():
+            return
+        try:
+            with Image.open(self.path, formats=["GIF"]) as animation:
+                frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(animation)]
+        except OSError as error:
+            raise ValueError(f"A resumed run cannot continue `path`: {error}") from error
+        self._frames = [frame.quantize() for frame in frames[:epoch]]  # those of epoch 0, 1, ...
 
     def _add(self, epoch, picture):
         from PIL import Image
 
-        image = Image.fromarray(picture)
-        if self._frames:  # all frames have the size of the first; a title may be a pixel wider
-            frame = Image.new("RGB", self._frames[0].size, "white")
-            frame.paste(image)
-            image = frame
-        self._frames.append(image.quantize())
+        # All frames have the size of the first: a title may be a pixel wider.
+        size = self._frames[0].size if self._frames else picture.shape[1::-1]
+        frame = Image.new("RGB", size, "white")
+        frame.paste(Image.fromarray(picture))
+        self._frames.append(frame.quantize())
         first, *others = self._frames
         unfinished = self.path.with_name(f".{self.path.name}.unfinished")
-        options = {"duration": self.duration, "loop": 0, "append_images": others}
+        options = {"append_images": others, "duration": self.duration, "loop": 0}
         try:
-            first.save(unfinished, format="GIF", save_all=True, **options)
+            first.save(unfinished, "GIF", save_all=True, **options)
             os.replace(unfinished, self.path)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -191,24 +179,20 @@ class EpochTensorBoard(_EpochCallback):
         ImportError: If TensorFlow or TensorBoard, which Keras uses too, are not installed.
     """
 
-    def __init__(self, draw: Draw, log_dir: str | os.PathLike = "logs", columns: int | None = None):
+    def __init__(self, draw: Draw, log_dir: str | os.PathLike, columns: int | None = None):
         super().__init__(draw, Path(log_dir, "images"), columns)
-        packages = ("tensorflow", "tensorboard")
-        missing = [name for name in packages if importlib.util.find_spec(name) is None]
-        if missing:
+        if not all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard")):
             raise ImportError(
                 "`EpochTensorBoard` needs TensorFlow and TensorBoard, whatever the backend: "
-                f"`pip install {' '.join(missing)}`."
+                "`pip install tensorflow tensorboard`."
             )
 
     def _begin(self, epoch):
         from tensorflow import summary
 
-        self._writer = summary.create_file_writer(str(self.directory))
+        self._summary, self._writer = summary, summary.create_file_writer(str(self.directory))
 
     def _add(self, epoch, picture):
-        from tensorflow import summary
-
         with self._writer.as_default():
-            summary.image("images", picture[None], step=epoch)
+            self._summary.image("images", picture[None], step=epoch)
         self._writer.flush()

@@ -147,6 +147,9 @@ def get(identifier) -> keras.layers.Layer | None:
     Raises:
         ValueError: If it is none of these.
     """
-    if identifier is None or isinstance(identifier, (Classes, Vector)):
-        return identifier
+    if isinstance(identifier, (Classes, Vector)):
+        # A copy for each model: a layer that two models share has no one shape in their diagrams.
+        return type(identifier).from_config(identifier.get_config())
+    if identifier is None:
+        return None
     return Classes(identifier, name="one_hot")

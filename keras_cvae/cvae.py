@@ -36,10 +36,16 @@ class CVAE(networks.ImageModel):
     def encoder(self) -> keras.Model:
         """Model `[image, label]` (or `image`) to `[z_mean, z_log_var]`.
 
+        Where labels are inferred it takes the image alone, and its most probable class is y.
         With dynamic binarisation it takes grey pixels as they are: its output is no matter of
         chance.
         """
         network = self.get_layer("encoder")
+        if self.infers_label:
+            image = _input_like(self.inputs[0])
+            pixels = self._deterministic_pixels(image)
+            label = self.get_layer("inferred_label")(self.get_layer("classifier")(pixels))
+            return networks.ImageModel(image, network([pixels, label]), name="inferring_encoder")
         graph_inputs = keras.tree.map_structure(_input_like, network.input)
         image, *label = keras.tree.flatten(graph_inputs)
         pixels = self._deterministic_pixels(image)
@@ -243,17 +249,42 @@ class CVAE(networks.ImageModel):
         Raises:
             ValueError: If labels are out of range, or `count`, `temperature` make no sense.
         """
-        if labels is not None and np.ndim(labels) == 0:
-            labels = [labels] * (1 if count is None else count)
         if count is None:
-            count = 1 if labels is None else len(labels)
+            count = 1 if labels is None or np.ndim(labels) == 0 else len(labels)
         if count < 1 or not (np.isscalar(temperature) and temperature >= 0):
             raise ValueError(
                 "`count` must be at least 1 and `temperature` at least 0. "
                 f"Received: count={count}, temperature={temperature}"
             )
         z = temperature * self.prior.sample(count, self.latent_dim, seed)
-        return self._decode(z, self._labels(labels, count), batch_size)
+        return self.decode(z, labels, batch_size=batch_size)
+
+    def decode(self, z, labels=None, *, batch_size: int = 256) -> np.ndarray:
+        """Decodes latents to mean images: any grid, path or set of them, in one call.
+
+        Args:
+            z: Array of shape `(..., latent_dim)`.
+            labels: A label for each latent, of shape `(...)`, or one for all; -1 or None: unknown.
+            batch_size: How many images are decoded at a time.
+
+        Returns:
+            Array of shape `(..., *image_shape)`, in [0, 1] for Bernoulli pixels.
+
+        Raises:
+            ValueError: If latents or labels are not what the model takes.
+        """
+        z = np.asarray(z, "float32")
+        if z.ndim < 2 or z.shape[-1] != self.latent_dim:
+            raise ValueError(
+                f"`z` must have the shape (..., {self.latent_dim}). Received: {z.shape}"
+            )
+        points = z.reshape(-1, self.latent_dim)
+        if np.ndim(labels) > 1:
+            labels = np.reshape(labels, -1)
+        labels = self._labels(labels, len(points))
+        given = points if labels is None else [points, labels]
+        images = self.generator.predict(given, batch_size=batch_size, verbose=0)
+        return images.reshape(*z.shape[:-1], *self.image_shape)
 
     def reconstruct(self, images, labels=None, as_labels=None, *, batch_size: int = 256):
         """Encodes images and decodes their posterior mean, if asked with other labels.
@@ -277,25 +308,19 @@ class CVAE(networks.ImageModel):
             labels = self.classifier.predict(images, batch_size=batch_size, verbose=0).argmax(-1)
         labels = self._labels(labels, len(images))
         if as_labels is not None:
-            if np.ndim(as_labels) == 0:
-                as_labels = [as_labels] * len(images)
             as_labels = self._labels(as_labels, len(images), name="as_labels")
         given = labels is not None and not self.infers_label
         encoder_inputs = [images, labels] if given else images
         z, _ = self.encoder.predict(encoder_inputs, batch_size=batch_size, verbose=0)
-        return self._decode(z, labels if as_labels is None else as_labels, batch_size)
-
-    def _decode(self, z, labels, batch_size):
-        generator_inputs = z if labels is None else [z, labels]
-        return self.generator.predict(generator_inputs, batch_size=batch_size, verbose=0)
+        return self.decode(z, labels if as_labels is None else as_labels, batch_size=batch_size)
 
     def _labels(self, labels, count, name="labels"):
         if self.num_classes is None:
             if labels is not None:
                 raise ValueError(f"A model without a condition takes no `{name}`.")
             return None
-        if labels is None:
-            labels = np.full(count, conditions.UNKNOWN)
+        if np.ndim(labels) == 0:
+            labels = [conditions.UNKNOWN if labels is None else labels] * count
         labels = inputs.check_labels(labels, self.num_classes, count=count, name=name)
         if conditions.UNKNOWN in labels:
             self._warn_if_unknown_is_untrained()
@@ -308,7 +333,7 @@ class CVAE(networks.ImageModel):
                 "In training this model never saw an image without its label, so what it makes of "
                 "an unknown label (-1 or None) is arbitrary. Train with `label_dropout` above 0, "
                 "or with some labels of -1.",
-                stacklevel=4,
+                stacklevel=5,
             )
 
 

@@ -59,8 +59,8 @@ def build_cvae(
         beta: Weight of the KL divergence; 1 makes the loss minus the ELBO.
         estimator: Of the KL divergence: `"analytic"` or `"monte_carlo"`.
         infer_label: Whether the label is predicted from the image rather than given. The model
-            then has a `classifier`, whose draw (a straight-through Gumbel-softmax) conditions the
-            decoder; labels serve the cross-entropy alone, -1 being left out.
+            then has a `classifier`, whose draw (a straight-through Gumbel-softmax) conditions
+            encoder and decoder; labels serve the cross-entropy alone, -1 being left out.
         classification_weight: Weight of that cross-entropy in the loss.
         relaxation: Temperature of the Gumbel-softmax.
         name: Name of the model.
@@ -100,7 +100,7 @@ def build_cvae(
     )
 
     image = pixels = keras.Input(input_shape, name="image")
-    label = known = y = None
+    label = y = None
     if binarize is not None:
         pixels = layers.Binarize(binarize, name="binarize")(image)
     if condition is not None:
@@ -110,9 +110,9 @@ def build_cvae(
         logits = classification([label, classifier[0](pixels)])
         y = layers.GumbelSoftmax(relaxation, name="inferred_label")(logits)
     elif condition is not None:
-        known = y = conditions.LabelDropout(label_dropout, name="label_dropout")(label)
+        y = conditions.LabelDropout(label_dropout, name="label_dropout")(label)
 
-    z_mean, z_log_var = encoder(_with(pixels, known))
+    z_mean, z_log_var = encoder(_with(pixels, y))
     sampling = layers.Sampling(name="sampling")
     kl = layers.KLDivergence(beta, estimator, prior, name="kl")
     if estimator == "analytic":
@@ -148,11 +148,11 @@ def _build_networks(network, input_shape, condition, latent_dim, infer_label, op
             build(input_shape, condition, latent_dim, **options)
             for build in (build_encoder, build_decoder)
         ]
-    num_classes = condition.num_classes
+    relaxed = conditions.Vector(condition.num_classes)
     return [
-        build_encoder(input_shape, None, latent_dim, **options),
-        build_decoder(input_shape, conditions.Vector(num_classes), latent_dim, **options),
-        build_classifier(input_shape, num_classes, **options),
+        build_encoder(input_shape, relaxed, latent_dim, **options),
+        build_decoder(input_shape, relaxed, latent_dim, **options),
+        build_classifier(input_shape, condition.num_classes, **options),
     ]
 
 

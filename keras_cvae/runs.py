@@ -13,7 +13,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-import keras_cvae
 from keras_cvae import datasets, inputs, latents, plots
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
@@ -160,9 +159,8 @@ def write_json(path: Path, content: dict) -> None:
 
 def versions() -> dict[str, str]:
     """Returns the versions of what a run depends on."""
-    backend = keras.backend.backend()
-    modules = {"keras_cvae": keras_cvae, "keras": keras, "numpy": np, backend: sys.modules[backend]}
-    versions = {name: module.__version__ for name, module in modules.items()}
+    names = "keras_cvae", "keras", "numpy", keras.backend.backend()
+    versions = {name: sys.modules[name].__version__ for name in names}
     return {"python": platform.python_version(), **versions}
 
 
@@ -195,10 +193,7 @@ def _encode(run, images, labels):
 
 def _decode(run, z, label):
     """Returns the images of latent vectors `(..., latent_dim)`, with the same leading axes."""
-    points = z.reshape(-1, z.shape[-1])
-    labels = None if label is None else [label] * len(points)
-    labels = run.model._labels(labels, len(points))
-    images = drawable(run.model._decode(points, labels, BATCH_SIZE))
+    images = drawable(run.model.decode(z.reshape(-1, z.shape[-1]), label, batch_size=BATCH_SIZE))
     return images.reshape(*z.shape[:-1], *images.shape[1:])
 
 

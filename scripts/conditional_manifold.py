@@ -7,7 +7,6 @@ A plain VAE spends its two dimensions on telling digits apart; a conditional one
 from pathlib import Path
 
 import keras
-import numpy as np
 import typer
 from PIL import Image
 
@@ -40,18 +39,18 @@ def main(
         history = model.fit(train, validation_data=(test, None), **training).history
         return model, -history["val_loss"][-1]
 
-    def draw(model, inputs, title):
-        images = model.generator.predict(inputs, batch_size=len(z), verbose=0)
-        images = images.reshape(20, 20, *images.shape[1:])
+    def draw(model, label, title):
         path = out / f"manifold_{title.replace(' ', '_')}.png"
-        plots.manifold(images, x=ticks, y=ticks, title=title).savefig(path)
+        plots.manifold(
+            model.decode(z.reshape(20, 20, 2), label), x=ticks, y=ticks, title=title
+        ).savefig(path)
         return Image.open(path)
 
     vae, plain_elbo = train("vae", None, x_train, x_test)
     cvae, elbo = train("cvae", len(names), [x_train, y_train], [x_test, y_test])
-    panels = [draw(vae, z, "plain VAE")]
+    panels = [draw(vae, None, "plain VAE")]
     for label in map(int, labels.split(",")):
-        panels.append(draw(cvae, [z, np.full(len(z), label)], f"label {names[label]}"))
+        panels.append(draw(cvae, label, f"label {names[label]}"))
     sheet = Image.new("RGB", (sum(p.width for p in panels), max(p.height for p in panels)), "white")
     for i, panel in enumerate(panels):
         sheet.paste(panel, (sum(p.width for p in panels[:i]), 0))

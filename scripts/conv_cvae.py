@@ -74,7 +74,7 @@ def main(
         ends = [pick(measure, grey, y_test, a, high), pick(measure, grey, y_test, b, low)]
         z, _ = cvae.encoder.predict([x_test[ends], y_test[ends]], verbose=0)
         z = latents.interpolate(*z, steps=10)
-        path = cvae.generator.predict([z, np.full(10, digit)], verbose=0)
+        path = cvae.decode(z, digit)
         paths.append(np.concatenate([grey[ends[:1]], path, grey[ends[1:]]]))
     figure = plots.interpolation(np.stack(paths), row_labels=list(rows), title="Style, label fixed")
     figure.savefig(out / "handwriting.png")

@@ -36,9 +36,7 @@ def main(
     figure = plots.latent_scatter(z_mean, y_test, class_names=class_names)
     figure.savefig(out / "latent_space.png")
     z, ticks = latents.grid(15, low=0.05, high=0.95)
-    images = vae.generator.predict(z, batch_size=len(z))
-    images = images.reshape(15, 15, *images.shape[1:])
-    plots.manifold(images, x=ticks, y=ticks).savefig(out / "manifold.png")
+    plots.manifold(vae.decode(z.reshape(15, 15, 2)), x=ticks, y=ticks).savefig(out / "manifold.png")
 
     final = {name: values[-1] for name, values in history.history.items()}
     print(f"\nnats per image after {epochs} epochs | Keras blog | here")

@@ -82,7 +82,7 @@ def main(
         figure.savefig(out / "styles.png")
 
     print(
-        "\nafter {epochs} epochs | original | "
+        f"\nafter {epochs} epochs | original | "
         + " | ".join(f"run {i}" for i in range(len(results)))
     )
     for name in results[0]:

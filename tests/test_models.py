@@ -198,6 +198,19 @@ def test_generate(data):
     assert tiny(condition=None).generate(count=5).shape == (5, 6)
 
 
+def test_decode_takes_latents_of_any_arrangement():
+    cvae = tiny()
+    z = np.random.default_rng(0).normal(size=(4, 5, 2)).astype("float32")
+    labels = np.arange(20).reshape(4, 5) % 3
+    images = cvae.decode(z, labels)
+    assert images.shape == (4, 5, 6)
+    expected = cvae.generator.predict([z[2], labels[2]], verbose=0)
+    np.testing.assert_allclose(images[2], expected, rtol=1e-5)
+    np.testing.assert_allclose(cvae.decode(z, 1)[0, 0], cvae.decode(z[0, :1], [1])[0], rtol=1e-5)
+    with pytest.raises(ValueError, match=r"`z` must have the shape \(..., 2\). Received: \(4, 3\)"):
+        cvae.decode(np.zeros((4, 3)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
