@@ -29,14 +29,16 @@ def main(
     history = vae.fit(x_train, batch_size=100, epochs=epochs, validation_data=(x_test, None))
     vae.save(out / "model.keras")
 
-    for name, model in {"encoder": vae.encoder, "vae": vae}.items():
-        keras.utils.plot_model(model, out / f"{name}.png", show_shapes=True, expand_nested=True)
     plots.loss_curves(history.history).savefig(out / "loss_curves.png")
     z_mean, _ = vae.encoder.predict(x_test, batch_size=1000)
     figure = plots.latent_scatter(z_mean, y_test, class_names=class_names)
     figure.savefig(out / "latent_space.png")
     z, ticks = latents.grid(15, low=0.05, high=0.95)
     plots.manifold(vae.decode(z.reshape(15, 15, 2)), x=ticks, y=ticks).savefig(out / "manifold.png")
+
+    shown = {"show_shapes": True, "expand_nested": True, "splines": "polyline"}
+    for name, model in {"encoder": vae.encoder, "vae": vae}.items():
+        keras.utils.plot_model(model, out / f"{name}.png", **shown)
 
     final = {name: values[-1] for name, values in history.history.items()}
     print(f"\nnats per image after {epochs} epochs | Keras blog | here")

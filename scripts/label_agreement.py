@@ -1,6 +1,6 @@
 """How often generated digits are read as the label asked for, by an independent classifier.
 
-    python scripts/label_agreement.py runs/conv_cvae/model.keras runs/label_inferring_vae/model.keras
+    python scripts/label_agreement.py runs/conv_cvae/model.keras [more models ...]
 
 The classifier, a small convolutional network, is trained on the real images alone and kept in
 `--out`. Each model draws `--count` images, the labels in turn, at temperatures 1, 0.8 and 0.6.

@@ -1,0 +1,60 @@
+"""Every recipe runs on the digits and leaves its pictures."""
+
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+from PIL import Image
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+PICTURES = {
+    "dense_vae": ["loss_curves", "latent_space", "manifold"],
+    "conv_vae": ["loss_curves", "reconstructions", "manifold", "epochs/epoch_001"],
+    "conv_cvae": ["restored", "as_8", "handwriting", "unlabelled", "samples", "loss_curves"],
+    "conditional_manifold": ["manifolds"],
+    "label_inferring_vae": ["loss_curves", "inferred", "styles", "epochs/epoch_001"],
+}
+
+
+def run(name, *arguments):
+    sys.argv = [name, *map(str, arguments)]
+    with pytest.raises(SystemExit) as done:
+        runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+    assert not done.value.code
+
+
+@pytest.fixture(autouse=True)
+def _restore_argv(monkeypatch):
+    monkeypatch.setattr(sys, "argv", sys.argv)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_recipe(name, tmp_path, capsys):
+    if name == "conv_vae":
+        pytest.importorskip("tensorflow")
+    if name == "dense_vae" and not shutil.which("dot"):
+        pytest.skip("Graphviz is not installed")
+    run(name, "--data", "digits", "--epochs", 1, "--out", tmp_path)
+    for picture in PICTURES[name]:
+        Image.open(tmp_path / f"{picture}.png").verify()
+    models = list(tmp_path.glob("*.keras"))
+    assert models
+    assert all(keras.saving.load_model(path).image_shape == (8, 8, 1) for path in models)
+    assert "|" in capsys.readouterr().out  # the table
+
+
+def test_cross_validation(tmp_path, capsys):
+    arguments = ("--data", "digits", "--epochs", 1, "--out", tmp_path, "--folds", 10, "--fold", 3)
+    run("label_inferring_vae", *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["fold_3"]
+    assert "error, %" in capsys.readouterr().out
+
+
+def test_label_agreement(tmp_path, capsys):
+    run("label_inferring_vae", "--data", "digits", "--epochs", 1, "--out", tmp_path)
+    arguments = ("--data", "digits", "--epochs", 1, "--count", 100, "--out", tmp_path)
+    run("label_agreement", tmp_path / "model.keras", *arguments)
+    assert "of the real test images" in capsys.readouterr().out
