@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from PIL import Image
 
+PARTS = ("train", "test")
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 PICTURES = {
     "dense_vae": ["loss_curves", "latent_space", "manifold"],
@@ -44,6 +46,17 @@ def test_recipe(name, tmp_path, capsys):
     assert models
     assert all(keras.saving.load_model(path).image_shape == (8, 8, 1) for path in models)
     assert "|" in capsys.readouterr().out  # the table
+
+
+def test_colour_images_and_wider_layers(tmp_path):
+    pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(0)
+    arrays = {f"x_{part}": rng.random((40, 32, 32, 3), dtype="float32") for part in PARTS}
+    labels = {f"y_{part}": np.arange(40) % 2 for part in PARTS}
+    np.savez(tmp_path / "colour.npz", **arrays, **labels)
+    arguments = ("--data", tmp_path / "colour.npz", "--epochs", 1, "--out", tmp_path)
+    run("conv_vae", *arguments, "--filters", "8,16,8", "--recommended")
+    assert keras.saving.load_model(tmp_path / "model.keras").image_shape == (32, 32, 3)
 
 
 def test_cross_validation(tmp_path, capsys):
