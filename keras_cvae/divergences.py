@@ -1,8 +1,9 @@
 r"""Log-densities of diagonal normals and the KL divergences between them, in nats.
 
 Every function takes tensors of shape `(..., latent_dim)`, sums over the last axis and returns
-shape `(...)`. A variance is given by its logarithm. Log-variances are held below 80 (and above -80
-where their reciprocal is needed), so that `exp` stays finite in float32.
+shape `(...)`. A variance is given by its logarithm. Log-variances are held below 60 (and above -60
+where their reciprocal is needed), so that sums of their `exp` over dimensions and examples stay
+finite in float32.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 from keras import ops
 
 LOG_2_PI = math.log(2.0 * math.pi)
-LOG_VAR_LIMIT = 80.0
+LOG_VAR_LIMIT = 60.0
 
 
 def normal_log_prob(z, mean=0.0, log_var=0.0):

@@ -118,7 +118,14 @@ def check_images(images, image_shape, *, bounded: bool, name: str = "images") ->
     if shape[0] == 0:
         raise ValueError(f"`{name}` must hold at least one image. Received: shape {shape}")
     dtype = keras.backend.standardize_dtype(getattr(images, "dtype", np.asarray(images).dtype))
-    if dtype in ("uint8", "bool"):
+    if dtype == "bool":
+        return
+    if dtype == "uint8":
+        if max(_numpy(images[i : i + ROWS]).max() for i in range(0, shape[0], ROWS)) == 1:
+            raise ValueError(
+                f"`{name}` of dtype uint8 are divided by 255; pass black and white ones as bool or "
+                "float. Received: uint8 values of 0 and 1 alone"
+            )
         return
     if "float" not in dtype:
         raise ValueError(

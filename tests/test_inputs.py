@@ -148,6 +148,10 @@ BAD = {
         lambda x, y: [(x * 300).astype("int32"), y],
         r"must be uint8 \(0 to 255\).*int32 with values from \d+ to 2\d\d",
     ),
+    "uint8 zeros and ones": (
+        lambda x, y: [(x > 0.5).astype("uint8"), y],
+        "pass black and white ones as bool or float",
+    ),
     "wrong shape": (lambda x, y: [x[:, :5], y], r"shape \(count, 6\). Received: \(70, 5\)"),
     "no images": (lambda x, y: [x[:0], y[:0]], "at least one image"),
     "large label": (lambda x, y: [x, y + 1], r"must be in -1..2.*Received: values from 1 to 3"),
