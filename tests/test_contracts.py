@@ -73,7 +73,7 @@ def test_every_layer(name, tmp_path):
     assert all(loss.shape == () for loss in layer.losses)
 
 
-IN_FLOAT32 = ("Sampling", "KLDivergence", "ReconstructionLoss", "GumbelSoftmax")
+IN_FLOAT32 = ("Sampling", "KLDivergence", "ReconstructionLoss")
 
 
 @pytest.mark.parametrize("name", [n for n in LAYERS if n.startswith(IN_FLOAT32)])
