@@ -66,8 +66,8 @@ def main(
         figures[name] = plots.reconstructions(x, drawn, labels=digits, max_images=32)
     grey, paths = x_test / (255 if x_test.dtype == np.uint8 else 1), {}
     for title, measure, (a, high), (b, low), digit in (
-        ("thick 0 to thin 0, as 4", thickness, (0, 0.95), (0, 0.05), 4),
-        ("right 1 to left 3, as 6", slant, (1, 0.95), (3, 0.05), 6),
+        ("thick 0 to thin 0, as 4", thickness, (0, 0.99), (0, 0.01), 4),
+        ("right 1 to left 3, as 6", slant, (1, 0.99), (3, 0.01), 6),
     ):
         ends = [pick(measure, grey, y_test, *end) for end in ((a, high), (b, low))]
         z, _ = cvae.encoder.predict([x_test[ends], y_test[ends]], verbose=0)
