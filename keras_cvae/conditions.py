@@ -56,7 +56,7 @@ class Classes(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Vector(keras.layers.Layer):
-    """A condition that is a vector already, such as a relaxed one-hot label.
+    """A condition that is a vector already, such as the relaxed one-hot label that is inferred.
 
     Args:
         size: Length of the vector.

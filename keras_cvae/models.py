@@ -90,7 +90,9 @@ def build_cvae(
     condition = conditions.get(condition)
     if condition is None and label_dropout:
         raise ValueError(f"`label_dropout` needs a `condition`. Received: {label_dropout}")
-    if infer_label and (condition is None or label_dropout or network not in NETWORKS):
+    if isinstance(condition, conditions.Vector):
+        raise ValueError("`condition` must be a number of classes or None. Received: a `Vector`")
+    if infer_label and (condition is None or label_dropout or not isinstance(network, str)):
         raise ValueError(
             "`infer_label` needs a `condition`, a network of this package and no `label_dropout`. "
             f"Received: condition={condition}, network={network}, label_dropout={label_dropout}"

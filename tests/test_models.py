@@ -291,6 +291,8 @@ def test_reconstruct_keeps_the_style_and_changes_the_label(data):
         ({"label_dropout": 1.5}, "`label_dropout` must be in"),
         ({"condition": None, "label_dropout": 0.1}, "`label_dropout` needs a `condition`"),
         ({"beta": -1}, "`beta`"),
+        ({"condition": keras_cvae.conditions.Vector(3)}, "a number of classes or None"),
+        ({"network": [None, None], "infer_label": True}, "a network of this package"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
