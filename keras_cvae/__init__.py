@@ -13,6 +13,7 @@ from keras_cvae import (
     models,
     plots,
     priors,
+    strokes,
 )
 from keras_cvae.conv import build_conv_decoder, build_conv_encoder
 from keras_cvae.cvae import CVAE
@@ -44,4 +45,5 @@ __all__ = [
     "models",
     "plots",
     "priors",
+    "strokes",
 ]

@@ -12,28 +12,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import typer
-from scipy import ndimage
 
 import keras_cvae
-from keras_cvae import datasets, latents, plots
-
-
-def thickness(image: np.ndarray) -> float:
-    """Stroke thickness in pixels: four times the mean distance of the ink to the paper, less 2."""
-    ink = image > 0.5
-    return 4 * ndimage.distance_transform_edt(ink)[ink].mean() - 2 if ink.any() else 0.0
-
-
-def slant(image: np.ndarray) -> float:
-    """Slant from the second moments of the ink: columns a row, positive to the right."""
-    y, x = np.indices(image.shape) - np.reshape(ndimage.center_of_mass(image), (2, 1, 1))
-    return -(image * x * y).sum() / (image * y * y).sum()
+from keras_cvae import datasets, latents, plots, strokes
 
 
 def pick(measure, images, labels, digit, quantile):
     """Index of the `digit` whose measure lies at a quantile among its kind."""
     (indices,) = np.nonzero(labels == digit)
-    values = np.array([measure(images[i, ..., 0]) for i in indices])
+    values = measure(images[indices])
     return indices[np.argmin(np.abs(values - np.quantile(values, quantile)))]
 
 
@@ -66,8 +53,8 @@ def main(
         figures[name] = plots.reconstructions(x, drawn, labels=digits, max_images=32)
     grey, paths = x_test / (255 if x_test.dtype == np.uint8 else 1), {}
     for title, measure, (a, high), (b, low), digit in (
-        ("thick 0 to thin 0, as 4", thickness, (0, 0.99), (0, 0.01), 4),
-        ("right 1 to left 3, as 6", slant, (1, 0.99), (3, 0.01), 6),
+        ("thick 0 to thin 0, as 4", strokes.thickness, (0, 0.99), (0, 0.01), 4),
+        ("right 1 to left 3, as 6", strokes.slant, (1, 0.99), (3, 0.01), 6),
     ):
         ends = [pick(measure, grey, y_test, *end) for end in ((a, high), (b, low))]
         z, _ = cvae.encoder.predict([x_test[ends], y_test[ends]], verbose=0)

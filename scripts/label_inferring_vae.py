@@ -3,7 +3,7 @@
 Dense, hidden 128, latent 20; a classifier 784-128-10 whose straight-through Gumbel-softmax draw
 conditions encoder and decoder; loss = -ELBO + 10 x cross-entropy; Adam 1e-3, batches of 64, 20
 epochs. `--recommended`, for drawing from the prior, weighs the KL divergence by 3 and the
-cross-entropy by 50 and lets the learning rate fall to 0 along a cosine. `--folds 10`
+cross-entropy by 50, with a learning rate that falls to 0 along a cosine. `--folds 10`
 cross-validates on the training images; `--fold 3` does one fold of it.
 """
 
@@ -23,17 +23,14 @@ def train(train, test, num_classes, epochs, out, seed, recommended):
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
     beta, weight = (3.0, 50.0) if recommended else (1.0, 10.0)
-    options = {"infer_label": True, "beta": beta, "classification_weight": weight}
-    options["hidden_units"] = (128,)
+    options = dict(infer_label=True, beta=beta, classification_weight=weight, hidden_units=(128,))
     model = keras_cvae.build_cvae(train[0].shape[1:], num_classes, 20, **options)
     cosine = keras.optimizers.schedules.CosineDecay(1e-3, epochs * -(-len(train[0]) // 64))
     model.compile(keras.optimizers.Adam(cosine if recommended else 1e-3))
 
-    z = np.random.default_rng(seed).standard_normal(20)
-    one_z = np.tile(z, (num_classes, 1))  # one style, drawn as every class
-    draw = callbacks.EpochImages(
-        lambda model: model.decode(one_z, np.arange(num_classes)), out / "epochs", num_classes
-    )
+    digits = np.arange(num_classes)
+    one_z = np.random.default_rng(seed).standard_normal((1, 20)).repeat(num_classes, axis=0)
+    draw = callbacks.EpochImages(lambda m: m.decode(one_z, digits), out / "epochs", num_classes)
     save = keras.callbacks.ModelCheckpoint(out / "model.keras")
     steps = {"batch_size": 64, "epochs": epochs, "callbacks": [draw, save]}
     history = model.fit([*train], validation_data=([*test], None), **steps).history
@@ -55,8 +52,7 @@ def main(
 ) -> None:
     """Train the model, or one for each fold, and draw its pictures."""
     x, y, x_test, y_test, names = datasets.load(data)
-    settings = {"num_classes": len(names), "epochs": epochs, "recommended": recommended}
-    results = {}
+    results, settings = {}, dict(num_classes=len(names), epochs=epochs, recommended=recommended)
     if folds:
         splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y)
         for i, parts in enumerate(splits):
@@ -67,8 +63,8 @@ def main(
         model, results[0] = train((x, y), (x_test, y_test), out=out, seed=seed, **settings)
         shown = x_test[:16]
         inferred = model.classifier.predict(shown, verbose=0).argmax(-1)
-        drawn = model.reconstruct(shown)
-        plots.reconstructions(shown, drawn, labels=inferred).savefig(out / "inferred.png")
+        figure = plots.reconstructions(shown, model.reconstruct(shown), labels=inferred)
+        figure.savefig(out / "inferred.png")
         swaps = [model.reconstruct(shown, as_labels=digit) for digit in range(len(names))]
         figure = plots.label_swaps(shown, np.stack(swaps, 1), [*range(len(names))])
         figure.savefig(out / "styles.png")
