@@ -135,7 +135,8 @@ class KLDivergence(keras.layers.Layer):
             tensors of shape `(batch, latent_dim)`.
 
     Returns:
-        The inputs, unchanged.
+        The inputs, unchanged. Build on them: a layer that leads to no output is no part of a
+        functional model, nor is its loss.
 
     Raises:
         ValueError: If an argument is not one of the above, or z is missing where it is needed.
