@@ -10,6 +10,8 @@ import operator
 import keras
 from keras import ops
 
+from keras_cvae import noise
+
 UNKNOWN = -1
 
 
@@ -122,7 +124,7 @@ class LabelDropout(keras.layers.Layer):
             return inputs
         labels = inputs
         if self.rate > 0:
-            dropped = keras.random.uniform(ops.shape(inputs), seed=self.seed_generator) < self.rate
+            dropped = noise.uniform(ops.shape(inputs), self.seed_generator) < self.rate
             labels = ops.where(dropped, ops.full_like(inputs, UNKNOWN), inputs)
         unknown = ops.cast(ops.any(labels == UNKNOWN), "float32")
         self.seen_unknown.assign(ops.maximum(self.seen_unknown, unknown))

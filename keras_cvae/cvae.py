@@ -9,11 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import conditions, inputs, layers, networks
+from keras_cvae import conditions, inputs, layers, networks, training
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class CVAE(networks.ImageModel):
+class CVAE(training.FusedModel, networks.ImageModel):
     """A conditional VAE end to end: `[image, label]` (or `image`) to the reconstructed image.
 
     A functional Keras model whose loss layers carry the loss; `build_cvae` makes one. `encoder`,

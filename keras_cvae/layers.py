@@ -13,7 +13,7 @@ import math
 import keras
 from keras import ops
 
-from keras_cvae import divergences, likelihoods, priors
+from keras_cvae import divergences, likelihoods, noise, priors
 from keras_cvae.errors import look_up
 
 register = keras.saving.register_keras_serializable("keras_cvae")
@@ -35,7 +35,7 @@ def reparameterize(inputs, seed):
     """
     mean, log_var = map(ops.convert_to_tensor, inputs)
     log_var = ops.minimum(log_var, divergences.LOG_VAR_LIMIT)
-    eps = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=seed)
+    eps = noise.normal(ops.shape(mean), seed, mean.dtype)
     return mean + ops.exp(0.5 * log_var) * eps
 
 
@@ -77,7 +77,7 @@ def _threshold(pixels, seed):
 
 
 def _dynamic(pixels, seed):
-    return keras.random.uniform(ops.shape(pixels), dtype=pixels.dtype, seed=seed) < pixels
+    return noise.uniform(ops.shape(pixels), seed, dtype=pixels.dtype) < pixels
 
 
 @register
@@ -283,9 +283,7 @@ class GumbelSoftmax(keras.layers.Layer):
     def call(self, inputs, training=False):
         logits = inputs
         if training:
-            uniform = keras.random.uniform(
-                ops.shape(inputs), minval=1e-7, maxval=1.0, seed=self.seed_generator
-            )
+            uniform = noise.uniform(ops.shape(inputs), self.seed_generator, minval=1e-7)
             logits = inputs - ops.log(-ops.log(uniform))
         soft = ops.softmax(logits / self.temperature)
         hard = ops.one_hot(ops.argmax(logits, axis=-1), inputs.shape[-1], dtype=soft.dtype)

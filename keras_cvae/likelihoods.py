@@ -37,7 +37,10 @@ class Bernoulli(keras.layers.Layer):
 
     def log_prob(self, x, parameters):
         """Log-likelihood of `x`, shape `(batch, ...)`: a tensor of shape `(batch,)`, in nats."""
-        return _sum_over_pixels(ops.multiply(x, parameters) - ops.softplus(parameters))
+        # log(1 + exp(l)) = r + log(1 + exp(l - 2r)), r = max(l, 0): one pass, exact gradients.
+        r = ops.relu(parameters)
+        softplus = r + ops.log1p(ops.exp(parameters - 2.0 * r))
+        return _sum_over_pixels(ops.multiply(x, parameters) - softplus)
 
     def mean(self, parameters):
         """Mean of the pixels, in [0, 1], of the shape of `parameters`."""

@@ -1,0 +1,324 @@
+"""Fused steps: the same training as one step at a time, by way of Keras's own `fit`."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+import keras_cvae
+from keras_cvae import blocks, training
+
+BACKEND = keras.backend.backend()
+fusing = pytest.mark.skipif(BACKEND == "torch", reason="torch runs each step alone")
+
+
+def build(network="dense", **options):
+    keras.utils.set_random_seed(3)
+    if network == "dense":
+        options.setdefault("hidden_units", (16,))
+    else:
+        options.setdefault("filters", (4, 8))
+    return keras_cvae.build_cvae((8, 8, 1), 10, 3, network=network, label_dropout=0.2, **options)
+
+
+def images(count=350):
+    """Digits as uint8: 350 are ten batches of 32 and one of 30."""
+    x, y, *_ = keras_cvae.datasets.load("digits")
+    return x[:count], y[:count]
+
+
+def history(model, steps, optimizer=None, data=None, **options):
+    x, y = data or images()
+    model.compile(optimizer or keras.optimizers.Adam(1e-3), steps_per_execution=steps)
+    options = {"epochs": 3, "verbose": 0, **options}
+    return model.fit([x[:300], y[:300]], validation_data=(x[300:], y[300:]), **options).history
+
+
+def assert_same(one, other, rtol=1e-4):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], rtol=rtol, err_msg=name)
+
+
+MODELS = {
+    "dense": lambda: build(),
+    "conv": lambda: build("conv", binarize="threshold"),
+    "noise in every layer": lambda: build(binarize="dynamic", estimator="monte_carlo"),
+    "inferred labels": lambda: keras_cvae.build_cvae(
+        (8, 8, 1), 10, 3, infer_label=True, hidden_units=(16,)
+    ),
+}
+
+
+@fusing
+@pytest.mark.parametrize("name", MODELS)
+def test_fused_steps_train_as_single_ones(name, monkeypatch):
+    monkeypatch.setattr(training, "_jax_loops_are_fast", lambda model: True)
+    results, weights = [], []
+    for steps in (1, 4):
+        keras.utils.set_random_seed(3)
+        model = MODELS[name]()
+        results.append(history(model, steps))
+        weights.append(model.get_weights())
+    assert_same(*results)
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-4)
+
+
+OPTIMIZERS = {
+    "schedule": lambda: keras.optimizers.Adam(
+        keras.optimizers.schedules.ExponentialDecay(1e-2, 5, 0.5)
+    ),
+    "moving averages": lambda: keras.optimizers.Adam(
+        1e-2, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=7
+    ),
+    "accumulated gradients": lambda: keras.optimizers.SGD(1e-4, gradient_accumulation_steps=3),
+    "clipping and decay": lambda: keras.optimizers.AdamW(1e-2, clipnorm=1.0, weight_decay=0.1),
+}
+
+
+@fusing
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_feature_survives(name):
+    one, other = (history(build(), steps, OPTIMIZERS[name]()) for steps in (1, "auto"))
+    assert_same(one, other)
+
+
+@fusing
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision(policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        one, other = (history(build(), steps) for steps in (1, "auto"))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    # Products of bfloat16 are rounded elsewhere by each compiler: eight bits.
+    assert_same(one, other, rtol=2e-2)
+    assert other["loss"][-1] < other["loss"][0]
+
+
+class Batches(keras.callbacks.Callback):
+    """Notes what it is told, and the number of steps taken by then."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(("begin", batch))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(("end", batch, int(self.model.optimizer.iterations)))
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.seen.append(("test", batch))
+
+
+@fusing
+def test_callbacks_are_told_of_batches_not_of_blocks():
+    callback = Batches()
+    history(build(), 4, epochs=1, callbacks=[callback])
+    ends = [(3, 4), (7, 8), (9, 10)]  # 300 examples: ten batches of 32, the last of 12
+    assert [event[1] for event in callback.seen if event[0] == "begin"] == [0, 4, 8]
+    assert [event[1] for event in callback.seen if event[0] == "end"] == [last for last, _ in ends]
+    if BACKEND == "tensorflow":  # JAX hands variables back at the end of the epoch
+        assert [event[1:] for event in callback.seen if event[0] == "end"] == ends
+    assert [event[1] for event in callback.seen if event[0] == "test"] == [1]
+    assert callback.params["steps"] == 10 and callback.params["epochs"] == 1
+
+
+def test_a_callback_that_looks_at_batches_is_told_of_each():
+    callback = Batches()
+    history(build(), "auto", epochs=1, callbacks=[callback])
+    assert [event[1] for event in callback.seen if event[0] == "end"] == list(range(10))
+
+
+def test_which_callbacks_look_at_batches(tmp_path):
+    path = str(tmp_path / "model.keras")
+    between_epochs = [
+        keras.callbacks.EarlyStopping(),
+        keras.callbacks.CSVLogger(str(tmp_path / "log.csv")),
+        keras.callbacks.ModelCheckpoint(path),
+        keras.callbacks.BackupAndRestore(str(tmp_path)),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None),
+    ]
+    assert not any(map(blocks.sees_batches, between_epochs))
+    assert blocks.sees_batches(Batches())
+    assert blocks.sees_batches(keras.callbacks.ModelCheckpoint(path, save_freq=5))
+    assert blocks.sees_batches(
+        keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    )
+
+
+@fusing
+def test_progress_counts_examples_and_batches(capsys):
+    history(build(), 4, epochs=1, verbose=1)
+    shown = capsys.readouterr().out
+    assert "10/10" in shown and "3/3" not in shown
+
+
+def test_the_choice_of_steps():
+    small, large = np.zeros((60_000, 28, 28, 1), "uint8"), np.zeros((100, 512, 512, 3), "uint8")
+    assert 10 <= blocks.Blocks((small,), 100).steps <= 100
+    assert blocks.Blocks((large,), 32).steps == 1
+    assert blocks.Blocks((small[:50],), 32).steps == 2
+    assert blocks.Blocks((small,), 100, steps=7).steps == 7
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, "fast", None])
+def test_bad_steps_are_refused(steps):
+    with pytest.raises(ValueError, match="`steps_per_execution` must be.*Received"):
+        build().compile("adam", steps_per_execution=steps)
+
+
+@fusing
+def test_shuffle_and_initial_epoch():
+    shuffled, in_order, same = (
+        history(build(), "auto", shuffle=shuffle) for shuffle in (True, False, True)
+    )
+    assert shuffled == same
+    assert shuffled["loss"] != in_order["loss"]
+    assert_same(in_order, history(build(), 1, shuffle=False))
+    assert len(history(build(), "auto", initial_epoch=2)["loss"]) == 1
+
+
+@fusing
+def test_validation_split_is_that_of_keras():
+    x, y = images(200)
+    results = []
+    for steps in (1, 4):
+        model = build()
+        model.compile("adam", steps_per_execution=steps)
+        results.append(model.fit([x, y], validation_split=0.3, epochs=2, verbose=0).history)
+    assert_same(*results)
+    with pytest.raises(ValueError, match="validation_split"):
+        model.fit([x, y], validation_split=0.999, verbose=0)
+
+
+@fusing
+def test_arrays_too_large_for_memory_are_read_in_blocks(monkeypatch, tmp_path):
+    monkeypatch.setattr(blocks, "RESIDENT_BYTES", 1000)
+    x, y = images()
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    one, other = (history(build(), steps, data=(mapped, y)) for steps in (1, 4))
+    assert_same(one, other)
+    assert other["loss"][-1] < other["loss"][0]
+    np.testing.assert_array_equal(mapped, x)
+
+
+@fusing
+def test_each_row_is_read_once_an_epoch(monkeypatch):
+    monkeypatch.setattr(blocks, "RESIDENT_BYTES", 0)
+    fed = blocks.Blocks((np.arange(35)[:, None],), 4, 3, shuffle=True)
+    reader = fed.feed()["x"]
+    orders = []
+    for _ in range(2):
+        reader.on_epoch_end()
+        rows = [reader[i][0][:, 0] for i in range(len(reader))]
+        assert [len(part) for part in rows] == [12, 12, 11]
+        orders.append(np.concatenate(rows))
+        assert sorted(orders[-1]) == list(range(35))
+    assert list(orders[0]) != list(orders[1])
+    assert [(fed.first_batch(i), fed.last_batch(i)) for i in range(3)] == [(0, 2), (3, 5), (6, 8)]
+
+
+@fusing
+def test_evaluate_is_the_same_fused_and_within_fit():
+    x, y = images()
+
+    class Evaluate(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            pairs = ((x[i : i + 50], y[i : i + 50]) for i in range(0, 350, 50))
+            self.streamed = self.model.evaluate(pairs, verbose=0, return_dict=True)
+            self.arrays = self.model.evaluate(x, y, verbose=0, return_dict=True)
+
+    callback, model = Evaluate(), build()
+    results = history(model, 4, callbacks=[callback])
+    assert len(results["val_loss"]) == 3
+    for found in (callback.streamed, model.evaluate(x, y, verbose=0, return_dict=True)):
+        for name, value in callback.arrays.items():
+            assert found[name] == pytest.approx(value, rel=0.02)  # another draw of the noise
+    streamed = model.fit(((x[:32], y[:32]) for _ in range(3)), verbose=0).history
+    assert set(streamed) == {"loss", "kl", "reconstruction"}
+
+
+@fusing
+def test_a_weight_that_a_callback_sets_is_seen():
+    class WarmUp(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.get_layer("kl").beta.assign(float(epoch))
+
+    h = history(build(), "auto", callbacks=[WarmUp()])
+    for epoch in range(3):
+        expected = h["reconstruction"][epoch] + epoch * h["kl"][epoch]
+        assert h["loss"][epoch] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_saved_model_is_compiled_as_it_was(tmp_path):
+    model = build()
+    for steps in ("auto", 1, 6):
+        history(model, steps, epochs=1)
+        model.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        config = loaded.get_compile_config()
+        assert (config["steps_per_execution"], config["jit_compile"]) == (steps, "auto")
+        assert int(loaded.optimizer.iterations) == 10
+        x, y = images(64)
+        loaded.fit(x, y, verbose=0)
+        assert int(loaded.optimizer.iterations) == 12
+
+
+def test_an_interrupted_fit_can_go_on():
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    model = build()
+    with pytest.raises(KeyboardInterrupt):
+        history(model, "auto", callbacks=[Interrupt()])
+    assert int(model.optimizer.iterations) == 10
+    x, y = images(64)
+    assert model.fit(x, y, verbose=0).history["loss"]
+
+
+def test_the_signatures_of_keras_are_what_is_expected():
+    fit = inspect.signature(keras.Model.fit).parameters
+    assert {"validation_split", "validation_batch_size", "steps_per_epoch", "shuffle"} <= set(fit)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_noise_has_the_moments_it_should(compiled):
+    seeds = keras.random.SeedGenerator(5)
+
+    def draw():
+        return keras_cvae.noise.normal((200_000,), seeds), keras_cvae.noise.uniform(
+            (200_000,), seeds, minval=0.25
+        )
+
+    if compiled and BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        draw = tf.function(draw, jit_compile=True)
+    normal, uniform = map(keras.ops.convert_to_numpy, draw())
+    assert abs(normal.mean()) < 0.01 and abs(normal.std() - 1) < 0.01
+    assert abs((normal**4).mean() - 3) < 0.1 and np.isfinite(normal).all()
+    assert 0.25 <= uniform.min() and uniform.max() < 1
+    assert abs(uniform.mean() - 0.625) < 0.005 and abs(uniform.std() - 0.75 / 12**0.5) < 0.005
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has two compilers")
+def test_noise_is_the_same_compiled_or_not():
+    import tensorflow as tf
+
+    draws = []
+    for jit_compile in (False, True):
+        seeds = keras.random.SeedGenerator(123456789)
+        draw = tf.function(
+            lambda s=seeds: keras_cvae.noise.normal((50, 3), s), jit_compile=jit_compile
+        )
+        draws.append([draw().numpy() for _ in range(3)])
+    np.testing.assert_allclose(*draws, atol=2e-6)
+    assert len({float(draw[0, 0]) for draw in draws[0]}) == 3
