@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import conditions, inputs, layers, networks, training
+from keras_cvae import conditions, inference, inputs, layers, networks, training
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -231,7 +231,7 @@ class CVAE(training.FusedModel, networks.ImageModel):
         count: int | None = None,
         temperature: float = 1.0,
         seed: int | None = None,
-        batch_size: int = 256,
+        batch_size: int = inference.BATCH_SIZE,
     ) -> np.ndarray:
         """Draws images from the model: z ~ p(z), then the mean of p(x | z, y).
 
@@ -259,7 +259,28 @@ class CVAE(training.FusedModel, networks.ImageModel):
         z = temperature * self.prior.sample(count, self.latent_dim, seed)
         return self.decode(z, labels, batch_size=batch_size)
 
-    def decode(self, z, labels=None, *, batch_size: int = 256) -> np.ndarray:
+    def encode(self, images, labels=None, *, batch_size: int = inference.BATCH_SIZE) -> list:
+        """Encodes images: the parameters of q(z | x, y).
+
+        Args:
+            images: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
+            labels: The images' labels, or one for all; -1 or None: unknown, or inferred where the
+                model infers them.
+            batch_size: How many images are processed at a time.
+
+        Returns:
+            `[z_mean, z_log_var]`, arrays of shape `(count, latent_dim)`.
+
+        Raises:
+            ValueError: If images or labels are not what the model takes.
+        """
+        inputs.check_images(images, self.image_shape, bounded=self.bounded)
+        if not self.infers_label:
+            labels = self._labels(labels, len(images))
+            images = images if labels is None else [images, labels]
+        return inference.predict(self.encoder, images, batch_size)
+
+    def decode(self, z, labels=None, *, batch_size: int = inference.BATCH_SIZE) -> np.ndarray:
         """Decodes latents to mean images: any grid, path or set of them, in one call.
 
         Args:
@@ -283,10 +304,12 @@ class CVAE(training.FusedModel, networks.ImageModel):
             labels = np.reshape(labels, -1)
         labels = self._labels(labels, len(points))
         given = points if labels is None else [points, labels]
-        images = self.generator.predict(given, batch_size=batch_size, verbose=0)
+        images = inference.predict(self.generator, given, batch_size)
         return images.reshape(*z.shape[:-1], *self.image_shape)
 
-    def reconstruct(self, images, labels=None, as_labels=None, *, batch_size: int = 256):
+    def reconstruct(
+        self, images, labels=None, as_labels=None, *, batch_size: int = inference.BATCH_SIZE
+    ):
         """Encodes images and decodes their posterior mean, if asked with other labels.
 
         Args:
@@ -303,16 +326,14 @@ class CVAE(training.FusedModel, networks.ImageModel):
         Raises:
             ValueError: If images or labels are not what the model takes.
         """
-        inputs.check_images(images, self.image_shape, bounded=self.bounded)
-        if labels is None and self.infers_label:
-            labels = self.classifier.predict(images, batch_size=batch_size, verbose=0).argmax(-1)
-        labels = self._labels(labels, len(images))
         if as_labels is not None:
             as_labels = self._labels(as_labels, len(images), name="as_labels")
-        given = labels is not None and not self.infers_label
-        encoder_inputs = [images, labels] if given else images
-        z, _ = self.encoder.predict(encoder_inputs, batch_size=batch_size, verbose=0)
-        return self.decode(z, labels if as_labels is None else as_labels, batch_size=batch_size)
+        z, _ = self.encode(images, None if self.infers_label else labels, batch_size=batch_size)
+        if as_labels is None:
+            as_labels = labels
+        if as_labels is None and self.infers_label:
+            as_labels = inference.predict(self.classifier, images, batch_size).argmax(-1)
+        return self.decode(z, as_labels, batch_size=batch_size)
 
     def _labels(self, labels, count, name="labels"):
         if self.num_classes is None:
