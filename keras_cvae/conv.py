@@ -9,8 +9,74 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras
+from keras import ops
 
 from keras_cvae import networks
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class LabelConv2D(keras.layers.Layer):
+    """Convolves an image and its label, joined as constant planes, without making the planes.
+
+    What a plane of ones contributes to each place of the output is the same for all images: it is
+    convolved once for every class (borders included, where the padding cuts kernels off), and each
+    image adds that of its label. The weights are those of a `Conv2D` on the image's channels
+    followed by the planes, and so is the output.
+
+    Args:
+        filters: How many filters there are.
+        kernel_size: Height and width of the kernels.
+        strides: Stride along both axes.
+        padding: `"same"` or `"valid"`.
+        activation: Activation function.
+
+    Call arguments:
+        inputs: `[image, one_hot]`, of shapes `(batch, height, width, channels)` and
+            `(batch, num_classes)`.
+
+    Returns:
+        Tensor of shape `(batch, new_height, new_width, filters)`.
+    """
+
+    def __init__(self, filters, kernel_size, strides=1, padding="same", activation=None, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size = filters, kernel_size
+        self.strides, self.padding = strides, padding
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape):
+        (*_, channels), (*_, num_classes) = input_shape
+        shape = (self.kernel_size, self.kernel_size, channels + num_classes, self.filters)
+        self.kernel = self.add_weight(shape=shape, name="kernel")
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+
+    def call(self, inputs):
+        image, one_hot = inputs
+        height, width, channels = image.shape[1:]
+        num_classes = one_hot.shape[-1]
+        kernel = ops.convert_to_tensor(self.kernel)
+        planes = ops.reshape(kernel[:, :, channels:], (*kernel.shape[:2], 1, -1))
+        plane = ops.ones((1, height, width, 1), dtype=planes.dtype)
+        of_labels = self._convolve(plane, planes)  # (1, rows, columns, num_classes * filters)
+        _, rows, columns, _ = of_labels.shape
+        of_labels = ops.reshape(of_labels, (rows * columns, num_classes, self.filters))
+        of_labels = ops.reshape(ops.transpose(of_labels, (1, 0, 2)), (num_classes, -1))
+        of_label = ops.reshape(ops.matmul(one_hot, of_labels), (-1, rows, columns, self.filters))
+        outputs = self._convolve(image, kernel[:, :, :channels]) + of_label
+        return self.activation(outputs + ops.convert_to_tensor(self.bias))
+
+    def _convolve(self, x, kernel):
+        return ops.conv(x, kernel, self.strides, self.padding, data_format="channels_last")
+
+    def get_config(self):
+        config = {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "activation": keras.activations.serialize(self.activation),
+        }
+        return {**super().get_config(), **config}
 
 
 def build_conv_encoder(
@@ -124,11 +190,12 @@ def build_conv_decoder(
 def _convolutions(image, one_hot, filters, kernel_size, activation):
     shape = tuple(image.shape[1:])
     x = image if len(shape) == 3 else keras.layers.Reshape(_image_shape(shape))(image)
-    x = networks.join_planes(x, one_hot)
-    for count in filters:
-        x = keras.layers.Conv2D(
-            count, kernel_size, strides=2, padding="same", activation=activation
-        )(x)
+    options = {"strides": 2, "padding": "same", "activation": activation}
+    for index, count in enumerate(filters):
+        if index == 0 and one_hot is not None:
+            x = LabelConv2D(count, kernel_size, **options)([x, one_hot])
+        else:
+            x = keras.layers.Conv2D(count, kernel_size, **options)(x)
     return x
 
 

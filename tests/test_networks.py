@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_cvae
-from keras_cvae import networks
+from keras_cvae import conv, networks
 
 SHAPES = {
     "dense": [(784,), (5,), (28, 28, 1), (8, 8), (33, 47, 3)],
@@ -152,3 +152,30 @@ def test_bodies_that_do_not_fit_are_refused():
         keras_cvae.build_cvae((6, 6, 1), 3, 2, network=(encoder, keras.layers.Dense(4)))
     with pytest.raises(ValueError, match=r"z_mean and z_log_var of shape \(5,\).*\[\(2,\), \(2,\)"):
         keras_cvae.build_cvae((6, 6, 1), 3, 5, network=bodies("heads"))
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (7, 5, 3)])
+def test_label_planes_folded_into_the_convolution(shape, strides, padding):
+    rng = np.random.default_rng(0)
+    image = rng.random((6, *shape), dtype="float32")
+    one_hot = np.eye(4, dtype="float32")[[0, 1, 2, 3, 0, 0]]
+    one_hot[4:] = [0, 0, 0, 0], [0.2, 0.3, 0.5, 0]  # an unknown label, a relaxed one
+    options = {"strides": strides, "padding": padding, "activation": "tanh"}
+    folded = conv.LabelConv2D(5, 3, **options)
+    planes = keras.layers.Conv2D(5, 3, **options)
+    inputs = [keras.Input(shape), keras.Input((4,))]
+    models = [
+        keras.Model(inputs, folded(inputs)),
+        keras.Model(inputs, planes(networks.join_planes(*inputs))),
+    ]
+    folded.bias.assign(rng.normal(size=5))
+    models[1].set_weights(models[0].get_weights())
+    outputs = [model.predict([image, one_hot], verbose=0) for model in models]
+    np.testing.assert_allclose(*outputs, atol=1e-6)
+    for model in models:  # and the same gradients
+        model.compile(keras.optimizers.SGD(1.0), "mse")
+        model.train_on_batch([image, one_hot], np.ones_like(outputs[0]))
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
