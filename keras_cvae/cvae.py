@@ -123,14 +123,15 @@ class CVAE(training.FusedModel, networks.ImageModel):
     @property
     def bounded(self) -> bool:
         """Whether pixels must lie in [0, 1]."""
-        return self.likelihood.bounded or self._binarize is not None
+        return self.likelihood.bounded or self.binarize is not None
 
     @property
-    def _binarize(self):
+    def binarize(self) -> keras.layers.Layer | None:
+        """The layer that makes pixels black or white; None where they are taken as they are."""
         return _find(layers.Binarize, self)
 
     def _deterministic_pixels(self, image):
-        binarize = self._binarize
+        binarize = self.binarize
         return image if binarize is None or binarize.mode == "dynamic" else binarize(image)
 
     # Training
@@ -276,7 +277,7 @@ class CVAE(training.FusedModel, networks.ImageModel):
         """
         inputs.check_images(images, self.image_shape, bounded=self.bounded)
         if not self.infers_label:
-            labels = self._labels(labels, len(images))
+            labels = self.check_labels(labels, len(images))
             images = images if labels is None else [images, labels]
         return inference.predict(self.encoder, images, batch_size)
 
@@ -302,7 +303,7 @@ class CVAE(training.FusedModel, networks.ImageModel):
         points = z.reshape(-1, self.latent_dim)
         if np.ndim(labels) > 1:
             labels = np.reshape(labels, -1)
-        labels = self._labels(labels, len(points))
+        labels = self.check_labels(labels, len(points))
         given = points if labels is None else [points, labels]
         images = inference.predict(self.generator, given, batch_size)
         return images.reshape(*z.shape[:-1], *self.image_shape)
@@ -327,7 +328,7 @@ class CVAE(training.FusedModel, networks.ImageModel):
             ValueError: If images or labels are not what the model takes.
         """
         if as_labels is not None:
-            as_labels = self._labels(as_labels, len(images), name="as_labels")
+            as_labels = self.check_labels(as_labels, len(images), name="as_labels")
         z, _ = self.encode(images, None if self.infers_label else labels, batch_size=batch_size)
         if as_labels is None:
             as_labels = labels
@@ -335,7 +336,17 @@ class CVAE(training.FusedModel, networks.ImageModel):
             as_labels = inference.predict(self.classifier, images, batch_size).argmax(-1)
         return self.decode(z, as_labels, batch_size=batch_size)
 
-    def _labels(self, labels, count, name="labels"):
+    def check_labels(self, labels, count: int, name: str = "labels"):
+        """Labels as an int32 array of shape `(count,)`, or None for a plain VAE.
+
+        Args:
+            labels: An integer for each image, or one for all; -1 or None: unknown.
+            count: How many there must be.
+            name: What the labels are called in messages.
+
+        Raises:
+            ValueError: If they are not what the model takes.
+        """
         if self.num_classes is None:
             if labels is not None:
                 raise ValueError(f"A model without a condition takes no `{name}`.")
