@@ -81,11 +81,11 @@ def _weigher(cvae, samples):
     cached = _WEIGHERS.setdefault(cvae, {})
     if samples not in cached:
         encoder = cvae.get_layer("encoder")
-        graph_inputs = [keras.Input(tuple(t.shape[1:]), dtype=t.dtype) for t in encoder.inputs]
+        graph_inputs = keras.tree.map_structure(
+            lambda tensor: keras.Input(tuple(tensor.shape[1:]), dtype=tensor.dtype), encoder.input
+        )
         weigh = _LogWeights(cvae.decoder, cvae.likelihood, cvae.prior, samples)
-        outputs = weigh([*encoder(graph_inputs), *graph_inputs])
-        if len(graph_inputs) == 1:
-            (graph_inputs,) = graph_inputs
+        outputs = weigh([*encoder(graph_inputs), *keras.tree.flatten(graph_inputs)])
         cached[samples] = keras.Model(graph_inputs, outputs), weigh.seed_generator
     return cached[samples]
 

@@ -16,21 +16,19 @@ RNG = np.random.default_rng(0)
 def widened(cvae):
     """With q(z | x) wider than p(z), so that importance weights are bounded."""
     head = cvae.get_layer("encoder").get_layer("z_log_var")
-    head.set_weights([0.2 * head.get_weights()[0], np.full(cvae.latent_dim, 1.0)])
+    head.set_weights([0.2 * head.get_weights()[0], np.full(cvae.latent_dim, 0.5)])
     return cvae
 
 
 def linear_gaussian(condition=None):
     """x | z ~ N(W z + b, v I), so that x ~ N(b, W W' + v I); q(z | x) is only roughly right."""
     keras.utils.set_random_seed(0)
-    encoder = keras.Sequential(
-        [keras.Input((5 + (condition or 0),)), keras.layers.Dense(8, "tanh")]
-    )
-    decoder = keras.Sequential([keras.Input((2 + (condition or 0),)), keras.layers.Dense(5)])
+    more = condition or 0
+    encoder = keras.Sequential([keras.Input((5 + more,)), keras.layers.Dense(8, "tanh")])
+    decoder = keras.Sequential([keras.Input((2 + more,)), keras.layers.Dense(5)])
     likelihood = keras_cvae.likelihoods.Gaussian(0.5)
-    return keras_cvae.build_cvae(
-        (5,), condition, 2, network=(encoder, decoder), likelihood=likelihood
-    ), decoder.layers[-1]
+    options = {"network": (encoder, decoder), "likelihood": likelihood}
+    return widened(keras_cvae.build_cvae((5,), condition, 2, **options)), decoder.layers[-1]
 
 
 @pytest.mark.parametrize("condition", [None, 3])
@@ -43,7 +41,7 @@ def test_the_evidence_of_a_linear_gaussian_model(condition):
     covariance = w[:2].T @ w[:2] + 0.5 * np.eye(5)
     exact = scipy.stats.multivariate_normal(np.zeros(5), covariance).logpdf(x - means)
     estimate = evaluation.log_likelihood(cvae, x, labels, samples=20_000, verbose=0)
-    np.testing.assert_allclose(estimate, exact, atol=0.03)
+    np.testing.assert_allclose(estimate, exact, atol=0.1)
 
 
 def test_the_evidence_of_bernoulli_pixels_by_numerical_integration():
