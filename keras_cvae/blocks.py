@@ -12,7 +12,7 @@ import math
 import keras
 import numpy as np
 
-BLOCK_BYTES = 2**24  # of examples as float32: an epoch of MNIST reports its progress eleven times
+BLOCK_BYTES = 2**25  # of examples as float32: an epoch of MNIST reports its progress six times
 RESIDENT_BYTES = 2**30
 
 

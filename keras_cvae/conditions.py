@@ -151,7 +151,9 @@ def get(identifier) -> keras.layers.Layer | None:
     """
     if isinstance(identifier, (Classes, Vector)):
         # A copy for each model: a layer that two models share has no one shape in their diagrams.
-        return type(identifier).from_config(identifier.get_config())
+        if isinstance(identifier, Vector):
+            return Vector(identifier.size, name=identifier.name)
+        return Classes(identifier.num_classes, name=identifier.name)
     if identifier is None:
         return None
     return Classes(identifier, name="one_hot")

@@ -17,8 +17,10 @@ from keras_cvae.divergences import LOG_2_PI
 from keras_cvae.errors import look_up
 
 
-def _sum_over_pixels(x):
-    return ops.sum(x, axis=tuple(range(1, len(x.shape))))
+def _flat(x):
+    """Pixels as vectors: compilers sum over one axis faster than over several."""
+    x = ops.convert_to_tensor(x)
+    return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -38,9 +40,10 @@ class Bernoulli(keras.layers.Layer):
     def log_prob(self, x, parameters):
         """Log-likelihood of `x`, shape `(batch, ...)`: a tensor of shape `(batch,)`, in nats."""
         # log(1 + exp(l)) = r + log(1 + exp(l - 2r)), r = max(l, 0): one pass, exact gradients.
-        r = ops.relu(parameters)
-        softplus = r + ops.log1p(ops.exp(parameters - 2.0 * r))
-        return _sum_over_pixels(ops.multiply(x, parameters) - softplus)
+        x, logits = _flat(x), _flat(parameters)
+        r = ops.relu(logits)
+        softplus = r + ops.log1p(ops.exp(logits - 2.0 * r))
+        return ops.sum(x * logits - softplus, axis=1)
 
     def mean(self, parameters):
         """Mean of the pixels, in [0, 1], of the shape of `parameters`."""
@@ -86,8 +89,8 @@ class Gaussian(keras.layers.Layer):
     def log_prob(self, x, parameters):
         """Log-density of `x`, shape `(batch, ...)`: a tensor of shape `(batch,)`, in nats."""
         log_variance = ops.convert_to_tensor(self.log_variance)
-        squared = ops.square(ops.subtract(x, parameters)) * ops.exp(-log_variance)
-        return -0.5 * _sum_over_pixels(LOG_2_PI + log_variance + squared)
+        squared = ops.square(_flat(x) - _flat(parameters)) * ops.exp(-log_variance)
+        return -0.5 * ops.sum(LOG_2_PI + log_variance + squared, axis=1)
 
     def mean(self, parameters):
         """Mean of the pixels: the decoder's output itself."""

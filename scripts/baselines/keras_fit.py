@@ -1,0 +1,171 @@
+"""Contenders on Keras, on the backend of `KERAS_BACKEND`: keras_cvae, and a plain Keras model."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import keras
+import numpy as np
+from architecture import FILTERS, HIDDEN_UNITS, LATENT_DIM, LEARNING_RATE, small_shape, weights
+from keras import layers, ops
+
+import keras_cvae
+
+
+def start(variables, data, model, seed):
+    """Gives a network the weights that every contender starts from."""
+    drawn = [array for pair in weights(model, data, seed) for array in pair]
+    for variable, array in zip(variables, drawn, strict=True):
+        variable.assign(array)
+
+
+def build(data, model, seed, **options):
+    """Builds the model of keras_cvae and what it is given."""
+    random.seed(seed)  # as Keras does it; `set_random_seed` imports TensorFlow on every backend
+    if model == "dense":
+        own = {"condition": data.num_classes, "latent_dim": LATENT_DIM[model]}
+        given = [data.images, data.labels]
+    else:
+        own = {"latent_dim": LATENT_DIM[model], "network": "conv", "binarize": "threshold"}
+        given = data.images
+    cvae = keras_cvae.build_cvae(data.image_shape, **{**own, **options})
+    if not options:  # they may change the shapes
+        start(cvae.trainable_variables, data, model, seed)
+    return cvae, given
+
+
+def library(data, model, batch_size, seed, **options):
+    """`fit` of keras_cvae as it comes; `options` go to `build_cvae`."""
+    cvae, given = build(data, model, seed, **options)
+    cvae.compile(keras.optimizers.Adam(LEARNING_RATE[model]))
+
+    def train(epochs):
+        history = cvae.fit(given, batch_size=batch_size, epochs=epochs, verbose=0).history
+        return history["loss"][-1]
+
+    return train
+
+
+class PlainVAE(keras.Model):
+    """The VAE as one writes it with Keras: layers, a `call`, `add_loss`."""
+
+    def __init__(self, data, model):
+        super().__init__()
+        self.scale, self.num_classes = data.scale, data.num_classes
+        self.conv = model == "conv"
+        pixels, latent_dim = math.prod(data.image_shape), LATENT_DIM[model]
+        if self.conv:
+            first, second = FILTERS
+            same = {"padding": "same", "activation": "relu"}
+            small = small_shape(data.image_shape)
+            hidden = [
+                layers.Conv2D(first, 3, 2, **same),
+                layers.Conv2D(second, 3, 2, **same),
+                layers.Flatten(),
+            ]
+            decoder = [
+                layers.Dense(math.prod(small), activation="relu"),
+                layers.Reshape(small),
+                layers.Conv2DTranspose(second, 3, 2, **same),
+                layers.Conv2DTranspose(first, 3, 2, **same),
+                layers.Conv2DTranspose(data.image_shape[-1], 3, padding="same"),
+                layers.Flatten(),
+            ]
+        else:
+            hidden = [layers.Dense(HIDDEN_UNITS, activation="relu")]
+            decoder = [layers.Dense(HIDDEN_UNITS, activation="relu"), layers.Dense(pixels)]
+        self.hidden = keras.Sequential(hidden)
+        self.z_mean, self.z_log_var = layers.Dense(latent_dim), layers.Dense(latent_dim)
+        self.decoder = keras.Sequential(decoder)
+        self.flatten = layers.Flatten()
+        self.noise = keras.random.SeedGenerator()
+
+    def call(self, inputs):
+        image, label = inputs
+        image = ops.cast(image, "float32") / self.scale
+        if self.conv:
+            image = ops.cast(image > 0.5, "float32")
+        x = self.flatten(image)
+        y = ops.one_hot(label, self.num_classes)
+        hidden = self.hidden(image if self.conv else ops.concatenate([x, y], axis=-1))
+        z_mean, z_log_var = self.z_mean(hidden), self.z_log_var(hidden)
+        eps = keras.random.normal(ops.shape(z_mean), seed=self.noise)
+        z = z_mean + ops.exp(0.5 * z_log_var) * eps
+        logits = self.decoder(z if self.conv else ops.concatenate([z, y], axis=-1))
+        # -log p(x | z, y) + KL(q(z | x, y) || p(z))
+        reconstruction = ops.sum(ops.softplus(logits) - x * logits, axis=-1)
+        kl = -0.5 * ops.sum(1 + z_log_var - ops.square(z_mean) - ops.exp(z_log_var), axis=-1)
+        self.add_loss(ops.mean(reconstruction + kl))
+        return logits
+
+
+def plain(data, model, batch_size, seed):
+    """`fit` of a plain Keras model, as it comes."""
+    random.seed(seed)
+    vae = PlainVAE(data, model)
+    vae.compile(keras.optimizers.Adam(LEARNING_RATE[model]))
+    given = (data.images, data.labels)
+    vae((data.images[:1], data.labels[:1]))  # builds its layers
+    start(vae.trainable_variables, data, model, seed)
+
+    def train(epochs):
+        history = vae.fit(given, batch_size=batch_size, epochs=epochs, verbose=0).history
+        return history["loss"][-1]
+
+    return train
+
+
+def _latents(data, model, cvae, count):
+    z = np.random.default_rng(0).standard_normal((count, cvae.latent_dim), "float32")
+    return z, np.arange(count) % data.num_classes if model == "dense" else None
+
+
+def generate(data, model, batch_size, seed, count):
+    """`cvae.generate` of `count` images, the labels in turn."""
+    cvae, _ = build(data, model, seed)
+    _, labels = _latents(data, model, cvae, count)
+
+    def draw():
+        images = cvae.generate(labels, count=count, seed=seed, batch_size=batch_size)
+        return float(images.mean())
+
+    return draw
+
+
+def sheet(data, model, batch_size, seed, side):
+    """`cvae.decode` of a `(side, side, latent_dim)` grid in one call."""
+    cvae, _ = build(data, model, seed)
+    z, labels = _latents(data, model, cvae, side * side)
+    z = z.reshape(side, side, -1)
+    labels = None if labels is None else labels.reshape(side, side)
+    return lambda: float(cvae.decode(z, labels).mean())
+
+
+def one_by_one(data, model, batch_size, seed, side):
+    """One `predict` of the generator for each picture of that grid."""
+    cvae, _ = build(data, model, seed)
+    z, labels = _latents(data, model, cvae, side * side)
+
+    def draw():
+        pictures = []
+        for i in range(len(z)):
+            given = z[i : i + 1] if labels is None else [z[i : i + 1], labels[i : i + 1]]
+            pictures.append(cvae.generator.predict(given, verbose=0)[0])
+        return float(np.mean(pictures))
+
+    return draw
+
+
+def log_likelihood(data, model, batch_size, seed, samples):
+    """Importance-weighted log-likelihood with `samples` draws for an image."""
+    from keras_cvae import evaluation
+
+    cvae, _ = build(data, model, seed)
+    labels = data.labels if model == "dense" else None
+
+    def measure():
+        estimate = evaluation.log_likelihood(cvae, data.images, labels, samples=samples, verbose=0)
+        return float(-estimate.mean())
+
+    return measure

@@ -1,0 +1,204 @@
+"""How fast keras_cvae is, beside what one would write by hand.
+
+    python scripts/benchmark.py train --model conv --batch-size 32
+    python scripts/benchmark.py generate | startup | scaling
+
+All contenders of a table run in one go, each in a process of its own, a few epochs in turn, so
+that whatever slows the machine slows them alike. They are given the same images, network, initial
+weights, optimizer and batch size, and none is spared shuffling, noise or the last batch.
+"""
+
+import statistics
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from baselines import report, startup
+from baselines.race import Contender, course
+
+OUT = Path("runs/benchmark")
+HAND_WRITTEN = {
+    "TensorFlow loop (tutorial)": "tensorflow_loops:tutorial",
+    "TensorFlow, epoch compiled by hand": "tensorflow_loops:compiled_epoch",
+    "PyTorch loop": "torch_loop:loop",
+    "JAX step loop": "jax_loops:step_loop",
+    "JAX scan": "jax_loops:scan",
+    "limit": "limits:products",
+}
+CURVES = {
+    "latent size": (2, 8, 32, 128, 512),
+    "hidden units": (64, 128, 256, 512, 1024, 2048),
+    "images an epoch": (1_000, 3_000, 10_000, 30_000, 60_000),
+    "batch size": (32, 100, 512, 2048),
+    "samples an image": (1, 10, 100, 1000),
+}
+
+app = typer.Typer(add_completion=False, help=__doc__)
+Model = StrEnum("Model", ["dense", "conv"])
+BatchSizes = Annotated[list[int], typer.Option("--batch-size", help="May be repeated.")]
+Backends = Annotated[str, typer.Option(help="Of Keras, separated by commas.")]
+Only = Annotated[str, typer.Option(help="Contenders with one of these words, comma-separated.")]
+
+
+@app.command("train")
+def train(
+    data: str = "mnist",
+    model: Model = Model.dense,
+    batch_size: BatchSizes = (32, 100, 512),
+    backends: Backends = "tensorflow,jax",
+    only: Only = "",
+    images: int | None = None,
+    rounds: int = 7,
+    warmup: int = 1,
+    epochs: int = 3,
+    out: Path = OUT,
+    seed: int = 0,
+) -> None:
+    """Images a second of training, in turns of some epochs each."""
+    names = [name.strip() for name in backends.split(",")]
+    who = {f"keras_cvae, {name}": ("keras_fit:library", name) for name in names}
+    who |= {f"keras fit as it comes, {name}": ("keras_fit:plain", name) for name in names}
+    who |= {name: (function,) for name, function in HAND_WRITTEN.items()}
+    words = [word.strip().lower() for word in only.split(",")]
+    who = {name: how for name, how in who.items() if any(word in name.lower() for word in words)}
+    rows, panels, measured = [], {}, []
+    with course(data, images, rounds, warmup, out, epochs) as track:
+        for size in batch_size:
+            given = {"images": track.images, "model": model, "batch_size": size, "seed": seed}
+            ran = track.race([Contender(name, *how, **given) for name, how in who.items()])
+            ours = [c for c in ran if c.function == "keras_fit:library"]
+            for c in ran:
+                row = {"batch": size, "contender": c.name, **report.rates(c)}
+                row |= {f"{own.backend} / it": own.faster_than(c) for own in ours}
+                row |= {"first epoch, s": c.first, "peak MB": c.peak, "loss, nats": c.value}
+                rows.append(row)
+            panels |= {f"batches of {size}": [(c.name, c.rates) for c in ran]} if ran else {}
+            measured += ran
+    title = f"Training the {model} model, {track.images:,} images an epoch; "
+    title += f"median, slowest and fastest of {rounds} rounds of {epochs} epochs"
+    note = "backend / it: keras_cvae's images/s over the contender's, median over the rounds\n"
+    note += "peak MB: above the memory after imports and reading of data\n"
+    note += f"loss: mean over epoch {1 + (track.warmup - 1 + rounds) * epochs}"
+    figure = report.bars(panels, "training, images/s")
+    report.write(out, f"train_{model}", title, rows, figure, measured, note)
+
+
+@app.command("generate")
+def generate(
+    data: str = "mnist",
+    model: Model = Model.dense,
+    batch_size: BatchSizes = (256, 1000),
+    backends: Backends = "tensorflow,jax",
+    images: int = 100_000,
+    side: int = 20,
+    rounds: int = 5,
+    warmup: int = 1,
+    out: Path = OUT,
+    seed: int = 0,
+) -> None:
+    """Images a second drawn from the prior, and decoded for a square sheet of pictures."""
+    usual = {"model": model, "seed": seed}
+    draw = {**usual, "counted": images, "options": {"count": images}}
+    sheet = {**usual, "counted": side * side, "options": {"side": side}}
+    draws, sheets = [], []
+    for name in (name.strip() for name in backends.split(",")):
+        for size in batch_size:
+            who = f"cvae.generate, {name}, batches of {size}", "keras_fit:generate", name
+            draws.append(Contender(*who, batch_size=size, **draw))
+        who = f"cvae.decode of the sheet, {name}", "keras_fit:sheet", name
+        sheets.append(Contender(*who, **sheet))
+        who = f"predict for each picture, {name}", "keras_fit:one_by_one", name
+        sheets.append(Contender(*who, **sheet))
+    for how, size in (("batches of 1000", 1000), ("one pass", images)):
+        who = f"PyTorch decoder, {how}", "torch_loop:decode"
+        draws.append(Contender(*who, batch_size=size, **draw))
+    with course(data, 1000, rounds, warmup, out) as track:
+        ran = track.race([*draws, *sheets])
+    rows, panels = [], {}
+    for task, group in ((f"{images:,} draws", draws), (f"{side} x {side} sheet", sheets)):
+        group = [c for c in group if c in ran]
+        ours = [c for c in group if c.name.startswith("cvae.")]
+        for c in group:
+            rivals = [own for own in ours if c.name.endswith(own.backend)] or ours
+            best = max(rivals, key=lambda own: statistics.median(own.rates), default=None)
+            row = {"task": task, "contender": c.name, **report.rates(c)}
+            row["ours / it"] = best.faster_than(c) if best and c not in ours else None
+            rows.append(row | {"first, s": c.first, "peak MB": c.peak, "mean pixel": c.value})
+        panels[task] = [(c.name, c.rates) for c in group]
+    title = f"Generating with the {model} model; median, slowest and fastest of {rounds} rounds"
+    note = "ours / it: images/s of our fastest (on the same backend, where it is Keras) over its"
+    figure = report.bars(panels, "images/s (logarithmic)", log=True)
+    report.write(out, f"generate_{model}", title, rows, figure, ran, note)
+
+
+@app.command("startup")
+def start(backends: Backends = "tensorflow,jax", rounds: int = 7, out: Path = OUT) -> None:
+    """Seconds of `import keras_cvae`, and until a first batch has been trained on."""
+    rows, panels = [], {}
+    for backend in (name.strip() for name in backends.split(",")):
+        results = startup.measure(backend, rounds)
+        for name, (seconds, imported) in results.items():
+            median = statistics.median(seconds)
+            row = {"backend": backend, "program": name, "seconds": median}
+            row |= {"least": min(seconds), "most": max(seconds)}
+            by_itself, known = results["import keras"]
+            row["over import keras"] = median - statistics.median(by_itself)
+            more = set(imported or ()) - set(known if name != "import keras" else ())
+            row["imports"] = ", ".join(sorted(more)) or ("none more" if imported else "")
+            rows.append(row)
+        panels[backend] = [(name, seconds) for name, (seconds, _) in results.items()]
+    title = f"Starting up; median, least and most of {rounds} rounds"
+    note = f"imports: which of {', '.join(startup.NOT_AT_IMPORT)} come with it"
+    report.write(out, "startup", title, rows, report.bars(panels, "seconds"), panels, note)
+
+
+@app.command("scaling")
+def scaling(
+    data: str = "mnist",
+    backend: str = "tensorflow",
+    images: int | None = None,
+    test_images: int = 500,
+    rounds: int = 3,
+    warmup: int = 1,
+    out: Path = OUT,
+    seed: int = 0,
+) -> None:
+    """What training costs with the size of model, data and batch, and evaluation with samples."""
+    rows, panels, measured = [], {}, []
+    with course(data, images, rounds, warmup, out) as track:
+        few, some = min(test_images, track.images), min(10_000, track.images)
+        for curve, sizes in CURVES.items():
+            contenders = []
+            for x in sizes:
+                own = {
+                    "latent size": {"options": {"latent_dim": x}},
+                    "hidden units": {"options": {"hidden_units": [x]}},
+                    "images an epoch": {"images": x},
+                    "batch size": {"batch_size": x},
+                    "samples an image": {"images": few, "options": {"samples": x}},
+                }[curve]
+                how = "log_likelihood" if curve == "samples an image" else "library"
+                given = {"images": some, "seed": seed} | own
+                if given["images"] <= track.images:
+                    who = f"{curve} {x}", f"keras_fit:{how}", backend
+                    contenders.append(Contender(*who, **given))
+            ran = track.race(contenders)
+            points = [(int(c.name.split()[-1]), c.rates) for c in ran]
+            for c, (size, _) in zip(ran, points, strict=True):
+                row = {"curve": curve, "size": size, **report.rates(c)}
+                row |= {"us/image": 1e6 / row["images/s"], "first, s": c.first, "peak MB": c.peak}
+                rows.append(row)
+            panels |= {curve: points} if points else {}
+            measured += ran
+    title = (
+        f"keras_cvae on {backend}: training the dense model (latent size 20, 256 hidden units, "
+        f"{some:,} images an epoch, batches of 100, but for what varies), and log_likelihood of "
+        f"{few} images (last curve); median, slowest and fastest of {rounds} rounds"
+    )
+    figure = report.curves(panels, "images/s")
+    report.write(out, f"scaling_{backend}", title, rows, figure, measured)
+
+
+if __name__ == "__main__":
+    app()
