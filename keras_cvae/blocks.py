@@ -60,6 +60,10 @@ class Blocks:
             return self._data, keras.ops.convert_to_numpy(first)
         return item, np.arange(len(first), dtype="int32")
 
+    def release(self) -> None:
+        """Lets go of the arrays, whoever still holds on to this."""
+        self._data = None
+
     def first_batch(self, block: int) -> int:
         """The number of a block's first batch."""
         return block * self.steps

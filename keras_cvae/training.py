@@ -170,6 +170,8 @@ class FusedModel(keras.Model):
         try:
             yield
         finally:
+            for fed in {train, test} - {None, *before}:
+                fed.release()
             programs.train, programs.test = before
             self.train_function, self.test_function, self.steps_per_execution = functions
 
