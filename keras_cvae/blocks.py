@@ -24,14 +24,20 @@ class Blocks:
         batch_size: How many rows a step takes.
         steps: How many steps make a block; `"auto"` chooses by the size of a row.
         shuffle: Whether to draw the rows in another order each epoch.
+        untuned: Whether to feed TensorFlow by a `tf.data.Dataset` that does not tune itself. The
+            tuning thread of the one that Keras makes of arrays can leave a graph of convolutions
+            one core of two.
 
     Attributes:
         steps: How many steps make a block.
         batches: How many batches make an epoch, the last one perhaps partial.
-        resident: Whether the arrays lie in memory.
+        resident: Whether the arrays lie in the device's memory.
+        needed: Whether Keras would feed the arrays less well.
     """
 
-    def __init__(self, data, batch_size: int, steps="auto", shuffle: bool = False):
+    def __init__(
+        self, data, batch_size: int, steps="auto", shuffle: bool = False, untuned: bool = False
+    ):
         arrays = keras.tree.flatten(data)
         self.batch_size, self.shuffle = batch_size, shuffle
         self.count = len(arrays[0])
@@ -40,7 +46,10 @@ class Blocks:
             row_bytes = sum(4 * math.prod(array.shape[1:]) for array in arrays)
             steps = max(1, BLOCK_BYTES // (row_bytes * batch_size))
         self.steps = min(steps, self.batches)
-        self.resident = sum(array.nbytes for array in arrays) <= RESIDENT_BYTES
+        in_memory = sum(array.nbytes for array in arrays) <= RESIDENT_BYTES
+        self.resident = in_memory and self.steps > 1
+        self.needed = self.steps > 1 or not in_memory or untuned
+        self._untuned = untuned
         self._data = data
 
     def feed(self) -> dict:
@@ -49,8 +58,11 @@ class Blocks:
         if self.resident:
             self._data = keras.tree.map_structure(_to_device, self._data)
             rows = np.arange(self.count, dtype="int32")
-            return {"x": rows, "y": None, "batch_size": size, "shuffle": self.shuffle}
-        reader = _Reader(self._data, self.count, size, self.shuffle)
+            if not self._untuned:
+                return {"x": rows, "y": None, "batch_size": size, "shuffle": self.shuffle}
+        reader = _Reader((rows,) if self.resident else self._data, self.count, size, self.shuffle)
+        if self._untuned:
+            reader = reader.dataset()
         return {"x": reader, "y": None, "batch_size": None, "shuffle": False}
 
     def block(self, item):
@@ -74,7 +86,7 @@ class Blocks:
 
 
 class _Reader(keras.utils.PyDataset):
-    """Reads blocks of rows of arrays too large for memory, two of them ahead."""
+    """Reads blocks of rows ahead of their use, two at a time."""
 
     def __init__(self, data, count, size, shuffle):
         super().__init__(workers=2, max_queue_size=2)
@@ -94,6 +106,24 @@ class _Reader(keras.utils.PyDataset):
     def on_epoch_end(self):  # Keras calls it before the first epoch too
         if self.shuffle:
             self.order = np.random.permutation(self.count)
+
+    def dataset(self):
+        """The same as a `tf.data.Dataset` that does not tune itself."""
+        import tensorflow as tf
+
+        def epoch():
+            self.on_epoch_end()
+            yield from map(self.__getitem__, range(len(self)))
+
+        signature = keras.tree.map_structure(
+            lambda array: tf.TensorSpec((None, *array.shape[1:]), _as_floatx(array[:1]).dtype),
+            keras.tree.lists_to_tuples(self.data),
+        )
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
+        return dataset.prefetch(2).with_options(options)
 
 
 class BlockCallbacks(keras.callbacks.CallbackList):

@@ -126,12 +126,12 @@ class FusedModel(keras.Model):
             return super().evaluate(**options)
 
     def make_train_function(self, force=False):
-        if self._programs.train is None:
+        if self._programs.train is None or self._programs.train.steps == 1:
             return super().make_train_function(force)
         self.train_function = self._programs.function(self, "train")
 
     def make_test_function(self, force=False):
-        if self._programs.test is None:
+        if self._programs.test is None or self._programs.test.steps == 1:
             return super().make_test_function(force)
         self.test_function = self._programs.function(self, "test")
 
@@ -146,8 +146,9 @@ class FusedModel(keras.Model):
         if steps == "auto" and any(map(blocks.sees_batches, keras.tree.flatten(callbacks or []))):
             steps = 1
         data = tuple(part for part in data if part is not None)
-        found = blocks.Blocks(data, batch_size or 32, steps, shuffle)
-        return None if found.steps == 1 and found.resident else found
+        untuned = keras.backend.backend() == "tensorflow" and _has_convolutions(self)
+        found = blocks.Blocks(data, batch_size or 32, steps, shuffle, untuned)
+        return found if found.needed else None
 
     def _can_fuse(self):
         compiled_terms = self._compile_loss or self._compile_metrics

@@ -2,6 +2,7 @@
 
 import runpy
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,3 +72,15 @@ def test_label_agreement(tmp_path, capsys):
     arguments = ("--data", "digits", "--epochs", 1, "--count", 100, "--out", tmp_path)
     run("label_agreement", tmp_path / "model.keras", *arguments)
     assert "of the real test images" in capsys.readouterr().out
+
+
+def test_benchmark(tmp_path):
+    backend = keras.backend.backend()
+    options = {"data": "digits", "images": 100, "batch-size": 40, "rounds": 1, "epochs": 1}
+    options |= {"backends": backend, "only": f"keras_cvae,as it comes, {backend}", "out": tmp_path}
+    arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+    command = [sys.executable, str(SCRIPTS / "benchmark.py"), "train", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"keras_cvae, {backend}" in done.stdout and "left out" not in done.stdout
+    Image.open(tmp_path / "train_dense.png").verify()

@@ -1,0 +1,66 @@
+"""Batches of few shapes: the numbers of Keras's own `predict`."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_cvae
+from keras_cvae import inference
+
+
+class Shapes(keras.layers.Layer):
+    """Notes the batch sizes that it is traced for."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def call(self, x):
+        self.seen.append(x.shape[0])
+        return x
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,)), keras.Input((), dtype="int32")
+    y = keras_cvae.conditions.Classes(3)(inputs[1])
+    hidden = keras.layers.Dense(5, activation="tanh")(keras.layers.Concatenate()([inputs[0], y]))
+    return keras.Model(inputs, [hidden, keras.layers.Dense(2)(hidden)])
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 50])
+@pytest.mark.parametrize("batch_size", [1, 8, 64])
+def test_the_numbers_are_those_of_keras(model, count, batch_size):
+    rng = np.random.default_rng(count)
+    data = [rng.random((count, 4), "float32"), rng.integers(0, 3, count, "int32")]
+    expected = model.predict(data, verbose=0)
+    for ours, theirs in zip(inference.predict(model, data, batch_size), expected, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_few_shapes_are_compiled_however_many_rows():
+    shapes = Shapes()
+    model = keras.Sequential([keras.Input((3,)), shapes])
+    shapes.seen.clear()
+    for count in (1000, 1001, 999, 37, 40, 64, 5):
+        rows = np.arange(3 * count, dtype="float32").reshape(count, 3)
+        np.testing.assert_array_equal(inference.predict(model, rows, 64), rows)
+    assert {size for size in shapes.seen if size} <= {64, 8}
+
+
+def test_encode_and_decode_in_batches():
+    x, y, *_ = keras_cvae.datasets.load("digits")
+    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 3, hidden_units=(8,))
+    z_mean, z_log_var = cvae.encode(x[:70], y[:70], batch_size=32)
+    for ours, theirs in zip(
+        (z_mean, z_log_var), cvae.encoder.predict([x[:70], y[:70]], verbose=0), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    np.testing.assert_allclose(
+        cvae.decode(z_mean, y[:70], batch_size=32), cvae.reconstruct(x[:70], y[:70]), atol=1e-5
+    )
+    assert cvae.decode(np.zeros((20, 20, 3)), 4).shape == (20, 20, 8, 8, 1)
+    with pytest.raises(ValueError, match="`labels` must be 70"):
+        cvae.encode(x[:70], y[:69])
