@@ -42,11 +42,11 @@ class CVAE(training.FusedModel, networks.ImageModel):
         """
         network = self.get_layer("encoder")
         if self.infers_label:
-            image = _input_like(self.inputs[0])
+            image = networks.input_like(self.inputs[0])
             pixels = self._deterministic_pixels(image)
             label = self.get_layer("inferred_label")(self.get_layer("classifier")(pixels))
             return networks.ImageModel(image, network([pixels, label]), name="inferring_encoder")
-        graph_inputs = keras.tree.map_structure(_input_like, network.input)
+        graph_inputs = keras.tree.map_structure(networks.input_like, network.input)
         image, *label = keras.tree.flatten(graph_inputs)
         pixels = self._deterministic_pixels(image)
         if pixels is image:
@@ -60,7 +60,7 @@ class CVAE(training.FusedModel, networks.ImageModel):
         network = self.get_layer("decoder")
         if not self.infers_label:
             return network
-        z, condition = _input_like(network.input[0]), conditions.Classes(self.num_classes)
+        z, condition = networks.input_like(network.input[0]), conditions.Classes(self.num_classes)
         label = condition.input()
         return keras.Model([z, label], network([z, condition(label)]), name="labelled_decoder")
 
@@ -76,7 +76,7 @@ class CVAE(training.FusedModel, networks.ImageModel):
                 "This model is given its labels and has no classifier; build one with "
                 "`infer_label=True`."
             )
-        image = _input_like(self.inputs[0])
+        image = networks.input_like(self.inputs[0])
         logits = self.get_layer("classifier")(self._deterministic_pixels(image))
         return networks.ImageModel(image, ops.softmax(logits), name="label_probabilities")
 
@@ -88,7 +88,7 @@ class CVAE(training.FusedModel, networks.ImageModel):
     @functools.cached_property
     def generator(self) -> keras.Model:
         """Model `[z, label]` (or `z`) to the mean image, in [0, 1] for Bernoulli pixels."""
-        graph_inputs = keras.tree.map_structure(_input_like, self.decoder.input)
+        graph_inputs = keras.tree.map_structure(networks.input_like, self.decoder.input)
         mean = self.likelihood.mean(self.decoder(graph_inputs))
         return keras.Model(graph_inputs, mean, name="generator")
 
@@ -371,7 +371,3 @@ class CVAE(training.FusedModel, networks.ImageModel):
 
 def _find(kind, model):
     return next((layer for layer in model.layers if isinstance(layer, kind)), None)
-
-
-def _input_like(tensor):
-    return keras.Input(tuple(tensor.shape[1:]), dtype=tensor.dtype, name=tensor.name)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import divergences, inference, inputs, noise
+from keras_cvae import divergences, inference, inputs, layers, networks
 
 CHUNK = 64  # samples of one image that are decoded together
 _WEIGHERS = weakref.WeakKeyDictionary()
@@ -81,9 +81,7 @@ def _weigher(cvae, samples):
     cached = _WEIGHERS.setdefault(cvae, {})
     if samples not in cached:
         encoder = cvae.get_layer("encoder")
-        graph_inputs = keras.tree.map_structure(
-            lambda tensor: keras.Input(tuple(tensor.shape[1:]), dtype=tensor.dtype), encoder.input
-        )
+        graph_inputs = keras.tree.map_structure(networks.input_like, encoder.input)
         weigh = _LogWeights(cvae.decoder, cvae.likelihood, cvae.prior, samples)
         outputs = weigh([*encoder(graph_inputs), *keras.tree.flatten(graph_inputs)])
         cached[samples] = keras.Model(graph_inputs, outputs), weigh.seed_generator
@@ -95,19 +93,14 @@ class _LogWeights(keras.layers.Layer):
 
     def __init__(self, decoder, likelihood, prior, samples):
         super().__init__(dtype="float32")
-        self.decoder, self.likelihood, self.prior, self.samples = (
-            decoder,
-            likelihood,
-            prior,
-            samples,
-        )
+        self.decoder, self.likelihood, self.prior = decoder, likelihood, prior
+        self.samples = samples
         self.seed_generator = keras.random.SeedGenerator(0)
 
     def call(self, inputs):
         mean, log_var, image, *label = (ops.repeat(x, self.samples, axis=0) for x in inputs)
         log_var = ops.minimum(log_var, divergences.LOG_VAR_LIMIT)
-        eps = noise.normal(ops.shape(mean), self.seed_generator)
-        z = mean + ops.exp(0.5 * log_var) * eps
+        z = layers.reparameterize([mean, log_var], self.seed_generator)
         parameters = self.decoder([z, *label] if label else z)
         joint = self.likelihood.log_prob(image, parameters) + self.prior.log_prob(z)
         log_weights = joint - divergences.normal_log_prob(z, mean, log_var)

@@ -39,6 +39,11 @@ def _to_unit_interval(pixels):
     return ops.cast(pixels, keras.config.floatx()) / 255.0
 
 
+def input_like(tensor):
+    """A new symbolic input of the shape, data type and name of another."""
+    return keras.Input(tuple(tensor.shape[1:]), dtype=tensor.dtype, name=tensor.name)
+
+
 def encoder_inputs(input_shape, condition):
     """Makes the inputs of an encoder.
 
