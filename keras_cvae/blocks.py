@@ -1,8 +1,8 @@
 """How arrays are fed to a program of many steps: blocks of S batches, and who counts them.
 
-Arrays that fit into memory are put there once, and Keras iterates over the indices of their rows;
-larger ones come a block at a time, read ahead of their use. Either way a program is given arrays
-and the indices of a block's rows.
+Blocks are read ahead of their use, so that arrays may be memory-mapped and larger than memory;
+pixels stay bytes until they are inside the program. All blocks have one shape, for which one
+program is compiled: the last one of an epoch is filled up with rows that are not counted.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import math
 import keras
 import numpy as np
 
-BLOCK_BYTES = 2**25  # of examples as float32: an epoch of MNIST reports its progress six times
-RESIDENT_BYTES = 2**30
+BLOCK_BYTES = 2**24  # of examples as float32: an epoch of MNIST reports its progress 12 times
+MEMORY_BYTES = 2**30  # what may be copied to the device by Keras
 
 
 class Blocks:
@@ -24,57 +24,52 @@ class Blocks:
         batch_size: How many rows a step takes.
         steps: How many steps make a block; `"auto"` chooses by the size of a row.
         shuffle: Whether to draw the rows in another order each epoch.
-        untuned: Whether to feed TensorFlow by a `tf.data.Dataset` that does not tune itself. The
-            tuning thread of the one that Keras makes of arrays can leave a graph of convolutions
-            one core of two.
 
     Attributes:
         steps: How many steps make a block.
         batches: How many batches make an epoch, the last one perhaps partial.
-        resident: Whether the arrays lie in the device's memory.
-        needed: Whether Keras would feed the arrays less well.
+        needed: Whether Keras would feed the arrays less well. TensorFlow's own way to make batches
+            of arrays costs more, and its self-tuning thread can leave a graph of convolutions one
+            core of two.
     """
 
-    def __init__(
-        self, data, batch_size: int, steps="auto", shuffle: bool = False, untuned: bool = False
-    ):
+    def __init__(self, data, batch_size: int, steps="auto", shuffle: bool = False):
         arrays = keras.tree.flatten(data)
         self.batch_size, self.shuffle = batch_size, shuffle
         self.count = len(arrays[0])
         self.batches = math.ceil(self.count / batch_size)
         if steps == "auto":
             row_bytes = sum(4 * math.prod(array.shape[1:]) for array in arrays)
-            steps = max(1, BLOCK_BYTES // (row_bytes * batch_size))
+            most = max(1, BLOCK_BYTES // (row_bytes * batch_size))
+            steps = math.ceil(self.batches / math.ceil(self.batches / most))  # blocks alike in size
         self.steps = min(steps, self.batches)
-        in_memory = sum(array.nbytes for array in arrays) <= RESIDENT_BYTES
-        self.resident = in_memory and self.steps > 1
-        self.needed = self.steps > 1 or not in_memory or untuned
-        self._untuned = untuned
-        self._data = data
+        in_memory = sum(array.nbytes for array in arrays) <= MEMORY_BYTES
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        self.needed = self.steps > 1 or not in_memory or on_tensorflow
+        self._data = keras.tree.lists_to_tuples(data)
+
+    def __len__(self):
+        return math.ceil(self.batches / self.steps)
+
+    def rows(self, block: int) -> slice:
+        """Which rows, of those of an epoch in their order, make a block."""
+        size = self.steps * self.batch_size
+        return slice(block * size, (block + 1) * size)
+
+    def read(self, rows: np.ndarray) -> tuple:
+        """The rows of these indices: a batch or, where several make a block, `(count, block)`."""
+        count = np.int32(len(rows))
+        if self.steps > 1:
+            rows = np.resize(rows, self.steps * self.batch_size)
+        block = keras.tree.map_structure(lambda array: _as_floatx(array[rows]), self._data)
+        return (count, block) if self.steps > 1 else block
 
     def feed(self) -> dict:
-        """What to give Keras: the arguments `x`, `y`, `batch_size` and `shuffle` of `fit`."""
-        size = self.steps * self.batch_size
-        if self.resident:
-            self._data = keras.tree.map_structure(_to_device, self._data)
-            rows = np.arange(self.count, dtype="int32")
-            if not self._untuned:
-                return {"x": rows, "y": None, "batch_size": size, "shuffle": self.shuffle}
-        reader = _Reader((rows,) if self.resident else self._data, self.count, size, self.shuffle)
-        if self._untuned:
-            reader = reader.dataset()
-        return {"x": reader, "y": None, "batch_size": None, "shuffle": False}
-
-    def block(self, item):
-        """The arrays that a block's indices point into, and the indices, an int32 array."""
-        first = keras.tree.flatten(item)[0]
-        if self.resident:
-            return self._data, keras.ops.convert_to_numpy(first)
-        return item, np.arange(len(first), dtype="int32")
-
-    def release(self) -> None:
-        """Lets go of the arrays, whoever still holds on to this."""
-        self._data = None
+        """What to give Keras: arguments `x`, `batch_size`, `shuffle`, and `steps` of an epoch."""
+        usual = {"batch_size": None, "shuffle": False}
+        if keras.backend.backend() == "tensorflow":
+            return {"x": _dataset(self), "steps": len(self), **usual}
+        return {"x": _Reader(self), "steps": None, **usual}
 
     def first_batch(self, block: int) -> int:
         """The number of a block's first batch."""
@@ -86,44 +81,50 @@ class Blocks:
 
 
 class _Reader(keras.utils.PyDataset):
-    """Reads blocks of rows ahead of their use, two at a time."""
+    """Reads blocks ahead of their use, two at a time."""
 
-    def __init__(self, data, count, size, shuffle):
+    def __init__(self, blocks):
         super().__init__(workers=2, max_queue_size=2)
-        self.data, self.count, self.size, self.shuffle = data, count, size, shuffle
-        self.order = None
+        self.blocks = blocks
+        self.order = np.arange(blocks.count)
 
     def __len__(self):
-        return math.ceil(self.count / self.size)
+        return len(self.blocks)
 
-    def __getitem__(self, index):
-        rows = slice(index * self.size, (index + 1) * self.size)
-        if self.order is not None:
-            rows = self.order[rows]
-        block = keras.tree.map_structure(lambda array: _as_floatx(array[rows]), self.data)
-        return keras.tree.lists_to_tuples(block)
+    def __getitem__(self, block):
+        return self.blocks.read(self.order[self.blocks.rows(block)])
 
     def on_epoch_end(self):  # Keras calls it before the first epoch too
-        if self.shuffle:
-            self.order = np.random.permutation(self.count)
+        if self.blocks.shuffle:
+            self.order = np.random.permutation(self.blocks.count)
 
-    def dataset(self):
-        """The same as a `tf.data.Dataset` that does not tune itself."""
-        import tensorflow as tf
 
-        def epoch():
-            self.on_epoch_end()
-            yield from map(self.__getitem__, range(len(self)))
+def _dataset(blocks):
+    """Blocks without end, epoch after epoch, as a `tf.data.Dataset` that does not tune itself."""
+    import tensorflow as tf
 
-        signature = keras.tree.map_structure(
-            lambda array: tf.TensorSpec((None, *array.shape[1:]), _as_floatx(array[:1]).dtype),
-            keras.tree.lists_to_tuples(self.data),
+    sample = blocks.read(np.zeros(1, int))
+    samples = keras.tree.flatten(sample)
+    types = [array.dtype for array in samples]
+
+    def epoch(seed):
+        order = tf.range(blocks.count)
+        if blocks.shuffle:
+            order = tf.random.experimental.stateless_shuffle(order, (seed, 0))
+        return tf.data.Dataset.range(len(blocks)).map(lambda block: order[blocks.rows(block)])
+
+    def read(rows):
+        tensors = tf.numpy_function(
+            lambda rows: keras.tree.flatten(blocks.read(rows)), [rows], types, stateful=False
         )
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
-        return dataset.prefetch(2).with_options(options)
+        for tensor, array in zip(tensors, samples, strict=True):
+            tensor.set_shape(array.shape if blocks.steps > 1 else (None, *array.shape[1:]))
+        return keras.tree.pack_sequence_as(sample, tensors)
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    epochs = tf.data.Dataset.random(seed=np.random.randint(2**31))
+    return epochs.flat_map(epoch).map(read).prefetch(2).with_options(options)
 
 
 class BlockCallbacks(keras.callbacks.CallbackList):
@@ -198,7 +199,3 @@ def split(x, y, fraction: float) -> dict:
 def _as_floatx(array):
     is_float = np.issubdtype(array.dtype, np.floating)
     return array.astype(keras.config.floatx(), copy=False) if is_float else array
-
-
-def _to_device(array):
-    return keras.ops.convert_to_tensor(_as_floatx(np.asarray(array)))

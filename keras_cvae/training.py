@@ -4,7 +4,7 @@ Keras dispatches every optimizer step from Python, which for a small network cos
 arithmetic. Here Keras still runs the epochs, but what it iterates over are blocks of S batches, and
 its train function runs one program that takes the S steps of a block,
 
-    for i in range(count): train_step(rows[indices[i * B : (i + 1) * B]]),
+    for i in range(count): train_step(block[i * B : (i + 1) * B]),
 
 a `tf.while_loop` in one function of TensorFlow, a `jax.lax.fori_loop` on JAX. `train_step` is the
 model's own, so that optimizer, schedule, moving averages, accumulated gradients and metrics are
@@ -104,11 +104,13 @@ class FusedModel(keras.Model):
         if test is not None:
             feed = test.feed()
             options["validation_data"] = feed["x"], None
-            batch_size = feed["batch_size"]
+            batch_size, options["validation_steps"] = feed["batch_size"], feed["steps"]
         options["validation_batch_size"] = batch_size
         options["callbacks"] = blocks.BlockCallbacks(self, options, train, test)
+        feed = train.feed()
+        feed["steps_per_epoch"] = feed.pop("steps")
         with self._fused(train, test):
-            return super().fit(**{**options, **train.feed()})
+            return super().fit(**{**options, "y": None, **feed})
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """`keras.Model.evaluate`, its steps fused where `x` and `y` are NumPy arrays."""
@@ -120,7 +122,7 @@ class FusedModel(keras.Model):
             test = self._blocks((x, y), options, options["batch_size"])
         if test is not None:
             feed = test.feed()
-            options.update({name: feed[name] for name in ("x", "y", "batch_size")})
+            options.update({name: feed[name] for name in ("x", "batch_size", "steps")}, y=None)
             options["callbacks"] = blocks.BlockCallbacks(self, options, None, test)
         with self._fused(self._programs.train, test):
             return super().evaluate(**options)
@@ -146,8 +148,7 @@ class FusedModel(keras.Model):
         if steps == "auto" and any(map(blocks.sees_batches, keras.tree.flatten(callbacks or []))):
             steps = 1
         data = tuple(part for part in data if part is not None)
-        untuned = keras.backend.backend() == "tensorflow" and _has_convolutions(self)
-        found = blocks.Blocks(data, batch_size or 32, steps, shuffle, untuned)
+        found = blocks.Blocks(data, batch_size or 32, steps, shuffle)
         return found if found.needed else None
 
     def _can_fuse(self):
@@ -171,8 +172,6 @@ class FusedModel(keras.Model):
         try:
             yield
         finally:
-            for fed in {train, test} - {None, *before}:
-                fed.release()
             programs.train, programs.test = before
             self.train_function, self.test_function, self.steps_per_execution = functions
 
@@ -194,16 +193,17 @@ class _Programs:
 
         def run(*args):
             *state, iterator = args  # a state comes first on JAX
-            data, indices = fed.block(next(iterator))
-            count, remainder = divmod(len(indices), fed.batch_size)
+            rows, block = next(iterator)
+            count, remainder = divmod(int(rows), fed.batch_size)
             outputs = None
             if count:
-                whole = np.resize(indices, fed.steps * fed.batch_size)  # one shape: one program
-                outputs = loop(*state, data, whole, np.int32(count))
+                outputs = loop(*state, block, np.int32(count))
             if remainder:
                 if state and count:
                     state = [outputs[1]]
-                outputs = last(*state, data, indices[-remainder:])
+                first = count * fed.batch_size
+                partial = slice(first, first + remainder)
+                outputs = last(*state, keras.tree.map_structure(lambda a: a[partial], block))
             return outputs
 
         return run
@@ -223,21 +223,22 @@ class _Programs:
 def _compile_tensorflow(model, step, batch_size, jit_compile):
     import tensorflow as tf
 
-    def take(data, indices):
-        return keras.tree.map_structure(lambda array: tf.gather(array, indices), data)
-
     @tf.function(jit_compile=jit_compile, autograph=False)
-    def loop(data, indices, count):
+    def loop(block, count):
         def body(i):
-            step(take(data, tf.slice(indices, [i * batch_size], [batch_size])))
+            def rows(array):
+                start = [i * batch_size] + [0] * (len(array.shape) - 1)
+                return tf.slice(array, start, [batch_size, *array.shape[1:]])
+
+            step(keras.tree.map_structure(rows, block))
             return (i + 1,)
 
         tf.while_loop(lambda i: i < count, body, (tf.constant(0),))
         return model.get_metrics_result()
 
     @tf.function(jit_compile=model.jit_compile, autograph=False)
-    def last(data, indices):
-        step(take(data, indices))
+    def last(batch):
+        step(batch)
         return model.get_metrics_result()
 
     return loop, last
@@ -246,28 +247,25 @@ def _compile_tensorflow(model, step, batch_size, jit_compile):
 def _compile_jax(model, step, batch_size):
     import jax
 
-    def take(data, indices):
-        return keras.tree.map_structure(
-            lambda array: array.at[indices].get(mode="promise_in_bounds"), data
-        )
-
     def logs(state):
         metrics = zip(model.metrics_variables, state[-1], strict=True)
         with keras.StatelessScope(state_mapping=list(metrics)):
             return model.get_metrics_result()
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def loop(state, data, indices, count):
+    def loop(state, block, count):
         def body(i, state):
-            batch = jax.lax.dynamic_slice_in_dim(indices, i * batch_size, batch_size)
-            return step(state, take(data, batch))[1]
+            def rows(array):
+                return jax.lax.dynamic_slice_in_dim(array, i * batch_size, batch_size)
+
+            return step(state, keras.tree.map_structure(rows, block))[1]
 
         state = jax.lax.fori_loop(0, count, body, state)
         return logs(state), state
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def last(state, data, indices):
-        _, state = step(state, take(data, indices))
+    def last(state, batch):
+        _, state = step(state, batch)
         return logs(state), state
 
     return loop, last

@@ -164,6 +164,7 @@ def test_the_choice_of_steps():
     small, large = np.zeros((60_000, 28, 28, 1), "uint8"), np.zeros((100, 512, 512, 3), "uint8")
     assert 10 <= blocks.Blocks((small,), 100).steps <= 200
     assert blocks.Blocks((large,), 32).steps == 1
+    assert blocks.Blocks((small,), 100).batches % blocks.Blocks((small,), 100).steps == 0
     assert blocks.Blocks((small[:50],), 32).steps == 2
     assert blocks.Blocks((small,), 100, steps=7).steps == 7
 
@@ -181,7 +182,11 @@ def test_shuffle_and_initial_epoch():
     )
     assert shuffled == same
     assert shuffled["loss"] != in_order["loss"]
-    assert_same(in_order, history(build(), 1, shuffle=False))
+    x, y = images()
+    model = build()
+    model.compile("adam")
+    given = {"epochs": 3, "shuffle": False, "validation_data": (x[320:], y[320:]), "verbose": 0}
+    assert_same(in_order, keras.Model.fit(model, [x[:320], y[:320]], **given).history)
     assert len(history(build(), "auto", initial_epoch=2)["loss"]) == 1
 
 
@@ -199,8 +204,8 @@ def test_validation_split_is_that_of_keras():
 
 
 @fusing
-def test_arrays_too_large_for_memory_are_read_in_blocks(monkeypatch, tmp_path):
-    monkeypatch.setattr(blocks, "RESIDENT_BYTES", 1000)
+def test_memory_mapped_arrays_are_read_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "MEMORY_BYTES", 0)
     x, y = images()
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
@@ -211,18 +216,34 @@ def test_arrays_too_large_for_memory_are_read_in_blocks(monkeypatch, tmp_path):
 
 
 @fusing
-def test_each_row_is_read_once_an_epoch(monkeypatch):
-    monkeypatch.setattr(blocks, "RESIDENT_BYTES", 0)
-    fed = blocks.Blocks((np.arange(35)[:, None],), 4, 3, shuffle=True)
-    reader = fed.feed()["x"]
+@pytest.mark.parametrize("steps", [1, 3])
+def test_each_row_is_read_once_an_epoch(steps):
+    fed = blocks.Blocks((np.arange(35)[:, None],), 4, steps, shuffle=True)
+    sizes = {1: [4] * 8 + [3], 3: [12, 12, 11]}[steps]
+    feed = fed.feed()
+    if BACKEND == "tensorflow":
+        stream = feed["x"].as_numpy_iterator()
+        assert feed["steps"] == len(sizes)
     orders = []
     for _ in range(2):
-        reader.on_epoch_end()
-        rows = [reader[i][0][:, 0] for i in range(len(reader))]
-        assert [len(part) for part in rows] == [12, 12, 11]
-        orders.append(np.concatenate(rows))
+        if BACKEND == "tensorflow":
+            read = [next(stream) for _ in sizes]
+        else:
+            feed["x"].on_epoch_end()
+            read = [feed["x"][i] for i in range(len(feed["x"]))]
+        if steps == 1:
+            rows = [block[0] for block in read]
+        else:
+            assert all(len(block[0]) == 12 for _, block in read)  # one shape
+            rows = [block[0][:count] for count, block in read]
+        assert [len(part) for part in rows] == sizes
+        orders.append(np.concatenate(rows)[:, 0])
         assert sorted(orders[-1]) == list(range(35))
     assert list(orders[0]) != list(orders[1])
+
+
+def test_batches_of_blocks():
+    fed = blocks.Blocks((np.arange(35)[:, None],), 4, 3)
     assert [(fed.first_batch(i), fed.last_batch(i)) for i in range(3)] == [(0, 2), (3, 5), (6, 8)]
 
 
