@@ -157,7 +157,7 @@ class FusedModel(keras.Model):
             return False
         if keras.backend.backend() == "tensorflow":
             return self.distribute_strategy.num_replicas_in_sync == 1
-        return keras.backend.backend() == "jax" and self.jit_compile and _jax_loops_are_fast(self)
+        return keras.backend.backend() == "jax" and self.jit_compile
 
     @contextlib.contextmanager
     def _fused(self, train, test):
@@ -247,6 +247,11 @@ def _compile_tensorflow(model, step, batch_size, jit_compile):
 def _compile_jax(model, step, batch_size):
     import jax
 
+    from keras_cvae import jax_convolutions
+
+    if jax.default_backend() == "cpu":
+        step = jax_convolutions.in_fast_layout(step)
+
     def logs(state):
         metrics = zip(model.metrics_variables, state[-1], strict=True)
         with keras.StatelessScope(state_mapping=list(metrics)):
@@ -273,13 +278,6 @@ def _compile_jax(model, step, batch_size):
 
 def _has_convolutions(model):
     return any(isinstance(layer, CONVOLUTIONS) for layer in model._flatten_layers())
-
-
-def _jax_loops_are_fast(model):
-    """False on CPUs with convolutions, which XLA runs on one thread inside a loop."""
-    import jax
-
-    return jax.default_backend() != "cpu" or not _has_convolutions(model)
 
 
 def _bind(method, *args, **kwargs):

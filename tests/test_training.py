@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_cvae
-from keras_cvae import blocks, training
+from keras_cvae import blocks
 
 BACKEND = keras.backend.backend()
 fusing = pytest.mark.skipif(BACKEND == "torch", reason="torch runs each step alone")
@@ -54,8 +54,7 @@ MODELS = {
 
 @fusing
 @pytest.mark.parametrize("name", MODELS)
-def test_fused_steps_train_as_single_ones(name, monkeypatch):
-    monkeypatch.setattr(training, "_jax_loops_are_fast", lambda model: True)
+def test_fused_steps_train_as_single_ones(name):
     results, weights = [], []
     for steps in (1, 4):
         keras.utils.set_random_seed(3)

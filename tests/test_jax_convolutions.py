@@ -1,0 +1,99 @@
+"""Convolutions rewritten for XLA on CPUs: the same numbers, whatever their shape and layout."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+jax = pytest.importorskip("jax")
+
+from keras_cvae import jax_convolutions  # noqa: E402
+
+LAYOUTS = [("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("HWNC", "IOHW", "NHWC")]
+
+
+def assert_same(function, *args):
+    rewritten = jax.jit(jax_convolutions.in_fast_layout(function))(*args)
+    expected = jax.jit(function)(*args)
+    assert jax.tree.structure(rewritten) == jax.tree.structure(expected)
+    for one, other in zip(jax.tree.leaves(rewritten), jax.tree.leaves(expected), strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def gradients(function):
+    """The value and the gradients of a sum that no gradient is constant of."""
+    total = lambda *args: jax.numpy.sum(jax.numpy.sin(function(*args)))  # noqa: E731
+    return jax.value_and_grad(total, argnums=(0, 1))
+
+
+def draw(*shapes):
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal(shape).astype("float32") for shape in shapes]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    height=st.integers(3, 9),
+    width=st.integers(3, 9),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    padding=st.sampled_from(["SAME", "VALID"]),
+    transposed=st.booleans(),
+    channels=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+)
+def test_convolutions_and_gradients(height, width, kernel, stride, padding, transposed, channels):
+    into, out = channels
+    if padding == "VALID":
+        height, width = max(height, kernel), max(width, kernel)
+    x, flat = draw((2, height, width, into), kernel * kernel * into * out)
+    strides = (stride, stride)
+
+    def convolve(x, w):
+        if transposed:
+            w = w.reshape(kernel, kernel, out, into)
+            return jax.lax.conv_transpose(x, w, strides, padding, transpose_kernel=True)
+        w = w.reshape(kernel, kernel, into, out)
+        return jax.lax.conv_general_dilated(
+            x, w, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    assert_same(gradients(convolve), x, flat)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids="-".join)
+def test_layouts(layout):
+    sizes = {"N": 2, "H": 6, "W": 5, "C": 3, "I": 3, "O": 4}
+    lhs = [sizes[axis] for axis in layout[0]]
+    rhs = [{**sizes, "H": 3, "W": 2}[axis] for axis in layout[1]]
+    x, w = draw(lhs, rhs)
+    convolve = lambda x, w: jax.lax.conv_general_dilated(  # noqa: E731
+        x, w, (2, 1), [(1, 0), (2, 1)], rhs_dilation=(1, 2), dimension_numbers=layout
+    )
+    assert_same(gradients(convolve), x, w)
+
+
+def test_what_is_left_alone():
+    """Grouped and one-dimensional convolutions, loops, functions with rules of their own."""
+    x, w, line, taps = draw((2, 6, 6, 4), (3, 3, 2, 4), (2, 9, 3), (3, 3, 5))
+
+    def grouped(x, w):
+        return jax.nn.relu(
+            jax.lax.conv_general_dilated(
+                x, w, (1, 1), "SAME", dimension_numbers=LAYOUTS[0], feature_group_count=2
+            )
+        )
+
+    def one_dimensional(x, w):
+        return jax.nn.softplus(
+            jax.lax.conv_general_dilated(
+                x, w, (2,), "SAME", dimension_numbers=("NWC", "WIO", "NWC")
+            )
+        )
+
+    def loop(x, w):
+        return jax.lax.fori_loop(0, 3, lambda i, x: grouped(x, w) / (i + 1), x)
+
+    assert_same(gradients(grouped), x, w)
+    assert_same(gradients(one_dimensional), line, taps)
+    assert_same(lambda x, w: {"y": loop(x, w), "n": 3}, x, w)
