@@ -8,6 +8,7 @@ program is compiled: the last one of an epoch is filled up with rows that are no
 from __future__ import annotations
 
 import math
+import weakref
 
 import keras
 import numpy as np
@@ -47,9 +48,18 @@ class Blocks:
         on_tensorflow = keras.backend.backend() == "tensorflow"
         self.needed = self.steps > 1 or not in_memory or on_tensorflow
         self._data = keras.tree.lists_to_tuples(data)
+        self._order = None, np.arange(self.count)
 
     def __len__(self):
         return math.ceil(self.batches / self.steps)
+
+    def order(self, *seed: int) -> np.ndarray:
+        """The indices of the rows in the order of an epoch, drawn from a seed if shuffled."""
+        drawn, order = self._order  # two threads may be here
+        if self.shuffle and drawn != seed:
+            order = np.random.default_rng(seed).permutation(self.count)
+            self._order = seed, order
+        return order
 
     def rows(self, block: int) -> slice:
         """Which rows, of those of an epoch in their order, make a block."""
@@ -103,28 +113,27 @@ def _dataset(blocks):
     """Blocks without end, epoch after epoch, as a `tf.data.Dataset` that does not tune itself."""
     import tensorflow as tf
 
+    seed = np.random.randint(2**31)
     sample = blocks.read(np.zeros(1, int))
     samples = keras.tree.flatten(sample)
-    types = [array.dtype for array in samples]
 
-    def epoch(seed):
-        order = tf.range(blocks.count)
-        if blocks.shuffle:
-            order = tf.random.experimental.stateless_shuffle(order, (seed, 0))
-        return tf.data.Dataset.range(len(blocks)).map(lambda block: order[blocks.rows(block)])
+    one_shape = blocks.steps > 1
+    blocks = weakref.proxy(blocks)  # TensorFlow keeps a `numpy_function` for good
 
-    def read(rows):
-        tensors = tf.numpy_function(
-            lambda rows: keras.tree.flatten(blocks.read(rows)), [rows], types, stateful=False
-        )
-        for tensor, array in zip(tensors, samples, strict=True):
-            tensor.set_shape(array.shape if blocks.steps > 1 else (None, *array.shape[1:]))
-        return keras.tree.pack_sequence_as(sample, tensors)
+    def read(number):
+        epoch, block = divmod(int(number), len(blocks))
+        return keras.tree.flatten(blocks.read(blocks.order(seed, epoch)[blocks.rows(block)]))
+
+    @tf.autograph.experimental.do_not_convert
+    def tensors(number):
+        found = tf.numpy_function(read, [number], [a.dtype for a in samples], stateful=False)
+        for tensor, array in zip(found, samples, strict=True):
+            tensor.set_shape(array.shape if one_shape else (None, *array.shape[1:]))
+        return keras.tree.pack_sequence_as(sample, found)
 
     options = tf.data.Options()
     options.autotune.enabled = False
-    epochs = tf.data.Dataset.random(seed=np.random.randint(2**31))
-    return epochs.flat_map(epoch).map(read).prefetch(2).with_options(options)
+    return tf.data.Dataset.counter().map(tensors).prefetch(2).with_options(options)
 
 
 class BlockCallbacks(keras.callbacks.CallbackList):

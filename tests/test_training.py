@@ -1,6 +1,8 @@
 """Fused steps: the same training as one step at a time, by way of Keras's own `fit`."""
 
+import gc
 import inspect
+import weakref
 
 import keras
 import numpy as np
@@ -239,6 +241,20 @@ def test_each_row_is_read_once_an_epoch(steps):
         orders.append(np.concatenate(rows)[:, 0])
         assert sorted(orders[-1]) == list(range(35))
     assert list(orders[0]) != list(orders[1])
+
+
+@fusing
+@pytest.mark.parametrize("steps", [1, "auto"])
+def test_arrays_are_let_go_after_training(steps):
+    x, y = images()
+    x, y = x.copy(), y.copy()
+    held = weakref.ref(x)
+    model = build()
+    history(model, steps, data=(x, y), epochs=1)
+    model.evaluate(x, y, verbose=0)
+    del x, y
+    gc.collect()
+    assert held() is None
 
 
 def test_batches_of_blocks():
