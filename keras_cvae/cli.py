@@ -132,7 +132,8 @@ def train(
     x_train = runs.model_inputs(model, dataset.x_train, dataset.y_train)
     x_test = runs.model_inputs(model, dataset.x_test, dataset.y_test)
     try:
-        history = model.fit(x_train, validation_data=(x_test, None), **fit_options).history
+        with saver:
+            history = model.fit(x_train, validation_data=(x_test, None), **fit_options).history
     except KeyboardInterrupt:
         _say(f"Stopped after epoch {saver.epochs}; {saver.path} holds the weights so far")
         raise typer.Exit(130) from None
