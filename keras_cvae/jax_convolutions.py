@@ -10,7 +10,8 @@ is what the gradient of a transposed convolution's kernel is. The two change pla
 
     \sum_u a_s[t + u - p] m[u] = \sum_v m[s v - t + p] a[v],   a_s[s v] = a[v], zero elsewhere,
 
-and nothing is multiplied by those zeros.
+and nothing is multiplied by those zeros. Without zeros the two change places where the left one has
+more entries along its batch axis than the kernel has outputs: patches are gathered for each entry.
 """
 
 from __future__ import annotations

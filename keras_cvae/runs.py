@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import math
-import os
 import platform
-import signal
 import sys
 from pathlib import Path
 
@@ -91,63 +88,6 @@ class Run:
         parts = self.model.encoder, self.model.decoder, self.model
         for name, part in zip(DIAGRAMS, parts, strict=True):
             keras.utils.plot_model(part, self.folder / name, **style)
-
-
-class SaveEachEpoch(keras.callbacks.Callback):
-    """Saves the model before training and after every epoch of finite losses.
-
-    What an interrupted run keeps are the weights of whole epochs: in the middle of one, JAX may
-    have given the weights' memory to a step whose result is lost.
-
-    As a context manager it sees to Ctrl-C: not in the middle of a save, and at the end of the epoch
-    at the latest. (An exception is lost where it comes up in a callback of the garbage collector.)
-    """
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.path = path
-        self.epochs = 0
-        self._interrupted = self._saving = False
-
-    def __enter__(self):
-        self._interrupted = False
-        self._handler = signal.signal(signal.SIGINT, self._interrupt)
-        return self
-
-    def __exit__(self, *error):
-        signal.signal(signal.SIGINT, self._handler)
-
-    def on_train_begin(self, logs=None):
-        self.epochs = 0
-        self._save()
-        self._heed()
-
-    def on_epoch_end(self, epoch, logs=None):
-        if all(map(math.isfinite, logs.values())):  # val_loss knows what the last step did
-            self._save()
-            self.epochs = epoch + 1
-        else:
-            self.model.stop_training = True
-        self._heed()
-
-    def _interrupt(self, number, frame):
-        self._interrupted = True
-        if not self._saving:
-            raise KeyboardInterrupt
-
-    def _heed(self):
-        if self._interrupted:
-            raise KeyboardInterrupt
-
-    def _save(self):
-        partial = self.path.with_stem("unfinished")
-        self._saving = True
-        try:
-            self.model.save(partial)
-            os.replace(partial, self.path)  # a good file is never half overwritten
-        finally:
-            self._saving = False
-            partial.unlink(missing_ok=True)
 
 
 # Files

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import keras_cvae
-from keras_cvae import cli, datasets, latents, runs
+from keras_cvae import cli, datasets, latents, runs, saving
 
 TINY = ["--hidden-units", "16", "--latent-dim", "2", "--batch-size", "256"]
 PICTURES = [*runs.PICTURES, *runs.DIAGRAMS]
@@ -367,7 +367,7 @@ def test_usage_errors(capsys, arguments):
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
 def test_an_interrupt_waits_for_a_save_and_is_not_lost(tmp_path, monkeypatch):
     model = keras_cvae.build_cvae((6,), latent_dim=2, hidden_units=(4,))
-    saver = runs.SaveEachEpoch(tmp_path / "model.keras")
+    saver = saving.SaveEachEpoch(tmp_path / "model.keras")
     saver.set_model(model)
     save = model.save
 
