@@ -47,7 +47,10 @@ def test_few_shapes_are_compiled_however_many_rows():
     for count in (1000, 1001, 999, 37, 40, 64, 5):
         rows = np.arange(3 * count, dtype="float32").reshape(count, 3)
         np.testing.assert_array_equal(inference.predict(model, rows, 64), rows)
-    assert {size for size in shapes.seen if size} <= {64, 8}
+    if keras.backend.backend() == "torch":  # which runs every batch
+        assert set(shapes.seen) == {64, 8}
+    else:  # TensorFlow compiles a second time for any size
+        assert shapes.seen in ([64, 8], [64, None])
 
 
 def test_encode_and_decode_in_batches():
