@@ -123,7 +123,7 @@ class CVAE(training.FusedModel, networks.ImageModel):
     @property
     def bounded(self) -> bool:
         """Whether pixels must lie in [0, 1]."""
-        return self.likelihood.bounded or self.binarize is not None
+        return self.likelihood.support == (0.0, 1.0) or self.binarize is not None
 
     @property
     def binarize(self) -> keras.layers.Layer | None:

@@ -301,17 +301,18 @@ class ReconstructionLoss(keras.layers.Layer):
     """Loss layer: adds -log p(x | z, y), averaged over the batch, in nats.
 
     Args:
-        likelihood: `"bernoulli"`, `"gaussian"` or an object from `keras_cvae.likelihoods`.
+        likelihood: A name in `keras_cvae.likelihoods.NAMES` or a `likelihoods.Likelihood`.
 
     Call arguments:
-        inputs: `[x, parameters]`: the pixels that were encoded and what the decoder returned for
-            them, tensors of one shape `(batch, ...)`.
+        inputs: `[x, parameters]`: the pixels that were encoded, of shape `(batch, *x_shape)`, and
+            what the decoder returned for them, of shape
+            `(batch, *likelihood.parameter_shape(x_shape))`.
 
     Returns:
         The mean of p(x | z, y), a tensor of the shape of `x`: the reconstruction.
 
     Raises:
-        ValueError: If the likelihood is unknown or the two shapes differ.
+        ValueError: If the likelihood is unknown or the parameters are not of the shape it names.
     """
 
     def __init__(self, likelihood="bernoulli", dtype="float32", **kwargs):
@@ -319,13 +320,15 @@ class ReconstructionLoss(keras.layers.Layer):
         self.likelihood = likelihoods.get(likelihood)
 
     def build(self, input_shape):
-        pixels, parameters = input_shape
-        if tuple(pixels[1:]) != tuple(parameters[1:]):
+        pixels, parameters = (tuple(shape[1:]) for shape in input_shape)
+        expected = tuple(self.likelihood.parameter_shape(pixels))
+        if parameters != expected:
             raise ValueError(
-                f"The decoder must return the shape of an image, {tuple(pixels[1:])}. "
-                f"Received: {tuple(parameters[1:])}"
+                f"The decoder must return parameters of shape {expected}, as "
+                f"{type(self.likelihood).__name__} asks for x of shape {pixels}. "
+                f"Received: {parameters}"
             )
-        self.likelihood.build(parameters)
+        self.likelihood.build(input_shape[1])
         self.built = True
 
     def call(self, inputs):
@@ -334,7 +337,7 @@ class ReconstructionLoss(keras.layers.Layer):
         return self.likelihood.mean(parameters)
 
     def compute_output_shape(self, input_shape):
-        return input_shape[1]
+        return input_shape[0]
 
     def get_config(self):
         config = {"likelihood": keras.saving.serialize_keras_object(self.likelihood)}

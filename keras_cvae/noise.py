@@ -23,7 +23,7 @@ def normal(shape, seed, dtype="float32"):
 
     Args:
         shape: Shape of the result.
-        seed: A `keras.random.SeedGenerator` or an integer.
+        seed: A `keras.random.SeedGenerator`, an integer, or None: Keras's own generator.
         dtype: Data type of the result.
 
     Returns:
@@ -50,6 +50,8 @@ def _bits(shape, seed, count):
     """Integers of `count` random bits, at most 24, as float32."""
     import tensorflow as tf
 
+    if seed is None:
+        seed = keras.random.randint((), 0, LARGEST_SEED)
     state = seed.next() if hasattr(seed, "next") else [seed, 0]
     state = tf.cast(tf.convert_to_tensor(state) % LARGEST_SEED, "int32")
     bits = tf.random.stateless_uniform(shape, state, None, None, "uint32", alg="philox")

@@ -105,7 +105,7 @@ def test_reconstruction_layer_adds_the_mean_over_the_batch_of_sums_over_pixels()
     np.testing.assert_allclose(numpy(layer([x, logits])), 0.5)
     (loss,) = layer.losses
     np.testing.assert_allclose(numpy(loss), 6 * np.log(2), rtol=1e-6)
-    with pytest.raises(ValueError, match=r"must return the shape of an image, \(3, 2\)"):
+    with pytest.raises(ValueError, match=r"must return parameters of shape \(3, 2\), as Ber"):
         layers.ReconstructionLoss()([x, np.zeros((4, 6), "float32")])
 
 

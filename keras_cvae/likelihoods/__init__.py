@@ -1,0 +1,38 @@
+r"""The likelihood p(x | z, y): what the decoder's output says of the pixels.
+
+`NAMES` holds every likelihood of the package by its name. For one of your own, subclass
+`Likelihood` and define `log_prob` and `mean`.
+"""
+
+from __future__ import annotations
+
+from keras_cvae.errors import look_up
+from keras_cvae.likelihoods.base import Likelihood
+from keras_cvae.likelihoods.bernoulli import Bernoulli
+from keras_cvae.likelihoods.gaussian import Gaussian
+
+NAMES = {
+    "bernoulli": Bernoulli,
+    "gaussian": Gaussian,
+}
+
+__all__ = ["NAMES", "Likelihood", "get", *(member.__name__ for member in NAMES.values())]
+
+
+def get(identifier) -> Likelihood:
+    """Returns the likelihood that `identifier` names, or `identifier` itself if it is one.
+
+    Args:
+        identifier: A name in `NAMES` or a `Likelihood`.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if isinstance(identifier, Likelihood):
+        return identifier
+    if not isinstance(identifier, str):
+        raise ValueError(
+            "`likelihood` must be a name or a `likelihoods.Likelihood` (subclass it and define "
+            f"log_prob and mean). Received: {identifier!r}"
+        )
+    return look_up("likelihood", identifier, NAMES)()

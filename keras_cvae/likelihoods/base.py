@@ -1,0 +1,95 @@
+"""What every likelihood is."""
+
+from __future__ import annotations
+
+import abc
+import math
+
+import keras
+from keras import ops
+
+
+def rows(x):
+    """The entries of each example as a float32 vector, tensor of shape `(batch, entries)`.
+
+    Compilers sum over one axis faster than over several.
+    """
+    x = ops.cast(x, "float32")
+    return ops.reshape(x, (-1, math.prod(x.shape[1:])))
+
+
+class Likelihood(keras.layers.Layer, abc.ABC):
+    """p(x | z, y): what the decoder's output says of x.
+
+    The decoder returns one tensor, the `parameters`, whose shape the likelihood names. A subclass
+    defines `log_prob` and `mean`; `sample` where it is to be drawn from; `parameter_shape` where
+    the parameters do not have the shape of x; `support` where x is bounded. All computing is in
+    float32, whatever the dtype policy.
+
+    Attributes:
+        support: The lowest and the highest value that an entry of x may have.
+
+    Call arguments:
+        parameters: Tensor of shape `(batch, *parameter_shape(x_shape))`.
+
+    Returns:
+        The mean of p(x | z, y), a tensor of shape `(batch, *x_shape)`.
+
+    Example:
+    ```python
+    @keras.saving.register_keras_serializable("mine")
+    class Laplace(keras_cvae.likelihoods.Likelihood):
+        def log_prob(self, x, parameters):
+            log_density = -keras.ops.abs(x - parameters) - math.log(2.0)
+            return keras.ops.sum(log_density, axis=tuple(range(1, log_density.ndim)))
+
+        def mean(self, parameters):
+            return parameters
+    ```
+    """
+
+    support: tuple[float, float] = (-math.inf, math.inf)
+
+    def __init__(self, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+
+    def parameter_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape, without the batch, of what the decoder returns for x of shape `x_shape`."""
+        return tuple(x_shape)
+
+    @abc.abstractmethod
+    def log_prob(self, x, parameters):
+        """Log-probability or log-density of each example, summed over its entries.
+
+        Args:
+            x: Tensor of shape `(batch, *x_shape)`, within the `support`.
+            parameters: Tensor of shape `(batch, *parameter_shape(x_shape))`.
+
+        Returns:
+            Tensor of shape `(batch,)`, in nats.
+        """
+
+    @abc.abstractmethod
+    def mean(self, parameters):
+        """Mean of x, the picture that is shown: a tensor of shape `(batch, *x_shape)`."""
+
+    def sample(self, parameters, seed=None):
+        """Draws x.
+
+        Args:
+            parameters: Tensor of shape `(batch, *parameter_shape(x_shape))`.
+            seed: An integer, a `keras.random.SeedGenerator`, or None.
+
+        Returns:
+            Tensor of shape `(batch, *x_shape)`, within the `support`.
+
+        Raises:
+            NotImplementedError: If the subclass does not define it.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} cannot be drawn from: define `sample(self, parameters, "
+            "seed=None)`, which returns a tensor of the shape of x."
+        )
+
+    def call(self, parameters):
+        return self.mean(parameters)

@@ -1,0 +1,38 @@
+"""Black and white pixels."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae import noise
+from keras_cvae.likelihoods.base import Likelihood, rows
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class Bernoulli(Likelihood):
+    r"""Independent Bernoulli pixels, from logits.
+
+    log p(x | l) = sum [ x l - log(1 + exp(l)) ], finite for every finite logit l. Grey pixels in
+    [0, 1] are taken as they are: the result is then the expectation over pixels drawn with these
+    probabilities, which is minus the binary cross-entropy.
+
+    Example:
+    >>> keras_cvae.likelihoods.Bernoulli().log_prob(x, logits)   # shape (batch,)
+    """
+
+    support = (0.0, 1.0)
+
+    def log_prob(self, x, parameters):
+        # log(1 + exp(l)) = r + log(1 + exp(l - 2r)), r = max(l, 0): one pass, exact gradients.
+        x, logits = rows(x), rows(parameters)
+        r = ops.relu(logits)
+        softplus = r + ops.log1p(ops.exp(logits - 2.0 * r))
+        return ops.sum(x * logits - softplus, axis=1)
+
+    def mean(self, parameters):
+        return ops.sigmoid(ops.cast(parameters, "float32"))
+
+    def sample(self, parameters, seed=None):
+        uniform = noise.uniform(ops.shape(parameters), seed)
+        return ops.cast(uniform < self.mean(parameters), "float32")
