@@ -9,11 +9,15 @@ from __future__ import annotations
 from keras_cvae.errors import look_up
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.likelihoods.bernoulli import Bernoulli
+from keras_cvae.likelihoods.categorical import Categorical
 from keras_cvae.likelihoods.gaussian import Gaussian
+from keras_cvae.likelihoods.logistic_mixture import LogisticMixture
 
 NAMES = {
     "bernoulli": Bernoulli,
     "gaussian": Gaussian,
+    "logistic_mixture": LogisticMixture,
+    "categorical": Categorical,
 }
 
 __all__ = ["NAMES", "Likelihood", "get", *(member.__name__ for member in NAMES.values())]
