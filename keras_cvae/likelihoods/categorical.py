@@ -52,7 +52,7 @@ class Categorical(Likelihood):
     def mean(self, parameters):
         probabilities = ops.softmax(ops.cast(parameters, "float32"))
         values = np.linspace(0.0, 1.0, self.levels, dtype="float32")
-        return ops.clip(ops.sum(probabilities * values, axis=-1), 0.0, 1.0)
+        return ops.clip(ops.sum(ops.multiply(probabilities, values), axis=-1), 0.0, 1.0)
 
     def sample(self, parameters, seed=None):
         # The level is how many of the cumulative probabilities a uniform number reaches.

@@ -14,8 +14,8 @@ from keras_cvae.likelihoods.base import Likelihood
 # Within, pixels are in [-1, 1], as in the paper: 256 levels, each a bin of half-width 1/255.
 HALF_BIN = 1.0 / 255.0
 LOG_SCALE_LIMIT = 7.0
-# With outputs of 0 the components stand evenly on [-1, 1], wide enough to overlap: about uniform.
-INITIAL_LOG_SCALE = -2.0
+# With outputs of 0 the components stand evenly on [-1, 1], so wide that no level is improbable.
+INITIAL_LOG_SCALE = -1.0
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -37,8 +37,8 @@ class LogisticMixture(Likelihood):
 
     The last axis of `parameters` is, for c channels, (c + 1)(c + 2) / 2 groups of `components`
     numbers: the logits of w; m (c groups); log s (c groups), held within +-7; the coefficients c
-    (c (c - 1) / 2 groups, in the order 21, 31, 32, ...). m and log s are relative to where the
-    components start: spread evenly over the range, at about a uniform distribution.
+    (c (c - 1) / 2 groups, in the order 21, 31, 32, ...). m and log s are added to where the
+    components start: spread evenly over the range, with log s = -1.
 
     Args:
         components: How many logistics are mixed, at least 1.
@@ -135,7 +135,7 @@ class LogisticMixture(Likelihood):
         pixels = math.prod(parameters.shape[1:-1])
         shape = (-1, pixels, math.comb(channels + 2, 2), self.components)
         groups = ops.reshape(ops.cast(parameters, "float32"), shape)
-        means = groups[:, :, 1 : channels + 1] + self._centres
+        means = ops.add(groups[:, :, 1 : channels + 1], self._centres)
         log_scales = groups[:, :, channels + 1 : 2 * channels + 1] + INITIAL_LOG_SCALE
         log_scales = ops.clip(log_scales, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
         coefficients = ops.tanh(groups[:, :, 2 * channels + 1 :]) if channels > 1 else None
@@ -179,9 +179,12 @@ def _log_mass(x, mean, log_scale):
 def _censored_mean(mean, log_scale):
     r"""Mean of a logistic whose values beyond -1 and 1 count as -1 and 1.
 
-    1 - int_{-1}^{1} F((t - m) / s) dt
-        = clip(m, -1, 1) + s [ log(1 + exp(-|1 + m| / s)) - log(1 + exp(-|1 - m| / s)) ].
+    It is 1 - int_{-1}^{1} F((t - m) / s) dt, an odd function of m. For m >= 0, c = min(m, 1), this
+    equals c + s log(1 + F(-|1 - m| / s) (exp(-2 c / s) - 1)), which keeps its precision when s is
+    large: the logarithm is then about -c / s.
     """
     scale = ops.exp(log_scale)
-    low, high = (ops.log1p(ops.exp(-ops.abs(end - mean) / scale)) for end in (-1.0, 1.0))
-    return ops.clip(mean, -1.0, 1.0) + scale * (low - high)
+    magnitude = ops.abs(mean)
+    inside = ops.minimum(magnitude, 1.0)
+    beyond = ops.sigmoid(-ops.abs(1.0 - magnitude) / scale) * ops.expm1(-2.0 * inside / scale)
+    return ops.sign(mean) * (inside + scale * ops.log1p(beyond))

@@ -92,13 +92,11 @@ def test_seeds(name, shape):
         assert (one != other).any()
 
 
-@every_case
+@pytest.mark.parametrize(("name", "shape"), [case for case in CASES if case[1] != (4, 3, 3)])
 def test_samples_have_the_mean(name, shape):
-    """Of one-pixel shapes exactly so; colour means are propagated, for which see the member."""
+    """Within half an 8-bit level; how near a mean of colours comes is the member's to say."""
     likelihood = likelihoods.get(name)
     _, parameters = data(likelihood, shape, count=1)
-    if shape[-1] == 3 and len(shape) == 3 and parameters.shape[1:] != shape:
-        parameters = 0 * parameters
     samples = numpy(likelihood.sample(np.repeat(parameters, 8000, axis=0), seed=0))
     error = samples.std(axis=0) * 5 / np.sqrt(8000) + 0.5 / 255
     assert (np.abs(samples.mean(axis=0) - numpy(likelihood.mean(parameters))[0]) < error).all()
