@@ -21,7 +21,7 @@ from typer import Option
 
 import keras_cvae
 from keras_cvae import datasets, plots, runs, saving
-from keras_cvae.errors import look_up
+from keras_cvae.checks import look_up
 
 NAMED_DATA = ("digits", "mnist", "fashion_mnist")
 

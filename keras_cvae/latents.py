@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_cvae import checks
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -65,17 +67,15 @@ def grid(
     """
     from scipy.stats import norm
 
-    count = _integer("count", count, 2)
-    latent_dim = _integer("latent_dim", latent_dim, 1)
-    if not 0 < low < high < 1:
-        raise ValueError(
-            "`low` and `high` must be probabilities with 0 < low < high < 1. "
-            f"Received: low={low}, high={high}"
-        )
-    center = np.zeros(latent_dim) if center is None else _array("center", center, (latent_dim,))
+    count = checks.integer("count", count, least=2)
+    latent_dim = checks.integer("latent_dim", latent_dim, least=1)
+    expected = "`low` and `high` must be probabilities with 0 < low < high < 1"
+    checks.require(0 < low < high < 1, expected, f"low={low}, high={high}")
+    center = np.zeros(latent_dim) if center is None else center
+    center = checks.array("center", center, (latent_dim,))
     if directions is None:
         directions = np.eye(latent_dim)[_dimensions("axes", axes, latent_dim, 2)]
-    directions = _array("directions", directions, (2, latent_dim))
+    directions = checks.array("directions", directions, (2, latent_dim))
     coordinates = norm.ppf(np.linspace(low, high, count))
     y, x = np.meshgrid(coordinates, coordinates, indexing="ij")
     z = center + np.stack([x, y], axis=-1).reshape(-1, 2) @ directions
@@ -115,14 +115,12 @@ def interpolate(
         [Shoemake, 1985](https://doi.org/10.1145/325334.325242);
         [White, 2016](https://arxiv.org/abs/1609.04468).
     """
-    steps = _integer("steps", steps, 2)
+    steps = checks.integer("steps", steps, least=2)
     shape = np.shape(start)
-    if len(shape) not in (1, 2):
-        raise ValueError(
-            f"`start` must have the shape (latent_dim,) or (n, latent_dim). Received: shape {shape}"
-        )
-    start = _array("start", start, shape)[..., None, :]
-    end = _array("end", end, shape)[..., None, :]
+    expected = "`start` must be of shape (latent_dim,) or (n, latent_dim)"
+    checks.require(len(shape) in (1, 2), expected, f"shape {shape}")
+    start = checks.array("start", start, shape)[..., None, :]
+    end = checks.array("end", end, shape)[..., None, :]
     t = np.linspace(0.0, 1.0, steps)[:, None]
     weights = 1 - t, t
     if spherical:
@@ -158,8 +156,8 @@ def traverse(center: ArrayLike, values: ArrayLike, dims: Sequence[int] | None = 
     plots.traversals(images.reshape(4, 9, 28, 28), values)
     ```
     """
-    center = _array("center", center, (None,))
-    values = _array("values", values, (None,))
+    center = checks.array("center", center, (None,))
+    values = checks.array("values", values, (None,))
     dims = _dimensions("dims", range(len(center)) if dims is None else dims, len(center))
     z = np.tile(center, (len(dims), len(values), 1))
     z[np.arange(len(dims)), :, dims] = values
@@ -170,44 +168,11 @@ def _norm(z):
     return np.linalg.norm(z, axis=-1, keepdims=True)
 
 
-def _integer(argument, value, least) -> int:
-    if not hasattr(value, "__index__") or value < least:
-        raise ValueError(
-            f"`{argument}` must be an integer of at least {least}. Received: {value!r}"
-        )
-    return int(value)
-
-
 def _dimensions(argument, dims, latent_dim, count=None) -> list[int]:
     """Returns checked dimensions of z, `count` of them or one at least, none twice."""
     known = range(latent_dim)
     whole = np.ndim(dims) == 1 and all(hasattr(dim, "__index__") and dim in known for dim in dims)
-    if not whole or len(set(dims)) != len(dims) or len(dims) != (count or max(len(dims), 1)):
-        raise ValueError(
-            f"`{argument}` must be {count or 'some'} different dimensions of z, in "
-            f"0..{latent_dim - 1}. Received: {dims!r}"
-        )
+    distinct = whole and len(set(dims)) == len(dims) == (count or max(len(dims), 1))
+    some = f"{count or 'some'} different dimensions of z, in 0..{latent_dim - 1}"
+    checks.require(distinct, f"`{argument}` must be {some}", repr(dims))
     return [int(dim) for dim in dims]
-
-
-def _array(argument, values, shape) -> np.ndarray:
-    """Returns checked finite numbers of `shape`, where None is any length."""
-    try:
-        array = np.asarray(values, "float64")
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"`{argument}` must be an array of numbers. Received: {type(values).__name__} ({error})"
-        ) from error
-    sizes = zip(shape, array.shape, strict=False)
-    if (
-        array.ndim != len(shape)
-        or any(n not in (None, size) for n, size in sizes)
-        or not array.size
-    ):
-        wanted = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(
-            f"`{argument}` must have the shape ({wanted}). Received: shape {array.shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(f"`{argument}` must be finite. Received: NaN or infinite values")
-    return array

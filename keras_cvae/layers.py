@@ -14,7 +14,7 @@ import keras
 from keras import ops
 
 from keras_cvae import divergences, likelihoods, noise, priors
-from keras_cvae.errors import look_up
+from keras_cvae.checks import look_up
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import keras
 
 from keras_cvae import conditions, conv, dense, layers, networks
+from keras_cvae.checks import look_up
 from keras_cvae.cvae import CVAE
-from keras_cvae.errors import look_up
 
 NETWORKS = {
     "dense": (

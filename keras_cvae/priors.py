@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_cvae import divergences
-from keras_cvae.errors import look_up
+from keras_cvae.checks import look_up
 
 
 @keras.saving.register_keras_serializable("keras_cvae")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from keras_cvae import checks
+
 
 def thickness(images: np.ndarray) -> np.ndarray:
     """Mean stroke thickness of images, in pixels.
@@ -52,9 +54,6 @@ def _pages(images):
     images = np.asarray(images)
     if images.ndim == 4 and images.shape[-1] == 1:
         images = images[..., 0]
-    if images.ndim != 3:
-        raise ValueError(
-            "`images` must have the shape (count, height, width) or (count, height, width, 1). "
-            f"Received: {images.shape}"
-        )
+    expected = "`images` must be of shape (count, height, width) or (count, height, width, 1)"
+    checks.require(images.ndim == 3, expected, f"shape {images.shape}")
     return images

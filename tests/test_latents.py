@@ -81,10 +81,10 @@ def test_grid_along_directions():
         (dict(high=1), "`high`"),
         (dict(low=0.9, high=0.1), "`low`"),
         (dict(low=float("nan")), "`low`"),
-        (dict(center=[0]), r"`center` must have the shape \(2\). Received: shape \(1,\)"),
-        (dict(center=["a", "b"]), "`center` must be an array of numbers"),
-        (dict(center=[0, np.nan]), "`center` must be finite"),
-        (dict(directions=[0, 1]), r"`directions` must have the shape \(2, 2\)"),
+        (dict(center=[0]), r"`center` must be .* of shape \(2,\). Received: shape \(1,\)"),
+        (dict(center=["a", "b"]), "`center` must be .*array of finite numbers.*Received: Val"),
+        (dict(center=[0, np.nan]), "`center` must be .*finite.*Received: NaN or infinite values"),
+        (dict(directions=[0, 1]), r"`directions` must be .* of shape \(2, 2\)"),
         (dict(directions=np.eye(3)[:2]), "`directions`"),
     ],
 )
@@ -153,12 +153,12 @@ def test_a_batch_of_paths_is_each_of_them(spherical):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((0.0, 1.0), r"`start` must have the shape \(latent_dim,\) or \(n, latent_dim\)"),
+        ((0.0, 1.0), r"`start` must be of shape \(latent_dim,\) or \(n, latent_dim\)"),
         ((np.zeros((1, 1, 1)), [0]), r"`start`.*Received: shape \(1, 1, 1\)"),
         (([], []), "`start`"),
-        (([0, 1], [0]), r"`end` must have the shape \(2\). Received: shape \(1,\)"),
+        (([0, 1], [0]), r"`end` must be .* of shape \(2,\). Received: shape \(1,\)"),
         ((np.zeros((2, 3)), np.zeros(3)), "`end`"),
-        (([0, 1], [0, np.inf]), "`end` must be finite"),
+        (([0, 1], [0, np.inf]), "`end` must be .*finite.*Received: NaN"),
         (([0], [1], 1), "`steps` must be an integer of at least 2. Received: 1"),
     ],
 )
@@ -188,11 +188,11 @@ def test_traversals_change_one_dimension_at_a_time(center, values, data):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((0.0, [1]), r"`center` must have the shape \(any\). Received: shape \(\)"),
+        ((0.0, [1]), r"`center` must be .* of shape \(any,\). Received: shape \(\)"),
         (([[0.0]], [1]), "`center`"),
         (([0.0], 1), "`values`"),
         (([0.0], []), "`values`"),
-        (([0.0], [np.nan]), "`values` must be finite"),
+        (([0.0], [np.nan]), "`values` must be .*finite.*Received: NaN"),
         (([0.0], [1], [1]), r"`dims` must be some different dimensions of z, in 0..0"),
         (([0.0, 0.0], [1], [1, 1]), "`dims`"),
         (([0.0], [1], []), "`dims`"),

@@ -23,5 +23,5 @@ def test_slant_of_a_line_is_its_slope(slope):
 
 def test_colour_images_are_refused():
     for measure in (strokes.thickness, strokes.slant):
-        with pytest.raises(ValueError, match=r"`images` must have the shape .*\(2, 5, 5, 3\)"):
+        with pytest.raises(ValueError, match=r"`images` must be of shape .*\(2, 5, 5, 3\)"):
             measure(np.zeros((2, 5, 5, 3)))

@@ -6,7 +6,7 @@ r"""The likelihood p(x | z, y): what the decoder's output says of the pixels.
 
 from __future__ import annotations
 
-from keras_cvae.errors import look_up
+from keras_cvae.checks import look_up
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.likelihoods.bernoulli import Bernoulli
 from keras_cvae.likelihoods.categorical import Categorical
