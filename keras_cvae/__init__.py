@@ -4,7 +4,6 @@ from keras_cvae import (
     callbacks,
     conditions,
     conv,
-    datasets,
     dense,
     divergences,
     evaluation,
@@ -18,6 +17,7 @@ from keras_cvae import (
 )
 from keras_cvae.conv import build_conv_decoder, build_conv_encoder
 from keras_cvae.cvae import CVAE
+from keras_cvae.data import datasets
 from keras_cvae.dense import build_dense_decoder, build_dense_encoder
 from keras_cvae.layers import KLDivergence, ReconstructionLoss, Sampling
 from keras_cvae.models import build_cvae

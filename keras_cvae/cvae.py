@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import conditions, inference, inputs, layers, networks, training
+from keras_cvae import conditions, inference, layers, networks, training
+from keras_cvae.data import inputs
 
 
 @keras.saving.register_keras_serializable("keras_cvae")

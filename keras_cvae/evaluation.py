@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import divergences, inference, inputs, layers, networks
+from keras_cvae import divergences, inference, layers, networks
+from keras_cvae.data import inputs
 
 CHUNK = 64  # samples of one image that are decoded together
 _WEIGHERS = weakref.WeakKeyDictionary()

@@ -11,7 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_cvae import datasets, inputs, latents, plots
+from keras_cvae import latents, plots
+from keras_cvae.data import datasets, inputs
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
 PICTURES = ("loss_curves.png", "reconstructions.png", "samples.png")

@@ -307,7 +307,7 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--data", "digit"], "did you mean 'digits'"),
+        (["--data", "digit"], "Did you mean 'digits'"),
         (["--network", "denze"], "Did you mean 'dense'"),
         (["--filters", "8"], "takes ['hidden_units'"),
         (["--hidden-units", "5;5"], "integers with ','"),
