@@ -20,7 +20,7 @@ import typer
 from typer import Option
 
 import keras_cvae
-from keras_cvae import datasets, plots, runs, saving
+from keras_cvae import callbacks, datasets, plots, runs
 from keras_cvae.checks import look_up
 
 NAMED_DATA = ("digits", "mnist", "fashion_mnist")
@@ -127,7 +127,7 @@ def train(
         f"{latent_dim}, {model.count_params():,} parameters, on {keras.backend.backend()}\n"
         f"Run: {folder}"
     )
-    saver = saving.SaveEachEpoch(folder / runs.MODEL)
+    saver = callbacks.SaveEachEpoch(folder / runs.MODEL)
     fit_options["callbacks"] = [keras.callbacks.CSVLogger(folder / runs.HISTORY), saver]
     x_train = runs.model_inputs(model, dataset.x_train, dataset.y_train)
     x_test = runs.model_inputs(model, dataset.x_test, dataset.y_test)

@@ -14,8 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-import keras_cvae
-from keras_cvae import cli, datasets, latents, runs, saving
+from keras_cvae import cli, datasets, latents, runs
 
 TINY = ["--hidden-units", "16", "--latent-dim", "2", "--batch-size", "256"]
 PICTURES = [*runs.PICTURES, *runs.DIAGRAMS]
@@ -362,34 +361,6 @@ def test_usage_errors(capsys, arguments):
     assert run_cli(*arguments) == 2
     error = capsys.readouterr().err
     assert "--help" in error and "Traceback" not in error and error.count("\n") <= 5
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
-def test_an_interrupt_waits_for_a_save_and_is_not_lost(tmp_path, monkeypatch):
-    model = keras_cvae.build_cvae((6,), latent_dim=2, hidden_units=(4,))
-    saver = saving.SaveEachEpoch(tmp_path / "model.keras")
-    saver.set_model(model)
-    save = model.save
-
-    def interrupted_save(path):
-        os.kill(os.getpid(), signal.SIGINT)
-        save(path)
-
-    before = signal.getsignal(signal.SIGINT)
-    with saver:
-        saver.on_train_begin()
-        monkeypatch.setattr(model, "save", interrupted_save)
-        with pytest.raises(KeyboardInterrupt):
-            saver.on_epoch_end(0, {"loss": 1.0})
-        assert saver.epochs == 1 and os.listdir(tmp_path) == ["model.keras"]
-        monkeypatch.undo()
-        with pytest.raises(KeyboardInterrupt):  # where somebody ignored the first one
-            saver.on_epoch_end(1, {"loss": 1.0})
-        with pytest.raises(KeyboardInterrupt):  # at once outside of a save
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert keras.models.load_model(tmp_path / "model.keras").latent_dim == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")

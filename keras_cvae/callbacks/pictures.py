@@ -1,4 +1,4 @@
-"""What happens between epochs: Keras callbacks that draw what the model has learned so far.
+"""Keras callbacks that draw, between epochs, what the model has learned so far.
 
 Each takes a function `draw(model)` to images of shape `(N, H, W[, C])`, uint8 or floats that are
 clipped to [0, 1]. It is called before the first epoch and after every epoch; the sheet of its
@@ -34,6 +34,7 @@ import keras
 import numpy as np
 
 from keras_cvae import plots
+from keras_cvae.checks import explain, number, require
 
 Draw = Callable[[keras.Model], np.ndarray]
 
@@ -43,20 +44,18 @@ class _EpochCallback(keras.callbacks.Callback):
 
     def __init__(self, draw: Draw, directory: Path, columns: int | None):
         super().__init__()
-        if not callable(draw):
-            raise ValueError(
-                "`draw` must be a function of the model that returns images, such as "
-                f"`lambda cvae: cvae.generate([0, 1, 2], seed=0)`. Received: {draw!r}"
-            )
+        expected = (
+            "`draw` must be a function of the model that returns images, such as "
+            "`lambda cvae: cvae.generate([0, 1, 2], seed=0)`"
+        )
+        require(callable(draw), expected, repr(draw))
         self.draw, self.directory, self.columns = draw, directory, columns
 
     def on_train_begin(self, logs=None):
         self._begun = False
-        try:
+        with explain(f"'{self.directory}' must be a folder that can be written to", OSError):
             self.directory.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.directory).close()
-        except OSError as error:
-            raise ValueError(f"Cannot write to the folder {self.directory}: {error}") from error
 
     def on_epoch_begin(self, epoch, logs=None):
         if not self._begun:
@@ -72,13 +71,11 @@ class _EpochCallback(keras.callbacks.Callback):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         images = self.draw(self.model)  # on JAX, to read `self.model` brings its weights up to date
-        try:
+        with explain("`draw` must return images that can be drawn", (TypeError, ValueError)):
             images = keras.ops.convert_to_numpy(images)
             if images.dtype.kind == "f":
                 images = images.clip(0.0, 1.0)
             sheet = plots.sheet(images, columns=self.columns, title=f"epoch {epoch:03d}")
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"What `draw` returned cannot be drawn: {error}") from error
         canvas = FigureCanvasAgg(sheet)
         canvas.draw()
         return np.array(canvas.buffer_rgba())[..., :3]
@@ -126,12 +123,8 @@ class EpochGIF(_EpochCallback):
     ):
         self.path = Path(path)
         super().__init__(draw, self.path.parent, columns)
-        if self.path.suffix.lower() != ".gif" or not duration > 0:
-            raise ValueError(
-                "`path` must end in '.gif', and `duration` be above 0 milliseconds. "
-                f"Received: path={path}, duration={duration}"
-            )
-        self.duration = duration
+        require(self.path.suffix.lower() == ".gif", "`path` must end in '.gif'", repr(path))
+        self.duration = number("duration", duration, above=0)
 
     def _begin(self, epoch):
         from PIL import Image, ImageSequence
@@ -139,11 +132,9 @@ class EpochGIF(_EpochCallback):
         self._frames = []
         if not epoch or not self.path.exists():
             return
-        try:
-            with Image.open(self.path, formats=["GIF"]) as animation:
-                frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(animation)]
-        except OSError as error:
-            raise ValueError(f"A resumed run cannot continue `path`: {error}") from error
+        expected = "`path` must be an animation that a resumed run can continue"
+        with explain(expected, OSError), Image.open(self.path, formats=["GIF"]) as animation:
+            frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(animation)]
         self._frames = [frame.quantize() for frame in frames[:epoch]]  # those of epoch 0, 1, ...
 
     def _add(self, epoch, picture):
