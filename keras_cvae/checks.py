@@ -153,9 +153,7 @@ def array(
     sizes += "," * (len(shape) == 1)
     kind = "integers" if whole else "finite numbers"
     expected = f"`{argument}` must be a non-empty array of {kind}, of shape ({sizes})"
-    with explain(expected, (TypeError, ValueError)):
-        given = np.asarray(values)
-        converted = given.astype(dtype)
+    given, converted = convert(expected, values, dtype)
     require(not whole or given.dtype.kind in "iu", expected, f"{given.dtype} values")
     fits = len(shape) == given.ndim and all(
         size in (None, found) for size, found in zip(shape, given.shape, strict=True)
@@ -163,6 +161,19 @@ def array(
     require(fits and given.size, expected, f"shape {given.shape}")
     require(np.isfinite(converted).all(), expected, "NaN or infinite values")
     return converted
+
+
+def convert(expected: str, values: Any, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns `values` as an array of whatever type they have, and as one of `dtype`.
+
+    Raises:
+        ValueError: That says what was expected, if they are no array of numbers.
+    """
+    try:
+        given = np.asarray(values)
+        return given, given.astype(dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(_message(expected, f"{type(values).__name__} ({error})")) from error
 
 
 def _message(expected, received):

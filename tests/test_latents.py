@@ -82,7 +82,7 @@ def test_grid_along_directions():
         (dict(low=0.9, high=0.1), "`low`"),
         (dict(low=float("nan")), "`low`"),
         (dict(center=[0]), r"`center` must be .* of shape \(2,\). Received: shape \(1,\)"),
-        (dict(center=["a", "b"]), "`center` must be .*array of finite numbers.*Received: Val"),
+        (dict(center=["a", "b"]), "`center` must be .*array of finite numbers.*Received: list"),
         (dict(center=[0, np.nan]), "`center` must be .*finite.*Received: NaN or infinite values"),
         (dict(directions=[0, 1]), r"`directions` must be .* of shape \(2, 2\)"),
         (dict(directions=np.eye(3)[:2]), "`directions`"),

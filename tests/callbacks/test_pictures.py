@@ -259,9 +259,7 @@ def test_places_that_cannot_be_written_are_refused(trained, digits, tmp_path):
         callbacks.EpochImages(draw, tmp_path / "file"),
         callbacks.EpochGIF(draw, tmp_path / "file" / "training.gif"),
     ):
-        with pytest.raises(
-            ValueError, match="file.*' must be a folder that can be written to"
-        ):
+        with pytest.raises(ValueError, match="file.*' must be a folder that can be written to"):
             fit(digits, cvae=cvae, callbacks=[written])
 
 

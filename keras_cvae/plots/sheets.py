@@ -1,0 +1,163 @@
+"""Images side by side: sheets, rows of classes, reconstructions, images under other labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_cvae import checks
+from keras_cvae.plots import arrays
+from keras_cvae.plots.mosaic import mosaic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+
+def reconstructions(
+    images: ArrayLike,
+    reconstructed: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    class_names: Sequence[str] | None = None,
+    max_images: int = 16,
+    title: str | None = "Reconstructions",
+) -> Figure:
+    """Draws images in one row and their reconstructions in the row below.
+
+    Args:
+        images: Images, of shape `(N, H, W[, C])`.
+        reconstructed: Their reconstructions, of the same shape.
+        labels: Labels of shape `(N,)`, written above the columns.
+        class_names: Name of each class; by default its number.
+        max_images: The first `max_images` images are drawn.
+        title: Title of the figure.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Example:
+    ```python
+    plots.reconstructions(x_test, cvae.reconstruct(x_test, y_test), labels=y_test)
+    ```
+    """
+    images = arrays.images("images", images)
+    pairs = np.stack([images, arrays.images("reconstructed", reconstructed, shape=images.shape)])
+    shown = checks.integer("max_images", max_images, least=1)
+    names = None if labels is None else arrays.names(labels, class_names, len(images))[:shown]
+    return mosaic(
+        pairs[:, :shown],
+        row_labels=("input", "reconstruction"),
+        column_labels=names,
+        xlabel=None if labels is None else "label",
+        headers=True,
+        title=title,
+    )
+
+
+def class_rows(
+    images: ArrayLike,
+    labels: ArrayLike,
+    *,
+    class_names: Sequence[str] | None = None,
+    columns: int = 10,
+    title: str | None = "Images by label",
+) -> Figure:
+    """Draws one row of images a class.
+
+    Args:
+        images: Images, of shape `(N, H, W[, C])`, in any order.
+        labels: Labels of shape `(N,)`. The rows are the labels that occur, -1 last.
+        class_names: Name of each class; by default its number.
+        columns: The first `columns` images of each class are drawn.
+        title: Title of the figure.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Example:
+    ```python
+    labels = np.repeat(np.arange(10), 8)
+    plots.class_rows(cvae.generate(labels, seed=0), labels)
+    ```
+    """
+    images = arrays.images("images", images)
+    labels = arrays.labels(labels, class_names, len(images))
+    present = sorted(set(labels.tolist()), key=lambda label: (label < 0, label))
+    rows = [
+        images[labels == label][: checks.integer("columns", columns, least=1)] for label in present
+    ]
+    grid = np.ones((len(rows), max(map(len, rows)), *images.shape[1:]), "float32")
+    for tiles, row in zip(grid, rows, strict=True):
+        tiles[: len(row)] = row
+    names = arrays.names(present, class_names, len(present))
+    return mosaic(grid, row_labels=names, ylabel="label", title=title)
+
+
+def sheet(images: ArrayLike, *, columns: int | None = None, title: str | None = None) -> Figure:
+    """Draws a contact sheet: images side by side, from left to right and top to bottom.
+
+    Args:
+        images: Images, of shape `(N, H, W[, C])`.
+        columns: Number of images in a row; by default the sheet is about square.
+        title: Title of the figure.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Example:
+    ```python
+    plots.sheet(x_train[:100], title="Training images")
+    ```
+    """
+    images = arrays.images("images", images)
+    if columns is None:
+        columns = math.ceil(math.sqrt(len(images)))
+    columns = min(checks.integer("columns", columns, least=1), len(images))
+    rows = math.ceil(len(images) / columns)
+    grid = np.ones((rows * columns, *images.shape[1:]), "float32")
+    grid[: len(images)] = images
+    return mosaic(grid.reshape(rows, columns, *images.shape[1:]), title=title)
+
+
+def label_swaps(
+    images: ArrayLike,
+    swapped: ArrayLike,
+    labels: ArrayLike,
+    *,
+    class_names: Sequence[str] | None = None,
+    title: str | None = "The same images under other labels",
+) -> Figure:
+    """Draws images on the left and, beside them, how each looks under other labels.
+
+    Args:
+        images: Images, of shape `(N, H, W[, C])`.
+        swapped: Images of shape `(N, K, H, W[, C])`: each image under K target labels.
+        labels: The K target labels.
+        class_names: Name of each class; by default its number.
+        title: Title of the figure.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Example:
+    ```python
+    swapped = [cvae.reconstruct(x, y, as_labels=np.full(len(x), k)) for k in range(10)]
+    plots.label_swaps(x, np.stack(swapped, axis=1), range(10))
+    ```
+    """
+    images = arrays.images("images", images)
+    shape = (len(images), None, *images.shape[1:])
+    swapped = arrays.images("swapped", swapped, ("N", "K"), shape=shape)
+    names = arrays.names(labels, class_names, swapped.shape[1])
+    return mosaic(
+        np.concatenate([images[:, None], swapped], axis=1),
+        column_labels=["input", *names],
+        xlabel="label",
+        ylabel="one input image a row",
+        headers=True,
+        title=title,
+    )
