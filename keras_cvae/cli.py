@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import keras
 import numpy as np
 import typer
 from typer import Option
 
 import keras_cvae
-from keras_cvae import callbacks, datasets, plots, runs
-from keras_cvae.checks import look_up
-
-NAMED_DATA = ("digits", "mnist", "fashion_mnist")
+from keras_cvae import plots, runs
+from keras_cvae.checks import look_up, require
+from keras_cvae.data import datasets
+from keras_cvae.runs import pictures, reading
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
-Data = Annotated[str, Option(help="digits, mnist, fashion_mnist, or the path of your own data.")]
+Data = Annotated[str, Option(help=f"{', '.join(datasets.NAMES)}, or the path of your own data.")]
 OtherData = Annotated[str | None, Option(help="Data to take.  [default: what it was trained on]")]
 Out = Annotated[Path, Option(metavar="FILE", help="A .png picture or an .npz file of arrays.")]
 LabelSwitch = Annotated[bool, Option("--conditional/--unconditional", help="Learn from labels?")]
@@ -87,74 +87,40 @@ def train(
     Your own data are an .npz file with x_train, y_train, x_test and y_test, a folder of IDX files,
     or a folder with one sub-folder of images a class.
     """
-    path = Path(data).expanduser().resolve()
-    folder = out or Path("runs") / path.stem
-    runs.check_folder(folder, force)
-    size = image_size and _integers("--image-size", image_size, "x")
+    integers = {
+        "hidden_units": hidden_units and _integers("--hidden-units", hidden_units, ","),
+        "filters": filters and _integers("--filters", filters, ","),
+    }
     if label_dropout is None:
         label_dropout = 0.1 if conditional else 0.0
-    options = dict(latent_dim=latent_dim, network=network, likelihood=likelihood, beta=beta)
-    options |= dict(binarize=binarize, label_dropout=label_dropout)
-    hidden_units = hidden_units and _integers("--hidden-units", hidden_units, ",")
-    filters = filters and _integers("--filters", filters, ",")
-    given = dict(hidden_units=hidden_units, filters=filters, activation=activation)
-    options |= {name: value for name, value in given.items() if value is not None}
-
-    dataset = runs.load_data(data, size)
-    names, image_shape = dataset.class_names, dataset.x_train.shape[1:]
-    plots.sheet(runs.drawable(dataset.x_test[:1]))  # refuses what cannot be drawn, before training
-    keras.utils.set_random_seed(seed)
-    model = keras_cvae.build_cvae(image_shape, len(names) if conditional else None, **options)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate))
-
-    fit_options = dict(epochs=epochs, batch_size=batch_size)
-    name = data if data in NAMED_DATA else str(path)  # absolute: others may use the run from afar
-    config = {
-        "data": {"name": name, "digest": datasets.digest(dataset), "image_size": size},
-        "image_shape": image_shape,
-        "class_names": names,
-        "model": {"conditional": conditional, **options},
-        "training": {"learning_rate": learning_rate, "seed": seed, **fit_options},
-        "backend": keras.backend.backend(),
-        "versions": runs.versions(),
-    }
-    runs.clear(folder)
-    runs.write_json(folder / runs.CONFIG, config)
-    print(
-        f"Data: {data}, {len(dataset.x_train)} training and {len(dataset.x_test)} test images of "
-        f"{'x'.join(map(str, image_shape))}, {len(names)} classes\n"
-        f"Model: {network}, {'conditional' if conditional else 'unconditional'}, latent_dim "
-        f"{latent_dim}, {model.count_params():,} parameters, on {keras.backend.backend()}\n"
-        f"Run: {folder}"
-    )
-    saver = callbacks.SaveEachEpoch(folder / runs.MODEL)
-    fit_options["callbacks"] = [keras.callbacks.CSVLogger(folder / runs.HISTORY), saver]
-    x_train = runs.model_inputs(model, dataset.x_train, dataset.y_train)
-    x_test = runs.model_inputs(model, dataset.x_test, dataset.y_test)
+    options = {name: value for name, value in integers.items() if value}
+    if activation is not None:
+        options["activation"] = activation
     try:
-        with saver:
-            history = model.fit(x_train, validation_data=(x_test, None), **fit_options).history
-    except KeyboardInterrupt:
-        _say(f"Stopped after epoch {saver.epochs}; {saver.path} holds the weights so far")
-        raise typer.Exit(130) from None
-    if saver.epochs < len(history["loss"]):
-        raise ValueError(
-            f"The loss must stay finite; it did up to epoch {saver.epochs}, kept in {saver.path}. "
-            f"Try a smaller `--learning-rate`. Received: {learning_rate}"
+        run = runs.train(
+            data,
+            out,
+            force=force,
+            image_size=image_size and _height_and_width(image_size),
+            network=network,
+            latent_dim=latent_dim,
+            likelihood=likelihood,
+            binarize=binarize,
+            conditional=conditional,
+            label_dropout=label_dropout,
+            beta=beta,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            begun=_say_what_is_trained,
+            **options,
         )
-    run = runs.Run(folder, config, model, dataset)
-    metrics = run.measure()
-    runs.write_json(folder / runs.METRICS, metrics)
-    run.draw()
-    try:
-        run.draw_diagrams()
-    except ImportError:
-        install = "apt-get install graphviz, or brew install graphviz"
-        _say(f"No diagrams of the networks: they need Graphviz ({install})")
-    print(
-        "Test: ELBO {elbo:.2f}, reconstruction {reconstruction:.2f}, kl {kl:.2f} nats per image\n"
-        "Pictures: {folder}/samples.png and others".format(folder=folder, **metrics)
-    )
+    except KeyboardInterrupt as stop:
+        _say(str(stop) or "Stopped")
+        raise typer.Exit(130) from None
+    numbers = ", ".join(f"{name} {run.metrics[name]:.2f}" for name in ("elbo", *reading.TERMS))
+    print(f"Test: {numbers} nats per image\nPictures: {run.folder}/samples.png and others")
 
 
 @app.command()
@@ -183,9 +149,11 @@ def generate(
     if out.suffix == ".npz":
         np.savez_compressed(out, images=images, labels=labels)
     elif len(set(labels)) == 1:
-        plots.sheet(runs.drawable(images)).savefig(out)
+        plots.sheet(pictures.drawable(images)).savefig(out)
     else:
-        figure = plots.class_rows(runs.drawable(images), labels, class_names=names, columns=count)
+        figure = plots.class_rows(
+            pictures.drawable(images), labels, class_names=names, columns=count
+        )
         figure.savefig(out)
     print(f"Wrote {count} images to {out}")
 
@@ -214,7 +182,9 @@ def reconstruct(
         np.savez_compressed(out, **arrays)
     else:
         style = dict(labels=labels, class_names=class_names, max_images=count)
-        plots.reconstructions(runs.drawable(images), runs.drawable(decoded), **style).savefig(out)
+        plots.reconstructions(
+            pictures.drawable(images), pictures.drawable(decoded), **style
+        ).savefig(out)
     print(f"Wrote {len(images)} test images and their reconstructions to {out}")
 
 
@@ -227,7 +197,7 @@ def evaluate(folder: RunFolder, data: OtherData = None) -> None:
 @app.command()
 def plot(
     folder: RunFolder,
-    kind: Annotated[str, Option(help=f"What to draw: {', '.join(runs.KINDS)}.")],
+    kind: Annotated[str, Option(help=f"What to draw: {', '.join(pictures.KINDS)}.")],
     out: Annotated[Path, Option(metavar="FILE.png", help="The picture.")],
     label: Annotated[str | None, Option(help="Class, by name or number.")] = None,
     axes: Annotated[str | None, Option(help="Dimensions of z, as 0,1.")] = None,
@@ -241,15 +211,14 @@ def plot(
 
     Latent pictures of a conditional model are of one class, the first by default.
     """
-    draw = look_up("--kind", kind, runs.KINDS)
+    draw = look_up("--kind", kind, pictures.KINDS)
     options = dict(label=label, axes=axes, count=count, data=data, seed=seed)
     options["spherical"] = spherical or None
     options = {name: value for name, value in options.items() if value is not None}
     known = [name for name in inspect.signature(draw).parameters if name != "run"]
+    takes = ", ".join(f"`--{name}`" for name in known) or "no options"
     for name in options:
-        if name not in known:
-            takes = ", ".join(f"`--{name}`" for name in known) or "no options"
-            raise ValueError(f"A picture of kind '{kind}' takes {takes}. Received: --{name}")
+        require(name in known, f"A picture of kind '{kind}' takes {takes}", f"--{name}")
     _check_out_file(out, force, suffixes=(".png",))
     if axes is not None:
         options["axes"] = _integers("--axes", axes, ",")
@@ -261,10 +230,9 @@ def plot(
 
 
 def _check_out_file(out, force, suffixes=(".png", ".npz")):
-    if out.suffix not in suffixes:
-        raise ValueError(f"`--out` must end in {' or '.join(suffixes)}. Received: '{out}'")
-    if out.exists() and not force:
-        raise ValueError(f"'{out}' exists: choose another `--out`, or replace it with `--force`")
+    require(out.suffix in suffixes, f"`--out` must end in {' or '.join(suffixes)}", f"'{out}'")
+    expected = "`--out` must be a new file, or one to replace with `--force`"
+    require(force or not out.exists(), expected, f"'{out}', which exists")
     out.parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -275,11 +243,28 @@ def _labels(option, texts, class_names):
 
 
 def _integers(option, text, separator):
-    try:
-        return [int(number) for number in text.split(separator)]
-    except ValueError:
-        expected = f"integers with '{separator}' between them"
-        raise ValueError(f"`{option}` must be {expected}. Received: {text!r}") from None
+    expected = f"`{option}` must be integers with '{separator}' between them"
+    matches = re.fullmatch(rf"-?\d+({separator}-?\d+)*", text)
+    require(matches, expected, repr(text))
+    return [int(number) for number in text.split(separator)]
+
+
+def _height_and_width(text):
+    sizes = _integers("--image-size", text, "x")
+    return sizes * 2 if len(sizes) == 1 else sizes
+
+
+def _say_what_is_trained(run):
+    data, shape, model = run.config["data"], run.config["image_shape"], run.config["model"]
+    kind = "conditional" if model["conditional"] else "unconditional"
+    print(
+        f"Data: {data['name']}, {len(run.dataset.x_train)} training and "
+        f"{len(run.dataset.x_test)} test images of {'x'.join(map(str, shape))}, "
+        f"{len(run.class_names)} classes\n"
+        f"Model: {model['network']}, {kind}, latent_dim {model['latent_dim']}, "
+        f"{run.model.count_params():,} parameters, on {run.config['backend']}\n"
+        f"Run: {run.folder}"
+    )
 
 
 def _say(message):

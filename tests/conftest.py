@@ -1,6 +1,7 @@
 """Shared by all tests: quiet backends, real digits, gradients on any backend."""
 
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -20,6 +21,13 @@ def _seeded():
 def digits():
     """The 8x8 digits of scikit-learn: a `Dataset` with pixels in [0, 1]."""
     return datasets.load("digits")
+
+
+@pytest.fixture
+def graphviz():
+    """Skips a test of diagrams where Graphviz, which draws them, is not installed."""
+    if not shutil.which("dot"):
+        pytest.skip("Graphviz is not installed")
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,10 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from keras_cvae import cli, datasets, latents, runs
+from keras_cvae import cli, datasets, latents
+from keras_cvae.runs.pictures import DIAGRAMS, KINDS, PICTURES
 
 TINY = ["--hidden-units", "16", "--latent-dim", "2", "--batch-size", "256"]
-PICTURES = [*runs.PICTURES, *runs.DIAGRAMS]
 
 
 def run_cli(*args):
@@ -69,11 +69,9 @@ def plain_run(tmp_path_factory, toys):
 
 def test_a_run_holds_everything(run):
     files = {"model.keras", "config.json", "history.csv", "metrics.json", *PICTURES}
-    assert {path.name for path in run.iterdir()} == files
+    assert {path.name for path in run.iterdir()} - set(DIAGRAMS) == files
     for name in PICTURES:
-        with Image.open(run / name) as picture:
-            picture.load()
-            assert picture.format == "PNG" and np.ptp(np.asarray(picture.convert("L"))) > 0
+        assert_drawn(run / name)
 
     config = json.loads((run / "config.json").read_text())
     digits = datasets.load("digits")
@@ -85,6 +83,17 @@ def test_a_run_holds_everything(run):
     assert config["training"]["epochs"] == 2 and config["training"]["seed"] == 0
     assert config["backend"] == keras.backend.backend()
     assert {"python", "keras", "keras_cvae", "numpy", config["backend"]} <= set(config["versions"])
+
+
+def test_a_run_holds_diagrams_of_its_networks(graphviz, run):
+    for name in DIAGRAMS:
+        assert_drawn(run / name)
+
+
+def assert_drawn(path):
+    with Image.open(path) as picture:
+        picture.load()
+        assert picture.format == "PNG" and np.ptp(np.asarray(picture.convert("L"))) > 0
 
 
 def test_numbers_of_a_run(run, capsys):
@@ -106,7 +115,7 @@ def test_numbers_of_a_run(run, capsys):
 
 def test_train_never_overwrites(run, capsys):
     before = (run / "model.keras").read_bytes()
-    assert "--force" in refused(capsys, "train", "--out", run)
+    assert "replace with `force`" in refused(capsys, "train", "--out", run)
     assert (run / "model.keras").read_bytes() == before
 
 
@@ -116,7 +125,8 @@ def test_the_default_folder_force_one_seed_and_no_graphviz(tmp_path, toys, monke
     train = ["train", "--data", toys, "--epochs", 1, "--label-dropout", 0, *TINY]
     assert run_cli(*train) == 0
     elbo = json.loads((folder / "metrics.json").read_text())["elbo"]
-    assert (folder / "cvae.png").exists()
+    for name in DIAGRAMS:
+        (folder / name).write_text("old")
 
     (folder / "notes.txt").write_text("mine")
     (folder / "metrics.json").write_text("old")
@@ -126,7 +136,8 @@ def test_the_default_folder_force_one_seed_and_no_graphviz(tmp_path, toys, monke
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run_cli(*train, "--force") == 0
     assert "apt-get install graphviz" in capsys.readouterr().err.splitlines()[-1]
-    assert (folder / "samples.png").exists() and not (folder / "cvae.png").exists()
+    assert (folder / "samples.png").exists()
+    assert not any((folder / name).exists() for name in DIAGRAMS)
     assert (folder / "notes.txt").read_text() == "mine"  # only what it wrote is replaced
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["images"] == 10 and metrics["elbo"] == pytest.approx(elbo, rel=1e-5)
@@ -241,7 +252,7 @@ def drawn(monkeypatch):
     return figures
 
 
-@pytest.mark.parametrize("kind", runs.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_plots(run, tmp_path, capsys, monkeypatch, drawn, kind):
     options, title = PLOTS[kind]
     out = tmp_path / "new" / "plot.png"
@@ -329,7 +340,7 @@ def test_bad_settings_leave_no_folder(tmp_path, capsys, arguments, message):
 def test_a_loss_that_diverges_keeps_the_last_good_model(tmp_path, toys, capsys):
     train = ["train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, "--latent-dim", 2]
     assert run_cli(*train, "--learning-rate", 1e30) == 2
-    assert "--learning-rate" in capsys.readouterr().err.splitlines()[-1]
+    assert "smaller `learning_rate`" in capsys.readouterr().err.splitlines()[-1]
     model = keras.saving.load_model(tmp_path / "run" / "model.keras")
     assert all(np.isfinite(weights).all() for weights in model.get_weights())
 

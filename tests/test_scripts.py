@@ -1,7 +1,6 @@
 """Every recipe runs on the digits and leaves its pictures."""
 
 import runpy
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,11 +34,11 @@ def _restore_argv(monkeypatch):
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_recipe(name, tmp_path, capsys):
+def test_recipe(name, tmp_path, capsys, request):
     if name == "conv_vae":
         pytest.importorskip("tensorflow")
-    if name == "dense_vae" and not shutil.which("dot"):
-        pytest.skip("Graphviz is not installed")
+    if name == "dense_vae":
+        request.getfixturevalue("graphviz")
     run(name, "--data", "digits", "--epochs", 1, "--out", tmp_path)
     for picture in PICTURES[name]:
         Image.open(tmp_path / f"{picture}.png").verify()

@@ -1,0 +1,7 @@
+"""Runs: a folder with a trained model, its settings, its numbers and the pictures of it."""
+
+from keras_cvae.runs import pictures
+from keras_cvae.runs.making import train
+from keras_cvae.runs.reading import Run
+
+__all__ = ["Run", "pictures", "train"]

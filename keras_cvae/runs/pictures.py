@@ -1,0 +1,152 @@
+"""The pictures of a run: each function draws one, with the options that concern it."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_cvae import latents, plots
+from keras_cvae.checks import require
+from keras_cvae.runs.reading import Run
+
+DIAGRAMS = ("encoder.png", "decoder.png", "cvae.png")
+
+
+def loss(run: Run):
+    """Draws the loss of every epoch and its terms."""
+    return plots.loss_curves(run.history)
+
+
+def reconstructions(run: Run, *, data=None, count=16):
+    """Draws `count` test images and their reconstructions."""
+    x, y, class_names = run.test_images(data, count)
+    decoded = run.model.reconstruct(x, y if run.model.num_classes else None)
+    style = dict(labels=y, class_names=class_names, max_images=count)
+    return plots.reconstructions(drawable(x), drawable(decoded), **style)
+
+
+def samples(run: Run, *, label=None, count=10, seed=0):
+    """Draws `count` new images a class; of one label, or without, a sheet of rows of `count`."""
+    if label is None and run.model.num_classes:
+        labels = np.repeat(np.arange(run.model.num_classes), count)
+        images = drawable(run.model.generate(labels, seed=seed))
+        style = dict(class_names=run.class_names, columns=count, title="Samples")
+        return plots.class_rows(images, labels, **style)
+    label, title = _label_and_title(run, label, "Samples")
+    images = drawable(run.model.generate(label, count=count**2, seed=seed))
+    return plots.sheet(images, columns=count, title=title)
+
+
+def manifold(run: Run, *, label=None, axes=(0, 1), count=20):
+    """Draws `count` by `count` images over two dimensions of z."""
+    label, title = _label_and_title(run, label, "Latent manifold")
+    z, coordinates = latents.grid(count, run.model.latent_dim, axes)
+    names = tuple(f"z[{axis}]" for axis in axes)
+    images = _decode(run, z.reshape(count, count, -1), label)
+    return plots.manifold(images, x=coordinates, y=coordinates, axis_names=names, title=title)
+
+
+def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None):
+    """Draws `count` paths, each between two test images, of one class if the model knows them."""
+    title = "Spherical interpolation" if spherical else "Latent interpolation"
+    label, title = _label_and_title(run, label, title)
+    x, y, class_names = run.test_images(data)
+    one_class = label is not None and label >= 0
+    chosen = np.flatnonzero(y == label) if one_class else np.arange(len(y))
+    chosen = chosen[: min(2 * count, len(chosen) // 2 * 2)]
+    expected = f"{title}: there must be two test images to go between"
+    require(len(chosen), expected, f"{np.sum(y == label) if one_class else len(y)}")
+    x, y = x[chosen], y[chosen]
+    z = _encode(run, x, y if label is None else np.full_like(y, label))
+    paths = latents.interpolate(z[::2], z[1::2], steps=11, spherical=spherical)
+    ends = y.reshape(-1, 2)
+    names = None if one_class else [f"{class_names[a]} to {class_names[b]}" for a, b in ends]
+    return plots.interpolation(_decode(run, paths, label), row_labels=names, title=title)
+
+
+def traversals(run: Run, *, label=None, axes=None, count=13):
+    """Draws each of some dimensions of z, by default up to ten, at `count` values in [-3, 3]."""
+    label, title = _label_and_title(run, label, "Latent traversals")
+    axes = range(min(run.model.latent_dim, 10)) if axes is None else axes
+    values = np.linspace(-3, 3, count)
+    z = latents.traverse(np.zeros(run.model.latent_dim), values, axes)
+    return plots.traversals(_decode(run, z, label), values, dims=axes, title=title)
+
+
+def swaps(run: Run, *, data=None, count=10):
+    """Draws `count` test images, and each of them decoded with every label."""
+    classes = run.model.num_classes
+    require(classes, "The model must have labels to swap", "a model without a condition")
+    x, y, _ = run.test_images(data, count)
+    every = np.tile(np.arange(classes), len(x))
+    images = run.model.reconstruct(np.repeat(x, classes, 0), np.repeat(y, classes), every)
+    x, images = drawable(x), drawable(images)
+    images = images.reshape(len(x), classes, *images.shape[1:])
+    return plots.label_swaps(x, images, range(classes), class_names=run.class_names)
+
+
+def scatter(run: Run, *, data=None, count=None):
+    """Draws the latent vectors of `count` test images, by default of all."""
+    x, y, class_names = run.test_images(data, count)
+    return plots.latent_scatter(_encode(run, x, y), y, class_names=class_names)
+
+
+_ALL = reconstructions, samples, manifold, interpolation, traversals, swaps, scatter, loss
+KINDS = {picture.__name__: picture for picture in _ALL}
+# What every run has in its folder.
+PICTURES = {"loss_curves.png": loss, "reconstructions.png": reconstructions, "samples.png": samples}
+
+
+def write(run: Run) -> None:
+    """Writes the pictures that every run has."""
+    for name, picture in PICTURES.items():
+        seed = {"seed": run.config["training"]["seed"]} if picture is samples else {}
+        picture(run, **seed).savefig(run.folder / name)
+
+
+def write_diagrams(run: Run) -> None:
+    """Writes diagrams of the networks.
+
+    Raises:
+        ImportError: If there is no Graphviz.
+    """
+    # Graphviz 2.43 fails to route some graphs at right angles, Keras's default.
+    style = dict(show_shapes=True, show_layer_names=True, dpi=100, splines="polyline")
+    parts = run.model.encoder, run.model.decoder, run.model
+    for name, part in zip(DIAGRAMS, parts, strict=True):
+        keras.utils.plot_model(part, run.folder / name, **style)
+
+
+def drawable(images: np.ndarray) -> np.ndarray:
+    """Returns images as `plots` takes them: clipped to [0, 1], a vector as one row of pixels."""
+    images = images if images.dtype == np.uint8 else np.clip(images, 0.0, 1.0)
+    return images[:, None] if images.ndim == 2 else images
+
+
+def _encode(run, images, labels):
+    """Returns the posterior means of images, of shape `(count, latent_dim)`."""
+    return run.model.encode(images, labels if run.model.num_classes else None)[0]
+
+
+def _decode(run, z, label):
+    """Returns the images of latent vectors `(..., latent_dim)`, with the same leading axes."""
+    images = drawable(run.model.decode(z.reshape(-1, z.shape[-1]), label))
+    return images.reshape(*z.shape[:-1], *images.shape[1:])
+
+
+def _label_and_title(run, label, title):
+    """Returns the label to decode with, by default the first class, and a title that says it."""
+    label = 0 if label is None and run.model.num_classes else label
+    if label is None:
+        return None, title
+    name = "no label" if label < 0 else f"label {run.class_names[label]}"
+    return label, f"{title}, {name}".replace("$", r"\$")
+
+
+def _label_and_title(run, label, title):
+    """Returns the label to decode with, by default the first class, and a title that says it."""
+    label = 0 if label is None and run.model.num_classes else label
+    if label is None:
+        return None, title
+    name = "no label" if label < 0 else f"label {run.class_names[label]}"
+    return label, f"{title}, {name}".replace("$", r"\$")

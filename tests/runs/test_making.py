@@ -1,0 +1,70 @@
+"""A run made, read and drawn from Python."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cvae import priors, runs
+from keras_cvae.runs.pictures import KINDS, PICTURES
+
+TINY = {"latent_dim": 2, "hidden_units": (8,), "epochs": 2, "batch_size": 256}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("making") / "run"
+    begun = []
+    logged = keras.callbacks.History()
+    prior = priors.StandardNormal()
+    run = runs.train("digits", folder, begun=begun.append, callbacks=[logged], prior=prior, **TINY)
+    assert begun == [run] and logged.epoch == [0, 1]
+    return run
+
+
+def test_a_run_made_is_the_run_read(run, digits):
+    read = runs.Run.load(run.folder)
+    assert read.metrics == run.metrics and read.history == run.history
+    assert len(read.history["val_loss"]) == 2 and "epoch" not in read.history
+    assert read.config == json.loads(json.dumps(read.config))
+    assert read.config["model"]["hidden_units"] == [8]
+    assert read.config["model"]["prior"]["class_name"] == "StandardNormal"
+    images, labels, names = read.test_images(count=5)
+    np.testing.assert_array_equal(images, digits.x_test[:5])
+    np.testing.assert_array_equal(labels, digits.y_test[:5])
+    assert names == digits.class_names
+    z = [model.encode(images, labels)[0] for model in (run.model, read.model)]
+    np.testing.assert_allclose(*z, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_picture_of_a_run(run, kind):
+    assert KINDS[kind](run).axes
+
+
+def test_another_run_is_not_replaced_unless_forced(run, tmp_path):
+    before = (run.folder / "metrics.json").read_bytes()
+    with pytest.raises(
+        ValueError, match="`out` must be .* to replace with `force`.*without `force`"
+    ):
+        runs.train("digits", run.folder, **TINY)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="`out` must be .*Received: .* is no run"):
+        runs.train("digits", tmp_path, force=True, **TINY)
+    with pytest.raises(ValueError, match="`latent_dim`"):
+        runs.train("digits", run.folder, force=True, latent_dim=0)
+    assert (run.folder / "metrics.json").read_bytes() == before
+
+
+def test_an_interrupted_run_says_what_it_keeps(tmp_path):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="Stopped after epoch 1; .*model.keras"):
+        runs.train("digits", tmp_path / "run", callbacks=[Interrupt()], **TINY)
+    run = runs.Run.load(tmp_path / "run")
+    assert run.model.latent_dim == 2 and len(run.history["loss"]) == 1
+    assert not any((run.folder / name).exists() for name in PICTURES)
