@@ -9,12 +9,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import conditions, inference, layers, networks, training
+from keras_cvae import conditions, fitting, inference, layers, networks
 from keras_cvae.data import inputs
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class CVAE(training.FusedModel, networks.ImageModel):
+class CVAE(fitting.FusedModel, networks.ImageModel):
     """A conditional VAE end to end: `[image, label]` (or `image`) to the reconstructed image.
 
     A functional Keras model whose loss layers carry the loss; `build_cvae` makes one. `encoder`,

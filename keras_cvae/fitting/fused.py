@@ -22,7 +22,7 @@ import inspect
 import keras
 import numpy as np
 
-from keras_cvae import blocks
+from keras_cvae.fitting import blocks
 
 CONVOLUTIONS = (
     keras.layers.Conv1D,
@@ -247,7 +247,7 @@ def _compile_tensorflow(model, step, batch_size, jit_compile):
 def _compile_jax(model, step, batch_size):
     import jax
 
-    from keras_cvae import jax_convolutions
+    from keras_cvae.fitting import jax_convolutions
 
     if jax.default_backend() == "cpu":
         step = jax_convolutions.in_fast_layout(step)

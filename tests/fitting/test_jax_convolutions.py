@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 jax = pytest.importorskip("jax")
 
-from keras_cvae import jax_convolutions  # noqa: E402
+from keras_cvae.fitting import jax_convolutions  # noqa: E402
 
 LAYOUTS = [("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("HWNC", "IOHW", "NHWC")]
 
