@@ -1,8 +1,11 @@
-"""How arrays are fed to a program of many steps: blocks of S batches, and who counts them.
+"""How arrays are fed to a program of many steps: blocks of S batches.
 
 Blocks are read ahead of their use, so that arrays may be memory-mapped and larger than memory;
 pixels stay bytes until they are inside the program. All blocks have one shape, for which one
 program is compiled: the last one of an epoch is filled up with rows that are not counted.
+
+The order of epoch e is a permutation drawn from the seed (s, e). One s is drawn for each `fit`,
+from NumPy's global generator: `keras.utils.set_random_seed` decides it, on every backend alike.
 """
 
 from __future__ import annotations
@@ -29,9 +32,9 @@ class Blocks:
     Attributes:
         steps: How many steps make a block.
         batches: How many batches make an epoch, the last one perhaps partial.
-        needed: Whether Keras would feed the arrays less well. TensorFlow's own way to make batches
-            of arrays costs more, and its self-tuning thread can leave a graph of convolutions one
-            core of two.
+        needed: Whether Keras would feed the arrays less well, if not shuffled. TensorFlow's own way
+            to make batches of arrays costs more, and its self-tuning thread can leave a graph of
+            convolutions one core of two.
     """
 
     def __init__(self, data, batch_size: int, steps="auto", shuffle: bool = False):
@@ -48,17 +51,30 @@ class Blocks:
         on_tensorflow = keras.backend.backend() == "tensorflow"
         self.needed = self.steps > 1 or not in_memory or on_tensorflow
         self._data = keras.tree.lists_to_tuples(data)
+        self._seed = np.random.randint(2**31) if shuffle else None
         self._order = None, np.arange(self.count)
+        self._first_epoch = self._epoch = None
 
     def __len__(self):
         return math.ceil(self.batches / self.steps)
 
-    def order(self, *seed: int) -> np.ndarray:
-        """The indices of the rows in the order of an epoch, drawn from a seed if shuffled."""
+    def begin_epoch(self, epoch: int) -> None:
+        """Says which epoch is to be read, by its number in `fit`, before any of it is."""
+        if self._first_epoch is None:
+            self._first_epoch = epoch
+        self._epoch = epoch
+
+    def order(self, ahead: int | None = None) -> np.ndarray:
+        """The indices of the rows in the order of an epoch.
+
+        Args:
+            ahead: How many epochs after the first one; None for the one that was begun last.
+        """
+        epoch = (self._epoch or 0) if ahead is None else (self._first_epoch or 0) + ahead
         drawn, order = self._order  # two threads may be here
-        if self.shuffle and drawn != seed:
-            order = np.random.default_rng(seed).permutation(self.count)
-            self._order = seed, order
+        if self.shuffle and drawn != epoch:
+            order = np.random.default_rng((self._seed, epoch)).permutation(self.count)
+            self._order = epoch, order
         return order
 
     def rows(self, block: int) -> slice:
@@ -96,24 +112,18 @@ class _Reader(keras.utils.PyDataset):
     def __init__(self, blocks):
         super().__init__(workers=2, max_queue_size=2)
         self.blocks = blocks
-        self.order = np.arange(blocks.count)
 
     def __len__(self):
         return len(self.blocks)
 
     def __getitem__(self, block):
-        return self.blocks.read(self.order[self.blocks.rows(block)])
-
-    def on_epoch_end(self):  # Keras calls it before the first epoch too
-        if self.blocks.shuffle:
-            self.order = np.random.permutation(self.blocks.count)
+        return self.blocks.read(self.blocks.order()[self.blocks.rows(block)])
 
 
 def _dataset(blocks):
     """Blocks without end, epoch after epoch, as a `tf.data.Dataset` that does not tune itself."""
     import tensorflow as tf
 
-    seed = np.random.randint(2**31)
     sample = blocks.read(np.zeros(1, int))
     samples = keras.tree.flatten(sample)
 
@@ -121,8 +131,8 @@ def _dataset(blocks):
     blocks = weakref.proxy(blocks)  # TensorFlow keeps a `numpy_function` for good
 
     def read(number):
-        epoch, block = divmod(int(number), len(blocks))
-        return keras.tree.flatten(blocks.read(blocks.order(seed, epoch)[blocks.rows(block)]))
+        ahead, block = divmod(int(number), len(blocks))
+        return keras.tree.flatten(blocks.read(blocks.order(ahead)[blocks.rows(block)]))
 
     @tf.autograph.experimental.do_not_convert
     def tensors(number):
@@ -136,73 +146,55 @@ def _dataset(blocks):
     return tf.data.Dataset.counter().map(tensors).prefetch(2).with_options(options)
 
 
-class BlockCallbacks(keras.callbacks.CallbackList):
-    """Callbacks that are told of batches while Keras counts blocks.
-
-    Args:
-        model: The model they are called for.
-        options: Of `fit` or `evaluate`: `callbacks`, `verbose` and perhaps `epochs`.
-        train: The `Blocks` of training, or None.
-        test: The `Blocks` of validation, or None.
-    """
-
-    def __init__(self, model, options, train, test):
-        super().__init__(
-            options["callbacks"],
-            add_history=train is not None,
-            add_progbar=options["verbose"] != 0,
-            model=model,
-            verbose=options["verbose"],
-            epochs=options.get("epochs", 1),
-            steps=(train or test).batches,
-        )
-        self._train, self._test = train, test
-
-    def on_train_batch_begin(self, batch, logs=None):
-        super().on_train_batch_begin(self._train.first_batch(batch), logs)
-
-    def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(self._train.last_batch(batch), logs)
-
-    def on_test_batch_begin(self, batch, logs=None):
-        super().on_test_batch_begin(self._test.first_batch(batch) if self._test else batch, logs)
-
-    def on_test_batch_end(self, batch, logs=None):
-        super().on_test_batch_end(self._test.last_batch(batch) if self._test else batch, logs)
-
-
-def sees_batches(callback) -> bool:
-    """Whether a callback may want each batch: it is not one of Keras's that act between epochs."""
-    if {getattr(callback, name, "epoch") for name in ("save_freq", "update_freq")} != {"epoch"}:
-        return True
-    names = "on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"
-    modules = [getattr(getattr(callback, name), "__module__", "") for name in names]
-    return not all(module.startswith("keras.") for module in modules)
+def divide(block, rows: int, batch_size: int) -> tuple:
+    """How many whole batches a block of so many rows has, and its partial batch or None."""
+    count, remainder = divmod(int(rows), batch_size)
+    if not remainder:
+        return np.int32(count), None
+    partial = slice(count * batch_size, count * batch_size + remainder)
+    return np.int32(count), keras.tree.map_structure(lambda array: array[partial], block)
 
 
 def are_arrays(*data) -> bool:
-    """Whether these are NumPy arrays, all of as many rows; None is left out."""
-    arrays = [array for array in keras.tree.flatten(data) if array is not None]
+    """Whether these are nested NumPy arrays, of as many rows each, at least one; or None."""
+    arrays = keras.tree.flatten([part for part in data if part is not None])
     if not arrays or not all(isinstance(array, np.ndarray) and array.ndim for array in arrays):
         return False
-    return len({len(array) for array in arrays}) == 1
+    return len(arrays[0]) > 0 and len({len(array) for array in arrays}) == 1
 
 
 def split(x, y, fraction: float) -> dict:
-    """Takes `validation_split` off the end of arrays, as Keras does: arguments of `fit`."""
+    """Takes `validation_split` off the end of arrays, as Keras does: arguments of `fit`.
+
+    Raises:
+        ValueError: If no row is left for training, or none for validation.
+    """
     count = len(keras.tree.flatten(x)[0])
     train_count = math.floor(count * (1.0 - fraction))
     if not 0 < train_count < count:
-        return {}  # for Keras to refuse
+        left = min(max(train_count, 0), count)
+        raise ValueError(
+            "`validation_split` must be between 0 and 1 and leave at least one example to train "
+            f"on and one to validate on, of the {count} given. Received: "
+            f"validation_split={fraction}, which leaves {left} to train on"
+        )
 
     def rows(part, *bounds):
-        return keras.tree.map_structure(
-            lambda array: None if array is None else array[slice(*bounds)], part
-        )
+        if part is None:
+            return None
+        return keras.tree.map_structure(lambda array: array[slice(*bounds)], part)
 
     held_out = rows(x, train_count, count), rows(y, train_count, count)
     x, y = rows(x, train_count), rows(y, train_count)
     return {"x": x, "y": y, "validation_data": held_out, "validation_split": 0.0}
+
+
+def check_batch_size(name: str, value) -> None:
+    """Raises a `ValueError` unless a batch size is None or a positive integer."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value!r}")
 
 
 def _as_floatx(array):

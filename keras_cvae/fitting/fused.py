@@ -1,14 +1,13 @@
-r"""How `fit` and `evaluate` run fast: many steps in one compiled program.
+r"""A Keras model whose `fit` and `evaluate` take many steps in one compiled program.
 
 Keras dispatches every optimizer step from Python, which for a small network costs more than its
 arithmetic. Here Keras still runs the epochs, but what it iterates over are blocks of S batches, and
-its train function runs one program that takes the S steps of a block,
+its train function is a program that takes the S steps of a block,
 
-    for i in range(count): train_step(block[i * B : (i + 1) * B]),
+    for i in range(count): train_step(block[i * B : (i + 1) * B]).
 
-a `tf.while_loop` in one function of TensorFlow, a `jax.lax.fori_loop` on JAX. `train_step` is the
-model's own, so that optimizer, schedule, moving averages, accumulated gradients and metrics are
-Keras's. The last, partial batch is a step of its own.
+`train_step` is the model's own, so that optimizer, schedule, moving averages, accumulated gradients
+and metrics are Keras's. The last, partial batch is a step of its own.
 
 On torch, in a distributed run and where `run_eagerly` is asked for, `fit` is left as it is.
 """
@@ -16,26 +15,15 @@ On torch, in a distributed run and where `run_eagerly` is asked for, `fit` is le
 from __future__ import annotations
 
 import contextlib
-import functools
+import importlib
 import inspect
 
 import keras
-import numpy as np
 
-from keras_cvae.fitting import blocks
+from keras_cvae.fitting import blocks, inside
+from keras_cvae.fitting.callbacks import BlockCallbacks, looks_at_batches
 
-CONVOLUTIONS = (
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
-    keras.layers.DepthwiseConv1D,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv1D,
-    keras.layers.SeparableConv2D,
-)
+PROGRAMS = {"jax": "keras_cvae.fitting.jax", "tensorflow": "keras_cvae.fitting.tensorflow"}
 
 
 class FusedModel(keras.Model):
@@ -51,11 +39,12 @@ class FusedModel(keras.Model):
         Args:
             *args: As for `keras.Model.compile`.
             steps_per_execution: How many steps run in one program. `"auto"` chooses by the size of
-                an example, and takes every step alone where a callback may want to see each batch;
-                1 turns it off. Callbacks are told of the last batch of each program.
+                an example, and takes every step alone where a callback looks at batches; 1 turns
+                it off. Callbacks are told of the last batch of each program.
             jit_compile: Whether XLA compiles the program. `"auto"`: where it is faster, which for
-                TensorFlow on a CPU is where there are no convolutions.
-            **kwargs: As for `keras.Model.compile`.
+                TensorFlow on a CPU is where all layers allow it and none is a convolution.
+            **kwargs: As for `keras.Model.compile`. With a loss or metrics of Keras's own, steps
+                are not fused.
 
         Raises:
             ValueError: If `steps_per_execution` is neither `"auto"` nor a positive integer.
@@ -66,10 +55,12 @@ class FusedModel(keras.Model):
                 '`steps_per_execution` must be "auto" or an integer of at least 1. '
                 f"Received: {steps!r}"
             )
+        options = _bind(super().compile, *args, **kwargs)
         one = steps == "auto" or keras.backend.backend() == "torch"
-        keras_steps = 1 if one else steps  # for streams of batches
-        super().compile(*args, steps_per_execution=keras_steps, jit_compile=jit_compile, **kwargs)
-        self._programs = _Programs(steps, jit_compile)
+        options["steps_per_execution"] = 1 if one else steps  # for streams of batches
+        super().compile(**{**options, "jit_compile": jit_compile})
+        terms = [options[name] for name in ("loss", "metrics", "weighted_metrics")]
+        self._programs = _Programs(steps, jit_compile, any(term is not None for term in terms))
 
     def get_compile_config(self):
         asked = {
@@ -84,200 +75,190 @@ class FusedModel(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
+    def forget_programs(self) -> None:
+        """Drops what is compiled for `fit` and `evaluate`, which then compile anew.
+
+        To be called where something changed that is baked into a program, such as an attribute of
+        a layer; other variables or dtype policies are noticed. Training may be under way.
+        """
+        self._programs = self._programs.afresh()
+        self._make_again()
+
     def fit(self, x=None, y=None, *args, **kwargs):
-        """`keras.Model.fit`, its steps fused where `x` and `y` are NumPy arrays."""
+        """`keras.Model.fit`, its steps fused where `x` and `y` are NumPy arrays.
+
+        Raises:
+            ValueError: If a batch size is no positive integer, or `validation_split` leaves
+                nothing to train on or nothing to validate on.
+        """
         options = _bind(super().fit, x, y, *args, **kwargs)
+        for name in ("batch_size", "validation_batch_size"):
+            blocks.check_batch_size(name, options[name])
         fraction = options["validation_split"]
         if fraction and options["validation_data"] is None and blocks.are_arrays(x, y):
-            options.update(blocks.split(x, y, fraction))
+            parts = blocks.split(x, y, fraction)
+            if options["sample_weight"] is None:  # else Keras splits all three
+                options.update(parts)
+        self._notice_changes()
         train = test = None
         if not options["steps_per_epoch"] and options["shuffle"] != "batch":
             data = options["x"], options["y"]
-            train = self._blocks(data, options, options["batch_size"], options["shuffle"])
+            train = self._blocks("train", data, options, options["batch_size"])
         if train is None:
             return super().fit(**options)
 
         held_out = options["validation_data"]
         batch_size = options["validation_batch_size"] or train.batch_size
         if isinstance(held_out, (list, tuple)) and not options["validation_steps"]:
-            test = self._blocks(held_out, options, batch_size)
+            *data, weight = keras.utils.unpack_x_y_sample_weight(held_out)
+            if weight is None:
+                test = self._blocks("test", data, options, batch_size)
         if test is not None:
             feed = test.feed()
             options["validation_data"] = feed["x"], None
             batch_size, options["validation_steps"] = feed["batch_size"], feed["steps"]
         options["validation_batch_size"] = batch_size
-        options["callbacks"] = blocks.BlockCallbacks(self, options, train, test)
+        options["callbacks"] = BlockCallbacks(self, options, train, test)
         feed = train.feed()
         feed["steps_per_epoch"] = feed.pop("steps")
-        with self._fused(train, test):
+        with self._running(train, test):
             return super().fit(**{**options, "y": None, **feed})
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """`keras.Model.evaluate`, its steps fused where `x` and `y` are NumPy arrays."""
+        """`keras.Model.evaluate`, its steps fused where `x` and `y` are NumPy arrays.
+
+        Raises:
+            ValueError: If `batch_size` is no positive integer.
+        """
         options = _bind(super().evaluate, x, y, *args, **kwargs)
-        if options.get("_use_cached_eval_dataset"):  # from within fit, which has fused it
+        if isinstance(options["callbacks"], BlockCallbacks):  # from within fit, which has fused it
             return super().evaluate(**options)
+        blocks.check_batch_size("batch_size", options["batch_size"])
+        self._notice_changes()
         test = None
         if not options["steps"]:
-            test = self._blocks((x, y), options, options["batch_size"])
+            test = self._blocks("test", (x, y), options, options["batch_size"])
         if test is not None:
             feed = test.feed()
             options.update({name: feed[name] for name in ("x", "batch_size", "steps")}, y=None)
-            options["callbacks"] = blocks.BlockCallbacks(self, options, None, test)
-        with self._fused(self._programs.train, test):
+            options["callbacks"] = BlockCallbacks(self, options, None, test)
+        with self._running(self._programs.fed["train"], test):
             return super().evaluate(**options)
 
     def make_train_function(self, force=False):
-        if self._programs.train is None or self._programs.train.steps == 1:
-            return super().make_train_function(force)
-        self.train_function = self._programs.function(self, "train")
+        self._make("train", super().make_train_function, force)
 
     def make_test_function(self, force=False):
-        if self._programs.test is None or self._programs.test.steps == 1:
-            return super().make_test_function(force)
-        self.test_function = self._programs.function(self, "test")
+        self._make("test", super().make_test_function, force)
 
-    def _blocks(self, data, options, batch_size, shuffle=False):
-        """What the programs are to run on, or None where Keras is to run as it is."""
+    def _make(self, kind, make_keras_function, force):
+        programs = self._programs
+        fed = programs.fed[kind]
+        if fed is not None and fed.steps > 1:
+            setattr(self, f"{kind}_function", programs.compiled(self, kind, fed.batch_size))
+            return
+        make_keras_function(force)
+        if programs.are_running:
+            programs.of_keras[kind] = getattr(self, f"{kind}_function")
+
+    def _make_again(self):
+        made = self.train_function, self.test_function
+        self.train_function = self.test_function = None
+        for function, make in zip(
+            made, (self.make_train_function, self.make_test_function), strict=True
+        ):
+            if function is not None:
+                make(force=True)
+
+    def _notice_changes(self):
+        compiled_for = self._programs.fingerprint
+        if compiled_for is not None and not compiled_for.is_of(self):
+            self.forget_programs()
+        self._programs.fingerprint = inside.Fingerprint(self)
+
+    def _blocks(self, kind, data, options, batch_size):
+        """What a program is to run on, or None where Keras is to run as it is."""
         callbacks = options["callbacks"]
-        if not (self.compiled and self._can_fuse()) or not blocks.are_arrays(*data):
+        weights = options["sample_weight"], options.get("class_weight")
+        if any(weight is not None for weight in weights) or not blocks.are_arrays(*data):
             return None
-        if isinstance(callbacks, keras.callbacks.CallbackList):
+        if isinstance(callbacks, keras.callbacks.CallbackList) or not self._can_fuse():
             return None
         steps = self._programs.steps
-        if steps == "auto" and any(map(blocks.sees_batches, keras.tree.flatten(callbacks or []))):
+        callbacks = keras.tree.flatten(callbacks or [])
+        if steps == "auto" and any(looks_at_batches(callback, kind) for callback in callbacks):
             steps = 1
         data = tuple(part for part in data if part is not None)
+        shuffle = kind == "train" and options["shuffle"]
         found = blocks.Blocks(data, batch_size or 32, steps, shuffle)
-        return found if found.needed else None
+        return found if kind == "train" or found.needed else None
 
     def _can_fuse(self):
-        compiled_terms = self._compile_loss or self._compile_metrics
-        if self.run_eagerly or compiled_terms or keras.distribution.distribution() is not None:
+        backend = keras.backend.backend()
+        if not self.compiled or self.run_eagerly or self._programs.have_keras_terms:
             return False
-        if keras.backend.backend() == "tensorflow":
-            return self.distribute_strategy.num_replicas_in_sync == 1
-        return keras.backend.backend() == "jax" and self.jit_compile
+        if backend not in PROGRAMS or keras.distribution.distribution() is not None:
+            return False
+        if not (self._programs.are_running or inside.may_fuse(self)):
+            return False
+        return inside.replicas(self) == 1 if backend == "tensorflow" else self.jit_compile
 
     @contextlib.contextmanager
-    def _fused(self, train, test):
+    def _running(self, train, test):
+        """Within it, Keras's loops run over these blocks, one block in one call."""
         programs = self._programs
-        if train is test is programs.train is programs.test is None:
+        if train is test is programs.fed["train"] is programs.fed["test"] is None:
             yield
             return
-        before = programs.train, programs.test
-        functions = self.train_function, self.test_function, self.steps_per_execution
-        programs.train, programs.test = train, test
-        self.test_function, self.steps_per_execution = None, 1
+        fed, steps = programs.fed, self.steps_per_execution
+        functions = self.train_function, self.test_function
+        programs.fed = {"train": train, "test": test}
+        self._set_functions(*programs.of_keras.values(), 1)
         try:
             yield
         finally:
-            programs.train, programs.test = before
-            self.train_function, self.test_function, self.steps_per_execution = functions
+            self._programs.fed = fed
+            self._set_functions(*functions, steps)
+            if self._programs is not programs:  # they were forgotten meanwhile
+                self._make_again()
+
+    def _set_functions(self, train, test, steps):
+        self.train_function, self.test_function = train, test
+        if self.steps_per_execution != steps:
+            self.steps_per_execution, self.predict_function = steps, None  # made for so many steps
 
 
 class _Programs:
-    """The compiled programs of a model, and the blocks that they run on at present."""
+    """The compiled programs of a model, and the blocks that they run on at present.
 
-    def __init__(self, steps, jit_compile):
+    Args:
+        steps: How many steps run in one program, or `"auto"`.
+        jit_compile: As given to `compile`.
+        have_keras_terms: Whether the model is compiled with a loss or metrics.
+    """
+
+    def __init__(self, steps, jit_compile, have_keras_terms=False):
         self.steps, self.jit_compile = steps, jit_compile
-        self.train = self.test = None
+        self.have_keras_terms = have_keras_terms
+        self.fed = {"train": None, "test": None}
+        self.of_keras = {"train": None, "test": None}  # Keras's functions, for blocks of one step
+        self.fingerprint = None
         self._compiled = {}
 
-    def function(self, model, kind):
-        """What Keras calls as its train or test function: takes a block, returns the logs."""
-        fed = getattr(self, kind)
-        if (kind, fed.batch_size) not in self._compiled:
-            self._compiled[kind, fed.batch_size] = self._compile(model, kind, fed.batch_size)
-        loop, last = self._compiled[kind, fed.batch_size]
+    @property
+    def are_running(self):
+        return any(fed is not None for fed in self.fed.values())
 
-        def run(*args):
-            *state, iterator = args  # a state comes first on JAX
-            rows, block = next(iterator)
-            count, remainder = divmod(int(rows), fed.batch_size)
-            outputs = None
-            if count:
-                outputs = loop(*state, block, np.int32(count))
-            if remainder:
-                if state and count:
-                    state = [outputs[1]]
-                first = count * fed.batch_size
-                partial = slice(first, first + remainder)
-                outputs = last(*state, keras.tree.map_structure(lambda a: a[partial], block))
-            return outputs
+    def afresh(self):
+        programs = _Programs(self.steps, self.jit_compile, self.have_keras_terms)
+        programs.fed = self.fed
+        return programs
 
-        return run
-
-    def _compile(self, model, kind, batch_size):
-        step = getattr(model, f"{kind}_step")
-        if keras.backend.backend() == "jax":
-            return _compile_jax(model, step, batch_size)
-        if kind == "train" and not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        # On a CPU Keras does without XLA, but a loop of small matrix products gains by it.
-        train_jit = self.jit_compile == "auto" and not _has_convolutions(model)
-        jit_compile = model.jit_compile or (kind == "train" and train_jit)
-        return _compile_tensorflow(model, step, batch_size, jit_compile)
-
-
-def _compile_tensorflow(model, step, batch_size, jit_compile):
-    import tensorflow as tf
-
-    @tf.function(jit_compile=jit_compile, autograph=False)
-    def loop(block, count):
-        def body(i):
-            def rows(array):
-                start = [i * batch_size] + [0] * (len(array.shape) - 1)
-                return tf.slice(array, start, [batch_size, *array.shape[1:]])
-
-            step(keras.tree.map_structure(rows, block))
-            return (i + 1,)
-
-        tf.while_loop(lambda i: i < count, body, (tf.constant(0),))
-        return model.get_metrics_result()
-
-    @tf.function(jit_compile=model.jit_compile, autograph=False)
-    def last(batch):
-        step(batch)
-        return model.get_metrics_result()
-
-    return loop, last
-
-
-def _compile_jax(model, step, batch_size):
-    import jax
-
-    from keras_cvae.fitting import jax_convolutions
-
-    if jax.default_backend() == "cpu":
-        step = jax_convolutions.in_fast_layout(step)
-
-    def logs(state):
-        metrics = zip(model.metrics_variables, state[-1], strict=True)
-        with keras.StatelessScope(state_mapping=list(metrics)):
-            return model.get_metrics_result()
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def loop(state, block, count):
-        def body(i, state):
-            def rows(array):
-                return jax.lax.dynamic_slice_in_dim(array, i * batch_size, batch_size)
-
-            return step(state, keras.tree.map_structure(rows, block))[1]
-
-        state = jax.lax.fori_loop(0, count, body, state)
-        return logs(state), state
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def last(state, batch):
-        _, state = step(state, batch)
-        return logs(state), state
-
-    return loop, last
-
-
-def _has_convolutions(model):
-    return any(isinstance(layer, CONVOLUTIONS) for layer in model._flatten_layers())
+    def compiled(self, model, kind, batch_size):
+        if (kind, batch_size) not in self._compiled:
+            program = importlib.import_module(PROGRAMS[keras.backend.backend()]).Program
+            self._compiled[kind, batch_size] = program(model, kind, batch_size, self.jit_compile)
+        return self._compiled[kind, batch_size]
 
 
 def _bind(method, *args, **kwargs):

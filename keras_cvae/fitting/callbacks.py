@@ -1,0 +1,93 @@
+"""Callbacks under fused steps: which of them look at single batches, and who counts the batches."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_cvae.fitting import inside
+
+HOOKS = {
+    "train": ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+}
+
+
+class BlockCallbacks(keras.callbacks.CallbackList):
+    """Callbacks that are told of batches while Keras counts blocks.
+
+    Args:
+        model: The model they are called for.
+        options: Of `fit` or `evaluate`: `callbacks`, `verbose` and perhaps `epochs`.
+        train: The `Blocks` of training, or None.
+        test: The `Blocks` of validation, or None.
+    """
+
+    def __init__(self, model, options, train, test):
+        super().__init__(
+            options["callbacks"],
+            add_history=train is not None,
+            add_progbar=options["verbose"] != 0,
+            model=model,
+            verbose=options["verbose"],
+            epochs=options.get("epochs", 1),
+            steps=(train or test).batches,
+        )
+        self._train, self._test = train, test
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._train.begin_epoch(epoch)
+        super().on_epoch_begin(epoch, logs)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        super().on_train_batch_begin(self._train.first_batch(batch), logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(self._train.last_batch(batch), logs)
+
+    def on_test_batch_begin(self, batch, logs=None):
+        super().on_test_batch_begin(self._test.first_batch(batch) if self._test else batch, logs)
+
+    def on_test_batch_end(self, batch, logs=None):
+        super().on_test_batch_end(self._test.last_batch(batch) if self._test else batch, logs)
+
+
+def looks_at_batches(callback: keras.callbacks.Callback, kind: str) -> bool:
+    """Whether a callback wants to be told of every batch.
+
+    It does where its class or the instance defines a hook of batches, unless the hook is one of
+    Keras's own that does nothing as the callback is configured.
+
+    Args:
+        callback: A callback.
+        kind: `"train"`, or `"test"` for validation and `evaluate`.
+    """
+    return any(_acts(callback, kind, hook) for hook in HOOKS[kind])
+
+
+def _acts(callback, kind, hook):
+    if hook in getattr(callback, "__dict__", ()):
+        return True
+    defined_by = next((cls for cls in type(callback).__mro__ if hook in vars(cls)), None)
+    if defined_by is keras.callbacks.Callback:
+        return False
+    is_idle = _IDLE.get(defined_by)
+    return is_idle is None or not is_idle(callback, kind)
+
+
+def _saves_at_epochs(callback, kind):
+    return callback.save_freq == "epoch"
+
+
+def _logs_at_epochs(callback, kind):
+    quiet = kind == "test" or not inside.may_profile(callback)
+    return callback.update_freq == "epoch" and quiet
+
+
+# Keras's callbacks that define hooks of batches, and when these do nothing but draw the progress.
+_IDLE = {
+    keras.callbacks.BackupAndRestore: _saves_at_epochs,
+    keras.callbacks.ModelCheckpoint: _saves_at_epochs,
+    keras.callbacks.OrbaxCheckpoint: _saves_at_epochs,
+    keras.callbacks.ProgbarLogger: lambda callback, kind: True,
+    keras.callbacks.TensorBoard: _logs_at_epochs,
+}

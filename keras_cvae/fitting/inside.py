@@ -1,0 +1,133 @@
+"""All that touches Keras's inside, and what is assumed of it.
+
+Where an assumption does not hold, in a Keras to come, `fit` is left to Keras: slower, and right.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+import weakref
+
+import keras
+
+
+def layers(model: keras.Model) -> list:
+    """All layers of a model, itself and those inside of others among them."""
+    flatten = getattr(model, "_flatten_layers", lambda: [model, *model.layers])
+    return list(flatten())
+
+
+def metrics_state(state):
+    """The part of JAX's state of a step that belongs to the model's metrics."""
+    return state[-1]
+
+
+def replicas(model: keras.Model) -> int:
+    """How many replicas TensorFlow's distribution strategy keeps in step."""
+    return model.distribute_strategy.num_replicas_in_sync
+
+
+def may_profile(callback: keras.callbacks.TensorBoard) -> bool:
+    """Whether a `TensorBoard` callback profiles a range of batches: `profile_batch` is not 0."""
+    return getattr(callback, "_should_trace", True)
+
+
+class Fingerprint:
+    """Which variables and dtype policies a model has: what is baked into its compiled functions.
+
+    Both change where LoRA is enabled or a layer is quantized; training changes neither.
+    """
+
+    def __init__(self, model: keras.Model):
+        self._variables = [weakref.ref(variable) for variable in model.variables]
+        self._policies = [layer.dtype_policy.name for layer in layers(model)]
+
+    def is_of(self, model: keras.Model) -> bool:
+        """Whether the model is still as it was."""
+        variables = model.variables
+        return (
+            len(variables) == len(self._variables)
+            and all(ref() is now for ref, now in zip(self._variables, variables, strict=True))
+            and [layer.dtype_policy.name for layer in layers(model)] == self._policies
+        )
+
+
+def may_fuse(model: keras.Model) -> bool:
+    """Whether all that is assumed of Keras holds; a warning names what does not."""
+    broken = [what for what, holds in ASSUMPTIONS.items() if not _is_true(holds, model)]
+    if broken:
+        warnings.warn(
+            f"Steps run one at a time: of Keras {keras.__version__} it does not hold that "
+            + "; that ".join(broken),
+            stacklevel=4,
+        )
+    return not broken
+
+
+def _is_true(holds, model):
+    try:
+        return bool(holds(model))
+    except Exception:  # whatever is missing in a Keras to come
+        return False
+
+
+def _names_in(method):
+    return inspect.unwrap(method).__code__.co_names
+
+
+def _arguments(model):
+    given = {"x", "y", "batch_size", "verbose", "callbacks", "sample_weight"}
+    of_fit = {"epochs", "validation_split", "validation_data", "shuffle", "class_weight"}
+    of_fit |= {"steps_per_epoch", "validation_steps", "validation_batch_size"}
+    fit = set(inspect.signature(keras.Model.fit).parameters)
+    evaluate = set(inspect.signature(keras.Model.evaluate).parameters)
+    return given | of_fit <= fit and given | {"steps"} <= evaluate
+
+
+def _loops(model):
+    shared = {"CallbackList", "steps_per_execution"}
+    fit = {"make_train_function", "train_function", "evaluate", "on_epoch_begin"} | shared
+    evaluate = {"make_test_function", "test_function"} | shared
+    fits = fit <= set(_names_in(keras.Model.fit))
+    return fits and evaluate <= set(_names_in(keras.Model.evaluate))
+
+
+def _flattens(model):
+    found = {id(layer) for layer in model._flatten_layers()}
+    return found >= {id(layer) for layer in [model, *model.layers]}
+
+
+def _steps_of_jax(model):
+    if keras.backend.backend() != "jax":
+        return True
+    steps = keras.Model.train_step, keras.Model.test_step
+    return all([*inspect.signature(step).parameters][1:] == ["state", "data"] for step in steps)
+
+
+def _state_of_jax(model):
+    if keras.backend.backend() != "jax":
+        return True
+    parts = ["trainable_variables", "non_trainable_variables", "metrics_variables"]
+    for train in (False, True):
+        asked = [*parts, "optimizer_variables"] if train else parts
+        state = model._get_jax_state(**dict.fromkeys(asked, True))
+        ours = [variable.value for variable in model.metrics_variables]
+        theirs = metrics_state(state)
+        if len(theirs) != len(ours) or any(a is not b for a, b in zip(theirs, ours, strict=True)):
+            return False
+    return True
+
+
+def _strategy(model):
+    return keras.backend.backend() != "tensorflow" or replicas(model) >= 1
+
+
+ASSUMPTIONS = {
+    "`fit` and `evaluate` take the arguments that they took": _arguments,
+    "they call `train_function` and `test_function`, once for each item of the data": _loops,
+    "all layers are found by `_flatten_layers`": _flattens,
+    "steps on JAX take a state and data": _steps_of_jax,
+    "the state of a step on JAX ends in that of the metrics": _state_of_jax,
+    "`distribute_strategy` is that of TensorFlow": _strategy,
+}

@@ -1,0 +1,110 @@
+"""What is assumed of Keras's inside: that it holds, and that `fit` does without it."""
+
+import gc
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cvae.fitting import inside
+
+BACKEND = keras.backend.backend()
+fusing = pytest.mark.skipif(BACKEND == "torch", reason="torch runs each step alone")
+
+
+@pytest.fixture(scope="module")
+def model(tiny):
+    return tiny()
+
+
+@pytest.mark.parametrize("what", inside.ASSUMPTIONS)
+def test_it_holds(what, model):
+    assert inside.ASSUMPTIONS[what](model)
+
+
+def other_arguments(monkeypatch):
+    monkeypatch.setattr(keras.Model, "evaluate", lambda self, x, y, batch_size, verbose: None)
+
+
+def other_loops(monkeypatch):
+    def fit(self, *args, **kwargs):
+        raise NotImplementedError
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+
+
+def other_layers(monkeypatch):
+    monkeypatch.setattr(keras.Model, "_flatten_layers", lambda self, *args, **kwargs: self.layers)
+
+
+def other_steps(monkeypatch):
+    monkeypatch.setattr(keras.Model, "train_step", lambda self, data, state: None)
+
+
+def other_state(monkeypatch):
+    state = keras.Model._get_jax_state
+    monkeypatch.setattr(keras.Model, "_get_jax_state", lambda *a, **k: state(*a, **k)[::-1])
+
+
+def other_strategy(monkeypatch):
+    monkeypatch.delattr(keras.Model.__mro__[1], "distribute_strategy")
+
+
+OTHERWISE = dict(
+    zip(
+        inside.ASSUMPTIONS,
+        [other_arguments, other_loops, other_layers, other_steps, other_state, other_strategy],
+        strict=True,
+    )
+)
+
+
+@fusing
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_another_keras_is_noticed(what, model, monkeypatch):
+    if BACKEND not in {"steps": "jax", "state": "jax", "strategy": "tensorflow"}.get(
+        OTHERWISE[what].__name__.removeprefix("other_"), BACKEND
+    ):
+        pytest.skip("an assumption of another backend")
+    OTHERWISE[what](monkeypatch)
+    with pytest.warns(UserWarning, match="it does not hold that"):
+        assert not inside.may_fuse(model)
+
+
+@fusing
+@pytest.mark.parametrize("what", inside.ASSUMPTIONS)
+def test_fit_then_is_that_of_keras(what, model, rows, monkeypatch):
+    monkeypatch.setitem(inside.ASSUMPTIONS, what, lambda model: False)
+    with pytest.warns(UserWarning, match="it does not hold that"):
+        history = model.fit(rows[:64], validation_data=(rows[:64], None), verbose=0).history
+    assert set(history) == {"loss", "val_loss"}
+    assert not model._programs._compiled and not any(model._programs.of_keras.values())
+
+
+def test_whether_tensorboard_profiles(tmp_path, monkeypatch):
+    callback = keras.callbacks.TensorBoard(str(tmp_path))
+    assert not inside.may_profile(callback)
+    monkeypatch.delattr(callback, "_should_trace")
+    assert inside.may_profile(callback)
+
+
+def test_a_fingerprint_is_of_variables_and_policies(tiny, rows):
+    model = tiny()
+    before = inside.Fingerprint(model)
+    model.fit(rows[:64], verbose=0)
+    assert before.is_of(model)
+    dense = model.get_layer("dense")
+    dense.enable_lora(2)
+    assert not before.is_of(model)
+    before = inside.Fingerprint(model)
+    dense.lora_kernel_b.assign(np.ones((2, 3)))
+    assert before.is_of(model)
+    kernel = dense.kernel.shape
+    dense._tracker.unlock()
+    dense._trainable_variables.remove(dense._kernel)
+    dense._kernel = dense.add_weight(shape=kernel)  # another variable, maybe in the same place
+    gc.collect()
+    assert not before.is_of(model)
+    before = inside.Fingerprint(model)
+    dense.dtype_policy = "mixed_bfloat16"
+    assert not before.is_of(model)
