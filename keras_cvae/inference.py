@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
 import keras
 import numpy as np
 
+from keras_cvae.fitting import inside
+
 BATCH_SIZE = 512
+_COMPILED_FOR = weakref.WeakKeyDictionary()  # model: the fingerprint it last predicted with
 
 
 def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
@@ -13,7 +18,9 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
 
     Every batch has `batch_size` rows, the last one filled up; fewer rows than that are filled up to
     a power of two. So a model is compiled for a handful of shapes, however many rows it is given,
-    which `keras.Model.predict` compiles for every size of a last batch.
+    which `keras.Model.predict` compiles for every size of a last batch. It is compiled anew where
+    its variables or dtype policies are others than at the last call, as LoRA and quantization make
+    them.
 
     Args:
         model: A built Keras model, of one or more inputs and outputs.
@@ -25,6 +32,10 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
     """
     count = len(keras.tree.flatten(data)[0])
     size = min(batch_size, 1 << (count - 1).bit_length())
+    compiled_for = _COMPILED_FOR.get(model)
+    if compiled_for is None or not compiled_for.is_of(model):
+        model.make_predict_function(force=True)
+        _COMPILED_FOR[model] = inside.Fingerprint(model)
     results = None
     for start in range(0, count, size):
         rows = slice(start, start + size)

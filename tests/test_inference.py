@@ -6,6 +6,7 @@ import pytest
 
 import keras_cvae
 from keras_cvae import inference
+from keras_cvae.fitting import inside
 
 
 class Shapes(keras.layers.Layer):
@@ -51,6 +52,33 @@ def test_few_shapes_are_compiled_however_many_rows():
         assert set(shapes.seen) == {64, 8}
     else:  # TensorFlow compiles a second time for any size
         assert shapes.seen in ([64, 8], [64, None])
+
+
+def lora(layer):
+    layer.enable_lora(2)
+    layer.lora_kernel_b.assign(np.full(layer.lora_kernel_b.shape, 0.5))
+
+
+def quantized(layer):
+    layer.quantize("int8")
+
+
+@pytest.mark.parametrize("change", [lora, quantized])
+def test_other_weights_are_those_that_are_run(change):
+    cvae = keras_cvae.build_cvae((4, 4, 1), 10, 2, hidden_units=(8,))
+    z, labels = np.random.default_rng(0).normal(size=(4, 2)).astype("float32"), np.arange(4)
+    before = cvae.decode(z, labels)
+    dense = [
+        layer for layer in inside.layers(cvae.decoder) if isinstance(layer, keras.layers.Dense)
+    ]
+    dense[0].set_weights([3 * weight for weight in dense[0].get_weights()])
+    for layer in dense:
+        change(layer)
+    inputs = [keras.ops.convert_to_tensor(part) for part in (z, labels.astype("int32"))]
+    expected = keras.ops.convert_to_numpy(cvae.generator(inputs, training=False))
+    assert np.abs(before - expected).max() > 0.01
+    for _ in range(2):
+        np.testing.assert_allclose(cvae.decode(z, labels), expected, atol=1e-5)
 
 
 def test_encode_and_decode_in_batches():

@@ -32,6 +32,7 @@ class Blocks:
     Attributes:
         steps: How many steps make a block.
         batches: How many batches make an epoch, the last one perhaps partial.
+        in_memory: Whether they are small enough to be copied whole.
         needed: Whether Keras would feed the arrays less well, if not shuffled. TensorFlow's own way
             to make batches of arrays costs more, and its self-tuning thread can leave a graph of
             convolutions one core of two.
@@ -47,9 +48,9 @@ class Blocks:
             most = max(1, BLOCK_BYTES // (row_bytes * batch_size))
             steps = math.ceil(self.batches / math.ceil(self.batches / most))  # blocks alike in size
         self.steps = min(steps, self.batches)
-        in_memory = sum(array.nbytes for array in arrays) <= MEMORY_BYTES
+        self.in_memory = sum(array.nbytes for array in arrays) <= MEMORY_BYTES
         on_tensorflow = keras.backend.backend() == "tensorflow"
-        self.needed = self.steps > 1 or not in_memory or on_tensorflow
+        self.needed = self.steps > 1 or not self.in_memory or on_tensorflow
         self._data = keras.tree.lists_to_tuples(data)
         self._seed = np.random.randint(2**31) if shuffle else None
         self._order = None, np.arange(self.count)
@@ -107,10 +108,11 @@ class Blocks:
 
 
 class _Reader(keras.utils.PyDataset):
-    """Reads blocks ahead of their use, two at a time."""
+    """Reads blocks ahead of their use, two at a time; single batches in memory when asked for."""
 
     def __init__(self, blocks):
-        super().__init__(workers=2, max_queue_size=2)
+        ahead = blocks.steps > 1 or not blocks.in_memory  # a batch costs less than a thread does
+        super().__init__(workers=2 if ahead else 1, max_queue_size=2)
         self.blocks = blocks
 
     def __len__(self):
