@@ -69,3 +69,20 @@ def test_what_arrays_are():
         assert blocks.are_arrays(*data)
     for data in [(None,), (x, y[:4]), ([x, None],), (x[:0],), (np.float32(3),), ("text",), ([1],)]:
         assert not blocks.are_arrays(*data)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True])
+def test_bad_batch_sizes_are_refused_before_training(size, tiny, rows):
+    model = tiny()
+    for name in ("batch_size", "validation_batch_size"):
+        with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least 1. Rec"):
+            model.fit(rows, validation_data=(rows, None), verbose=0, **{name: size})
+    with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1. Rec"):
+        model.evaluate(rows, batch_size=size, verbose=0)
+    assert not model.traces
+
+
+@pytest.mark.parametrize("fraction", [0.999, 0.9999, 1.0, 1.5, -0.5])
+def test_a_split_that_leaves_nothing_is_refused(fraction, tiny, rows):
+    with pytest.raises(ValueError, match="`validation_split` must be.*leave.*Received: valid.*"):
+        tiny().fit(rows, validation_split=fraction, verbose=0)

@@ -101,23 +101,6 @@ def test_bad_steps_are_refused(steps, tiny):
         tiny(steps_per_execution=steps)
 
 
-@pytest.mark.parametrize("size", [0, -1, 2.5, True])
-def test_bad_batch_sizes_are_refused_before_training(size, tiny, rows):
-    model = tiny()
-    for name in ("batch_size", "validation_batch_size"):
-        with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least 1. Rec"):
-            history(model, rows, **{name: size})
-    with pytest.raises(ValueError, match="`batch_size` must be an integer of at least 1. Rec"):
-        model.evaluate(rows, batch_size=size, verbose=0)
-    assert not model.traces
-
-
-@pytest.mark.parametrize("fraction", [0.999, 0.9999, 1.0, 1.5, -0.5])
-def test_a_split_that_leaves_nothing_is_refused(fraction, tiny, rows):
-    with pytest.raises(ValueError, match="`validation_split` must be.*leave.*Received: valid.*"):
-        tiny().fit(rows, validation_split=fraction, verbose=0)
-
-
 @fusing
 def test_validation_split_is_that_of_keras(tiny, rows):
     model, ours = tiny(), tiny()
