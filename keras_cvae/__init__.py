@@ -3,24 +3,29 @@
 from keras_cvae import (
     callbacks,
     conditions,
-    conv,
-    dense,
     divergences,
     evaluation,
+    importance,
     latents,
     layers,
     likelihoods,
     models,
+    networks,
+    objectives,
     plots,
     priors,
     strokes,
 )
-from keras_cvae.conv import build_conv_decoder, build_conv_encoder
 from keras_cvae.cvae import CVAE
 from keras_cvae.data import datasets
-from keras_cvae.dense import build_dense_decoder, build_dense_encoder
 from keras_cvae.layers import KLDivergence, ReconstructionLoss, Sampling
 from keras_cvae.models import build_cvae
+from keras_cvae.networks import (
+    build_conv_decoder,
+    build_conv_encoder,
+    build_dense_decoder,
+    build_dense_encoder,
+)
 
 __version__ = "0.1.0"
 
@@ -36,15 +41,16 @@ __all__ = [
     "build_dense_encoder",
     "callbacks",
     "conditions",
-    "conv",
     "datasets",
-    "dense",
     "divergences",
     "evaluation",
+    "importance",
     "latents",
     "layers",
     "likelihoods",
     "models",
+    "networks",
+    "objectives",
     "plots",
     "priors",
     "strokes",

@@ -6,6 +6,7 @@ pictures, and the other commands take it up. The backend is the one that `KERAS_
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -20,10 +21,12 @@ import typer
 from typer import Option
 
 import keras_cvae
-from keras_cvae import plots, runs
+from keras_cvae import conditions, networks, objectives, plots, runs
 from keras_cvae.checks import look_up, require
 from keras_cvae.data import datasets
-from keras_cvae.runs import pictures, reading
+from keras_cvae.runs import pictures
+
+HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 Data = Annotated[str, Option(help=f"{', '.join(datasets.NAMES)}, or the path of your own data.")]
@@ -74,7 +77,7 @@ def train(
     likelihood: Annotated[str, Option(help="Of the pixels: bernoulli, gaussian.")] = "bernoulli",
     binarize: Annotated[str | None, Option(help="Of grey pixels: threshold or dynamic.")] = None,
     conditional: LabelSwitch = True,
-    label_dropout: Annotated[float | None, Option(help="Share of labels to hide, or 0.1.")] = None,
+    label_dropout: Annotated[float, Option(help="Share of labels to hide in training.")] = HIDDEN,
     beta: Annotated[float, Option(help="Weight of the KL divergence; 1 trains the ELBO.")] = 1.0,
     learning_rate: Annotated[float, Option(min=0, help="Of the optimizer, Adam.")] = 1e-3,
     epochs: Annotated[int, Option(min=1, help="Passes over the training images.")] = 100,
@@ -87,39 +90,41 @@ def train(
     Your own data are an .npz file with x_train, y_train, x_test and y_test, a folder of IDX files,
     or a folder with one sub-folder of images a class.
     """
-    integers = {
+    of_network = {
         "hidden_units": hidden_units and _integers("--hidden-units", hidden_units, ","),
         "filters": filters and _integers("--filters", filters, ","),
+        "activation": activation,
     }
-    if label_dropout is None:
-        label_dropout = 0.1 if conditional else 0.0
-    options = {name: value for name, value in integers.items() if value}
-    if activation is not None:
-        options["activation"] = activation
+    condition = functools.partial(conditions.Classes, dropout=label_dropout)
+    require(
+        conditional or label_dropout in (0, HIDDEN),
+        "`--label-dropout` must be left out of an unconditional model",
+        label_dropout,
+    )
     try:
         run = runs.train(
             data,
             out,
             force=force,
             image_size=image_size and _height_and_width(image_size),
-            network=network,
+            network=_network(network, of_network),
             latent_dim=latent_dim,
             likelihood=likelihood,
             binarize=binarize,
-            conditional=conditional,
-            label_dropout=label_dropout,
-            beta=beta,
+            condition=condition if conditional else None,
+            objective=objectives.ELBO(beta),
             learning_rate=learning_rate,
             epochs=epochs,
             batch_size=batch_size,
             seed=seed,
             begun=_say_what_is_trained,
-            **options,
         )
     except KeyboardInterrupt as stop:
         _say(str(stop) or "Stopped")
         raise typer.Exit(130) from None
-    numbers = ", ".join(f"{name} {run.metrics[name]:.2f}" for name in ("elbo", *reading.TERMS))
+    numbers = ", ".join(
+        f"{name} {run.metrics[name]:.2f}" for name in ("elbo", *run.model.elbo_terms)
+    )
     print(f"Test: {numbers} nats per image\nPictures: {run.folder}/samples.png and others")
 
 
@@ -249,6 +254,16 @@ def _integers(option, text, separator):
     return [int(number) for number in text.split(separator)]
 
 
+def _network(name, options):
+    kind = look_up("--network", name, networks.NAMES)
+    options = {option: value for option, value in options.items() if value is not None}
+    known = [option for option in inspect.signature(kind).parameters if option != "network"]
+    for option in options:
+        takes = f"`--network {name}` must be given options that it takes, {', '.join(known)}"
+        require(option in known, takes, f"--{option.replace('_', '-')}")
+    return kind(**options)
+
+
 def _height_and_width(text):
     sizes = _integers("--image-size", text, "x")
     return sizes * 2 if len(sizes) == 1 else sizes
@@ -256,12 +271,13 @@ def _height_and_width(text):
 
 def _say_what_is_trained(run):
     data, shape, model = run.config["data"], run.config["image_shape"], run.config["model"]
-    kind = "conditional" if model["conditional"] else "unconditional"
+    kind = "conditional" if model["condition"] else "unconditional"
+    network = type(model["network"]).__name__.lower()
     print(
         f"Data: {data['name']}, {len(run.dataset.x_train)} training and "
         f"{len(run.dataset.x_test)} test images of {'x'.join(map(str, shape))}, "
         f"{len(run.class_names)} classes\n"
-        f"Model: {model['network']}, {kind}, latent_dim {model['latent_dim']}, "
+        f"Model: {network}, {kind}, latent_dim {model['latent_dim']}, "
         f"{run.model.count_params():,} parameters, on {run.config['backend']}\n"
         f"Run: {run.folder}"
     )

@@ -1,6 +1,6 @@
-r"""The graph's own layers: sampling, binarisation, and the terms of the loss.
+r"""The graph's own layers: pixels, sampling, and the terms of minus the ELBO.
 
--ELBO = -log p(x | z, y) + KL(q(z | x, y) || p(z)), z ~ q(z | x, y), in nats per example.
+-ELBO = -log p(x | z, y) + KL(q(z | x, y) || p(z | y)), z ~ q(z | x, y), in nats per example.
 
 Each loss layer adds its term, averaged over the batch, with `add_loss`; any Keras model that holds
 the layers is thereby trained on the sum of the terms, without a `loss` in `compile`.
@@ -13,8 +13,8 @@ import math
 import keras
 from keras import ops
 
-from keras_cvae import divergences, likelihoods, noise, priors
-from keras_cvae.checks import look_up
+from keras_cvae import checks, divergences, likelihoods, noise, priors, terms
+from keras_cvae.terms import LossLayer
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
@@ -72,17 +72,81 @@ class Sampling(keras.layers.Lambda):
         return cls(**config)
 
 
+@register
+class Repeat(keras.layers.Layer):
+    """Repeats each row: K samples of an example are K rows, next to each other.
+
+    Args:
+        count: How often, K.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, ...)`, or a list of them.
+
+    Returns:
+        Tensor of shape `(batch * count, ...)`, or a list of them.
+
+    Raises:
+        ValueError: If `count` is not an integer of at least 1.
+    """
+
+    def __init__(self, count: int, **kwargs):
+        super().__init__(**kwargs)
+        self.count = checks.integer("count", count, least=1)
+
+    def call(self, inputs):
+        return keras.tree.map_structure(lambda x: ops.repeat(x, self.count, axis=0), inputs)
+
+    def compute_output_spec(self, inputs):
+        def rows(tensor):
+            batch = tensor.shape[0] and tensor.shape[0] * self.count
+            return keras.KerasTensor((batch, *tensor.shape[1:]), dtype=tensor.dtype)
+
+        return keras.tree.map_structure(rows, inputs)
+
+    def get_config(self):
+        return {**super().get_config(), "count": self.count}
+
+
+@register
+class UnitInterval(keras.layers.Layer):
+    """Scales images of 0..255 to [0, 1], and leaves those in [0, 1] as they are.
+
+    An example with a value above 1 is one of 0..255. `CVAE` and the models cut from it scale uint8
+    by its type, which is exact for all-black images too; this is for models that a user cuts out
+    of the graph, which Keras gives floats. In a step of a `CVAE` it does nothing.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, ...)`.
+
+    Returns:
+        Tensor of the same shape, in [0, 1].
+    """
+
+    def __init__(self, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+
+    def call(self, inputs):
+        if terms.current() is not None:
+            return inputs
+        axes = tuple(range(1, len(inputs.shape)))
+        top = ops.max(inputs, axis=axes, keepdims=True)
+        return inputs * ops.where(top > 1.0, 1.0 / 255.0, 1.0)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
 def _threshold(pixels, seed):
     return pixels > 0.5
 
 
 def _dynamic(pixels, seed):
-    return noise.uniform(ops.shape(pixels), seed, dtype=pixels.dtype) < pixels
+    return noise.uniform(ops.shape(pixels), seed) < pixels
 
 
 @register
 class Binarize(keras.layers.Layer):
-    """Makes grey pixels black or white.
+    """Makes grey pixels black or white, in float32 under every dtype policy.
 
     Args:
         mode: `"threshold"` (1 above a half) or `"dynamic"` (drawn anew at every call, a pixel's
@@ -102,15 +166,29 @@ class Binarize(keras.layers.Layer):
         [Burda et al., 2016](https://arxiv.org/abs/1509.00519), for dynamic binarisation.
     """
 
-    def __init__(self, mode: str = "threshold", seed: int | None = None, **kwargs):
-        super().__init__(**kwargs)
-        self._binarize = look_up("binarize", mode, {"threshold": _threshold, "dynamic": _dynamic})
+    MODES = {"threshold": _threshold, "dynamic": _dynamic}
+
+    def __init__(self, mode: str = "threshold", seed: int | None = None, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        self._binarize = checks.look_up("binarize", mode, self.MODES)
         self.mode = mode
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
+    @classmethod
+    def get(cls, identifier) -> Binarize:
+        """A layer `binarize` of the mode, or like the layer, that is given."""
+        if isinstance(identifier, cls):
+            return cls(identifier.mode, identifier.seed, name="binarize")
+        return cls(identifier, name="binarize")
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the same pixels can come out differently."""
+        return self.mode == "dynamic"
+
     def call(self, inputs):
-        return ops.cast(self._binarize(inputs, self.seed_generator), self.compute_dtype)
+        return ops.cast(self._binarize(inputs, self.seed_generator), "float32")
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -119,20 +197,24 @@ class Binarize(keras.layers.Layer):
         return {**super().get_config(), "mode": self.mode, "seed": self.seed}
 
 
+def _flat(x):
+    return ops.reshape(x, (-1, math.prod(x.shape[1:])))
+
+
 @register
-class KLDivergence(keras.layers.Layer):
-    """Loss layer: adds beta * KL(q(z | x, y) || p(z)), averaged over the batch, in nats.
+class KLDivergence(LossLayer):
+    """Loss layer: adds beta * KL(q(z | x, y) || p(z | y)), averaged over the batch, in nats.
 
     Args:
         beta: Weight of the term in the loss; 1 makes the loss minus the ELBO. It becomes the
             non-trainable weight `beta`, so that it may be assigned to while `fit` runs.
-        estimator: `"analytic"`, the closed form, or `"monte_carlo"`, log q(z | x, y) - log p(z) of
-            the one z that was sampled.
-        prior: `"standard_normal"` or an object from `keras_cvae.priors`.
+        prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
 
     Call arguments:
-        inputs: `[z_mean, z_log_var]` or, as `"monte_carlo"` needs, `[z_mean, z_log_var, z]`:
-            tensors of shape `(batch, latent_dim)`.
+        inputs: `[z_mean, z_log_var]` or, as a prior without a closed form needs,
+            `[z_mean, z_log_var, z]`: tensors of shape `(batch, ...)`, summed over all axes but the
+            first.
+        y: The condition, of shape `(batch, width)`, where the prior depends on it.
 
     Returns:
         The inputs, unchanged. Build on them: a layer that leads to no output is no part of a
@@ -142,23 +224,10 @@ class KLDivergence(keras.layers.Layer):
         ValueError: If an argument is not one of the above, or z is missing where it is needed.
     """
 
-    def __init__(
-        self,
-        beta: float = 1.0,
-        estimator: str = "analytic",
-        prior="standard_normal",
-        dtype="float32",
-        **kwargs,
-    ):
-        super().__init__(dtype=dtype, **kwargs)
-        if not (isinstance(beta, (int, float)) and 0 <= beta < math.inf):
-            raise ValueError(f"`beta` must be a finite number, at least 0. Received: {beta!r}")
-        self._kl = look_up(
-            "estimator", estimator, {"analytic": self._analytic, "monte_carlo": self._monte_carlo}
-        )
-        self.estimator = estimator
+    def __init__(self, beta: float = 1.0, prior="standard_normal", **kwargs):
+        super().__init__(**kwargs)
+        self.initial_beta = checks.number("beta", beta, least=0)
         self.prior = priors.get(prior)
-        self.initial_beta = beta
         self.beta = self.add_weight(
             shape=(),
             initializer=keras.initializers.Constant(beta),
@@ -167,38 +236,27 @@ class KLDivergence(keras.layers.Layer):
             name="beta",
         )
 
-    def _analytic(self, z_mean, z_log_var, *_):
-        return self.prior.kl(z_mean, z_log_var)
-
-    def _monte_carlo(self, z_mean, z_log_var, z=None):
-        if z is None:
+    def build(self, inputs_shape, y_shape=None):
+        if len(inputs_shape) < 3 and not self.prior.closed_form:
             raise ValueError(
-                'With `estimator="monte_carlo"` the inputs must be [z_mean, z_log_var, z]. '
-                "Received: two tensors"
+                f"`inputs` must be [z_mean, z_log_var, z]: {type(self.prior).__name__} has no "
+                "closed form of the KL divergence. Received: two tensors"
             )
-        return divergences.normal_log_prob(z, z_mean, z_log_var) - self.prior.log_prob(z)
-
-    def build(self, input_shape):
-        self.prior.build(input_shape[0])
+        if not self.prior.built:
+            self.prior.build((None, math.prod(inputs_shape[0][1:])), y_shape)
         self.built = True
 
-    def call(self, inputs):
-        kl = ops.mean(self._kl(*inputs))
-        # Two losses whose sum is beta * kl: metrics show the first, honest at every beta.
-        self.add_loss(kl)
-        self.add_loss((ops.convert_to_tensor(self.beta) - 1.0) * kl)
+    def call(self, inputs, y=None):
+        kl = self.prior.kl(*map(_flat, inputs), y=y)
+        self.add_term(kl, ops.convert_to_tensor(self.beta))
         return inputs
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
+    def compute_output_spec(self, inputs, y=None):
+        return [keras.KerasTensor(x.shape, dtype=self.compute_dtype) for x in inputs]
 
     def get_config(self):
-        config = {
-            "beta": self.initial_beta,
-            "estimator": self.estimator,
-            "prior": keras.saving.serialize_keras_object(self.prior),
-        }
-        return {**super().get_config(), **config}
+        prior = keras.saving.serialize_keras_object(self.prior)
+        return {**super().get_config(), "beta": self.initial_beta, "prior": prior}
 
     @classmethod
     def from_config(cls, config):
@@ -206,7 +264,7 @@ class KLDivergence(keras.layers.Layer):
 
 
 @register
-class ClassificationLoss(keras.layers.Layer):
+class ClassificationLoss(LossLayer):
     """Loss layer: adds weight * -log q(y | x), averaged over the labelled examples, in nats.
 
     Args:
@@ -223,20 +281,17 @@ class ClassificationLoss(keras.layers.Layer):
         ValueError: If `weight` is negative or not finite.
     """
 
-    def __init__(self, weight: float = 1.0, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
-        if not (isinstance(weight, (int, float)) and 0 <= weight < math.inf):
-            raise ValueError(f"`weight` must be a finite number, at least 0. Received: {weight!r}")
-        self.weight = weight
+    def __init__(self, weight: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.weight = checks.number("weight", weight, least=0)
 
     def call(self, inputs):
         label, logits = inputs
         # An unknown label's one-hot vector is all zeros: it adds nothing to the sum.
         one_hot = ops.one_hot(label, logits.shape[-1], dtype=logits.dtype)
-        labelled = ops.maximum(ops.sum(one_hot), 1.0)
-        loss = -ops.sum(one_hot * ops.log_softmax(logits)) / labelled
-        self.add_loss(loss)
-        self.add_loss((self.weight - 1.0) * loss)
+        labelled = ops.sum(one_hot, axis=-1)
+        share = ops.maximum(ops.sum(labelled), 1.0) / ops.cast(ops.shape(labelled)[0], "float32")
+        self.add_term(-ops.sum(one_hot * ops.log_softmax(logits), axis=-1) / share, self.weight)
         return logits
 
     def compute_output_shape(self, input_shape):
@@ -274,9 +329,7 @@ class GumbelSoftmax(keras.layers.Layer):
 
     def __init__(self, temperature: float = 1.0, seed=None, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        if not (isinstance(temperature, (int, float)) and 0 < temperature < math.inf):
-            raise ValueError(f"`temperature` must be a positive number. Received: {temperature!r}")
-        self.temperature = temperature
+        self.temperature = checks.number("temperature", temperature, above=0)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -297,51 +350,42 @@ class GumbelSoftmax(keras.layers.Layer):
 
 
 @register
-class ReconstructionLoss(keras.layers.Layer):
+class ReconstructionLoss(LossLayer):
     """Loss layer: adds -log p(x | z, y), averaged over the batch, in nats.
 
     Args:
-        likelihood: A name in `keras_cvae.likelihoods.NAMES` or a `likelihoods.Likelihood`.
+        likelihood: `"bernoulli"`, another name or an object from `keras_cvae.likelihoods`.
 
     Call arguments:
-        inputs: `[x, parameters]`: the pixels that were encoded, of shape `(batch, *x_shape)`, and
-            what the decoder returned for them, of shape
-            `(batch, *likelihood.parameter_shape(x_shape))`.
+        inputs: `[x, parameters]`: the pixels that were encoded, of shape `(batch, ...)`, and what
+            the decoder returned for them, in the likelihood's `parameter_shape` of that.
 
     Returns:
         The mean of p(x | z, y), a tensor of the shape of `x`: the reconstruction.
 
     Raises:
-        ValueError: If the likelihood is unknown or the parameters are not of the shape it names.
+        ValueError: If the likelihood is unknown or the parameters have another shape.
     """
 
-    def __init__(self, likelihood="bernoulli", dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
+    def __init__(self, likelihood="bernoulli", **kwargs):
+        super().__init__(**kwargs)
         self.likelihood = likelihoods.get(likelihood)
 
     def build(self, input_shape):
-        pixels, parameters = (tuple(shape[1:]) for shape in input_shape)
-        expected = tuple(self.likelihood.parameter_shape(pixels))
-        if parameters != expected:
-            raise ValueError(
-                f"The decoder must return parameters of shape {expected}, as "
-                f"{type(self.likelihood).__name__} asks for x of shape {pixels}. "
-                f"Received: {parameters}"
-            )
-        self.likelihood.build(input_shape[1])
+        self.likelihood.build_for(*input_shape)
         self.built = True
 
     def call(self, inputs):
-        pixels, parameters = inputs
-        self.add_loss(-ops.mean(self.likelihood.log_prob(pixels, parameters)))
+        x, parameters = inputs
+        self.add_term(-self.likelihood.log_prob(x, parameters))
         return self.likelihood.mean(parameters)
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]
 
     def get_config(self):
-        config = {"likelihood": keras.saving.serialize_keras_object(self.likelihood)}
-        return {**super().get_config(), **config}
+        likelihood = keras.saving.serialize_keras_object(self.likelihood)
+        return {**super().get_config(), "likelihood": likelihood}
 
     @classmethod
     def from_config(cls, config):

@@ -14,8 +14,17 @@ from __future__ import annotations
 import math
 
 import keras
+import numpy as np
 
 LARGEST_SEED = 2**31 - 2
+
+
+def as_state(words):
+    """Two words of random bits as the state of a `keras.random.SeedGenerator`.
+
+    torch adds the two up, so that the states (0, 1) and (1, 0) are one: seeds have to be scrambled.
+    """
+    return np.asarray(words) % LARGEST_SEED
 
 
 def normal(shape, seed, dtype="float32"):
@@ -37,13 +46,15 @@ def normal(shape, seed, dtype="float32"):
     return tf.cast(math.sqrt(2.0) * tf.math.erfinv(u), dtype)
 
 
-def uniform(shape, seed, minval=0.0, dtype="float32"):
-    """Draws from the uniform distribution on [minval, 1): as `normal`."""
-    if keras.backend.backend() != "tensorflow":
-        return keras.random.uniform(shape, minval=minval, dtype=dtype, seed=seed)
-    import tensorflow as tf
+def uniform(shape, seed, minval=0.0):
+    """Draws from the uniform distribution on [minval, 1), as `normal`, in float32.
 
-    return tf.cast(minval + (1.0 - minval) * _bits(shape, seed, 24) * 2.0**-24, dtype)
+    In half precision the largest numbers would be rounded up to 1.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return keras.random.uniform(shape, minval=minval, dtype="float32", seed=seed)
+
+    return minval + (1.0 - minval) * _bits(shape, seed, 24) * 2.0**-24
 
 
 def _bits(shape, seed, count):

@@ -1,114 +1,139 @@
-"""What `fit`, `evaluate` and `predict` accept, and how it is checked before any work begins.
+"""What `fit`, `evaluate` and the rest accept, and how it is checked before any work begins.
 
-Data is `[image, label]` in Keras's arrangement, or a dict by these names, or the pairs
+Data is `[image, label]` in Keras's arrangement, a dict by the names of the inputs, or the pairs
 `(image, label)` that labelled data sets yield, which Keras would take for inputs and targets.
+Inside a model it is a dict by name; the weights of examples travel in it as `sample_weight`, since
+Keras drops them where there are no targets.
 """
 
 from __future__ import annotations
 
 import itertools
 import types
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 
 ROWS = 4096  # examples checked at a time, so that a memory-mapped array is never copied whole
+WEIGHT = "sample_weight"
 
 
-def refuse_weights(**weights):
-    """Raises a `ValueError` for sample or class weights.
-
-    The terms of the loss are means over the batch; a weight that reached only some of them would
-    silently train another model.
-    """
-    for name, value in weights.items():
-        if value is not None:
-            raise ValueError(
-                f"`{name}` is not supported: every example weighs the same in every term of the "
-                "ELBO. Repeat or resample examples instead. "
-                f"Received: {name} of type {type(value).__name__}"
-            )
-
-
-def arrange(data, conditional: bool):
-    """Rearranges one batch, or all arrays, into a model's inputs.
+def arrange(data, names) -> dict:
+    """Arranges one batch, or all arrays, by the names of a model's inputs.
 
     Args:
         data: What Keras hands to a step: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-        conditional: Whether the model takes a label.
+        names: Names of the inputs, the image's first.
 
     Returns:
-        `[image, label]`, a dict of both, or `image` alone.
+        Dict of `names` and, where examples are weighed, `"sample_weight"`.
 
     Raises:
-        ValueError: If there is no label for a conditional model, something beside image and label,
-            or a sample weight.
+        ValueError: If something is missing, or there is something else.
     """
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    refuse_weights(sample_weight=sample_weight)
-    if isinstance(x, dict):
-        found = {**x, "label": y} if y is not None and "label" not in x else x
-        wanted = ["image", "label"] if conditional else ["image"]
-        targets = conditional and y is not None and found is x
-        if not set(wanted) <= set(found) or targets:
-            raise ValueError(
-                f"A dict must hold {wanted}, with no targets beside it. Received: {sorted(found)}"
-            )
-        return found if conditional else found["image"]
-    parts = list(x) if isinstance(x, (list, tuple)) else [x]
-    if not conditional:
-        if len(parts) != 1:
-            raise ValueError(
-                "A model without a condition takes images alone. "
-                f"Received: a {type(x).__name__} of {len(parts)}"
-            )
-        return parts[0]
-    if y is not None:
-        parts.append(y)
-    if len(parts) != 2:
-        raise ValueError(
-            "A conditional model takes [images, labels] or (image, label) pairs, and no other "
-            "targets: an image is its own. Labels that are unknown are -1. "
-            f"Received: {len(parts)} of them"
-        )
-    return parts
-
-
-def check(data, model) -> None:
-    """Checks arrays, or the first batch of a stream, against a model.
-
-    Args:
-        data: As for `arrange`.
-        model: A `keras_cvae.models.CVAE`.
-
-    Raises:
-        ValueError: If pixels or labels are not what the model takes.
-    """
-    arranged = arrange(data, model.num_classes is not None)
-    if isinstance(arranged, dict):
-        image, label = arranged["image"], arranged.get("label")
-    elif isinstance(arranged, list):
-        image, label = arranged
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+    image, *values = names
+    if isinstance(x, Mapping):
+        found, rest = dict(x), []
     else:
-        image, label = arranged, None
-    check_images(image, model.image_shape, bounded=model.bounded)
-    if label is not None:
-        check_labels(label, model.num_classes, count=len(image))
+        first, *rest = x if isinstance(x, (list, tuple)) and len(x) else [x]
+        found = {image: first}
+    rest = rest + ([] if y is None or not values else [y])  # a plain VAE leaves labels out
+    if len(rest) == 1 and isinstance(rest[0], Mapping):
+        rest, found = [], {**found, **rest[0]}
+    if weight is not None:
+        found[WEIGHT] = weight
+    missing = [name for name in values if name not in found]
+    if not values and (rest or set(found) - {image, WEIGHT}):
+        raise ValueError(
+            "A model without a condition takes images alone. Received: images and "
+            f"{_described(rest or sorted(set(found) - {image, WEIGHT}))}"
+        )
+    if image not in found or len(rest) != len(missing) or set(found) - {image, *values, WEIGHT}:
+        raise ValueError(
+            f"This model takes [images, {', '.join(values)}], a dict of these or pairs of them, "
+            "and no other targets: an image is its own. What is unknown is -1 for a label, NaN for "
+            f"a number. Received: {_described([*found.items(), *rest])}"
+        )
+    found.update(zip(missing, rest, strict=True))
+    for name in values:
+        if found[name] is None:
+            raise ValueError(
+                f"`{name}` must be given; where it is unknown it is -1 for a label, NaN for a "
+                "number, and `condition=None` builds a model without it. Received: None"
+            )
+    return found
 
 
-def check_images(images, image_shape, *, bounded: bool, name: str = "images") -> None:
+def _described(parts) -> str:
+    """What was received, short."""
+
+    def describe(part):
+        if isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], str):
+            return part[0]
+        if isinstance(part, str):
+            return part
+        shape = getattr(part, "shape", None)
+        return type(part).__name__ + ("" if shape is None else f" of shape {tuple(shape)}")
+
+    said = [*map(describe, parts[:6])]
+    if len(parts) > 6:
+        said.append(f"... ({len(parts)} in all)")
+    return ", ".join(said) or "nothing"
+
+
+def array(values, name: str) -> np.ndarray:
+    """Returns what a user gives for an array as one: DataFrames, series, tensors, lists.
+
+    NumPy arrays, memory-mapped ones too, are returned as they are.
+
+    Raises:
+        ValueError: If it is no array of numbers.
+    """
+    if isinstance(values, np.ndarray):
+        found = values
+    elif type(values).__module__.startswith("pandas") and _is_categorical(values):
+        raise ValueError(
+            f"`{name}` must be integers, -1 for unknown; of a pandas categorical, its codes. "
+            f"Received: {type(values).__name__} of dtype category"
+        )
+    elif keras.ops.is_tensor(values):
+        found = keras.ops.convert_to_numpy(values)
+    else:
+        try:
+            found = np.asarray(values)
+        except ValueError as error:
+            raise ValueError(f"`{name}` must be an array of numbers. Received: {error}") from None
+    if found.dtype.kind not in "buif" and found.dtype.name != "bfloat16":
+        raise ValueError(
+            f"`{name}` must be an array of numbers. Received: {type(values).__name__} of dtype "
+            f"{found.dtype}"
+        )
+    return found
+
+
+def _is_categorical(values):
+    return str(getattr(values, "dtype", "")) == "category"
+
+
+def check_images(images, image_shape, *, support=(-np.inf, np.inf), name="images") -> np.ndarray:
     """Checks the shape, dtype and values of images.
 
     Args:
         images: Array of shape `(count, *image_shape)`; a last axis of 1 may be missing.
         image_shape: Shape of one image.
-        bounded: Whether pixels must lie in [0, 1].
+        support: The bounds that pixels must lie in.
         name: What the images are called in messages.
+
+    Returns:
+        The images, of shape `(count, *image_shape)`, not copied if they are an array.
 
     Raises:
         ValueError: If any image is not as expected.
     """
-    shape = tuple(getattr(images, "shape", None) or np.shape(images))
+    images = array(images, name)
+    shape, image_shape = images.shape, tuple(image_shape)
     allowed = {image_shape, image_shape[:-1]} if image_shape[-1] == 1 else {image_shape}
     if shape[1:] not in allowed:
         raise ValueError(
@@ -117,35 +142,41 @@ def check_images(images, image_shape, *, bounded: bool, name: str = "images") ->
         )
     if shape[0] == 0:
         raise ValueError(f"`{name}` must hold at least one image. Received: shape {shape}")
-    dtype = keras.backend.standardize_dtype(getattr(images, "dtype", np.asarray(images).dtype))
+    _check_values(images, support, name)
+    return images.reshape(-1, *image_shape)
+
+
+def _check_values(images, support, name):
+    low, high = support
+    bounded = np.isfinite(low) or np.isfinite(high)
+    dtype = images.dtype
     if dtype == "bool":
         return
+    starts = range(0, len(images), ROWS)
     if dtype == "uint8":
-        if max(_numpy(images[i : i + ROWS]).max() for i in range(0, shape[0], ROWS)) == 1:
+        if max(images[start : start + ROWS].max() for start in starts) == 1:
             raise ValueError(
                 f"`{name}` of dtype uint8 are divided by 255; pass black and white ones as bool or "
                 "float. Received: uint8 values of 0 and 1 alone"
             )
         return
-    if "float" not in dtype:
+    if "float" not in dtype.name:
+        within = f" in [{low:g}, {high:g}]" if bounded else ""
         raise ValueError(
-            f"`{name}` must be uint8 (0 to 255) or floating point{' in [0, 1]' * bounded}; "
-            f"convert with .astype. Received: dtype {dtype} with values from {np.min(images)} to "
-            f"{np.max(images)}"
+            f"`{name}` must be uint8 (0 to 255) or floating point{within}; convert with .astype. "
+            f"Received: dtype {dtype} with values from {images.min()} to {images.max()}"
         )
-    for start in range(0, shape[0], ROWS):
-        rows = _numpy(images[start : start + ROWS])
-        low, high = rows.min(), rows.max()  # a NaN anywhere makes both NaN
-        if not (np.isfinite(low) and np.isfinite(high)):
+    for start in starts:
+        rows = images[start : start + ROWS]
+        least, most = rows.min(), rows.max()  # a NaN anywhere makes both NaN
+        among = f"images {start} to {start + len(rows) - 1}"
+        if not (np.isfinite(least) and np.isfinite(most)):
+            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity among {among}")
+        if least < low or most > high:
             raise ValueError(
-                f"`{name}` must be finite. Received: NaN or infinity among images "
-                f"{start} to {start + len(rows) - 1}"
-            )
-        if bounded and (low < 0 or high > 1):
-            raise ValueError(
-                f"`{name}` must be in [0, 1] (divide by 255, or pass uint8), as the likelihood or "
-                f"the binarisation requires. Received: values from {low:g} to {high:g} among "
-                f"images {start} to {start + len(rows) - 1}"
+                f"`{name}` must be in [{low:g}, {high:g}] (divide by 255, or pass uint8), as the "
+                "likelihood or the binarisation requires. "
+                f"Received: values from {least:g} to {most:g} among {among}"
             )
 
 
@@ -161,7 +192,7 @@ def check_labels(labels, num_classes: int, *, count: int, name: str = "labels") 
     Raises:
         ValueError: If any label is not as expected.
     """
-    labels = _numpy(labels)
+    labels = array(labels, name)
     if labels.ndim == 2 and labels.shape[1] == num_classes:
         raise ValueError(
             f"`{name}` must be integers, not one-hot vectors; take numpy.argmax({name}, axis=-1). "
@@ -186,6 +217,84 @@ def check_labels(labels, num_classes: int, *, count: int, name: str = "labels") 
     return labels.astype("int32")
 
 
+def check_vectors(vectors, size: int, *, count: int | None = None, name: str) -> np.ndarray:
+    """Checks continuous conditions and returns them as a float32 array of shape `(count, size)`.
+
+    Args:
+        vectors: Numbers of shape `(count, size)`, or `(count,)` where `size` is 1; a row with a NaN
+            is unknown.
+        size: Length of one vector.
+        count: How many there must be; any number by default.
+        name: What they are called in messages.
+
+    Raises:
+        ValueError: If any is not as expected.
+    """
+    vectors = array(vectors, name)
+    if vectors.ndim == 1 and size == 1:
+        vectors = vectors[:, None]
+    if vectors.ndim != 2 or vectors.shape[1] != size or count not in (None, len(vectors)):
+        expected = "count" if count is None else count
+        raise ValueError(
+            f"`{name}` must have the shape ({expected}, {size}). Received: {vectors.shape}"
+        )
+    vectors = vectors.astype("float32")
+    if np.isinf(vectors).any():
+        raise ValueError(f"`{name}` must be finite, or NaN where unknown. Received: infinity")
+    return vectors
+
+
+def check_weights(weights, *, count: int) -> np.ndarray:
+    """Checks `sample_weight` and returns it as a float32 array of shape `(count,)`.
+
+    Raises:
+        ValueError: If there is not one finite weight of at least 0 for each image.
+    """
+    weights = array(weights, WEIGHT)
+    if weights.ndim == 2 and weights.shape[1] == 1:
+        weights = weights[:, 0]
+    if weights.shape != (count,):
+        raise ValueError(
+            f"`{WEIGHT}` must be {count} numbers, one for each image. "
+            f"Received: shape {weights.shape}"
+        )
+    weights = weights.astype("float32")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(
+            f"`{WEIGHT}` must be finite and at least 0. "
+            f"Received: values from {weights.min():g} to {weights.max():g}"
+        )
+    return weights
+
+
+def class_weights(weights, num_classes: int) -> np.ndarray:
+    """Returns `class_weight` as a float32 array: a weight a class, and 1 for an unknown label.
+
+    Args:
+        weights: Dict of labels to weights; a label that is not there weighs 1.
+        num_classes: How many classes there are.
+
+    Raises:
+        ValueError: If it is no such dict.
+    """
+    found = np.ones(num_classes + 1, "float32")
+    labels = range(num_classes)
+    if not isinstance(weights, Mapping) or not set(weights) <= set(labels):
+        received = sorted(weights) if isinstance(weights, Mapping) else type(weights).__name__
+        raise ValueError(
+            f"`class_weight` must be a dict of labels in 0..{num_classes - 1} to weights. "
+            f"Received: {received}"
+        )
+    for label, weight in weights.items():
+        if not (np.isscalar(weight) and np.isfinite(weight) and weight >= 0):
+            raise ValueError(
+                "`class_weight` must hold finite weights of at least 0. "
+                f"Received: {weight!r} for class {label}"
+            )
+        found[label] = weight
+    return found
+
+
 def peek(data):
     """Takes a look at what is given to `fit` as `x`.
 
@@ -203,12 +312,6 @@ def peek(data):
         first = next(data, None)
         return (batch for batch in itertools.chain([first], data)), first
     is_stream = hasattr(data, "__iter__") and not hasattr(data, "shape")
-    if is_stream and not isinstance(data, (list, tuple, dict)):
+    if is_stream and not isinstance(data, (list, tuple, Mapping)):
         return data, next(iter(data), None)
     return data, None
-
-
-def _numpy(array) -> np.ndarray:
-    if isinstance(array, (list, tuple)):
-        return np.asarray(array)
-    return keras.ops.convert_to_numpy(array)

@@ -24,7 +24,9 @@ def metrics_state(state):
 
 
 def replicas(model: keras.Model) -> int:
-    """How many replicas TensorFlow's distribution strategy keeps in step."""
+    """How many replicas TensorFlow's distribution strategy keeps in step, which add up losses."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
     return model.distribute_strategy.num_replicas_in_sync
 
 
@@ -120,7 +122,7 @@ def _state_of_jax(model):
 
 
 def _strategy(model):
-    return keras.backend.backend() != "tensorflow" or replicas(model) >= 1
+    return replicas(model) >= 1
 
 
 ASSUMPTIONS = {

@@ -57,6 +57,26 @@ class Likelihood(keras.layers.Layer, abc.ABC):
         """Shape, without the batch, of what the decoder returns for x of shape `x_shape`."""
         return tuple(x_shape)
 
+    def build_for(self, x_shape, received):
+        """Makes the weights, after a look at what the decoder returns.
+
+        Args:
+            x_shape: Shape of x, with the batch.
+            received: Shape of what the decoder returns, with the batch.
+
+        Raises:
+            ValueError: If that is not the `parameter_shape`.
+        """
+        expected, received = self.parameter_shape(tuple(x_shape[1:])), tuple(received)
+        if received[1:] != tuple(expected):
+            raise ValueError(
+                f"The decoder must return parameters of shape {tuple(expected)}, as "
+                f"{type(self).__name__} asks for x of shape {tuple(x_shape[1:])}. "
+                f"Received: {received[1:]}"
+            )
+        if not self.built:
+            self.build(received)
+
     @abc.abstractmethod
     def log_prob(self, x, parameters):
         """Log-probability or log-density of each example, summed over its entries.

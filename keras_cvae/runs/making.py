@@ -15,6 +15,7 @@ import keras
 from keras_cvae import callbacks as our_callbacks
 from keras_cvae import models, plots
 from keras_cvae.checks import require
+from keras_cvae.conditions import Classes, Condition
 from keras_cvae.data import datasets
 from keras_cvae.runs import pictures
 from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run, model_inputs
@@ -26,7 +27,7 @@ def train(
     *,
     force: bool = False,
     image_size: int | tuple[int, int] | None = None,
-    conditional: bool = True,
+    condition: Callable[[int], Condition] | None = Classes,
     learning_rate: float = 1e-3,
     epochs: int = 100,
     batch_size: int = 64,
@@ -42,7 +43,9 @@ def train(
         out: The folder; by default `runs/` and the name of the data.
         force: Whether a run that is there already is replaced.
         image_size: What to resize every image to, as `datasets.load` takes it.
-        conditional: Whether the labels are the condition.
+        condition: Function of the number of classes to the condition, such as
+            `conditions.Classes` or `functools.partial(conditions.Inferred, weight=10.0)`; None for
+            a plain VAE.
         learning_rate: Of the optimizer, Adam.
         epochs: Passes over the training images.
         batch_size: Images in a training step.
@@ -75,7 +78,8 @@ def train(
     names, image_shape = dataset.class_names, dataset.x_train.shape[1:]
     plots.sheet(pictures.drawable(dataset.x_test[:1]))  # refuses what cannot be drawn
     keras.utils.set_random_seed(seed)
-    model = models.build_cvae(image_shape, len(names) if conditional else None, **options)
+    condition = condition and condition(len(names))
+    model = models.build_cvae(image_shape, condition, **options)
     model.compile(optimizer=keras.optimizers.Adam(learning_rate))
 
     fit_options = dict(epochs=epochs, batch_size=batch_size)
@@ -84,7 +88,7 @@ def train(
         "data": {"name": name, "digest": datasets.digest(dataset), "image_size": image_size},
         "image_shape": image_shape,
         "class_names": names,
-        "model": {"conditional": conditional, **options},
+        "model": {"condition": condition, **options},
         "training": {"learning_rate": learning_rate, "seed": seed, **fit_options},
         "backend": keras.backend.backend(),
         "versions": _versions(),
@@ -148,9 +152,15 @@ def _clear(folder):
 
 
 def _as_json(content):
-    """Returns what a person may want to read; objects as Keras serializes them."""
-    default = keras.saving.serialize_keras_object
-    return json.dumps(content, indent=2, default=default) + "\n"
+    """Returns what a person may want to read."""
+    return json.dumps(content, indent=2, default=_described) + "\n"
+
+
+def _described(part):
+    """A part of a model: its class and its settings."""
+    settings = part.get_config() if hasattr(part, "get_config") else vars(part)
+    settings = {k: v for k, v in settings.items() if k not in ("trainable", "dtype", "name")}
+    return {"class": type(part).__name__, **settings}
 
 
 def _versions():

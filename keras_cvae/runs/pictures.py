@@ -114,6 +114,7 @@ def write_diagrams(run: Run) -> None:
     style = dict(show_shapes=True, show_layer_names=True, dpi=100, splines="polyline")
     parts = run.model.encoder, run.model.decoder, run.model
     for name, part in zip(DIAGRAMS, parts, strict=True):
+        style["expand_nested"] = part is not run.model
         keras.utils.plot_model(part, run.folder / name, **style)
 
 

@@ -14,7 +14,6 @@ from keras_cvae.checks import explain, require
 from keras_cvae.data import datasets
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
-TERMS = ("reconstruction", "kl")  # of minus the ELBO
 
 
 class Run:
@@ -79,7 +78,7 @@ class Run:
         x = model_inputs(self.model, x, y)
         batch_size = inference.BATCH_SIZE
         terms = self.model.evaluate(x, batch_size=batch_size, verbose=0, return_dict=True)
-        terms = {name: terms[name] for name in TERMS}
+        terms = {name: terms[name] for name in self.model.elbo_terms}
         unit = "nats per image, from one draw of z for each test image"
         return {"elbo": -sum(terms.values()), **terms, "images": len(y), "unit": unit}
 

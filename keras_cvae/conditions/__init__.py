@@ -1,0 +1,39 @@
+"""The condition y: what is known of an example, and what stands for it where it is not known.
+
+A condition is a Keras layer. It makes its named inputs, turns their values into one vector y of
+shape `(batch, width)`, and checks what a user gives for them. The vector is computed once, in the
+outer graph, and handed to encoder, decoder, prior and classifier alike. What is unknown is all
+zeros there.
+"""
+
+from __future__ import annotations
+
+from keras_cvae.conditions.attributes import Attributes
+from keras_cvae.conditions.base import Condition, Embedded
+from keras_cvae.conditions.classes import UNKNOWN, Classes
+from keras_cvae.conditions.inferred import Inferred
+from keras_cvae.conditions.vector import Vector
+
+__all__ = ["UNKNOWN", "Attributes", "Classes", "Condition", "Embedded", "Inferred", "Vector", "get"]
+
+
+def get(identifier) -> Condition | Embedded | None:
+    """Returns the condition that `identifier` stands for.
+
+    Args:
+        identifier: A number of classes, a condition, or None for no condition.
+
+    Returns:
+        A condition of its own for each model, a copy where one is given: in a diagram, a layer that
+        two models share has no shape.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, Embedded):
+        return identifier
+    if isinstance(identifier, Condition):
+        return identifier.copy()
+    return Classes(identifier, name="condition")

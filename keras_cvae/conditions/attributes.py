@@ -1,0 +1,145 @@
+"""Several conditions at once, each a named input that may be unknown."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae.conditions.base import Condition
+from keras_cvae.conditions.classes import Classes
+
+RESERVED = ("image", "z", "sample_weight")
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class Attributes(Condition):
+    """Named attributes, categorical and continuous together; y is their vectors end to end.
+
+    Args:
+        **attributes: By name, a number of classes or a condition (`Classes`, `Vector`). The names
+            are those of the model's inputs.
+
+    Call arguments:
+        inputs: Dict by name of tensors, as each attribute takes them.
+        training: Whether attributes with `dropout` are hidden.
+
+    Returns:
+        Tensor of shape `(batch, width)`, attribute after attribute.
+
+    Raises:
+        ValueError: If there is none, one is no condition, or a name cannot be an input's.
+
+    Example:
+    ```python
+    condition = conditions.Attributes(digit=10, slant=conditions.Vector(1))
+    cvae = keras_cvae.build_cvae((28, 28, 1), condition)
+    cvae.fit({"image": x_train, "digit": y_train, "slant": slants})
+    cvae.generate({"digit": 8, "slant": np.linspace(-0.5, 0.5, 9)})
+    ```
+    """
+
+    def __init__(self, **attributes):
+        options = {key: attributes.pop(key) for key in ("trainable", "dtype") if key in attributes}
+        if isinstance(attributes.get("name"), str):  # the layer's own
+            options["name"] = attributes.pop("name")
+        super().__init__(**options)
+        refused = [name for name in attributes if name in (*RESERVED, "name")]
+        if not attributes or refused:
+            raise ValueError(
+                "`Attributes` must be given attributes by name, such as `Attributes(digit=10, "
+                f"slant=Vector(1))`; none may be called {', '.join((*RESERVED, 'name'))}. "
+                f"Received: {sorted(attributes)}"
+            )
+        self.attributes = {}
+        for name, attribute in attributes.items():
+            if not isinstance(attribute, Condition):
+                attribute = Classes(attribute)
+            elif len(attribute.inputs()) != 1 or attribute.infers:
+                raise ValueError(
+                    f"`{name}` must be a condition of one value, which is given. "
+                    f"Received: {type(attribute).__name__}"
+                )
+            self.attributes[name] = attribute
+        self.width = sum(attribute.width for attribute in self.attributes.values())
+
+    def build(self, input_shape):
+        for name, attribute in self.attributes.items():
+            attribute.build(input_shape[name])
+        self.built = True
+
+    def inputs(self):
+        found = {}
+        for name, attribute in self.attributes.items():
+            (tensor,) = attribute.inputs().values()
+            found[name] = keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+        return found
+
+    def call(self, inputs, training=False):
+        vectors = [
+            attribute(inputs[name], training=training)
+            for name, attribute in self.attributes.items()
+        ]
+        return ops.concatenate(vectors, axis=-1)
+
+    def compute_output_spec(self, inputs, training=False):
+        batch = next(iter(inputs.values())).shape[0]
+        return keras.KerasTensor((batch, self.width), dtype=self.compute_dtype)
+
+    def check(self, values, count, name="labels"):
+        values = {} if values is None else values
+        if not isinstance(values, dict) or not set(values) <= set(self.attributes):
+            received = sorted(values) if isinstance(values, dict) else type(values).__name__
+            raise ValueError(
+                f"`{name}` must be a dict of {', '.join(self.attributes)}; those left out are "
+                f"unknown. Received: {received}"
+            )
+        found = {}
+        for key, attribute in self.attributes.items():
+            (found[key],) = attribute.check(values.get(key), count, f"{name}[{key!r}]").values()
+        return found
+
+    def check_by_name(self, values, count):
+        return self.check(values, count)
+
+    def adapt(self, values: dict) -> None:
+        """Lets every `Vector` learn its mean and variance.
+
+        Args:
+            values: Dict by name of training values.
+
+        Raises:
+            ValueError: If they are not what the attributes take.
+        """
+        for name, attribute in self.attributes.items():
+            if name in values and hasattr(attribute, "adapt"):
+                attribute.adapt(values[name])
+
+    def adapt_once(self, values):
+        for name, attribute in self.attributes.items():
+            attribute.adapt_once({own: values[name] for own in attribute.inputs()})
+
+    def check_adapted(self):
+        for attribute in self.attributes.values():
+            attribute.check_adapted()
+
+    def is_untrained(self, values):
+        return any(
+            attribute.is_untrained({name: values[name]})
+            for name, attribute in self.attributes.items()
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        own = {key: config[key] for key in ("name", "trainable", "dtype")}
+        serialize = keras.saving.serialize_keras_object
+        return {**own, **{name: serialize(part) for name, part in self.attributes.items()}}
+
+    @classmethod
+    def from_config(cls, config):
+        own = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
+        parts = {
+            key: keras.saving.deserialize_keras_object(value)
+            for key, value in config.items()
+            if key not in own
+        }
+        return cls(**own, **parts)

@@ -1,0 +1,167 @@
+"""What every condition has: named inputs, a vector y, unknown values, checks."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import checks, noise
+
+
+class Condition(keras.layers.Layer):
+    """Turns what is given of an example into a vector y.
+
+    A subclass sets `width`, and defines `inputs`, `call` and `check`.
+
+    Args:
+        dropout: The probability that a value is hidden in training, in [0, 1], so that the model
+            learns to do without it.
+        seed: Optional integer seed of what is hidden.
+
+    Attributes:
+        width: Length of y.
+        seen_unknown: Weight: whether training ever showed an unknown value. Until then, what the
+            model makes of one is arbitrary.
+
+    Raises:
+        ValueError: If `dropout` is outside [0, 1].
+    """
+
+    width: int
+    encoder = True  # whether the encoder is given y too
+    infers = False  # whether y is inferred from the image, where there is one
+
+    def __init__(self, dropout: float = 0.0, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.dropout = checks.number("dropout", dropout, least=0, most=1)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seen_unknown = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, dtype="float32", name="seen_unknown"
+        )
+
+    def build(self, input_shape):
+        self.built = True
+
+    def inputs(self) -> dict[str, keras.KerasTensor]:
+        """New symbolic inputs, by name."""
+        raise NotImplementedError
+
+    def check(self, values, count: int, name: str = "labels") -> dict[str, np.ndarray]:
+        """Checks what a user gives.
+
+        Args:
+            values: An array of `count` values, one value for all, or None where all are unknown;
+                for several inputs a dict of these.
+            count: How many examples there are.
+            name: What the values are called in messages.
+
+        Returns:
+            An array of `count` values for each input, by its name.
+
+        Raises:
+            ValueError: If they are not what the model takes.
+        """
+        raise NotImplementedError
+
+    def check_by_name(self, values: dict, count: int) -> dict[str, np.ndarray]:
+        """As `check`, of values by the names of the inputs."""
+        (value,) = values.values()
+        return self.check(value, count)
+
+    def complete(self, values: dict[str, np.ndarray], infer) -> dict[str, np.ndarray]:
+        """Fills in what is unknown, where it can be inferred.
+
+        Args:
+            values: Checked values.
+            infer: Function of rows (an array of booleans) to what the classifier says of them.
+        """
+        return values
+
+    def adapt_once(self, values: dict[str, np.ndarray]) -> None:
+        """Learns from checked training values what the condition has to know, once."""
+
+    def check_adapted(self) -> None:
+        """Raises a `ValueError` if `adapt` is still to be called."""
+
+    def is_unknown(self, values):
+        """Which values are unknown: a tensor or array of booleans of shape `(batch,)`."""
+        raise NotImplementedError
+
+    def is_untrained(self, values: dict[str, np.ndarray]) -> bool:
+        """Whether an unknown value is among the checked ones, and training never showed one."""
+        (values,) = values.values()
+        seen = float(ops.convert_to_numpy(self.seen_unknown))
+        return bool(np.any(self.is_unknown(values))) and not seen
+
+    def class_weights(self, weights) -> np.ndarray:
+        """The weight of each class, and behind them that of an unknown one, 1.
+
+        Raises:
+            ValueError: If there are no classes.
+        """
+        raise ValueError(
+            "`class_weight` needs a condition of classes; give a `sample_weight`. "
+            f"Received: class_weight={weights!r} for a {type(self).__name__}"
+        )
+
+    def wire(self, pixels, network):
+        """Wires the condition into a graph.
+
+        Args:
+            pixels: Symbolic tensor of the images.
+            network: The `networks.Network` of the model.
+
+        Returns:
+            `(inputs, encoder_y, y)`: the list of symbolic inputs, y as the encoder is given it
+            (or None), and y as decoder and prior are.
+        """
+        inputs = self.inputs()
+        y = self(inputs if len(inputs) > 1 else next(iter(inputs.values())))
+        return list(inputs.values()), y, y
+
+    def given(self, inputs):
+        """The vector y of values that are given, in a graph that was wired before.
+
+        Args:
+            inputs: The inputs that `wire` made.
+        """
+        return self.output
+
+    def copy(self) -> Condition:
+        """A condition like this one, weights included, that belongs to no graph yet."""
+        twin = type(self).from_config({**self.get_config(), "name": "condition"})
+        twin.set_weights(self.get_weights())
+        return twin
+
+    def hide(self, values, unknown, training):
+        """Replaces values by `unknown`: at random, in training. Notes that one was seen."""
+        if not training:
+            return values
+        if self.dropout > 0:
+            rows = (-1,) + (1,) * (len(values.shape) - 1)
+            drawn = noise.uniform(ops.shape(values)[:1], self.seed_generator) < self.dropout
+            values = ops.where(ops.reshape(drawn, rows), ops.cast(unknown, values.dtype), values)
+        seen = ops.cast(ops.any(self.is_unknown(values)), "float32")
+        self.seen_unknown.assign(ops.maximum(self.seen_unknown, seen))
+        return values
+
+    def get_config(self):
+        return {**super().get_config(), "dropout": self.dropout, "seed": self.seed}
+
+
+class Embedded:
+    """A vector y that was computed before: what networks inside the graph are given.
+
+    Args:
+        width: Length of y.
+    """
+
+    def __init__(self, width: int):
+        self.width = width
+
+    def wire(self, pixels=None, network=None):
+        """As `Condition.wire`: the one input is y itself."""
+        y = keras.Input((self.width,), name="y")
+        return [y], y, y

@@ -1,0 +1,76 @@
+"""Class labels: a label is an integer; -1 means unknown and becomes the all-zero one-hot vector."""
+
+from __future__ import annotations
+
+import operator
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae.conditions.base import Condition
+from keras_cvae.data import inputs
+
+UNKNOWN = -1
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class Classes(Condition):
+    """One-hot encoding of class labels.
+
+    Args:
+        num_classes: How many classes there are, at least 2.
+        dropout: How often training hides a label, in [0, 1]; 0.1 makes `generate(None)` draw from
+            the whole data set.
+        seed: Optional integer seed of what is hidden.
+
+    Call arguments:
+        inputs: Integer labels of shape `(batch,)`, in -1..num_classes-1.
+        training: Whether to hide labels.
+
+    Returns:
+        Tensor of shape `(batch, num_classes)`; the row of an unknown label (-1) is all zeros.
+
+    Raises:
+        ValueError: If `num_classes` is not an integer of at least 2, or `dropout` outside [0, 1].
+    """
+
+    def __init__(self, num_classes: int, dropout: float = 0.0, seed: int | None = None, **kwargs):
+        super().__init__(dropout, seed, **kwargs)
+        self.num_classes = self.width = number_of_classes(num_classes)
+
+    def inputs(self):
+        return {"label": keras.Input((), dtype="int32", name="label")}
+
+    def call(self, inputs, training=False):
+        labels = self.hide(inputs, UNKNOWN, training)
+        return ops.one_hot(labels, self.num_classes, dtype=self.compute_dtype)
+
+    def compute_output_spec(self, inputs, training=False):
+        return keras.KerasTensor((*inputs.shape, self.num_classes), dtype=self.compute_dtype)
+
+    def is_unknown(self, values):
+        return values == UNKNOWN
+
+    def check(self, values, count, name="labels"):
+        if values is None or np.ndim(values) == 0:
+            values = np.full(count, UNKNOWN if values is None else values)
+        return {"label": inputs.check_labels(values, self.num_classes, count=count, name=name)}
+
+    def class_weights(self, weights):
+        return inputs.class_weights(weights, self.num_classes)
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes}
+
+
+def number_of_classes(value) -> int:
+    """Returns a number of classes, or explains that `condition` must be one."""
+    is_integer = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not is_integer or value < 2:
+        raise ValueError(
+            "`condition` must be a number of classes of at least 2, an object of "
+            "`keras_cvae.conditions`, or None for a plain VAE. "
+            f"Received: {value!r}"
+        )
+    return operator.index(value)

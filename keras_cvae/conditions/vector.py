@@ -1,0 +1,145 @@
+"""Continuous conditions: vectors, standardised inside the model."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import checks
+from keras_cvae.conditions.base import Condition
+from keras_cvae.data import inputs
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class Vector(Condition):
+    r"""A continuous condition, standardised by the mean and variance of its training values.
+
+    y = [(v - mean) / sqrt(variance), 1]; a vector with a NaN in it is unknown, and y all zeros: the
+    last entry tells a mean value from an unknown one.
+
+    Args:
+        size: Length of the vector v.
+        dropout: How often training hides a vector, in [0, 1].
+        mean: What standardises it, where that is known beforehand: a number or `size` of them.
+        variance: The same; given with `mean` alone.
+        seed: Optional integer seed of what is hidden.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, size)`.
+        training: Whether to hide vectors.
+
+    Returns:
+        Tensor of shape `(batch, size + 1)`.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+
+    Example:
+    ```python
+    slant = conditions.Vector(1)
+    slant.adapt(slants)      # else the first `fit` of arrays does it
+    ```
+    """
+
+    def __init__(
+        self,
+        size: int,
+        dropout: float = 0.0,
+        mean=None,
+        variance=None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(dropout, seed, **kwargs)
+        self.size = checks.integer("size", size, least=1)
+        self.width = self.size + 1
+        if (mean is None) != (variance is None):
+            raise ValueError(
+                "`mean` and `variance` must be given together. "
+                f"Received: mean={mean!r}, variance={variance!r}"
+            )
+        options = {"shape": (self.size,), "trainable": False, "dtype": "float32"}
+        self.mean = self.add_weight(initializer="zeros", name="mean", **options)
+        self.variance = self.add_weight(initializer="ones", name="variance", **options)
+        self.adapted = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, dtype="float32", name="adapted"
+        )
+        if mean is not None:
+            self._standardize(mean, variance)
+
+    def _standardize(self, mean, variance):
+        shape = (self.size,)
+        mean = np.broadcast_to(np.asarray(mean, "float32"), shape)
+        variance = np.broadcast_to(np.asarray(variance, "float32"), shape)
+        if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
+            raise ValueError(
+                "`mean` must be finite and `variance` finite and at least 0. "
+                f"Received: mean={mean}, variance={variance}"
+            )
+        self.mean.assign(mean)
+        self.variance.assign(np.where(variance > 0, variance, 1.0))  # a constant stays at 0
+        self.adapted.assign(1.0)
+
+    def adapt(self, values) -> None:
+        """Learns the mean and the variance of training values, unknown ones left out.
+
+        Args:
+            values: Array of shape `(count, size)`, or `(count,)` where `size` is 1.
+
+        Raises:
+            ValueError: If the shape is another, or all values are unknown.
+        """
+        values = inputs.check_vectors(values, self.size, name="values")
+        known = values[~self.is_unknown(values)].astype("float64")
+        if not len(known):
+            raise ValueError("`values` must hold a vector that is known. Received: NaN in all")
+        self._standardize(known.mean(0), known.var(0))
+
+    def adapt_once(self, values):
+        if not self._is_adapted():
+            self.adapt(values["vector"])
+
+    def check_adapted(self):
+        if not self._is_adapted():
+            raise ValueError(
+                "`adapt` must be called before training on a stream, with the values that are to "
+                "be standardised, or the condition be built as `Vector(size, mean=0.0, "
+                "variance=1.0)`. Received: a `Vector` that was not adapted"
+            )
+
+    def _is_adapted(self):
+        return bool(ops.convert_to_numpy(self.adapted))
+
+    def inputs(self):
+        return {"vector": keras.Input((self.size,), name="vector")}
+
+    def call(self, inputs, training=False):
+        values = self.hide(ops.cast(inputs, "float32"), math.nan, training)
+        known = ops.logical_not(self.is_unknown(values))[:, None]
+        mean, variance = map(ops.convert_to_tensor, (self.mean, self.variance))
+        scaled = ops.where(known, (values - mean) * ops.rsqrt(variance), 0.0)
+        y = ops.concatenate([scaled, ops.cast(known, "float32")], axis=-1)
+        return ops.cast(y, self.compute_dtype)
+
+    def compute_output_spec(self, inputs, training=False):
+        return keras.KerasTensor((inputs.shape[0], self.width), dtype=self.compute_dtype)
+
+    def is_unknown(self, values):
+        library = np if isinstance(values, np.ndarray) else ops
+        return library.any(library.isnan(values), axis=-1)
+
+    def check(self, values, count, name="labels"):
+        values = np.nan if values is None else values
+        if np.ndim(values) < (1 if self.size == 1 else 2):  # one for all
+            values = np.broadcast_to(values, (count, self.size))
+        return {"vector": inputs.check_vectors(values, self.size, count=count, name=name)}
+
+    def get_config(self):
+        config = {"size": self.size}
+        if self._is_adapted():
+            mean, variance = (ops.convert_to_numpy(w).tolist() for w in (self.mean, self.variance))
+            config |= {"mean": mean, "variance": variance}
+        return {**super().get_config(), **config}

@@ -1,0 +1,252 @@
+"""The one graph of a model: how the parts are wired, and how other models are cut from it.
+
+    image -> [pixels] -> [binarize] -> encoder -> latents -> decoder -> reconstruction
+    label -> condition -> y, which encoder, prior and decoder are given
+
+What lies between encoder and reconstruction is the objective's; the chain of latents is the same
+for all: each group's z is drawn given y and the groups before it, and only the way of drawing
+differs: from the posterior for training and for the K-sample bound, its mean for embedding, from
+the prior for generation. Parts are found again by their names, which a saved model keeps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+
+import keras
+
+from keras_cvae import importance, layers, networks
+
+
+@dataclasses.dataclass
+class Group:
+    """A group of latents: each depends on those before it.
+
+    Attributes:
+        index: Its number, from 0.
+        size: How many latents it has.
+        prior: The `priors.Prior` of the group, given y and the groups before it.
+        posterior: Model `[features, above]` to `[z_mean, z_log_var]`; None for the first group,
+            whose posterior is the encoder's.
+    """
+
+    index: int
+    size: int
+    prior: keras.layers.Layer
+    posterior: keras.Model | None = None
+
+    def called(self, name: str) -> str:
+        """What a layer of the group is called: `kl`, or `kl_2`."""
+        return importance.group_name(name, self.index)
+
+
+@dataclasses.dataclass
+class Parts:
+    """The parts that a graph is wired of.
+
+    Attributes:
+        encoder: Model `[pixels, y]` to z_mean and z_log_var of the first group, and features where
+            there are more groups.
+        groups: The groups of latents.
+        decoder: Model `[z, y]` to the likelihood's parameters.
+        likelihood: The `likelihoods.Likelihood`.
+        condition: The `conditions.Condition`, or None.
+        classifier: Model `pixels` to logits, where labels are inferred, or None.
+        binarize: The layer that makes pixels black or white, or None.
+    """
+
+    encoder: keras.Model
+    groups: list[Group]
+    decoder: keras.Model
+    likelihood: keras.layers.Layer
+    condition: keras.layers.Layer | None = None
+    classifier: keras.Model | None = None
+    binarize: keras.layers.Layer | None = None
+
+    @property
+    def latent_dim(self) -> int:
+        """Size of z, all groups together."""
+        return sum(group.size for group in self.groups)
+
+
+def wire(
+    input_shape, condition, latent_dim, network, likelihood, prior, objective, binarize
+) -> tuple[list, keras.KerasTensor]:
+    """Wires a model.
+
+    Args:
+        input_shape: Shape of one image or vector.
+        condition: A `conditions.Condition` that belongs to no graph yet, or None.
+        latent_dim: Size of z, all groups together.
+        network: A `networks.Network`.
+        likelihood: A `likelihoods.Likelihood`.
+        prior: The `priors.Prior` of the first group.
+        objective: An `objectives.Objective`.
+        binarize: A `layers.Binarize`, or None.
+
+    Returns:
+        `(inputs, output)`: symbolic inputs, the image first, and the symbolic reconstruction.
+    """
+    image = pixels = keras.Input(input_shape, name="image")
+    if likelihood.support == (0.0, 1.0) or binarize is not None:
+        pixels = layers.UnitInterval(name="pixels")(pixels)
+    if binarize is not None:
+        pixels = binarize(pixels)
+    inputs, encoder_y, y = condition.wire(pixels, network) if condition else ([], None, None)
+    encoder = network.encoder(input_shape, networks.given(encoder_y), latent_dim)
+    shape = likelihood.parameter_shape(input_shape)
+    decoder = network.decoder(shape, networks.given(y), latent_dim)
+    encoded = encoder(join_inputs(pixels, encoder_y))
+
+    groups = [Group(0, encoded[0].shape[-1], prior)]
+    above = (0 if y is None else y.shape[-1]) + groups[0].size
+    for index, size in enumerate(network.group_sizes(latent_dim)[1:], start=1):
+        features_shape = tuple(encoded[-1].shape[1:])
+        posterior = network.lower_posterior(index, features_shape, above, size)
+        groups.append(Group(index, size, network.lower_prior(), posterior))
+        above += size
+    parts = Parts(encoder, groups, decoder, likelihood, condition)
+    return [image, *inputs], objective.wire(pixels, encoded, y, parts)
+
+
+def latents(encoded, y, groups, draw: Callable) -> keras.KerasTensor:
+    """Wires the chain of latents.
+
+    Args:
+        encoded: `[z_mean, z_log_var]` of the first group, and features where there are more.
+        y: The condition, or None.
+        groups: The `Group`s.
+        draw: Function of a group, its z_mean, its z_log_var and what it depends on, of shape
+            `(rows, width)` or None, to the group's z.
+
+    Returns:
+        All groups' z, end to end: of shape `(rows, latent_dim)`.
+    """
+    mean, log_var, *features = encoded
+    above = [] if y is None else [y]
+    found = []
+    for group in groups:
+        context = end_to_end(above) if above else None
+        if group.posterior is not None:
+            mean, log_var = group.posterior([*features, context])
+        found.append(draw(group, mean, log_var, context))
+        above.append(found[-1])
+    return end_to_end(found)
+
+
+def end_to_end(tensors) -> keras.KerasTensor:
+    """Concatenates vectors; of one it is that one."""
+    return tensors[0] if len(tensors) == 1 else keras.layers.Concatenate()(tensors)
+
+
+def join_inputs(first, y):
+    """What a model of one or two inputs is called with."""
+    return first if y is None else [first, y]
+
+
+# Models cut from a graph
+
+
+def read(model) -> Parts:
+    """Finds the parts of a model again."""
+    here = {layer.name: layer for layer in model.layers}
+    encoder, groups = here["encoder"], []
+    while (name := importance.group_name("kl", len(groups))) in here:
+        index = len(groups)
+        posterior = here.get(importance.group_name("posterior", index)) if index else None
+        size = (posterior or encoder).outputs[0].shape[-1]
+        groups.append(Group(index, size, here[name].prior, posterior))
+    optional = (here.get(name) for name in ("condition", "classifier", "binarize"))
+    return Parts(encoder, groups, here["decoder"], here["reconstruction"].likelihood, *optional)
+
+
+def pixels(model, deterministic: bool = True):
+    """The symbolic pixels that a model's encoder is given.
+
+    Args:
+        model: A `CVAE`.
+        deterministic: Whether to take grey pixels as they are where binarisation is random.
+    """
+    tensor = model.inputs[0]
+    for layer in model.layers:
+        is_binarize = layer.name == "binarize"
+        if layer.name == "pixels" or (is_binarize and not (deterministic and layer.is_random)):
+            tensor = layer.output
+    return tensor
+
+
+def condition_of(model, parts: Parts, to_encode: bool = False):
+    """The inputs that tell a cut model its condition, and y.
+
+    Args:
+        model: A `CVAE`.
+        parts: Its parts.
+        to_encode: Whether the image is at hand, from which y may be inferred.
+
+    Returns:
+        `(inputs, y)`: a list of symbolic inputs and a symbolic tensor, or `([], None)`.
+    """
+    condition, inputs = parts.condition, list(model.inputs[1:])
+    if condition is None:
+        return [], None
+    if to_encode and condition.infers:
+        return [], condition.most_probable(parts.classifier(pixels(model)))
+    return inputs, condition.given(inputs)
+
+
+def cut_encoder(model) -> keras.Model:
+    """Model `[image, label]` (or `image`) to `[z_mean, z_log_var]` of all latents."""
+    parts = read(model)
+    inputs, y = condition_of(model, parts, to_encode=True)
+    to_encoder = y is not None and parts.condition.encoder
+    encoded = parts.encoder(join_inputs(pixels(model), y if to_encoder else None))
+    means, log_vars = [], []
+
+    def at_the_mean(group, mean, log_var, context):
+        means.append(mean)
+        log_vars.append(log_var)
+        return mean
+
+    latents(encoded, y, parts.groups, at_the_mean)
+    outputs = [end_to_end(means), end_to_end(log_vars)]
+    return _model("encoder", [model.inputs[0], *inputs], outputs, networks.ImageModel)
+
+
+def cut_decoder(model, output: Callable = lambda parameters: parameters) -> keras.Model:
+    """Model `[z, label]` (or `z`) to a function of the likelihood's parameters, or to these."""
+    parts = read(model)
+    inputs, y = condition_of(model, parts)
+    z = keras.Input((parts.latent_dim,), name="z")
+    parameters = parts.decoder(join_inputs(z, y))
+    return _model("decoder", [z, *inputs], output(parameters))
+
+
+def cut_generator(model) -> keras.Model:
+    """Model `[noise, label]` (or `noise`) to the mean image, the noise being of N(0, I)."""
+    parts = read(model)
+    inputs, y = condition_of(model, parts)
+    noise = keras.Input((parts.latent_dim,), name="z")
+    ends = list(itertools.accumulate(group.size for group in parts.groups))
+    each = keras.ops.split(noise, ends[:-1], axis=-1) if len(ends) > 1 else [noise]
+
+    def from_the_prior(group, mean, log_var, context):
+        return group.prior.transport(each[group.index], context)
+
+    groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]
+    z = latents((None, None), y, groups, from_the_prior)
+    mean = parts.likelihood.mean(parts.decoder(join_inputs(z, y)))
+    return _model("generator", [noise, *inputs], mean)
+
+
+def cut_classifier(model) -> keras.Model:
+    """Model `image` to the probabilities q(y | x) of each class, where labels are inferred."""
+    probabilities = keras.ops.softmax(read(model).classifier(pixels(model)))
+    return _model("classifier", model.inputs[:1], probabilities, networks.ImageModel)
+
+
+def _model(name, inputs, outputs, kind=keras.Model):
+    model = kind(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
+    model(model.input)  # Keras exports no model that was never called
+    return model

@@ -1,0 +1,66 @@
+"""The networks of encoder and decoder: dense, convolutional, hierarchical, and one's own.
+
+A network is an object with three methods that build Keras models: `encoder`, `decoder` and
+`classifier`. It needs two functions for that: from the image and y to features, and from z and y to
+the likelihood's parameters.
+"""
+
+from __future__ import annotations
+
+import keras
+
+from keras_cvae.checks import look_up
+from keras_cvae.networks.base import ImageModel, Network, given, to_unit_interval
+from keras_cvae.networks.conv import (
+    Conv,
+    LabelConv2D,
+    LabelPlanes,
+    build_conv_decoder,
+    build_conv_encoder,
+)
+from keras_cvae.networks.dense import Dense, build_dense_decoder, build_dense_encoder
+from keras_cvae.networks.hierarchical import Hierarchical
+from keras_cvae.networks.own import Own
+
+__all__ = [
+    "NAMES",
+    "Conv",
+    "Dense",
+    "Hierarchical",
+    "ImageModel",
+    "LabelConv2D",
+    "LabelPlanes",
+    "Network",
+    "Own",
+    "build_conv_decoder",
+    "build_conv_encoder",
+    "build_dense_decoder",
+    "build_dense_encoder",
+    "get",
+    "given",
+    "to_unit_interval",
+]
+
+NAMES = {"dense": Dense, "conv": Conv, "hierarchical": Hierarchical}
+
+
+def get(identifier) -> Network:
+    """Returns the network that `identifier` stands for.
+
+    Args:
+        identifier: One of `NAMES`, a `Network`, or a pair `(encoder_body, decoder_body)` of Keras
+            models, which is `Own(encoder_body, decoder_body)`.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if isinstance(identifier, Network):
+        return identifier
+    if isinstance(identifier, (list, tuple)) and len(identifier) == 2:
+        return Own(*identifier)
+    if isinstance(identifier, keras.layers.Layer):
+        raise ValueError(
+            "`network` must be a pair (encoder_body, decoder_body) of Keras models. "
+            f"Received: one {type(identifier).__name__}"
+        )
+    return look_up("network", identifier, NAMES)()

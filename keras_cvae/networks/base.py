@@ -1,0 +1,199 @@
+"""What every network has: named inputs, the joining of y, the heads of the posterior."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae import conditions
+
+
+class Network:
+    """Builds encoder q(z | x, y), decoder p(x | z, y) and classifier q(y | x) as Keras models.
+
+    A subclass defines `features` and `parameters`, functions of symbolic tensors; the rest follows.
+    """
+
+    def features(self, image, y):
+        """Features of an image and its condition.
+
+        Args:
+            image: Symbolic tensor of shape `(batch, *input_shape)`.
+            y: Symbolic tensor of shape `(batch, width)`, or None.
+
+        Returns:
+            A tensor of any shape, or a list of z_mean and z_log_var themselves.
+        """
+        raise NotImplementedError
+
+    def parameters(self, z, y, shape):
+        """The likelihood's parameters of latents and their condition, in float32.
+
+        Args:
+            z: Symbolic tensor of shape `(batch, latent_dim)`.
+            y: Symbolic tensor of shape `(batch, width)`, or None.
+            shape: The shape of the parameters, without the batch.
+
+        Returns:
+            A tensor of shape `(batch, *shape)`.
+        """
+        raise NotImplementedError
+
+    def classifier_features(self, image):
+        """Features of an image for the classifier: those of an encoder without a condition."""
+        return self.features(image, None)
+
+    def group_sizes(self, latent_dim: int) -> tuple[int, ...]:
+        """Sizes of the groups of latents, of which each depends on those before it."""
+        return (latent_dim,)
+
+    def encoder(self, input_shape, condition, latent_dim: int) -> keras.Model:
+        """Builds the encoder.
+
+        Args:
+            input_shape: Shape of one image or vector, without the batch.
+            condition: A number of classes, a condition, or None.
+            latent_dim: Size of z.
+
+        Returns:
+            A model `[image, y]` (or `image`) to `[z_mean, z_log_var]`, each `(batch, latent_dim)`.
+
+        Raises:
+            ValueError: If the network does not fit the shapes.
+        """
+        image = keras.Input(tuple(input_shape), name="image")
+        inputs, y = inputs_with(image, condition)
+        outputs = posterior(self.features(image, y), latent_dim)
+        return ImageModel(inputs, outputs, name="encoder")
+
+    def decoder(self, shape, condition, latent_dim: int) -> keras.Model:
+        """Builds the decoder.
+
+        Args:
+            shape: Shape of the likelihood's parameters for one example: for most likelihoods that
+                of an image.
+            condition: A number of classes, a condition, or None.
+            latent_dim: Size of z.
+
+        Returns:
+            A model `[z, y]` (or `z`) to parameters of shape `(batch, *shape)`.
+
+        Raises:
+            ValueError: If the network does not fit the shapes.
+        """
+        z = keras.Input((latent_dim,), name="z")
+        inputs, y = inputs_with(z, condition)
+        return keras.Model(inputs, self.parameters(z, y, tuple(shape)), name="decoder")
+
+    def classifier(self, input_shape, num_classes: int) -> keras.Model:
+        """Builds the classifier.
+
+        Args:
+            input_shape: Shape of one image or vector, without the batch.
+            num_classes: How many classes there are.
+
+        Returns:
+            A model `image` to logits of shape `(batch, num_classes)`.
+        """
+        image = keras.Input(tuple(input_shape), name="image")
+        features = flat(self.classifier_features(image))
+        logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
+        return ImageModel(image, logits, name="classifier")
+
+    def lower_posterior(self, group: int, features_shape, width: int, size: int) -> keras.Model:
+        """Builds the posterior of a group of latents below the first.
+
+        Args:
+            group: Number of the group, from 1.
+            features_shape: Shape of what the encoder returned of the image, without the batch.
+            width: Length of y and the groups above, end to end.
+            size: Size of the group.
+
+        Returns:
+            A model `[features, above]` to `[z_mean, z_log_var]`.
+        """
+        raise NotImplementedError
+
+    def lower_prior(self):
+        """The prior of a group of latents below the first, which depends on those above."""
+        raise NotImplementedError
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class ImageModel(keras.Model):
+    """A functional model whose input `image` may be uint8: 0..255 is then scaled to [0, 1].
+
+    The scaling happens inside the compiled program, on the device. Built like any functional model:
+    `ImageModel(inputs, outputs)`, with `image` the first of the inputs.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+    def call(self, inputs, training=None, mask=None):
+        if isinstance(inputs, dict):
+            inputs = [inputs[tensor.name] for tensor in self.inputs]
+        if isinstance(inputs, (list, tuple)):
+            inputs = [to_unit_interval(inputs[0]), *inputs[1:]]
+        else:
+            inputs = to_unit_interval(inputs)
+        return super().call(inputs, training=training, mask=mask)
+
+
+def to_unit_interval(pixels):
+    """Pixels of 0..255 in uint8 as floats in [0, 1]; others as they are."""
+    if keras.backend.standardize_dtype(pixels.dtype) != "uint8":
+        return pixels
+    return ops.cast(pixels, keras.config.floatx()) / 255.0
+
+
+def inputs_with(first, condition):
+    """The inputs of a network, and y.
+
+    Args:
+        first: The symbolic image or z.
+        condition: A number of classes, a condition, or None.
+
+    Returns:
+        `(inputs, y)`: what the model takes (a list, or one tensor), and the tensor to build on,
+        None without a condition.
+    """
+    condition = conditions.get(condition)
+    if condition is None:
+        return first, None
+    inputs, _, y = condition.wire(None, None)
+    return [first, *inputs], y
+
+
+def flat(tensor):
+    """A symbolic tensor as `(batch, n)`."""
+    return keras.layers.Flatten()(tensor) if len(tensor.shape) > 2 else tensor
+
+
+def join(vector, y):
+    """Concatenates a condition to a vector: `(batch, n)` to `(batch, n + width)`."""
+    return vector if y is None else keras.layers.Concatenate()([vector, y])
+
+
+def posterior(features, latent_dim):
+    """The heads of q(z | x, y): `[z_mean, z_log_var]`, each of shape `(batch, latent_dim)`.
+
+    Computed in float32 under every dtype policy. Features that are two are the heads already.
+    """
+    if isinstance(features, (list, tuple)):
+        shapes = [tuple(tensor.shape[1:]) for tensor in features]
+        if shapes != [(latent_dim,)] * 2:
+            raise ValueError(
+                "The encoder body must return one tensor of features, or z_mean and z_log_var of "
+                f"shape ({latent_dim},). Received: {shapes}"
+            )
+        return list(features)
+    return [
+        keras.layers.Dense(latent_dim, dtype="float32", name=name)(flat(features))
+        for name in ("z_mean", "z_log_var")
+    ]
+
+
+def given(y):
+    """The condition of a network inside a graph, where y has been computed before."""
+    return None if y is None else conditions.Embedded(y.shape[-1])

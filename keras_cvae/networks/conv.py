@@ -1,0 +1,229 @@
+"""Convolutional networks: y is constant planes beside the channels, and entries beside z.
+
+The defaults are the network of TensorFlow's convolutional VAE tutorial, with "same" padding: two
+convolutions of stride 2 down, two transposed ones up, for images of any size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from keras_cvae import checks
+from keras_cvae.networks.base import Network, join
+
+
+class Conv(Network):
+    """Convolutional encoder and decoder.
+
+    Each convolution of the encoder halves the image. In the decoder a dense layer makes a small
+    image of `filters[0]` channels, each transposed convolution doubles it, and what is larger than
+    the image is cropped.
+
+    Args:
+        filters: Filters of each convolution; the decoder mirrors them.
+        kernel_size: Size of the kernels.
+        activation: Activation of all layers but the last.
+
+    Raises:
+        ValueError: If `filters` or `kernel_size` are not positive integers; and where it is built,
+            if the shape is no image's.
+    """
+
+    def __init__(self, filters: Sequence[int] = (32, 64), kernel_size: int = 3, activation="relu"):
+        self.filters = checks.integers("filters", filters)
+        self.kernel_size = checks.integer("kernel_size", kernel_size, least=1)
+        self.activation = activation
+
+    def features(self, image, y):
+        shape = tuple(image.shape[1:])
+        x = image if len(shape) == 3 else keras.layers.Reshape(_image_shape(shape))(image)
+        options = {"strides": 2, "padding": "same", "activation": self.activation}
+        for index, count in enumerate(self.filters):
+            if index == 0 and y is not None:
+                x = LabelConv2D(count, self.kernel_size, **options)([x, y])
+            else:
+                x = keras.layers.Conv2D(count, self.kernel_size, **options)(x)
+        return x
+
+    def parameters(self, z, y, shape):
+        height, width, *others = _image_shape(shape)
+        scale = 2 ** len(self.filters)
+        rows, columns = -(-height // scale), -(-width // scale)
+        units = rows * columns * self.filters[0]
+        x = keras.layers.Dense(units, activation=self.activation)(join(z, y))
+        x = keras.layers.Reshape((rows, columns, self.filters[0]))(x)
+        options = {"padding": "same", "activation": self.activation}
+        for count in reversed(self.filters):
+            x = keras.layers.Conv2DTranspose(count, self.kernel_size, strides=2, **options)(x)
+        options = {"padding": "same", "dtype": "float32", "name": "parameters"}
+        x = keras.layers.Conv2DTranspose(math.prod(others), self.kernel_size, **options)(x)
+        surplus = rows * scale - height, columns * scale - width
+        if any(surplus):
+            x = keras.layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), dtype="float32")(x)
+        if tuple(x.shape[1:]) != shape:
+            x = keras.layers.Reshape(shape, dtype="float32")(x)
+        return x
+
+
+def build_conv_encoder(
+    input_shape: Sequence[int],
+    condition=None,
+    latent_dim: int = 2,
+    *,
+    filters: Sequence[int] = (32, 64),
+    kernel_size: int = 3,
+    activation="relu",
+) -> keras.Model:
+    """Builds a convolutional encoder q(z | x, y).
+
+    Args:
+        input_shape: Shape of one image, `(height, width, channels)` or `(height, width)`.
+        condition: A number of classes, a condition, or None for a plain VAE.
+        latent_dim: Size of z.
+        filters: Filters of each convolution; each halves the image.
+        kernel_size: Size of the kernels.
+        activation: Activation of the convolutions.
+
+    Returns:
+        A model `[image, label]` (or `image`) to `[z_mean, z_log_var]`, each `(batch, latent_dim)`.
+
+    Raises:
+        ValueError: If `input_shape` is no image's.
+    """
+    return Conv(filters, kernel_size, activation).encoder(input_shape, condition, latent_dim)
+
+
+def build_conv_decoder(
+    input_shape: Sequence[int],
+    condition=None,
+    latent_dim: int = 2,
+    *,
+    filters: Sequence[int] = (32, 64),
+    kernel_size: int = 3,
+    activation="relu",
+) -> keras.Model:
+    """Builds a convolutional decoder p(x | z, y).
+
+    Args:
+        input_shape: Shape of one image, `(height, width, channels)` or `(height, width)`.
+        condition: A number of classes, a condition, or None for a plain VAE.
+        latent_dim: Size of z.
+        filters: The encoder's; the decoder mirrors them.
+        kernel_size: Size of the kernels.
+        activation: Activation of all layers but the last.
+
+    Returns:
+        A model `[z, label]` (or `z`) to likelihood parameters of shape `(batch, *input_shape)`.
+
+    Raises:
+        ValueError: If `input_shape` is no image's.
+    """
+    return Conv(filters, kernel_size, activation).decoder(input_shape, condition, latent_dim)
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class LabelPlanes(keras.layers.Layer):
+    """Concatenates a one-hot label to an image's channels, as constant planes.
+
+    Call arguments:
+        inputs: `[image, one_hot]`, of shapes `(batch, height, width, channels)` and
+            `(batch, num_classes)`.
+
+    Returns:
+        Tensor of shape `(batch, height, width, channels + num_classes)`.
+    """
+
+    def call(self, inputs):
+        image, one_hot = inputs
+        batch, height, width, _ = ops.shape(image)
+        planes = ops.broadcast_to(
+            one_hot[:, None, None, :], (batch, height, width, one_hot.shape[-1])
+        )
+        return ops.concatenate([image, planes], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        image, one_hot = input_shape
+        return (*image[:-1], image[-1] + one_hot[-1])
+
+
+def join_planes(image, one_hot):
+    """Concatenates a one-hot label to the channels of an image, as constant planes."""
+    return image if one_hot is None else LabelPlanes(name="label_planes")([image, one_hot])
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class LabelConv2D(keras.layers.Layer):
+    """Convolves an image and its label, joined as constant planes, without making the planes.
+
+    What a plane of ones contributes to each place of the output is the same for all images: it is
+    convolved once for every class (borders included, where the padding cuts kernels off), and each
+    image adds that of its label. The weights are those of a `Conv2D` on the image's channels
+    followed by the planes, and so is the output.
+
+    Args:
+        filters: How many filters there are.
+        kernel_size: Height and width of the kernels.
+        strides: Stride along both axes.
+        padding: `"same"` or `"valid"`.
+        activation: Activation function.
+
+    Call arguments:
+        inputs: `[image, one_hot]`, of shapes `(batch, height, width, channels)` and
+            `(batch, num_classes)`.
+
+    Returns:
+        Tensor of shape `(batch, new_height, new_width, filters)`.
+    """
+
+    def __init__(self, filters, kernel_size, strides=1, padding="same", activation=None, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size = filters, kernel_size
+        self.strides, self.padding = strides, padding
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape):
+        (*_, channels), (*_, num_classes) = input_shape
+        shape = (self.kernel_size, self.kernel_size, channels + num_classes, self.filters)
+        self.kernel = self.add_weight(shape=shape, name="kernel")
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+
+    def call(self, inputs):
+        image, one_hot = inputs
+        height, width, channels = image.shape[1:]
+        num_classes = one_hot.shape[-1]
+        kernel = ops.convert_to_tensor(self.kernel)
+        planes = ops.reshape(kernel[:, :, channels:], (*kernel.shape[:2], 1, -1))
+        plane = ops.ones((1, height, width, 1), dtype=planes.dtype)
+        of_labels = self._convolve(plane, planes)  # (1, rows, columns, num_classes * filters)
+        _, rows, columns, _ = of_labels.shape
+        of_labels = ops.reshape(of_labels, (rows * columns, num_classes, self.filters))
+        of_labels = ops.reshape(ops.transpose(of_labels, (1, 0, 2)), (num_classes, -1))
+        of_label = ops.reshape(ops.matmul(one_hot, of_labels), (-1, rows, columns, self.filters))
+        outputs = self._convolve(image, kernel[:, :, :channels]) + of_label
+        return self.activation(outputs + ops.convert_to_tensor(self.bias))
+
+    def _convolve(self, x, kernel):
+        return ops.conv(x, kernel, self.strides, self.padding, data_format="channels_last")
+
+    def get_config(self):
+        config = {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "activation": keras.activations.serialize(self.activation),
+        }
+        return {**super().get_config(), **config}
+
+
+def _image_shape(shape) -> tuple[int, ...]:
+    if len(shape) < 2:
+        raise ValueError(
+            "A convolutional network needs `input_shape` (height, width, channels) or "
+            f'(height, width); network="dense" takes vectors. Received: {tuple(shape)}'
+        )
+    return (*shape, 1) if len(shape) == 2 else tuple(shape)

@@ -1,0 +1,91 @@
+r"""Two groups of latents, top-down.
+
+    z = (z_1, z_2)
+    p(z | y) = p(z_1 | y) p(z_2 | z_1, y)
+    q(z | x, y) = q(z_1 | x, y) q(z_2 | x, z_1, y)
+
+The encoder looks at the image once; its features serve both posteriors. The lower group's prior is
+a network of the upper group, so that the KL divergence of each is a term of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_cvae import checks, priors
+from keras_cvae.networks.base import ImageModel, Network, flat, inputs_with, posterior
+
+
+class Hierarchical(Network):
+    """Any network, with two groups of latents instead of one.
+
+    Args:
+        network: The network underneath: a name, an object, or a pair of Keras models.
+        top_dim: Size of the upper group; the rest of `latent_dim` is the lower one. By default a
+            half.
+        hidden_units: Units of the hidden layers of the lower group's posterior and prior.
+        activation: Their activation.
+
+    Raises:
+        ValueError: If an argument is not one of the above, or `latent_dim` leaves no lower group.
+
+    Reference:
+        [Sønderby et al., 2016](https://arxiv.org/abs/1602.02282), for top-down inference.
+    """
+
+    def __init__(
+        self,
+        network="dense",
+        top_dim: int | None = None,
+        hidden_units: Sequence[int] = (128,),
+        activation="relu",
+    ):
+        from keras_cvae import networks
+
+        self.network = networks.get(network)
+        self.top_dim = top_dim if top_dim is None else checks.integer("top_dim", top_dim, least=1)
+        self.hidden_units = checks.integers("hidden_units", hidden_units)
+        self.activation = activation
+
+    def features(self, image, y):
+        return self.network.features(image, y)
+
+    def parameters(self, z, y, shape):
+        return self.network.parameters(z, y, shape)
+
+    def classifier(self, input_shape, num_classes):
+        return self.network.classifier(input_shape, num_classes)
+
+    def group_sizes(self, latent_dim):
+        top = latent_dim // 2 if self.top_dim is None else self.top_dim
+        if not 0 < top < latent_dim:
+            raise ValueError(
+                "`latent_dim` must be at least 2 and above `top_dim`: both groups of latents are "
+                f"in it. Received: latent_dim={latent_dim}, top_dim={self.top_dim}"
+            )
+        return top, latent_dim - top
+
+    def encoder(self, input_shape, condition, latent_dim):
+        image = keras.Input(tuple(input_shape), name="image")
+        inputs, y = inputs_with(image, condition)
+        features = self.features(image, y)
+        if isinstance(features, (list, tuple)):
+            raise ValueError(
+                "The encoder body of a hierarchical network must return one tensor of features. "
+                f"Received: {len(features)} tensors"
+            )
+        features = flat(features)
+        outputs = posterior(features, self.group_sizes(latent_dim)[0])
+        return ImageModel(inputs, [*outputs, features], name="encoder")
+
+    def lower_posterior(self, group, features_shape, width, size):
+        inputs = keras.Input(features_shape, name="features"), keras.Input((width,), name="above")
+        x = keras.layers.Concatenate()([*inputs])
+        for units in self.hidden_units:
+            x = keras.layers.Dense(units, activation=self.activation)(x)
+        return keras.Model([*inputs], posterior(x, size), name=f"posterior_{group + 1}")
+
+    def lower_prior(self):
+        return priors.Conditional(self.hidden_units, self.activation)

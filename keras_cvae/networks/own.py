@@ -1,0 +1,80 @@
+"""A network of the user's own: any Keras models as bodies of encoder and decoder."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_cvae.networks.base import Network, flat, join
+from keras_cvae.networks.conv import join_planes
+from keras_cvae.networks.dense import Dense
+
+
+class Own(Network):
+    """Encoder and decoder around bodies of any Keras layers.
+
+    Args:
+        encoder_body: A Keras model. With two inputs it takes `[image, y]`. With one input it takes
+            the image with y joined to it: as constant planes, where the body takes images; as more
+            entries of the flattened image, where it takes vectors. With two outputs these are
+            z_mean and z_log_var; one output is flattened and followed by a dense layer for each.
+        decoder_body: A Keras model. With two inputs it takes `[z, y]`, with one the two
+            concatenated. It returns the likelihood's parameters: logits for Bernoulli pixels, means
+            for normal ones, in the shape of an image.
+        classifier_body: A Keras model of the image, followed by a dense layer of logits, where
+            labels are inferred; by default the dense network of this package.
+
+    Raises:
+        ValueError: If a body is no Keras model or layer; and where it is built, if it does not
+            take what it would be given or returns another shape.
+    """
+
+    def __init__(self, encoder_body, decoder_body, classifier_body=None):
+        for body in (encoder_body, decoder_body):
+            if not isinstance(body, keras.layers.Layer):
+                raise ValueError(
+                    "`network` must be a pair (encoder_body, decoder_body) of Keras models. "
+                    f"Received: {body!r}"
+                )
+        self.encoder_body, self.decoder_body = encoder_body, decoder_body
+        self.classifier_body = classifier_body
+
+    def features(self, image, y):
+        return _apply(self.encoder_body, image, y, "encoder")
+
+    def parameters(self, z, y, shape):
+        outputs = _apply(self.decoder_body, z, y, "decoder")
+        received = tuple(getattr(outputs, "shape", (None,))[1:])
+        if received != shape:
+            raise ValueError(
+                "The decoder body must return the shape of the likelihood's parameters, for most "
+                f"likelihoods that of an image, {shape}. Received: {received}"
+            )
+        return outputs
+
+    def classifier_features(self, image):
+        if self.classifier_body is None:
+            return Dense().features(image, None)
+        return _apply(self.classifier_body, image, None, "classifier")
+
+
+def _apply(body, first, y, name):
+    takes = [tuple(tensor.shape[1:]) for tensor in body.inputs] if _is_built(body) else []
+    if y is not None and len(takes) == 2:
+        given = [first, y]
+    elif len(takes[0] if takes else first.shape[1:]) == 1:
+        given = join(flat(first), y)
+    elif len(first.shape) == 3 and y is not None:
+        given = join_planes(keras.layers.Reshape((*first.shape[1:], 1))(first), y)
+    else:
+        given = join_planes(first, y)
+    shapes = [tuple(tensor.shape[1:]) for tensor in keras.tree.flatten(given)]
+    if takes and shapes != takes:
+        raise ValueError(
+            f"The {name} body is given inputs of shape {shapes}, labels joined to the image or to "
+            f"z. Received: a model that takes {takes}"
+        )
+    return body(given)
+
+
+def _is_built(body):
+    return body.built and hasattr(body, "inputs")

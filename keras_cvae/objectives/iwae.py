@@ -1,0 +1,78 @@
+"""The importance-weighted bound of K samples."""
+
+from __future__ import annotations
+
+from keras_cvae import checks, graph, importance, layers
+from keras_cvae.objectives.base import Objective
+
+
+class IWAE(Objective):
+    r"""-log 1/K \sum_k p(x | z_k, y) p(z_k | y) / q(z_k | x, y), with z_k ~ q(z | x, y).
+
+    With K = 1 it is minus the ELBO with a Monte Carlo estimate of the KL divergence.
+
+    Args:
+        samples: How many samples K of each example.
+        gradient: `"plain"`, the gradient of the bound by reparameterization, or `"dreg"`, doubly
+            reparameterized: the same in expectation, with less variance in the encoder, most of all
+            where K is large.
+
+    Raises:
+        ValueError: If `samples` is not an integer of at least 1, or `gradient` is unknown; and
+            where it is wired, if DReG meets several groups of latents.
+
+    Reference:
+        [Burda et al., 2016](https://arxiv.org/abs/1509.00519);
+        [Tucker et al., 2019](https://arxiv.org/abs/1810.04152).
+    """
+
+    GRADIENTS = {"plain": False, "dreg": True}
+
+    def __init__(self, samples: int = 5, gradient: str = "plain"):
+        self.samples = checks.integer("samples", samples, least=1)
+        self.path_only = checks.look_up("gradient", gradient, self.GRADIENTS)
+
+    def wire(self, x, encoded, y, parts):
+        if self.path_only and len(parts.groups) > 1:
+            raise ValueError(
+                '`gradient="dreg"` must be used with one group of latents: with several, the '
+                f"posterior of one depends on samples of another. Received: {len(parts.groups)}"
+            )
+        parameters, log_ratios = sampled(encoded, y, parts, self.samples, self.path_only)
+        loss = importance.ImportanceWeightedLoss(
+            self.samples, parts.likelihood, len(parts.groups), name="reconstruction"
+        )
+        return loss([x, parameters, *log_ratios])
+
+
+def sampled(encoded, y, parts, samples, path_only=False):
+    """Wires K samples of each example, as rows, up to the decoder's parameters.
+
+    Args:
+        encoded: As for `Objective.wire`.
+        y: As for `Objective.wire`.
+        parts: The `graph.Parts` of the model.
+        samples: How many samples K.
+        path_only: Whether to wire for the doubly reparameterized gradient.
+
+    Returns:
+        `(parameters, log_ratios)`: what the decoder returned, with `batch * K` rows, and what
+        `LogWeights` wants behind it.
+    """
+    if samples > 1:
+        repeat = layers.Repeat(samples, name="samples")
+        *encoded, y = repeat([*encoded, y]) if y is not None else [*repeat(encoded), None]
+    log_ratios, carriers = [], []
+
+    def draw(group, mean, log_var, context):
+        z = layers.Sampling(name=group.called("sampling"))([mean, log_var])
+        if path_only:
+            z, carrier = importance.WeightedPath(name=group.called("path"))(z)
+            carriers.append(carrier)
+        context = {"y": context} if group.prior.conditional else {}
+        log_ratio = importance.LogRatio(group.prior, path_only, name=group.called("kl"))
+        log_ratios.append(log_ratio([mean, log_var, z], **context))
+        return z
+
+    z = graph.latents(encoded, y, parts.groups, draw)
+    return parts.decoder(graph.join_inputs(z, y)), [*log_ratios, *carriers]

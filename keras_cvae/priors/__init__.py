@@ -1,0 +1,26 @@
+"""The prior p(z | y): what the posterior is compared with, and where `generate` draws from."""
+
+from __future__ import annotations
+
+from keras_cvae.checks import look_up
+from keras_cvae.priors.base import Prior
+from keras_cvae.priors.conditional import Conditional
+from keras_cvae.priors.standard_normal import StandardNormal
+
+__all__ = ["NAMES", "Conditional", "Prior", "StandardNormal", "get"]
+
+NAMES = {"standard_normal": StandardNormal, "conditional": Conditional}
+
+
+def get(identifier) -> Prior:
+    """Returns the prior that `identifier` names, or `identifier` itself if it is one.
+
+    Args:
+        identifier: One of `NAMES`, or a `Prior`.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if isinstance(identifier, Prior):
+        return identifier
+    return look_up("prior", identifier, NAMES)()

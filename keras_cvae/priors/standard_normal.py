@@ -1,0 +1,24 @@
+"""The prior that knows nothing of y: N(0, I)."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_cvae import divergences
+from keras_cvae.priors.base import Prior
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class StandardNormal(Prior):
+    """The standard normal p(z) = N(0, I)."""
+
+    closed_form = True
+
+    def kl(self, z_mean, z_log_var, z=None, y=None):
+        return divergences.normal_kl(z_mean, z_log_var)
+
+    def log_prob(self, z, y=None):
+        return divergences.normal_log_prob(z)
+
+    def transport(self, noise, y=None):
+        return noise
