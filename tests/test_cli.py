@@ -79,7 +79,12 @@ def test_a_run_holds_everything(run):
     assert config["data"]["digest"] == datasets.digest(digits)
     assert config["class_names"] == list(digits.class_names)
     assert config["image_shape"] == [8, 8, 1]
-    assert config["model"]["hidden_units"] == [16] and config["model"]["label_dropout"] == 0.1
+    assert config["model"]["network"] == {
+        "class": "Dense",
+        "hidden_units": [16],
+        "activation": "relu",
+    }
+    assert config["model"]["condition"]["dropout"] == 0.1
     assert config["training"]["epochs"] == 2 and config["training"]["seed"] == 0
     assert config["backend"] == keras.backend.backend()
     assert {"python", "keras", "keras_cvae", "numpy", config["backend"]} <= set(config["versions"])
@@ -154,7 +159,7 @@ def warns_of_unknown_labels(capsys, *args):
         warnings.simplefilter("default")
         assert run_cli(*args, "--label", -1, "--count", 3) == 0
     error = capsys.readouterr().err
-    assert error.startswith("keras-cvae: ") and "label_dropout" in error and error.count("\n") == 1
+    assert error.startswith("keras-cvae: ") and "dropout" in error and error.count("\n") == 1
 
 
 def test_train_leaves_other_folders_alone(tmp_path, capsys):
@@ -319,13 +324,13 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
     [
         (["--data", "digit"], "Did you mean 'digits'"),
         (["--network", "denze"], "Did you mean 'dense'"),
-        (["--filters", "8"], "takes ['hidden_units'"),
+        (["--filters", "8"], "takes, hidden_units, activation. Received: --filters"),
         (["--hidden-units", "5;5"], "integers with ','"),
         (["--image-size", "big"], "integers with 'x'"),
         (["--image-size", "8x8x8"], "pair (height, width)"),
         (["--latent-dim", "0"], "`latent_dim`"),
-        (["--label-dropout", "2"], "`label_dropout`"),
-        (["--unconditional", "--label-dropout", "0.5"], "`label_dropout` needs a `condition`"),
+        (["--label-dropout", "2"], "`dropout`"),
+        (["--unconditional", "--label-dropout", "0.5"], "`--label-dropout` must be left out"),
         (["--likelihood", "poison"], "`likelihood`"),
         (["--binarize", "no"], "`binarize`"),
         (["--beta", "nan"], "`beta`"),

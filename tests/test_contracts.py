@@ -2,7 +2,9 @@
 
 import importlib.util
 import inspect
+import json
 import os
+import pkgutil
 import subprocess
 import sys
 
@@ -11,18 +13,42 @@ import numpy as np
 import pytest
 
 import keras_cvae
-from keras_cvae import conditions, layers, likelihoods, networks, priors
+from keras_cvae import (
+    conditions,
+    evaluation,
+    importance,
+    layers,
+    likelihoods,
+    networks,
+    objectives,
+    priors,
+    terms,
+)
 
 POSTERIOR = [np.zeros((4, 2), "float32"), np.ones((4, 2), "float32")]
+SAMPLED = [*POSTERIOR, np.full((4, 2), 0.5, "float32")]
 IMAGE = np.full((4, 3, 3, 1), 0.25, "float32")
+ROWS = IMAGE.repeat(3, axis=0)
+ONE_HOT = np.eye(4, dtype="float32")
+LABELS = np.int32([0, 1, 2, -1])
+RATIO = np.linspace(0, 1, 12, dtype="float32")
 
+# Constructor, arguments, inputs, and what is called by name.
 LAYERS = {
     "Sampling": (layers.Sampling, {"seed": 3}, POSTERIOR),
+    "Repeat": (layers.Repeat, {"count": 3}, [*POSTERIOR, IMAGE]),
+    "UnitInterval": (layers.UnitInterval, {}, IMAGE),
     "KLDivergence": (layers.KLDivergence, {"beta": 0.5}, POSTERIOR),
-    "KLDivergence monte carlo": (
+    "KLDivergence of a sample": (
         layers.KLDivergence,
-        {"estimator": "monte_carlo", "prior": priors.StandardNormal()},
-        [*POSTERIOR, POSTERIOR[0]],
+        {"prior": priors.StandardNormal()},
+        SAMPLED,
+    ),
+    "KLDivergence conditional": (
+        layers.KLDivergence,
+        {"prior": priors.Conditional((5,))},
+        POSTERIOR,
+        {"y": ONE_HOT},
     ),
     "ReconstructionLoss": (layers.ReconstructionLoss, {}, [IMAGE, IMAGE]),
     "ReconstructionLoss gaussian": (
@@ -31,17 +57,105 @@ LAYERS = {
         [IMAGE, IMAGE],
     ),
     "Binarize": (layers.Binarize, {"mode": "dynamic", "seed": 1}, IMAGE),
-    "Classes": (conditions.Classes, {"num_classes": 3}, np.int32([0, 1, 2, -1])),
-    "LabelDropout": (conditions.LabelDropout, {"rate": 0.5, "seed": 2}, np.int32([0, 1, 2, 0])),
-    "Vector": (conditions.Vector, {"size": 2}, POSTERIOR[0]),
     "ClassificationLoss": (
         layers.ClassificationLoss,
         {"weight": 10.0},
         [np.int32([0, 1, 1, -1]), POSTERIOR[0]],
     ),
     "GumbelSoftmax": (layers.GumbelSoftmax, {"temperature": 0.5, "seed": 1}, POSTERIOR[1]),
-    "LabelPlanes": (networks.LabelPlanes, {}, [IMAGE, np.eye(4, dtype="float32")]),
+    "LogRatio": (importance.LogRatio, {"path_only": True}, SAMPLED),
+    "LogRatio conditional": (
+        importance.LogRatio,
+        {"prior": priors.Conditional(())},
+        SAMPLED,
+        {"y": ONE_HOT},
+    ),
+    "LogWeights": (importance.LogWeights, {"samples": 3}, [IMAGE, ROWS, RATIO, RATIO]),
+    "ImportanceWeightedLoss": (
+        importance.ImportanceWeightedLoss,
+        {"samples": 3, "likelihood": likelihoods.Gaussian(0.5), "groups": 2},
+        [IMAGE, ROWS, RATIO, RATIO],
+    ),
+    "ImportanceWeightedLoss dreg": (
+        importance.ImportanceWeightedLoss,
+        {"samples": 3},
+        [IMAGE, ROWS, RATIO, np.zeros((12, 2), "float32")],
+    ),
+    "WeightedPath": (importance.WeightedPath, {}, POSTERIOR[1]),
+    "Classes": (conditions.Classes, {"num_classes": 3, "dropout": 0.5, "seed": 2}, LABELS),
+    "Vector": (
+        conditions.Vector,
+        {"size": 2, "dropout": 0.5, "mean": [1.0, 2.0], "variance": 4.0},
+        np.float32([[1, 2], [3, np.nan], [5, 6], [7, 8]]),
+    ),
+    "Attributes": (
+        conditions.Attributes,
+        {"digit": 3, "slant": conditions.Vector(1, mean=0.0, variance=1.0), "name": "both"},
+        {"digit": LABELS, "slant": np.ones((4, 1), "float32")},
+    ),
+    "Inferred": (
+        conditions.Inferred,
+        {"num_classes": 4, "weight": 3.0, "relaxation": 0.5, "encoder": True, "seed": 1},
+        {"label": LABELS, "logits": ONE_HOT},
+    ),
+    "LabelPlanes": (networks.LabelPlanes, {}, [IMAGE, ONE_HOT]),
+    "LabelConv2D": (
+        networks.LabelConv2D,
+        {"filters": 2, "kernel_size": 3, "strides": 2, "activation": "tanh"},
+        [IMAGE, ONE_HOT],
+    ),
 }
+BASES = {conditions.Condition, likelihoods.Likelihood, priors.Prior, terms.LossLayer}
+FAMILIES = {
+    "likelihood": likelihoods,
+    "prior": priors,
+    "objective": objectives,
+    "network": networks,
+}
+
+
+def package():
+    """Every module of the package."""
+    for found in pkgutil.walk_packages(keras_cvae.__path__, "keras_cvae."):
+        yield importlib.import_module(found.name)
+
+
+def classes_of(module, base):
+    return {
+        member
+        for member in vars(module).values()
+        if inspect.isclass(member) and issubclass(member, base) and member not in BASES
+    }
+
+
+def test_no_layer_is_forgotten():
+    """Likelihoods and priors, which are parts of layers, have contracts of their own."""
+    ours = set().union(*(classes_of(module, keras.layers.Layer) for module in package()))
+    ours = {kind for kind in ours if kind.__module__.startswith("keras_cvae")}
+    apart = {
+        kind
+        for kind in ours
+        if issubclass(kind, (keras.Model, likelihoods.Likelihood, priors.Prior))
+    }
+    assert ours - apart == {kind for kind, *_ in LAYERS.values()}
+
+
+@pytest.mark.parametrize(
+    ("family", "base"),
+    [
+        ("likelihood", likelihoods.Likelihood),
+        ("prior", priors.Prior),
+        ("objective", objectives.Objective),
+        ("network", networks.Network),
+    ],
+)
+def test_every_member_of_a_family_has_a_name(family, base):
+    module = FAMILIES[family]
+    found = {kind for kind in classes_of(module, base) if kind is not base}
+    assert found - {networks.Own} == set(module.NAMES.values())  # a pair of bodies is its name
+    assert {kind.__name__ for kind in found} <= set(module.__all__)
+    for name, kind in module.NAMES.items():
+        assert type(module.get(name)) is kind
 
 
 def inputs_like(arrays):
@@ -53,39 +167,49 @@ def inputs_like(arrays):
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_layer(name, tmp_path):
     """Shapes known beforehand, config round trip, saving in safe mode, the same outputs after."""
-    kind, arguments, arrays = LAYERS[name]
+    kind, arguments, arrays, *named = LAYERS[name]
     layer = kind(**arguments)
-    assert type(layer).from_config(layer.get_config()).get_config() == layer.get_config()
-    inputs = inputs_like(arrays)
-    outputs = layer(inputs)
-    model = keras.Model(inputs, outputs)
+    named = named[0] if named else {}
+    inputs, others = inputs_like(arrays), inputs_like(named)
+    outputs = layer(inputs, **others)
+    config = layer.get_config()
+    assert_same_config(kind.from_config(json.loads(json.dumps(config))).get_config(), config)
+    model = keras.Model([inputs, others] if named else inputs, outputs)
     model.save(tmp_path / "layer.keras")
     loaded = keras.saving.load_model(tmp_path / "layer.keras")
-    if isinstance(arrays, list):
-        arrays = [keras.ops.convert_to_tensor(a) for a in arrays]
-    results = [keras.tree.flatten(m(arrays)) for m in (model, loaded)]
+    given = keras.tree.map_structure(
+        keras.ops.convert_to_tensor, [arrays, named] if named else arrays
+    )
+    results = [keras.tree.flatten(m(given)) for m in (model, loaded)]
     symbolic = keras.tree.flatten(outputs)
     for ours, theirs, expected in zip(*results, symbolic, strict=True):
         assert tuple(ours.shape[1:]) == tuple(expected.shape[1:])
         assert keras.backend.standardize_dtype(ours.dtype) == expected.dtype
         a, b = keras.ops.convert_to_numpy(ours), keras.ops.convert_to_numpy(theirs)
+        assert np.isfinite(a).all()
         np.testing.assert_allclose(a, b, rtol=1e-6)
     assert all(loss.shape == () for loss in layer.losses)
 
 
-IN_FLOAT32 = ("Sampling", "KLDivergence", "ReconstructionLoss")
+def assert_same_config(ours, expected):
+    """But for what makes a copy another object: weights and the names of the parts."""
+    assert json.dumps(ours, sort_keys=True) == json.dumps(expected, sort_keys=True)
+
+
+IN_FLOAT32 = ("Sampling", "KLDivergence", "ReconstructionLoss", "Log", "Importance", "Weighted")
 
 
 @pytest.mark.parametrize("name", [n for n in LAYERS if n.startswith(IN_FLOAT32)])
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_loss_layers_compute_in_float32(name, policy):
-    kind, arguments, arrays = LAYERS[name]
+    kind, arguments, arrays, *named = LAYERS[name]
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
         layer = kind(**arguments)
-        half = [keras.ops.cast(a, policy.removeprefix("mixed_")) for a in arrays]
-        outputs = keras.tree.flatten(layer(half))
+        dtype = policy.removeprefix("mixed_")
+        half = keras.tree.map_structure(lambda a: keras.ops.cast(a, dtype), arrays)
+        outputs = keras.tree.flatten(layer(half, **named[0] if named else {}))
     finally:
         keras.config.set_dtype_policy(before)
     for tensor in [*layer.losses, outputs[-1]]:
@@ -125,46 +249,182 @@ def test_import_loads_no_other_backend():
     assert not loaded & unwanted
 
 
-READ_BY_ANOTHER_BACKEND = """
+# Models
+
+SHAPE = (5, 4, 1)
+CONDITIONS = {
+    "Classes": lambda: conditions.Classes(4, dropout=0.3),
+    "Vector": lambda: conditions.Vector(2, dropout=0.3),
+    "Attributes": lambda: conditions.Attributes(digit=4, slant=conditions.Vector(1)),
+    "Inferred": lambda: conditions.Inferred(4, weight=2.0),
+}
+MEMBERS = {
+    "the defaults": {},
+    **{
+        f"{family} {name}": {family: name}
+        for family, module in FAMILIES.items()
+        for name in module.NAMES
+        if inspect.signature(keras_cvae.build_cvae).parameters[family].default != name
+    },
+    **{f"condition {name}": {"condition": make} for name, make in CONDITIONS.items()},
+    "no condition": {"condition": None},
+    "several at once": {
+        "network": networks.Hierarchical(networks.Conv((4,)), top_dim=1),
+        "objective": objectives.IWAE(2),
+        "prior": priors.Conditional(()),
+        "likelihood": likelihoods.LogisticMixture(2),
+    },
+    "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
+}
+
+
+def build(condition=4, **options):
+    condition = condition() if callable(condition) else condition
+    cvae = keras_cvae.build_cvae(SHAPE, condition, 3, **options)
+    cvae.compile(keras.optimizers.Adam(1e-2))
+    return cvae
+
+
+def values_for(cvae):
+    """What is known of 16 examples: one array, a dict by name where there are several, or None."""
+    rng = np.random.default_rng(1)
+    values = {
+        tensor.name: rng.integers(0, 4, 16).astype("int32")
+        if tensor.dtype == "int32"
+        else rng.standard_normal((16, *tensor.shape[1:]), "float32")
+        for tensor in cvae.inputs[1:]
+    }
+    return values if len(values) > 1 else next(iter(values.values()), None)
+
+
+def test_no_condition_is_forgotten():
+    kinds = classes_of(conditions, conditions.Condition)
+    assert {kind.__name__ for kind in kinds} == set(CONDITIONS)
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_every_member_in_a_model(member, tmp_path):
+    """It trains, is saved and loaded in safe mode, is then the same, and trains on."""
+    cvae = build(**MEMBERS[member])
+    rng = np.random.default_rng(0)
+    x, y = rng.random((16, *SHAPE), dtype="float32"), values_for(cvae)
+    options = {"batch_size": 8, "verbose": 0}
+    history = cvae.fit(x, y, **options).history
+    assert np.isfinite(list(history.values())).all()
+    assert {"loss", *cvae.elbo_terms} <= set(history)
+    cvae.save(tmp_path / "cvae.keras")
+    loaded = keras.saving.load_model(tmp_path / "cvae.keras")
+    assert type(loaded) is keras_cvae.CVAE
+    assert loaded.input_names == cvae.input_names
+    for part in ("likelihood", "prior", "condition"):
+        assert type(getattr(loaded, part)) is type(getattr(cvae, part))
+
+    results = []
+    for model in (cvae, loaded):
+        z_mean, z_log_var = model.encode(x, y)
+        images = model.generate(y, count=16, seed=3)
+        decoded = model.decode(z_mean, y)
+        log_p = evaluation.log_likelihood(model, x, y, samples=2, verbose=0)
+        results.append([z_mean, z_log_var, decoded, images, model.reconstruct(x, y), log_p])
+    for ours, theirs in zip(*results, strict=True):
+        assert np.isfinite(ours).all()
+        np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-5)
+    assert images.shape == decoded.shape == (16, *SHAPE) and z_mean.shape == (16, 3)
+    assert np.abs(images[0] - images[1]).max() > 1e-5
+
+    steps = int(keras.ops.convert_to_numpy(loaded.optimizer.iterations))
+    before = loaded.get_weights()
+    again = loaded.fit(x, y, **options).history
+    assert set(again) == set(history) and np.isfinite(list(again.values())).all()
+    assert int(keras.ops.convert_to_numpy(loaded.optimizer.iterations)) == steps + 2 == 4
+    trained = {id(weight) for weight in loaded.trainable_weights}
+    for weight, old in zip(loaded.weights, before, strict=True):
+        moved = not np.array_equal(keras.ops.convert_to_numpy(weight), old)
+        assert moved or id(weight) not in trained, weight.path
+
+
+def test_several_models_of_one_object_are_independent():
+    """Networks and objectives are recipes; what is given twice is built twice."""
+    network, objective = networks.Dense((4,)), objectives.IWAE(2)
+    one, other = (build(network=network, objective=objective) for _ in range(2))
+    assert not {id(w) for w in one.weights} & {id(w) for w in other.weights}
+
+
+# Backends
+
+READ = """
 import sys
 import keras, numpy as np
 import keras_cvae
 
-model = keras.saving.load_model(sys.argv[1])
-arrays = np.load(sys.argv[2])
-z_mean, z_log_var = model.encoder.predict([arrays["x"], arrays["y"]], verbose=0)
-parameters = model.decoder.predict([arrays["z"], arrays["y"]], verbose=0)
-images = model.generate(arrays["y"], seed=5)
-np.savez(sys.argv[3], z_mean=z_mean, z_log_var=z_log_var, parameters=parameters, images=images)
+arrays = np.load(sys.argv[1])
+x, z, y = arrays["x"], arrays["z"], arrays["y"]
+found = {}
+for path in sys.argv[3:]:
+    model = keras.saving.load_model(path)
+    values = {"digit": y, "slant": arrays["slant"]} if len(model.input_names) > 2 else y
+    uses = {
+        "encode": model.encode(x, values),
+        "decode": model.decode(z, values),
+        "generate": model.generate(values, seed=5),
+        "reconstruct": model.reconstruct(x, values),
+    }
+    found |= {f"{path} {name}": np.stack(use) for name, use in uses.items()}
+np.savez(sys.argv[2], **found)
 """
+READ_BY_ALL = {
+    "dense": {},
+    "conv": {"network": networks.Conv((4, 6))},
+    "iwae": {"objective": objectives.IWAE(3)},
+    "conditional prior": {"prior": "conditional"},
+    "mixture": {"likelihood": likelihoods.LogisticMixture(3)},
+    "attributes": {
+        "condition": lambda: conditions.Attributes(
+            digit=4, slant=conditions.Vector(1, mean=0.5, variance=4.0)
+        )
+    },
+    "hierarchical": {"network": "hierarchical"},
+}
 
 
-@pytest.mark.parametrize("network", ["dense", "conv"])
-def test_the_same_numbers_from_every_backend(network, tmp_path):
+def test_the_same_numbers_from_every_backend(tmp_path):
     ours = keras.backend.backend()
     others = [b for b in ("tensorflow", "jax", "torch") if b != ours]
     others = [b for b in others if importlib.util.find_spec(b)]
     if not others:
         pytest.skip("no other backend is installed")
-    cvae = keras_cvae.build_cvae((9, 7, 1), 4, 3, network=network)
-    cvae.compile(keras.optimizers.Adam(1e-2))
     rng = np.random.default_rng(0)
-    x, y = rng.random((32, 9, 7, 1), dtype="float32"), rng.integers(0, 4, 32)
-    cvae.fit([x, y], epochs=3, verbose=0)
-    cvae.save(tmp_path / "cvae.keras")
-    z = rng.normal(size=(32, 3)).astype("float32")
-    np.savez(tmp_path / "inputs.npz", x=x, y=y, z=z)
-    results = {}
-    for backend in (ours, *others):
-        out = tmp_path / f"{backend}.npz"
-        files = [tmp_path / "cvae.keras", tmp_path / "inputs.npz", out]
-        subprocess.run(
-            [sys.executable, "-c", READ_BY_ANOTHER_BACKEND, *map(str, files)],
+    files = []
+    for name, options in READ_BY_ALL.items():
+        cvae = build(**options)
+        for weight in cvae.trainable_weights:  # as if it had been trained
+            weight.assign_add(0.1 * rng.standard_normal(weight.shape))
+        files.append(f"{name}.keras")
+        cvae.save(tmp_path / files[-1])
+    arrays = {
+        "x": rng.random((16, *SHAPE), dtype="float32"),
+        "z": rng.standard_normal((16, 3), "float32"),
+        "y": np.arange(16) % 5 - 1,
+        "slant": rng.standard_normal((16, 1), "float32"),
+    }
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    running = {
+        backend: subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", READ, "arrays.npz", f"{backend}.npz", *files],
             env={**os.environ, "KERAS_BACKEND": backend},
-            check=True,
-            capture_output=True,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        results[backend] = dict(np.load(out))
+        for backend in (ours, *others)
+    }
+    for process in running.values():
+        _, error = process.communicate(timeout=300)
+        assert process.returncode == 0, error[-2000:]
+    results = {backend: dict(np.load(tmp_path / f"{backend}.npz")) for backend in running}
+    assert len(results[ours]) == 4 * len(READ_BY_ALL)
     for backend in others:
         for name, expected in results[ours].items():
-            np.testing.assert_allclose(results[backend][name], expected, rtol=1e-5, atol=1e-5)
+            found = results[backend][name]
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)

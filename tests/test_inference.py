@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_cvae
-from keras_cvae import inference
+from keras_cvae import inference, networks
 from keras_cvae.fitting import inside
 
 
@@ -65,7 +65,7 @@ def quantized(layer):
 
 @pytest.mark.parametrize("change", [lora, quantized])
 def test_other_weights_are_those_that_are_run(change):
-    cvae = keras_cvae.build_cvae((4, 4, 1), 10, 2, hidden_units=(8,))
+    cvae = keras_cvae.build_cvae((4, 4, 1), 10, 2, network=networks.Dense((8,)))
     z, labels = np.random.default_rng(0).normal(size=(4, 2)).astype("float32"), np.arange(4)
     before = cvae.decode(z, labels)
     dense = [
@@ -83,7 +83,7 @@ def test_other_weights_are_those_that_are_run(change):
 
 def test_encode_and_decode_in_batches():
     x, y, *_ = keras_cvae.datasets.load("digits")
-    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 3, hidden_units=(8,))
+    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 3, network=networks.Dense((8,)))
     z_mean, z_log_var = cvae.encode(x[:70], y[:70], batch_size=32)
     for ours, theirs in zip(
         (z_mean, z_log_var), cvae.encoder.predict([x[:70], y[:70]], verbose=0), strict=True

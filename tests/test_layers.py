@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 from scipy import stats
 
-from keras_cvae import layers
+from keras_cvae import layers, priors, terms
 
 
 def numpy(x):
@@ -79,24 +79,53 @@ def test_kl_layer_adds_beta_times_the_mean_and_returns_its_inputs():
     z = np.ones((2, 2), "float32")
     outputs = layer([mean, log_var, z])
     np.testing.assert_array_equal(numpy(outputs[2]), z)
-    kl, surplus = map(numpy, layer.losses)
-    assert kl.shape == surplus.shape == ()
-    np.testing.assert_allclose(kl, (2.5 + 0) / 2)
-    np.testing.assert_allclose(kl + surplus, 0.5 * kl)
+    (loss,) = map(numpy, layer.losses)
+    assert loss.shape == ()
+    np.testing.assert_allclose(loss, 0.5 * (2.5 + 0) / 2)
     layer.beta.assign(0.0)
+    with terms.step() as step:
+        layer([mean, log_var])
+    assert float(numpy(step.reported[layer.name])) == (2.5 + 0) / 2
+    assert float(numpy(step.losses[0])) == 0 and not layer.losses
+
+
+def test_kl_layer_sums_over_all_axes_of_a_latent():
+    mean, log_var = np.random.default_rng(0).normal(size=(2, 8, 4, 4, 2)).astype("float32")
+    layer = layers.KLDivergence()
     layer([mean, log_var])
-    assert float(numpy(layer.losses[0])) == kl
-    assert float(sum(numpy(loss) for loss in layer.losses)) == 0
+    m, lv = np.float64(mean), np.float64(log_var)
+    expected = 0.5 * (np.exp(lv) + m**2 - 1 - lv).sum((1, 2, 3)).mean()
+    assert float(layer.losses[0]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_monte_carlo_estimator_is_the_log_ratio_at_the_sample():
+class Laplace(priors.Prior):
+    """A prior without a closed form of the KL divergence."""
+
+    def log_prob(self, z, y=None):
+        return ops.sum(-ops.abs(z) - np.log(2.0), axis=-1)
+
+
+def test_a_prior_without_a_closed_form_is_compared_at_the_sample():
     mean, log_var, z = (np.float32([[v]]) for v in (0.5, -1.0, 1.2))
-    layer = layers.KLDivergence(estimator="monte_carlo")
+    layer = layers.KLDivergence(prior=Laplace())
     layer([mean, log_var, z])
-    expected = stats.norm(0.5, np.exp(-0.5)).logpdf(1.2) - stats.norm().logpdf(1.2)
+    expected = stats.norm(0.5, np.exp(-0.5)).logpdf(1.2) - stats.laplace().logpdf(1.2)
     np.testing.assert_allclose(numpy(layer.losses[0]), expected, rtol=1e-5)
     with pytest.raises(ValueError, match=r"must be \[z_mean, z_log_var, z\]"):
-        layer([mean, log_var])
+        layers.KLDivergence(prior=Laplace())([mean, log_var])
+
+
+def test_repeat_puts_the_samples_of_an_example_next_to_each_other():
+    x = np.float32([[1, 2], [3, 4]])
+    one, two = layers.Repeat(3)([x, x[:, 0]])
+    np.testing.assert_array_equal(numpy(one), x[[0, 0, 0, 1, 1, 1]])
+    np.testing.assert_array_equal(numpy(two), [1, 1, 1, 3, 3, 3])
+
+
+def test_unit_interval_scales_the_examples_that_are_not_in_it():
+    x = np.float32([[0, 51, 255], [0, 0.2, 1], [0, 0, 0]])
+    expected = [[0, 0.2, 1], [0, 0.2, 1], [0, 0, 0]]
+    np.testing.assert_allclose(numpy(layers.UnitInterval()(x)), expected, rtol=1e-6)
 
 
 def test_reconstruction_layer_adds_the_mean_over_the_batch_of_sums_over_pixels():

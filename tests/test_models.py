@@ -1,3 +1,4 @@
+import inspect
 import shutil
 import warnings
 
@@ -7,8 +8,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import keras_cvae
+from keras_cvae import conditions, models, networks, objectives
 
-TINY = {"hidden_units": (16,)}
+TINY = networks.Dense((16,))
 
 
 def numpy(x):
@@ -16,7 +18,7 @@ def numpy(x):
 
 
 def tiny(condition=3, shape=(6,), **options):
-    model = keras_cvae.build_cvae(shape, condition, 2, **TINY, **options)
+    model = keras_cvae.build_cvae(shape, condition, 2, **{"network": TINY, **options})
     model.compile(keras.optimizers.Adam(1e-2))
     return model
 
@@ -47,7 +49,7 @@ def test_end_to_end_is_encoder_sampling_decoder(data):
     cvae = tiny()
     z_mean, z_log_var = cvae.encoder.predict([x, y], verbose=0)
     assert z_mean.shape == z_log_var.shape == (100, 2)
-    cvae.encoder.get_layer("z_log_var").bias.assign(np.full(2, -60.0))  # no noise left
+    cvae.get_layer("encoder").get_layer("z_log_var").bias.assign(np.full(2, -60.0))  # no noise left
     np.testing.assert_allclose(
         cvae.predict([x, y], verbose=0), cvae.reconstruct(x, y), rtol=1e-5, atol=1e-5
     )
@@ -59,7 +61,7 @@ def test_end_to_end_is_encoder_sampling_decoder(data):
 def test_the_loss_is_the_negative_elbo_in_nats_per_example(data):
     """Against a double precision computation from the model's own encoder and decoder."""
     x, y = data
-    cvae = tiny(beta=0.25)
+    cvae = tiny(objective=objectives.ELBO(beta=0.25))
     m, lv = (np.float64(a) for a in cvae.encoder.predict([x, y], verbose=0))
     kl = 0.5 * (np.exp(lv) + m**2 - 1 - lv).sum(-1).mean()
     z = m + np.exp(lv / 2) * np.random.default_rng(0).standard_normal((400, *m.shape))
@@ -120,7 +122,8 @@ def test_mixed_precision_keeps_the_loss_in_float32(data):
         keras.config.set_dtype_policy(policy)
     logs = cvae.fit([x, y], epochs=2, verbose=0).history
     assert np.isfinite(logs["loss"]).all()
-    assert cvae.encoder.layers[-1].compute_dtype == "float32"
+    heads = [cvae.get_layer("encoder").get_layer(name) for name in ("z_mean", "z_log_var")]
+    assert [head.compute_dtype for head in heads] == ["float32", "float32"]
     assert cvae.predict([x, y], verbose=0).dtype == np.float32
 
 
@@ -132,16 +135,21 @@ def test_mixed_precision_keeps_the_loss_in_float32(data):
     [
         {},
         {"condition": None},
-        {"binarize": "dynamic", "label_dropout": 0.5, "estimator": "monte_carlo", "beta": 2.0},
-        {"binarize": "threshold", "likelihood": keras_cvae.likelihoods.Gaussian(0.5, True)},
-        {"network": "conv", "shape": (9, 7, 1), "filters": (4, 6)},
+        {
+            "binarize": "dynamic",
+            "condition": conditions.Classes(3, dropout=0.5),
+            "objective": objectives.ELBO(beta=2.0),
+        },
+        {
+            "binarize": "threshold",
+            "likelihood": keras_cvae.likelihoods.Gaussian(0.5, True),
+            "objective": objectives.IWAE(1),
+        },
+        {"network": networks.Conv((4, 6)), "shape": (9, 7, 1)},
     ],
 )
 def test_save_and_load(options, tmp_path):
-    options = {"condition": 3, "shape": (6,), "network": "dense", **options}
-    options |= {"hidden_units": (16,)} if options["network"] == "dense" else {}
-    cvae = keras_cvae.build_cvae(options.pop("shape"), options.pop("condition"), 2, **options)
-    cvae.compile("adam")
+    cvae = tiny(**options)
     rng = np.random.default_rng(0)
     x, y = rng.random((64, *cvae.image_shape), dtype="float32"), rng.integers(0, 3, 64)
     given = [x, y] if cvae.num_classes else x
@@ -166,7 +174,7 @@ def test_save_and_load(options, tmp_path):
 
 def test_clone_summary_and_plot(data, tmp_path, capsys):
     x, y = data
-    cvae = tiny(label_dropout=0.1)
+    cvae = tiny(conditions.Classes(3, dropout=0.1))
     clone = keras.models.clone_model(cvae)
     clone.set_weights(cvae.get_weights())
     assert type(clone) is keras_cvae.CVAE
@@ -220,8 +228,8 @@ def test_decode_takes_latents_of_any_arrangement():
         ({"labels": [3]}, r"`labels` must be in -1..2.*Received: values from 3 to 3"),
         ({"labels": [0.5]}, "`labels` must be integers"),
         ({"labels": [0, 1], "count": 3}, "`labels` must be 3 integers"),
-        ({"labels": 0, "count": 0}, "`count` must be at least 1"),
-        ({"labels": 0, "temperature": -1}, "`temperature` at least 0"),
+        ({"labels": 0, "count": 0}, "`count` must be an integer of at least 1"),
+        ({"labels": 0, "temperature": -1}, "`temperature` must be a finite number of at least 0"),
     ],
 )
 def test_generate_refuses(arguments, message):
@@ -231,8 +239,11 @@ def test_generate_refuses(arguments, message):
 
 def test_a_plain_vae_refuses_labels(data):
     vae = tiny(condition=None)
-    with pytest.raises(ValueError, match="without a condition takes no `labels`"):
-        vae.generate([1])
+    for use in (vae.generate, lambda labels: vae.reconstruct(data[0], labels)):
+        with pytest.raises(ValueError, match="`labels` must be left out of a model without"):
+            use([1])
+    with pytest.raises(ValueError, match="how many images to generate is `count`"):
+        vae.generate(16)
     with pytest.raises(ValueError, match="without a condition takes images alone"):
         vae.fit(list(data))
 
@@ -245,7 +256,7 @@ def test_an_unknown_label_warns_until_training_has_shown_one(data, tmp_path):
         cvae.generate(None, count=2)
     with pytest.warns(UserWarning, match="never saw an image without its label"):
         cvae.reconstruct(x)
-    dropped = tiny(label_dropout=0.5)
+    dropped = tiny(conditions.Classes(3, dropout=0.5))
     dropped.fit([x, y], verbose=0)
     cvae.fit([x, np.where(y == 0, -1, y)], verbose=0)
     for taught in (dropped, cvae):
@@ -271,33 +282,98 @@ def test_reconstruct_keeps_the_style_and_changes_the_label(data):
 # Arguments
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"latent_dim": 0}, "`latent_dim` must be of positive integers. Received: 0"),
-        ({"latent_dim": 1.5}, "`latent_dim`"),
-        ({"latent_dim": "two"}, "`latent_dim`"),
-        ({"input_shape": ()}, "`input_shape`"),
-        ({"input_shape": (0, 3)}, "`input_shape`"),
-        ({"input_shape": 784}, "`input_shape`"),
-        ({"condition": 1}, "`condition` must be a number of classes"),
-        ({"network": "con"}, "Did you mean 'conv'.*Received: 'con'"),
-        ({"likelihood": "bernouli"}, "Did you mean 'bernoulli'"),
-        ({"prior": "normal"}, "Did you mean 'standard_normal'"),
-        ({"binarize": "dynamical"}, "Did you mean 'dynamic'"),
-        ({"estimator": "montecarlo"}, "Did you mean 'monte_carlo'"),
-        ({"hiden_units": (5,)}, r"no argument 'hiden_units'; the dense network takes \['hidden"),
-        ({"filters": (5,)}, "no argument 'filters'"),
-        ({"label_dropout": 1.5}, "`label_dropout` must be in"),
-        ({"condition": None, "label_dropout": 0.1}, "`label_dropout` needs a `condition`"),
-        ({"beta": -1}, "`beta`"),
-        ({"condition": keras_cvae.conditions.Vector(3)}, "a number of classes or None"),
-        ({"network": [None, None], "infer_label": True}, "a network of this package"),
-    ],
-)
-def test_bad_arguments_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        keras_cvae.build_cvae(**{"input_shape": (6,), "condition": 3, **arguments})
+BUILD = {
+    "latent_dim 0": (
+        {"latent_dim": 0},
+        "`latent_dim` must be an integer of at least 1. Received: 0",
+    ),
+    "latent_dim 1.5": ({"latent_dim": 1.5}, "`latent_dim` must be an integer"),
+    "latent_dim two": ({"latent_dim": "two"}, "`latent_dim` must be an integer"),
+    "no shape": ({"input_shape": ()}, "`input_shape` must be a list or tuple"),
+    "empty shape": ({"input_shape": (0, 3)}, "`input_shape` must be a list or tuple"),
+    "784": ({"input_shape": 784}, "`input_shape` must be a list or tuple"),
+    "one class": ({"condition": 1}, "`condition` must be a number of classes.*Received: 1"),
+    "condition": ({"condition": "ten"}, "`condition` must be a number of classes.*Received: 'ten'"),
+    "network": ({"network": "con"}, "Did you mean 'conv'.*Received: 'con'"),
+    "likelihood": ({"likelihood": "bernouli"}, "Did you mean 'bernoulli'"),
+    "no Likelihood": (
+        {"likelihood": keras.losses.BinaryCrossentropy()},
+        "`likelihood` must be a name or a `likelihoods.Likelihood`",
+    ),
+    "prior": ({"prior": "normal"}, "Did you mean 'standard_normal'"),
+    "no Prior": ({"prior": keras.layers.Dense(2)}, "`prior` must be one of 'standard_normal'"),
+    "objective": ({"objective": "iwea"}, "Did you mean 'iwae'"),
+    "no Objective": ({"objective": 3.0}, "`objective` must be one of 'elbo'"),
+    "binarize": ({"binarize": "dynamical"}, "Did you mean 'dynamic'"),
+    "a typo": ({"likelyhood": "gaussian"}, "Did you mean 'likelihood'.*Received: 'likelyhood'"),
+    "a typo of latent_dim": ({"latent_dims": 2}, "Did you mean 'latent_dim'"),
+    "dropout": ({"condition": lambda: conditions.Classes(3, dropout=1.5)}, "`dropout` must be"),
+    "beta": ({"objective": lambda: objectives.ELBO(beta=-1)}, "`beta` must be a finite number"),
+    "samples": ({"objective": lambda: objectives.IWAE(0)}, "`samples` must be an integer"),
+    "gradient": ({"objective": lambda: objectives.IWAE(2, "dregs")}, "Did you mean 'dreg'"),
+    "conditional prior": (
+        {"condition": None, "prior": "conditional"},
+        "`prior` must not depend on y where there is no `condition`",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BUILD)
+def test_bad_arguments_are_refused(case):
+    arguments, message = BUILD[case]
+    with pytest.raises(ValueError, match=message) as caught:
+        made = {k: v() if inspect.isfunction(v) else v for k, v in arguments.items()}
+        keras_cvae.build_cvae(**{"input_shape": (6,), "condition": 3, **made})
+    assert len(str(caught.value)) < 500
+
+
+MOVED = {
+    "beta": (4.0, objectives.ELBO, "objective=objectives.ELBO(beta=4.0)"),
+    "estimator": ("monte_carlo", objectives.IWAE, "objective=objectives.IWAE(1)"),
+    "label_dropout": (0.1, conditions.Classes, "condition=conditions.Classes(10, dropout=0.1)"),
+    "infer_label": (True, conditions.Inferred, "condition=conditions.Inferred(10)"),
+    "classification_weight": (
+        9.0,
+        conditions.Inferred,
+        "condition=conditions.Inferred(10, weight=9.0)",
+    ),
+    "relaxation": (0.5, conditions.Inferred, "condition=conditions.Inferred(10, relaxation=0.5)"),
+    "hidden_units": ((5,), networks.Dense, "network=networks.Dense(hidden_units=(5,))"),
+    "filters": ((5,), networks.Conv, "network=networks.Conv(filters=(5,))"),
+    "kernel_size": (5, networks.Conv, "network=networks.Conv(kernel_size=5)"),
+    "activation": ("gelu", networks.Dense, "network=networks.Dense(activation='gelu')"),
+}
+
+
+@pytest.mark.parametrize("name", models.MOVED)
+def test_an_argument_of_earlier_versions_is_told_where_it_has_gone(name):
+    value, kind, advice = MOVED[name]
+    with pytest.raises(ValueError) as caught:
+        keras_cvae.build_cvae((6,), 3, **{name: value})
+    message = str(caught.value)
+    assert message.startswith(f"`{name}` has moved: {advice}")
+    assert message.endswith(f". Received: {name}={value!r}")
+    assert len(message) < 250
+    argument, _, made = advice.partition("=")
+    assert argument in inspect.signature(keras_cvae.build_cvae).parameters
+    namespace = {"conditions": conditions, "networks": networks, "objectives": objectives}
+    assert type(eval(made, namespace)) is kind  # it can be followed to the letter
+
+
+def test_a_condition_of_two_models_is_copied_with_what_it_has_learned():
+    slant = conditions.Vector(1)
+    slant.adapt(np.float32([2, 4, 6]))
+    both = conditions.Attributes(digit=3, slant=slant)
+    one, other = (tiny(both) for _ in range(2))
+    assert one.condition is not other.condition and one.condition is not both
+    for cvae in (one, other):
+        np.testing.assert_allclose(numpy(cvae.condition.attributes["slant"].mean), [4])
+        np.testing.assert_allclose(numpy(cvae.condition.attributes["slant"].variance), [8 / 3])
+    x = np.random.default_rng(0).random((32, 6), dtype="float32")
+    one.fit({"image": x, "digit": np.full(32, -1), "slant": np.arange(32.0)}, verbose=0)
+    assert numpy(one.condition.attributes["digit"].seen_unknown) == 1
+    assert numpy(other.condition.attributes["digit"].seen_unknown) == 0
+    np.testing.assert_allclose(numpy(one.condition.attributes["slant"].mean), [4])
 
 
 # Learned quality
@@ -305,7 +381,7 @@ def test_bad_arguments_are_refused(arguments, message):
 
 def test_a_model_of_real_digits_generates_the_label_asked_for(digits):
     """Thresholds leave room: seeds 0 to 4 gave ELBOs of -20.6 to -20.3, 96 to 99% right digits."""
-    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 8, hidden_units=(128,))
+    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 8, network=networks.Dense((128,)))
     cvae.compile(keras.optimizers.Adam(2e-3))
     cvae.fit([digits.x_train, digits.y_train], epochs=60, batch_size=64, verbose=0)
     test = [digits.x_test, digits.y_test]

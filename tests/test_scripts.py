@@ -59,6 +59,51 @@ def test_colour_images_and_wider_layers(tmp_path):
     assert keras.saving.load_model(tmp_path / "model.keras").image_shape == (32, 32, 3)
 
 
+def test_recommended_label_inference_tells_the_encoder_too(tmp_path):
+    run(
+        "label_inferring_vae", "--data", "digits", "--epochs", 1, "--recommended", "--out", tmp_path
+    )
+    assert keras.saving.load_model(tmp_path / "model.keras").condition.encoder
+    Image.open(tmp_path / "styles.png").verify()
+
+
+@pytest.mark.parametrize("tint, channels", [([], 3), (["--grey"], 1)])
+def test_colour_digits(tint, channels, tmp_path, capsys):
+    few = ("--epochs", 1, "--limit", 50, "--count", 4, "--samples", 2, "--levels", 8)
+    run("colour_digits", "--data", "digits", *few, *tint, "--out", tmp_path)
+    table = capsys.readouterr().out.split("bits per dimension")[1]
+    for likelihood in ("gaussian_256", "logistic_mixture_256", "gaussian_8", "categorical_8"):
+        model = keras.saving.load_model(tmp_path / f"{likelihood}.keras")
+        assert model.image_shape == (12, 12, channels)
+        for picture in ("reconstructions", "means", "samples"):
+            Image.open(tmp_path / f"{likelihood}_{picture}.png").verify()
+        name, levels = likelihood.rsplit("_", 1)
+        (line,) = [row for row in table.splitlines() if f"{name} | {levels:>6} |" in row]
+        assert all(float(bits) > 0 for bits in line.split(" | ")[2:4])
+
+
+def test_tints_are_seeded_and_fill_the_margin():
+    recipe = runpy.run_path(str(SCRIPTS / "colour_digits.py"))
+    blank, full = np.zeros((3, 8, 8, 1), "uint8"), np.full((3, 8, 8, 1), 255, "uint8")
+    back, front = (recipe["prepare"](x, (0, 0), grey=False) for x in (blank, full))
+    assert back.shape == (3, 12, 12, 3) and back.dtype == np.uint8
+    np.testing.assert_array_equal(back, recipe["prepare"](blank, (0, 0), grey=False))
+    np.testing.assert_array_equal(back[:, :2], front[:, :2])  # the margin is background
+    inside = np.abs((front[:, 2:-2, 2:-2] - back[:, 2:-2, 2:-2].astype(float)) @ (0.3, 0.6, 0.1))
+    assert inside.mean() > 60
+    assert np.abs(np.diff(back.astype(int), axis=1)).max() <= 8  # smooth
+
+
+def test_levels_of_colour_digits():
+    recipe = runpy.run_path(str(SCRIPTS / "colour_digits.py"))
+    pixels = np.arange(256, dtype="uint8")
+    levels = recipe["as_levels"](pixels, 16, "categorical", 0)
+    np.testing.assert_array_equal(levels, 17 * (np.arange(256) // 16))
+    np.testing.assert_array_equal(recipe["as_levels"](pixels, 256, "logistic_mixture", 0), pixels)
+    noisy = recipe["as_levels"](pixels, 16, "gaussian", 0)
+    np.testing.assert_array_equal(np.floor(16 * noisy), np.arange(256) // 16)
+
+
 def test_cross_validation(tmp_path, capsys):
     arguments = ("--data", "digits", "--epochs", 1, "--out", tmp_path, "--folds", 10, "--fold", 3)
     run("label_inferring_vae", *arguments)

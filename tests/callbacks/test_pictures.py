@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from keras_cvae import build_cvae, callbacks, plots
+from keras_cvae import build_cvae, callbacks, networks, plots
 
 Z = np.random.default_rng(0).normal(size=(10, 2)).astype("float32")
 DIGITS = np.arange(10)
@@ -20,7 +20,7 @@ def draw(cvae):
 def fit(data, *, epochs=3, cvae=None, callbacks=(), **kwargs):
     if cvae is None:
         keras.utils.set_random_seed(0)
-        cvae = build_cvae((8, 8, 1), condition=10, hidden_units=(16,))
+        cvae = build_cvae((8, 8, 1), condition=10, network=networks.Dense((16,)))
         cvae.compile(keras.optimizers.Adam(0.01))
     history = cvae.fit(
         [data.x_train[:300], data.y_train[:300]],

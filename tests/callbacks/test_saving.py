@@ -13,7 +13,7 @@ from keras_cvae import callbacks
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
 def test_an_interrupt_waits_for_a_save_and_is_not_lost(tmp_path, monkeypatch):
-    model = keras_cvae.build_cvae((6,), latent_dim=2, hidden_units=(4,))
+    model = keras_cvae.build_cvae((6,), latent_dim=2)
     saver = callbacks.SaveEachEpoch(tmp_path / "model.keras")
     saver.set_model(model)
     save = model.save

@@ -24,7 +24,7 @@ class Trained(keras.callbacks.Callback):
         self.ended.append(batch)
 
 
-class Tested(keras.callbacks.Callback):
+class Tester(keras.callbacks.Callback):
     """Notes the batches of validation and `evaluate` that it is told of."""
 
     def __init__(self):
@@ -36,7 +36,7 @@ class Tested(keras.callbacks.Callback):
 
 
 def test_callbacks_are_told_of_batches_not_of_blocks(tiny, rows):
-    train, test, model = Trained(), Tested(), tiny(steps_per_execution=4)
+    train, test, model = Trained(), Tester(), tiny(steps_per_execution=4)
     model.fit(rows, validation_data=(rows[:100], None), callbacks=[train, test], verbose=0)
     if BACKEND == "torch":
         assert train.ended == list(range(10)) and test.ended == [0, 1, 2, 3]
@@ -47,7 +47,7 @@ def test_callbacks_are_told_of_batches_not_of_blocks(tiny, rows):
 
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_each_loop_is_decided_for_itself(shuffle, tiny, rows):
-    train, test, model = Trained(), Tested(), tiny()
+    train, test, model = Trained(), Tester(), tiny()
     given = {"validation_data": (rows[:100], None), "verbose": 0, "shuffle": shuffle}
     model.fit(rows, callbacks=[train], **given)
     fuses = BACKEND != "torch"
@@ -95,7 +95,7 @@ def test_which_callbacks_look_at_batches(tmp_path):
     for callback, train, test in [
         (Trained(), True, False),
         (type("Derived", (Trained,), {})(), True, False),
-        (Tested(), False, True),
+        (Tester(), False, True),
         (plain, False, True),
         (keras.callbacks.TerminateOnNaN(), True, False),
         (keras.callbacks.ModelCheckpoint(path, save_freq=5), True, False),

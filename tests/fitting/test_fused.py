@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import keras_cvae
+from keras_cvae import conditions, likelihoods, networks, objectives
 
 BACKEND = keras.backend.backend()
 fusing = pytest.mark.skipif(BACKEND == "torch", reason="torch runs each step alone")
@@ -50,17 +51,44 @@ def test_fused_steps_train_as_single_ones(name, tiny, rows):
         np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-4)
 
 
+DENSE = networks.Dense((8,))
+CVAES = {
+    "dropped labels": {"condition": conditions.Classes(10, dropout=0.2), "network": DENSE},
+    "thresholded, convolutional": {"network": networks.Conv((4, 8)), "binarize": "threshold"},
+    "noise everywhere": {
+        "condition": conditions.Inferred(10, weight=3.0),
+        "network": DENSE,
+        "binarize": "dynamic",
+        "objective": objectives.IWAE(3, gradient="dreg"),
+        "prior": "conditional",
+    },
+    "two groups": {
+        "condition": conditions.Attributes(digit=10, weight=conditions.Vector(1, dropout=0.5)),
+        "network": networks.Hierarchical(DENSE, hidden_units=(8,)),
+        "likelihood": likelihoods.LogisticMixture(2),
+    },
+}
+
+
 @fusing
-def test_a_cvae_trains_as_by_single_steps(digits):
+@pytest.mark.parametrize("name", CVAES)
+def test_a_cvae_trains_as_by_single_steps(name, digits):
     x, y, *_ = digits
     results = []
     for steps in (1, "auto"):
         keras.utils.set_random_seed(3)
-        model = keras_cvae.build_cvae((8, 8, 1), 10, 3, hidden_units=(8,))
+        model = keras_cvae.build_cvae(
+            (8, 8, 1), **{"condition": 10, "latent_dim": 3, **CVAES[name]}
+        )
         model.compile("adam", steps_per_execution=steps)
-        data = {"validation_data": ([x[250:300], y[250:300]], None)}
-        results.append(model.fit([x[:250], y[:250]], epochs=2, verbose=0, **data).history)
+        values = {"label": y, "digit": y, "weight": x.mean((1, 2, 3))}
+        data = {"image": x, **{k: values[k] for k in model.input_names[1:]}, "sample_weight": 1 + y}
+        train, test = ({k: v[rows] for k, v in data.items()} for rows in SPLIT)
+        results.append(model.fit(train, epochs=3, verbose=0, validation_data=(test, None)).history)
     assert_same(*results)
+
+
+SPLIT = slice(0, 250), slice(250, 300)
 
 
 OPTIMIZERS = {

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_cvae import build_cvae, likelihoods
+from keras_cvae import build_cvae, likelihoods, networks
 
 
 def numpy(x):
@@ -28,7 +28,7 @@ def test_gaussian_samples_have_its_mean_and_variance():
 def test_learned_variance_becomes_that_of_the_residuals():
     x = np.random.default_rng(0).normal(0.4, 0.2, size=(512, 6)).astype("float32")
     gaussian = likelihoods.Gaussian(1.0, learn_variance=True)
-    vae = build_cvae((6,), latent_dim=1, likelihood=gaussian, hidden_units=(8,))
+    vae = build_cvae((6,), latent_dim=1, likelihood=gaussian, network=networks.Dense((8,)))
     vae.compile(keras.optimizers.Adam(0.02))
     vae.fit(x, epochs=60, batch_size=128, verbose=0)
     residual = np.mean((x - vae.reconstruct(x)) ** 2)

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cvae import priors, runs
+from keras_cvae import networks, priors, runs
 from keras_cvae.runs.pictures import KINDS, PICTURES
 
-TINY = {"latent_dim": 2, "hidden_units": (8,), "epochs": 2, "batch_size": 256}
+TINY = {"latent_dim": 2, "network": networks.Dense((8,)), "epochs": 2, "batch_size": 256}
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def test_a_run_made_is_the_run_read(run, digits):
     assert read.metrics == run.metrics and read.history == run.history
     assert len(read.history["val_loss"]) == 2 and "epoch" not in read.history
     assert read.config == json.loads(json.dumps(read.config))
-    assert read.config["model"]["hidden_units"] == [8]
-    assert read.config["model"]["prior"]["class_name"] == "StandardNormal"
+    assert read.config["model"]["network"]["hidden_units"] == [8]
+    assert read.config["model"]["prior"]["class"] == "StandardNormal"
     images, labels, names = read.test_images(count=5)
     np.testing.assert_array_equal(images, digits.x_test[:5])
     np.testing.assert_array_equal(labels, digits.y_test[:5])

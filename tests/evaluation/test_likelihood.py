@@ -8,8 +8,9 @@ import pytest
 import scipy.stats
 
 import keras_cvae
-from keras_cvae import evaluation
+from keras_cvae import conditions, evaluation, networks, objectives
 
+DENSE = networks.Dense((8,))
 RNG = np.random.default_rng(0)
 
 
@@ -20,14 +21,14 @@ def widened(cvae):
     return cvae
 
 
-def linear_gaussian(condition=None):
+def linear_gaussian(condition=None, prior="standard_normal"):
     """x | z ~ N(W z + b, v I), so that x ~ N(b, W W' + v I); q(z | x) is only roughly right."""
     keras.utils.set_random_seed(0)
     more = condition or 0
     encoder = keras.Sequential([keras.Input((5 + more,)), keras.layers.Dense(8, "tanh")])
     decoder = keras.Sequential([keras.Input((2 + more,)), keras.layers.Dense(5)])
     likelihood = keras_cvae.likelihoods.Gaussian(0.5)
-    options = {"network": (encoder, decoder), "likelihood": likelihood}
+    options = {"network": (encoder, decoder), "likelihood": likelihood, "prior": prior}
     return widened(keras_cvae.build_cvae((5,), condition, 2, **options)), decoder.layers[-1]
 
 
@@ -46,13 +47,13 @@ def test_the_evidence_of_a_linear_gaussian_model(condition):
 
 def test_the_evidence_of_bernoulli_pixels_by_numerical_integration():
     keras.utils.set_random_seed(1)
-    cvae = widened(keras_cvae.build_cvae((6,), None, 1, hidden_units=(8,)))
+    cvae = widened(keras_cvae.build_cvae((6,), None, 1, network=DENSE))
     x = np.array(list(itertools.islice(itertools.product([0.0, 1.0], repeat=6), 0, 64, 9)))
     z = np.linspace(-12, 12, 4001)
     p = np.float64(cvae.generator.predict(z[:, None].astype("float32"), verbose=0))
     log_joint = x @ np.log(p).T + (1 - x) @ np.log1p(-p).T + scipy.stats.norm.logpdf(z)
     exact = np.log(np.trapezoid(np.exp(log_joint), z, axis=1))
-    estimate = evaluation.log_likelihood(cvae, x.astype("float32"), samples=5000, verbose=0)
+    estimate = evaluation.log_likelihood(cvae, x.astype("float32"), samples=20_000, verbose=0)
     np.testing.assert_allclose(estimate, exact, atol=0.02)
     assert np.exp(
         evaluation.log_likelihood(
@@ -68,7 +69,7 @@ def test_one_sample_is_the_elbo_and_more_are_tighter():
     x, y, *_ = keras_cvae.datasets.load("digits")
     x, y = x[:200], y[:200]
     keras.utils.set_random_seed(2)
-    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 4, hidden_units=(32,))
+    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 4, network=networks.Dense((32,)))
     cvae.compile("adam")
     cvae.fit(x, y, epochs=3, verbose=0)
     elbo = -cvae.evaluate(x, y, verbose=0, return_dict=True)["loss"]
@@ -82,7 +83,7 @@ def test_one_sample_is_the_elbo_and_more_are_tighter():
 
 def test_seeds_shapes_and_binarisation():
     x, y, *_ = keras_cvae.datasets.load("digits")
-    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 2, binarize="dynamic", hidden_units=(8,))
+    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 2, binarize="dynamic", network=DENSE)
     one, same, other = (
         evaluation.log_likelihood(cvae, x[:9], y[:9], samples=3, seed=seed, verbose=0)
         for seed in (0, 0, 1)
@@ -90,7 +91,7 @@ def test_seeds_shapes_and_binarisation():
     assert one.shape == (9,) and np.isfinite(one).all()
     np.testing.assert_array_equal(one, same)
     assert (one != other).all()
-    grey = keras_cvae.build_cvae((8, 8, 1), 10, 2, binarize="threshold", hidden_units=(8,))
+    grey = keras_cvae.build_cvae((8, 8, 1), 10, 2, binarize="threshold", network=DENSE)
     black = (x[:9] > 0.5 * 255 if x.dtype == np.uint8 else x[:9] > 0.5).astype("float32")
     np.testing.assert_allclose(
         *(evaluation.log_likelihood(grey, a, y[:9], samples=3, verbose=0) for a in (x[:9], black)),
@@ -101,12 +102,76 @@ def test_seeds_shapes_and_binarisation():
 def test_bad_arguments():
     cvae, _ = linear_gaussian()
     x = np.zeros((3, 5), "float32")
-    with pytest.raises(ValueError, match="`samples` must be at least 1"):
+    with pytest.raises(ValueError, match="`samples` must be an integer of at least 1"):
         evaluation.log_likelihood(cvae, x, samples=0)
-    with pytest.raises(ValueError, match="takes no `labels`"):
+    with pytest.raises(ValueError, match="`labels` must be left out"):
         evaluation.log_likelihood(cvae, x, [1, 2, 3])
     with pytest.raises(ValueError, match="must have the shape"):
         evaluation.log_likelihood(cvae, x[:, :4])
-    inferring = keras_cvae.build_cvae((5,), 3, 2, infer_label=True)
-    with pytest.raises(ValueError, match="given its labels"):
-        evaluation.log_likelihood(inferring, x)
+
+
+def test_the_evidence_under_a_learned_prior():
+    """x | z ~ N(W z + b, v I), z | y ~ N(m, diag s): x ~ N(W m + b, W diag s W' + v I)."""
+    cvae, dense = linear_gaussian(3, prior="conditional")
+    for layer in (cvae.prior.mean, cvae.prior.log_var):
+        layer.set_weights([0.5 * RNG.normal(size=w.shape) for w in layer.get_weights()])
+    x, labels = RNG.normal(size=(6, 5)).astype("float32"), np.array([0, 1, 2, 0, 1, 2])
+    w, b = map(np.float64, dense.get_weights())
+    one_hot = np.eye(3, dtype="float32")[labels]
+    parameters = cvae.prior.parameters(one_hot)
+    mean, log_var = (np.float64(keras.ops.convert_to_numpy(p)) for p in parameters)
+    exact = [
+        scipy.stats.multivariate_normal(
+            m @ w[:2] + b + w[2 + label], w[:2].T * np.exp(s) @ w[:2] + 0.5 * np.eye(5)
+        ).logpdf(row)
+        for row, label, m, s in zip(x, labels, mean, log_var, strict=True)
+    ]
+    estimate = evaluation.log_likelihood(cvae, x, labels, samples=20_000, verbose=0)
+    np.testing.assert_allclose(estimate, exact, atol=0.1)
+
+
+def test_seeds_share_no_noise():
+    cvae, _ = linear_gaussian()
+    x = np.tile(RNG.normal(size=(1, 5)).astype("float32"), (64, 1))
+    found = [
+        set(evaluation.log_likelihood(cvae, x, samples=1, seed=seed, verbose=0))
+        for seed in range(4)
+    ]
+    assert all(len(values) == 64 for values in found)
+    assert len(set.union(*found)) == 4 * 64
+
+
+def test_it_is_the_bound_of_the_objective():
+    x = RNG.normal(size=(400, 5)).astype("float32")
+    keras.utils.set_random_seed(0)
+    options = {"likelihood": keras_cvae.likelihoods.Gaussian(0.5), "network": DENSE}
+    cvae = keras_cvae.build_cvae((5,), None, 2, objective=objectives.IWAE(7), **options)
+    cvae.compile("adam")
+    bound = -np.mean([cvae.evaluate(x, batch_size=400, verbose=0)[0] for _ in range(20)])
+    estimates = [
+        evaluation.log_likelihood(cvae, x, samples=7, seed=seed, verbose=0).mean()
+        for seed in range(20)
+    ]
+    error = np.std(estimates) * np.sqrt(2 / 20)
+    assert bound == pytest.approx(np.mean(estimates), abs=4 * error)
+
+
+@pytest.mark.parametrize("encoder", [False, True])
+def test_labels_that_are_inferred(encoder):
+    keras.utils.set_random_seed(0)
+    condition = conditions.Inferred(3, encoder=encoder)
+    cvae = keras_cvae.build_cvae((5,), condition, 2, network=DENSE)
+    x = RNG.random((6, 5), dtype="float32")
+    labels = cvae.classifier.predict(x, verbose=0).argmax(-1)
+    given, inferred = (
+        evaluation.log_likelihood(cvae, x, y, samples=20, verbose=0) for y in (labels, -1)
+    )
+    np.testing.assert_allclose(inferred, given, rtol=1e-5)
+
+
+def test_bits_per_dimension():
+    assert evaluation.bits_per_dimension(-np.log(256.0) * 12, (2, 2, 3)) == pytest.approx(8)
+    # A uniform density on [0, 1] is 8 bits of 256 levels.
+    assert evaluation.bits_per_dimension(0.0, (4,), levels=256) == pytest.approx(8)
+    with pytest.raises(ValueError, match="`levels` must be an integer of at least 2"):
+        evaluation.bits_per_dimension(0.0, (4,), levels=1)

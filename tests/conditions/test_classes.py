@@ -1,0 +1,73 @@
+import keras
+import numpy as np
+import pytest
+
+import keras_cvae
+from keras_cvae import conditions
+
+
+def numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def test_unknown_labels_are_all_zero():
+    one_hot = numpy(conditions.Classes(3)(np.int32([2, -1, 0])))
+    np.testing.assert_array_equal(one_hot, [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
+
+
+@pytest.mark.parametrize("num_classes", [0, 1, -3, 2.5, "ten", True])
+def test_classes_refuses_what_is_no_number_of_classes(num_classes):
+    for make in (conditions.get, conditions.Classes):
+        with pytest.raises(ValueError, match="`condition` must be a number of classes of at least"):
+            make(num_classes)
+
+
+def test_dropout_hides_its_share_in_training_alone():
+    labels = np.arange(10_000, dtype="int32") % 10
+    layer = conditions.Classes(10, dropout=0.3, seed=0)
+    one_hot = np.eye(10, dtype="float32")[labels]
+    np.testing.assert_array_equal(numpy(layer(labels)), one_hot)
+    assert numpy(layer.seen_unknown) == 0
+    dropped = numpy(layer(labels, training=True))
+    hidden = ~dropped.any(axis=1)
+    assert abs(hidden.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / len(labels))
+    np.testing.assert_array_equal(dropped[~hidden], one_hot[~hidden])
+    assert numpy(layer.seen_unknown) == 1
+    assert not np.array_equal(numpy(layer(labels, training=True)), dropped)
+
+
+def test_unknown_labels_in_the_data_are_noticed():
+    layer = conditions.Classes(2)
+    layer(np.int32([0, 1]), training=True)
+    layer(np.int32([0, -1]))
+    assert numpy(layer.seen_unknown) == 0
+    layer(np.int32([0, -1]), training=True)
+    layer(np.int32([0, 1]), training=True)
+    assert numpy(layer.seen_unknown) == 1
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.1, float("nan"), "often"])
+def test_dropout_refuses_what_is_no_probability(dropout):
+    for make in (lambda **o: conditions.Classes(3, **o), lambda **o: conditions.Vector(3, **o)):
+        with pytest.raises(ValueError, match="`dropout` must be a finite number"):
+            make(dropout=dropout)
+
+
+def test_a_model_is_given_a_condition_of_its_own():
+    ours = conditions.Classes(3, dropout=0.2, seed=4, name="mine")
+    ours.seen_unknown.assign(1.0)
+    cvae = keras_cvae.build_cvae((6,), ours)
+    assert cvae.condition is not ours
+    assert cvae.condition.get_config() == {**ours.get_config(), "name": "condition"}
+    assert numpy(cvae.condition.seen_unknown) == 1
+    assert conditions.get(None) is None
+    embedded = conditions.Embedded(3)
+    assert conditions.get(embedded) is embedded
+
+
+def test_decoding_after_training_does_not_hide_labels():
+    """Dropout is a matter of training alone: what is given is used."""
+    cvae = keras_cvae.build_cvae((6,), conditions.Classes(3, dropout=1.0))
+    x = np.random.default_rng(0).random((3, 6), dtype="float32")
+    means = cvae.encode(x[[0, 0, 0]], [0, 1, 2])[0]
+    assert len(np.unique(means.round(6), axis=0)) == 3

@@ -1,0 +1,104 @@
+"""Networks around the user's own bodies."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_cvae
+from keras_cvae import conditions, networks
+
+
+def numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def bodies(kind):
+    """Encoder and decoder bodies for 6x6 images, 3 classes and latents of size 2."""
+    layers = keras.layers
+    if kind == "two inputs":
+        x, y, z = keras.Input((6, 6, 1)), keras.Input((3,)), keras.Input((2,))
+        h = layers.Concatenate()([layers.Flatten()(x), y])
+        encoder = keras.Model([x, y], layers.Dense(8, "gelu")(h))
+        h = layers.Dense(36)(layers.LayerNormalization()(layers.Concatenate()([z, y])))
+        return encoder, keras.Model([z, y], layers.Reshape((6, 6, 1))(h))
+    decoder = keras.Sequential([layers.Dense(36), layers.Reshape((6, 6, 1))])
+    if kind == "vae":  # without labels
+        return keras.Sequential([layers.Flatten(), layers.Dense(8)]), decoder
+    if kind == "unbuilt":
+        return keras.Sequential([layers.Conv2D(4, 3), layers.BatchNormalization()]), decoder
+    if kind == "vectors":
+        return keras.Sequential([keras.Input((36 + 3,)), layers.Dense(8)]), decoder
+    if kind == "planes":
+        return keras.Sequential([keras.Input((6, 6, 1 + 3)), layers.Conv2D(4, 3)]), decoder
+    h = layers.Dense(4)(x := keras.Input((39,)))  # kind == "heads": its own mean and log-variance
+    return keras.Model(x, [layers.Dense(2)(h), layers.Dense(2)(h)]), decoder
+
+
+@pytest.mark.parametrize("kind", ["two inputs", "unbuilt", "vectors", "planes", "heads"])
+def test_a_network_of_the_users_own(kind, tmp_path):
+    cvae = keras_cvae.build_cvae((6, 6, 1), 3, 2, network=bodies(kind))
+    cvae.compile("adam")
+    rng = np.random.default_rng(0)
+    x, y = rng.random((32, 6, 6, 1), dtype="float32"), rng.integers(0, 3, 32)
+    history = cvae.fit([x, y], epochs=2, verbose=0).history
+    np.testing.assert_allclose(
+        history["loss"], np.add(history["reconstruction"], history["kl"]), rtol=1e-5
+    )
+    cvae.save(tmp_path / "own.keras")
+    loaded = keras.saving.load_model(tmp_path / "own.keras")
+    expected = cvae.reconstruct(x, y, as_labels=2)
+    np.testing.assert_allclose(loaded.reconstruct(x, y, as_labels=2), expected, atol=1e-6)
+    assert np.abs(expected - cvae.reconstruct(x, y, as_labels=1)).max() > 1e-4
+
+
+def test_losses_of_the_users_layers_train_but_do_not_disturb_the_terms():
+    encoder = keras.Sequential(
+        [keras.layers.Dense(4, kernel_regularizer="l2"), keras.layers.ActivityRegularization(l2=1)]
+    )
+    decoder = keras.Sequential([keras.layers.ActivityRegularization(l1=1), keras.layers.Dense(6)])
+    vae = keras_cvae.build_cvae((6,), latent_dim=2, network=(encoder, decoder))
+    vae.compile("sgd")
+    x = np.random.default_rng(0).random((64, 6), dtype="float32")
+    logs = vae.evaluate(x, verbose=0, return_dict=True)
+    assert logs["loss"] > logs["reconstruction"] + logs["kl"] + 0.1
+    plain = keras_cvae.likelihoods.Bernoulli()
+    nll = -numpy(plain.log_prob(x, vae.decoder(vae.encoder(x)[0]))).mean()
+    assert abs(logs["reconstruction"] - nll) < 1.5
+
+
+def test_bodies_that_do_not_fit_are_refused():
+    dense = keras.Sequential([keras.Input((7,)), keras.layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"given inputs of shape \[\(39,\)\].*takes \[\(7,\)\]"):
+        keras_cvae.build_cvae((6, 6, 1), 3, 2, network=(dense, dense))
+    encoder, _ = bodies("vectors")
+    with pytest.raises(ValueError, match=r"decoder body must return.*\(6, 6, 1\).*\(4,\)"):
+        keras_cvae.build_cvae((6, 6, 1), 3, 2, network=(encoder, keras.layers.Dense(4)))
+    with pytest.raises(ValueError, match=r"z_mean and z_log_var of shape \(5,\).*\[\(2,\), \(2,\)"):
+        keras_cvae.build_cvae((6, 6, 1), 3, 5, network=bodies("heads"))
+
+
+def test_a_third_body_classifies(tmp_path):
+    """Where labels are inferred; without one a dense network does it."""
+    body = keras.Sequential([keras.layers.Conv2D(3, 3, name="mine")])
+    condition = conditions.Inferred(3)
+    cvae = keras_cvae.build_cvae(
+        (6, 6, 1), condition, 2, network=networks.Own(*bodies("vae"), classifier_body=body)
+    )
+    assert [w.shape for w in cvae.get_layer("classifier").weights] == [
+        (3, 3, 1, 3),
+        (3,),
+        (4 * 4 * 3, 3),
+        (3,),
+    ]
+    plain = keras_cvae.build_cvae((6, 6, 1), condition, 2, network=bodies("vae"))
+    assert plain.get_layer("classifier").weights[0].shape == (36, 256)
+    cvae.compile("adam")
+    x = np.random.default_rng(0).random((8, 6, 6, 1), dtype="float32")
+    before = body.get_weights()[0]
+    cvae.fit([x, np.arange(8) % 3], verbose=0)
+    assert np.abs(body.get_weights()[0] - before).max() > 1e-5
+    cvae.save(tmp_path / "own.keras")
+    loaded = keras.saving.load_model(tmp_path / "own.keras")
+    np.testing.assert_allclose(
+        loaded.classifier.predict(x, verbose=0), cvae.classifier.predict(x, verbose=0), atol=1e-6
+    )

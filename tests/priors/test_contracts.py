@@ -1,0 +1,122 @@
+"""What every prior must obey: the cases are made from `priors.NAMES`."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cvae import divergences, layers, priors
+
+WIDTH, SIZE = 4, 3
+every_prior = pytest.mark.parametrize("name", priors.NAMES)
+
+
+def numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def tensor(values):
+    return keras.ops.convert_to_tensor(np.asarray(values, "float32"))
+
+
+def made(name):
+    """A prior with weights that are no longer those it starts with, and y for it."""
+    keras.utils.set_random_seed(0)
+    prior = priors.get(name)
+    prior.build((None, SIZE), (None, WIDTH) if prior.conditional else None)
+    rng = np.random.default_rng(0)
+    for weight in prior.trainable_weights:
+        weight.assign(numpy(weight) + rng.normal(size=weight.shape) / 2)
+    return prior
+
+
+def given(prior, rows, label=1):
+    return tensor(np.eye(WIDTH)[[label] * rows]) if prior.conditional else None
+
+
+def test_get():
+    for name, kind in priors.NAMES.items():
+        prior = priors.get(name)
+        assert type(prior) is kind and priors.get(prior) is prior
+    with pytest.raises(ValueError, match="Did you mean 'conditional'"):
+        priors.get("conditionl")
+    with pytest.raises(ValueError, match="`prior` must be one of 'standard_normal'"):
+        priors.get(priors.StandardNormal)
+
+
+@every_prior
+def test_config_round_trip(name):
+    prior = priors.get(name)
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(prior)))
+    again = keras.saving.deserialize_keras_object(config)
+    assert type(again) is type(prior)
+    assert json.dumps(again.get_config()) == json.dumps(prior.get_config())
+
+
+@every_prior
+def test_noise_becomes_draws_of_the_density(name):
+    r"""E_p[f(z)] over transported noise is \int p(z) f(z) dz, here by importance sampling."""
+    prior = made(name)
+    rng = np.random.default_rng(0)
+    count = 40_000
+    noise = rng.standard_normal((count, SIZE))
+    z = numpy(prior.transport(tensor(noise), given(prior, count)))
+    assert z.shape == (count, SIZE) and z.dtype == np.float32
+    proposal = z.mean(0) + 3 * rng.standard_normal((count, SIZE)) * z.std(0)
+    log_q = -0.5 * (((proposal - z.mean(0)) / (3 * z.std(0))) ** 2).sum(1)
+    log_q -= SIZE * 0.5 * np.log(2 * np.pi) + np.log(3 * z.std(0)).sum()
+    log_p = numpy(prior.log_prob(tensor(proposal), given(prior, count)))
+    assert log_p.shape == (count,)
+    weights = np.exp(log_p - log_q)
+    assert abs(weights.mean() - 1) < 0.1  # it is normalised
+    for moment in (1, 2):
+        expected = (weights[:, None] * proposal**moment).mean(0)
+        spread = (z**moment).std(0)
+        assert (np.abs((z**moment).mean(0) - expected) < 0.1 * (1 + spread)).all()
+
+
+@every_prior
+def test_the_divergence_is_that_of_the_density(name):
+    prior = made(name)
+    rng = np.random.default_rng(1)
+    mean, log_var = rng.normal(size=(2, 1, SIZE))
+    count = 40_000
+    rows = [tensor(np.repeat(a, count, axis=0)) for a in (mean, log_var)]
+    z = tensor(mean + np.exp(log_var / 2) * rng.standard_normal((count, SIZE)))
+    y = given(prior, count)
+    estimates = numpy(priors.Prior.kl(prior, *rows, z, y))
+    kl = numpy(prior.kl(tensor(mean), tensor(log_var), z[:1], given(prior, 1)))
+    assert kl.shape == (1,) and estimates.shape == (count,)
+    if prior.closed_form:
+        assert abs(estimates.mean() - kl[0]) < 5 * estimates.std() / np.sqrt(count)
+    expected = divergences.normal_log_prob(z, *rows) - prior.log_prob(z, y)
+    np.testing.assert_allclose(estimates, numpy(expected), rtol=1e-5, atol=1e-5)
+
+
+@every_prior
+def test_an_example_does_not_depend_on_the_others(name):
+    prior = made(name)
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(5, SIZE)), np.eye(WIDTH)[[0, 1, 2, 3, 0]]
+    for method in (prior.log_prob, prior.transport):
+        several, one = (
+            numpy(method(tensor(z[rows]), tensor(y[rows]) if prior.conditional else None))
+            for rows in (slice(None), slice(2, 3))
+        )
+        np.testing.assert_allclose(several[2:3], one, rtol=1e-5, atol=1e-6)
+
+
+@every_prior
+def test_half_precision_does_not_reach_it(name):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        layer = layers.KLDivergence(prior=name)
+        half = [keras.ops.cast(tensor(np.ones((2, SIZE))), "bfloat16")] * 3
+        y = {"y": tensor(np.eye(WIDTH)[:2])} if layer.prior.conditional else {}
+        layer(half, **y)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert keras.backend.standardize_dtype(layer.losses[0].dtype) == "float32"
+    assert {w.dtype for w in layer.prior.weights} <= {"float32"}

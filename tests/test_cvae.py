@@ -1,0 +1,151 @@
+"""The model itself: what it is compiled with, what is cut from it, on every way in."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_cvae
+from keras_cvae import conditions, networks
+
+RNG = np.random.default_rng(0)
+X = RNG.random((40, 6), dtype="float32")
+Y = RNG.integers(0, 3, 40).astype("int32")
+
+
+def build(condition=3, shape=(6,), **options):
+    keras.utils.set_random_seed(0)
+    options = {"network": networks.Dense((8,)), **options}
+    return keras_cvae.build_cvae(shape, condition, 2, **options)
+
+
+def numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def test_metrics_are_those_of_the_reconstruction_and_are_saved(tmp_path):
+    cvae = build()
+    metrics = ["mae", keras.metrics.MeanSquaredError(name="mse"), "accuracy"]
+    cvae.compile("adam", metrics=metrics)
+    head = cvae.get_layer("encoder").get_layer("z_log_var")
+    head.set_weights([w * 0 - 60 * (w.ndim == 1) for w in head.get_weights()])  # no noise
+    cvae.save(tmp_path / "cvae.keras")
+    loaded = keras.saving.load_model(tmp_path / "cvae.keras")
+    grey = (255 * X).round().astype("uint8")
+    error = cvae.reconstruct(X, Y) - X
+    for model in (cvae, loaded):
+        for images in (X, grey):
+            logs = model.evaluate(images, Y, batch_size=16, verbose=0, return_dict=True)
+            assert logs["mae"] == pytest.approx(np.abs(error).mean(), abs=2e-3)
+            assert logs["mse"] == pytest.approx((error**2).mean(), abs=2e-3)
+        assert "accuracy" in model.fit(X, Y, verbose=0).history
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "mse"}, "`loss` must be left out.*objective.*Received: loss='mse'"),
+        ({"weighted_metrics": ["mae"]}, "`metrics` must be used"),
+    ],
+)
+def test_a_loss_beside_the_objective_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        build().compile("adam", **options)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_model_that_the_user_cuts_scales_images_like_ours(dtype):
+    cvae = build()
+    images = (255 * X).round().astype(dtype)
+    if dtype == "float32":
+        images /= 255
+    ours = cvae.encoder.predict([images, Y], verbose=0)[0]
+    cut = keras.Model(cvae.encoder.input, cvae.encoder.output[0])
+    np.testing.assert_allclose(cut.predict([images, Y], verbose=0), ours, atol=1e-5)
+
+
+def test_a_black_image_is_scaled_by_its_type():
+    cvae = build()
+    black = np.zeros((2, 6), "uint8")
+    black[:, 0] = [1, 200]  # hardly anything in the first
+    z = cvae.encode(black, 0)[0]
+    np.testing.assert_allclose(z, cvae.encode(black / np.float32(255), 0)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["compiled", "eager"])
+def test_no_term_is_lost(mode):
+    """On JAX without compilation, losses beyond the first of a layer got lost at times."""
+    condition = conditions.Inferred(3, weight=2.0)
+    cvae = build(condition)
+    cvae.compile("adam", run_eagerly=mode == "eager")
+    given = {"x": [X, Y], "batch_size": 8, "verbose": 0, "return_dict": True}
+    found = [cvae.evaluate(**given) for _ in range(6)]
+    for logs in found:
+        assert logs["kl"] == pytest.approx(found[0]["kl"], rel=1e-5)
+        total = logs["reconstruction"] + logs["kl"] + 2 * logs["classification"]
+        assert logs["loss"] == pytest.approx(total, rel=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_white_pixels_stay_white_in_half_precision(policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        cvae = build(None, (2000,), binarize="dynamic")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    cvae.get_layer("decoder").get_layer("parameters").bias.assign(np.full(2000, 20.0))
+    cvae.get_layer("decoder").get_layer("parameters").kernel.assign(np.zeros((8, 2000)))
+    cvae.compile("adam")
+    white = np.ones((64, 2000), "float32")
+    assert cvae.evaluate(white, verbose=0, return_dict=True)["reconstruction"] < 1e-3
+
+
+def test_generators_of_loaded_models_can_be_exported(tmp_path):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("needs more than onnx on other backends")
+    pytest.importorskip("tf2onnx")
+    cvae = build()
+    cvae.save(tmp_path / "cvae.keras")
+    keras.saving.load_model(tmp_path / "cvae.keras").generator.export(
+        tmp_path / "generator.onnx", format="onnx", verbose=False
+    )
+    session = runtime.InferenceSession(tmp_path / "generator.onnx")
+    z = RNG.normal(size=(3, 2)).astype("float32")
+    (images,) = session.run(None, {"z": z, "label": Y[:3]})
+    np.testing.assert_allclose(images, cvae.decode(z, Y[:3]), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder", "generator"])
+def test_cut_models_have_been_called_so_that_keras_exports_them(name, tmp_path):
+    cvae = build(conditions.Attributes(digit=3, slant=conditions.Vector(1)))
+    torch = keras.backend.backend() == "torch"
+    path, kind = (f"{name}.pt2", "torch") if torch else (name, "tf_saved_model")
+    getattr(cvae, name).export(tmp_path / path, verbose=False, format=kind)
+
+
+def test_every_layer_of_a_diagram_has_its_shape():
+    """Layers that are called twice have none, and show a question mark."""
+    cvae = build(conditions.Classes(3, dropout=0.1))
+    _ = cvae.encoder, cvae.decoder, cvae.generator
+    cvae.generate([0, 1])
+    for model in (cvae, cvae.encoder, cvae.decoder):
+        for layer in model.layers:
+            assert layer.output is not None, layer.name
+
+
+def test_decode_takes_grids_and_labels_of_their_shape():
+    cvae = build()
+    z = RNG.normal(size=(2, 3, 2)).astype("float32")
+    labels = np.int32([[0, 1, 2], [2, 1, 0]])
+    images = cvae.decode(z, labels)
+    assert images.shape == (2, 3, 6)
+    np.testing.assert_allclose(images[1, 2], cvae.decode(z[1, 2:], 0)[0], atol=1e-6)
+
+
+def test_predict_takes_what_fit_does():
+    cvae = build()
+    cvae.compile("adam")
+    cvae.get_layer("encoder").get_layer("z_log_var").bias.assign(np.full(2, -60.0))
+    named = cvae.predict({"image": X, "label": Y}, verbose=0)
+    np.testing.assert_allclose(cvae.predict([X, Y], verbose=0), named, atol=1e-2)
