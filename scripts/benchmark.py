@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from baselines import report, startup
-from baselines.race import Contender, course
+from benchmarks import report, startup
+from benchmarks.race import Contender, course
 
 OUT = Path("runs/benchmark")
 HAND_WRITTEN = {

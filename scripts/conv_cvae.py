@@ -14,7 +14,7 @@ import numpy as np
 import typer
 
 import keras_cvae
-from keras_cvae import datasets, latents, plots, strokes
+from keras_cvae import conditions, datasets, latents, objectives, plots, strokes
 
 
 def pick(measure, images, labels, digit, quantile):
@@ -36,8 +36,9 @@ def main(
     keras.utils.set_random_seed(seed)
     x_train, y_train, x_test, y_test, names = datasets.load(data)
     batch_size, beta = (128, 3.0) if recommended else (32, 1.0)
-    options = {"network": "conv", "binarize": "threshold", "label_dropout": 0.1, "beta": beta}
-    cvae = keras_cvae.build_cvae(x_train.shape[1:], len(names), 64, **options)
+    label = conditions.Classes(len(names), dropout=0.1)
+    options = {"network": "conv", "binarize": "threshold", "objective": objectives.ELBO(beta)}
+    cvae = keras_cvae.build_cvae(x_train.shape[1:], label, 64, **options)
     cosine = keras.optimizers.schedules.CosineDecay(1e-3, epochs * -(-len(x_train) // batch_size))
     cvae.compile(keras.optimizers.Adam(cosine if recommended else 1e-4))
     log = keras.callbacks.CSVLogger(out / "history.csv")

@@ -13,7 +13,7 @@ import tensorflow as tf
 import typer
 
 import keras_cvae
-from keras_cvae import callbacks, datasets, latents, plots
+from keras_cvae import callbacks, datasets, latents, networks, objectives, plots
 
 TUTORIAL_ELBO = -156.50
 
@@ -37,10 +37,9 @@ def main(
     vae = keras_cvae.build_cvae(
         x_train.shape[1:],
         latent_dim=2,
-        network="conv",
-        filters=[int(count) for count in filters.split(",")],
+        network=networks.Conv([int(count) for count in filters.split(",")]),
         binarize="threshold" if x_train.shape[-1] == 1 else None,
-        estimator="analytic" if recommended else "monte_carlo",
+        objective=objectives.ELBO() if recommended else objectives.IWAE(1),
     )
     cosine = keras.optimizers.schedules.CosineDecay(1e-3, epochs * len(train))
     vae.compile(keras.optimizers.Adam(cosine if recommended else 1e-4))

@@ -10,7 +10,7 @@ import keras
 import typer
 
 import keras_cvae
-from keras_cvae import datasets, latents, plots
+from keras_cvae import datasets, latents, networks, plots
 
 
 def main(
@@ -24,7 +24,7 @@ def main(
     keras.utils.set_random_seed(seed)
     x_train, _, x_test, y_test, class_names = datasets.load(data)
 
-    vae = keras_cvae.build_cvae(x_train.shape[1:], latent_dim=2, hidden_units=(256,))
+    vae = keras_cvae.build_cvae(x_train.shape[1:], latent_dim=2, network=networks.Dense((256,)))
     vae.compile(optimizer="rmsprop")
     history = vae.fit(x_train, batch_size=100, epochs=epochs, validation_data=(x_test, None))
     vae.save(out / "model.keras")
@@ -37,8 +37,11 @@ def main(
     plots.manifold(vae.decode(z.reshape(15, 15, 2)), x=ticks, y=ticks).savefig(out / "manifold.png")
 
     shown = {"show_shapes": True, "expand_nested": True, "splines": "polyline"}
-    for name, model in {"encoder": vae.encoder, "vae": vae}.items():
-        keras.utils.plot_model(model, out / f"{name}.png", **shown)
+    try:
+        for name, model in {"encoder": vae.encoder, "vae": vae}.items():
+            keras.utils.plot_model(model, out / f"{name}.png", **shown)
+    except ImportError:
+        print("No diagrams of the networks: they need Graphviz")
 
     final = {name: values[-1] for name, values in history.history.items()}
     print(f"\nnats per image after {epochs} epochs | Keras blog | here")

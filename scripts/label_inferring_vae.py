@@ -1,10 +1,12 @@
 """A VAE that infers the label it is conditioned on: an image alone gives its style and its digit.
 
 Dense, hidden 128, latent 20; a classifier 784-128-10 whose straight-through Gumbel-softmax draw
-conditions encoder and decoder; loss = -ELBO + 10 x cross-entropy; Adam 1e-3, batches of 64, 20
-epochs. `--recommended`, for drawing from the prior, weighs the KL divergence by 3 and the
-cross-entropy by 50, with a learning rate that falls to 0 along a cosine. `--folds 10`
-cross-validates on the training images; `--fold 3` does one fold of it.
+conditions the decoder alone, as in the original system: the encoder sees the image, not the label.
+Loss = -ELBO + 10 x cross-entropy; Adam 1e-3, batches of 64, 20 epochs. `--recommended`, for drawing
+from the prior, gives the label to the encoder too, so that z need not hold the digit; it weighs the
+KL divergence by 3 and the cross-entropy by 50, and the learning rate falls to 0 along a cosine.
+Either way `styles.png` redraws images as every digit. `--folds 10` cross-validates on the training
+images; `--fold 3` does one fold of it.
 """
 
 from pathlib import Path
@@ -15,7 +17,7 @@ import typer
 from sklearn.model_selection import StratifiedKFold
 
 import keras_cvae
-from keras_cvae import callbacks, datasets, plots
+from keras_cvae import callbacks, conditions, datasets, networks, objectives, plots
 
 
 def train(train, test, num_classes, epochs, out, seed, recommended):
@@ -23,8 +25,9 @@ def train(train, test, num_classes, epochs, out, seed, recommended):
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
     beta, weight = (3.0, 50.0) if recommended else (1.0, 10.0)
-    options = dict(infer_label=True, beta=beta, classification_weight=weight, hidden_units=(128,))
-    model = keras_cvae.build_cvae(train[0].shape[1:], num_classes, 20, **options)
+    label = conditions.Inferred(num_classes, weight=weight, encoder=recommended)
+    options = {"network": networks.Dense((128,)), "objective": objectives.ELBO(beta)}
+    model = keras_cvae.build_cvae(train[0].shape[1:], label, 20, **options)
     cosine = keras.optimizers.schedules.CosineDecay(1e-3, epochs * -(-len(train[0]) // 64))
     model.compile(keras.optimizers.Adam(cosine if recommended else 1e-3))
 

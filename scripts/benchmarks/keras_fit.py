@@ -11,6 +11,7 @@ from architecture import FILTERS, HIDDEN_UNITS, LATENT_DIM, LEARNING_RATE, small
 from keras import layers, ops
 
 import keras_cvae
+from keras_cvae import networks
 
 
 def start(variables, data, model, seed):
@@ -20,23 +21,24 @@ def start(variables, data, model, seed):
         variable.assign(array)
 
 
-def build(data, model, seed, **options):
+def build(data, model, seed, latent_dim=None, hidden_units=(HIDDEN_UNITS,)):
     """Builds the model of keras_cvae and what it is given."""
     random.seed(seed)  # as Keras does it; `set_random_seed` imports TensorFlow on every backend
     if model == "dense":
-        own = {"condition": data.num_classes, "latent_dim": LATENT_DIM[model]}
+        own = {"condition": data.num_classes, "network": networks.Dense(hidden_units)}
         given = [data.images, data.labels]
     else:
-        own = {"latent_dim": LATENT_DIM[model], "network": "conv", "binarize": "threshold"}
+        own = {"network": networks.Conv(FILTERS), "binarize": "threshold"}
         given = data.images
-    cvae = keras_cvae.build_cvae(data.image_shape, **{**own, **options})
-    if not options:  # they may change the shapes
+    size = latent_dim or LATENT_DIM[model]
+    cvae = keras_cvae.build_cvae(data.image_shape, latent_dim=size, **own)
+    if (size, *hidden_units) == (LATENT_DIM[model], HIDDEN_UNITS):
         start(cvae.trainable_variables, data, model, seed)
     return cvae, given
 
 
 def library(data, model, batch_size, seed, **options):
-    """`fit` of keras_cvae as it comes; `options` go to `build_cvae`."""
+    """`fit` of keras_cvae as it comes; `options` go to `build`."""
     cvae, given = build(data, model, seed, **options)
     cvae.compile(keras.optimizers.Adam(LEARNING_RATE[model]))
 
