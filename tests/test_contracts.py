@@ -115,9 +115,13 @@ FAMILIES = {
 
 
 def package():
-    """Every module of the package."""
+    """Every module of the package but those of one backend, which may not be installed."""
+    of_backends = {
+        "keras_cvae.fitting." + name for name in ("jax", "jax_convolutions", "tensorflow")
+    }
     for found in pkgutil.walk_packages(keras_cvae.__path__, "keras_cvae."):
-        yield importlib.import_module(found.name)
+        if found.name not in of_backends:
+            yield importlib.import_module(found.name)
 
 
 def classes_of(module, base):
