@@ -34,11 +34,9 @@ def _restore_argv(monkeypatch):
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_recipe(name, tmp_path, capsys, request):
+def test_recipe(name, tmp_path, capsys):
     if name == "conv_vae":
         pytest.importorskip("tensorflow")
-    if name == "dense_vae":
-        request.getfixturevalue("graphviz")
     run(name, "--data", "digits", "--epochs", 1, "--out", tmp_path)
     for picture in PICTURES[name]:
         Image.open(tmp_path / f"{picture}.png").verify()
