@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ import numpy as np
 from keras_cvae import checks
 from keras_cvae.checks import require
 from keras_cvae.data import readers
-from keras_cvae.data.readers import ARRAYS
+from keras_cvae.data.readers import Part
 
 NUMERALS = tuple("0123456789")
 CLOTHES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")
@@ -30,15 +32,17 @@ class Dataset(NamedTuple):
     """Images and labels to train and to test with; `load` gives their shapes and ranges."""
 
     x_train: np.ndarray
-    y_train: np.ndarray
+    y_train: np.ndarray | None
     x_test: np.ndarray
-    y_test: np.ndarray
+    y_test: np.ndarray | None
     class_names: tuple[str, ...]
 
 
 def load(
     name_or_path: str | os.PathLike,
     *,
+    labelled: bool = True,
+    class_names: Sequence[str] | None = None,
     image_size: int | tuple[int, int] | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
@@ -48,44 +52,99 @@ def load(
     Args:
         name_or_path: `"digits"` (8x8, embedded in scikit-learn), `"mnist"` or `"fashion_mnist"`
             (downloaded once by Keras), or the path of one of:
-            an `.npz` file that holds `x_train`, `y_train`, `x_test` and `y_test`;
+            an `.npz` file that holds `x_train`, `y_train`, `x_test` and `y_test`, or `x` and `y`
+            (or `x_train` and `y_train`) alone, to be split, and the names of the classes as
+            strings in `class_names` if it likes;
             a folder of four IDX files under MNIST's names, plain or gzipped;
-            a folder with one sub-folder of PNG or JPEG images a class, or with `train/` and
+            a folder with one sub-folder of PNG, JPEG or WebP images a class, or with `train/` and
             `test/` that each hold such sub-folders.
             A name wins over a path: write `"./mnist"` for a folder called so.
+        labelled: Whether to load labels. Without, the arrays or files of labels may be missing, a
+            folder may hold images directly, and all that its sub-folders hold are one set.
+        class_names: A name a class, in the place of those that the source gives.
         image_size: What to resize every image to: an integer or `(height, width)`.
             `None` keeps the images' own size.
-        test_fraction: Share of each class held out for testing, in (0, 1), where the source is
-            not split already: `"digits"`, and class folders without `train/` and `test/`.
+        test_fraction: Share of each class (without labels, of all images) held out for testing, in
+            (0, 1), where the source is not split already.
         seed: Integer seed of that split.
 
     Returns:
         `Dataset(x_train, y_train, x_test, y_test, class_names)`. Images have shape
-        `(N, H, W, C)`, vectors `(N, D)`; both are uint8 in 0..255 or float32 in [0, 1]. Labels
-        are int32 of shape `(N,)`, indices into the tuple of strings `class_names`.
+        `(N, H, W, C)`, uint8 in 0..255 or float32 in [0, 1]. Vectors have shape `(N, D)`: float32
+        of any scale; uint8 if they are stored so, or are integers that span 0 to 255 exactly, as
+        flattened images do. Labels are int32 of shape `(N,)`, indices into the tuple of strings
+        `class_names`; without labels they are `None`, and `class_names` is empty.
 
     Raises:
         ValueError: If the name is unknown, a file is missing or damaged, or the data are not
-            images in range with integer labels of at least two classes.
+            images in range or finite vectors, with integer labels of at least two classes.
 
     Example:
     >>> keras_cvae.datasets.load("digits").x_train.shape
     (1437, 8, 8, 1)
     >>> keras_cvae.datasets.load("~/photos", image_size=(32, 48)).class_names
     ('cat', 'dog')
+    >>> keras_cvae.datasets.load("~/photos/cat", labelled=False, image_size=32).y_train is None
+    True
     """
     size = _height_and_width(image_size)
     checks.number("test_fraction", test_fraction, above=0, below=1)
     checks.integer("seed", seed, least=0, most=2**32 - 1)
     is_path = isinstance(name_or_path, (str, os.PathLike))
     require(is_path, "`name_or_path` must be a string or a path", repr(name_or_path))
-    if name_or_path == "digits":
-        found = _digits(test_fraction, seed)
-    elif name_or_path in OF_KERAS:
-        found = _of_keras(name_or_path)
-    else:
-        found = _own_files(_existing(name_or_path), size, test_fraction, seed)
-    return _dataset(*found, size)
+    require(isinstance(labelled, bool), "`labelled` must be True or False", repr(labelled))
+    expected = "`class_names` must be None where `labelled` is False"
+    require(labelled or class_names is None, expected, reprlib.repr(class_names))
+    too_large = "The data must fit in memory; `image_size` makes images smaller"
+    with checks.explain(too_large, MemoryError):
+        if name_or_path == "digits":
+            parts, names = _digits()
+        elif name_or_path in OF_KERAS:
+            parts, names = _of_keras(name_or_path)
+        else:
+            parts, names = _own_files(_existing(name_or_path), size, labelled)
+        parts = _checked(parts, size)
+        names = _names(parts, names, class_names)
+        if len(parts) == 1:
+            parts = _split_part(*parts, names, name_or_path, test_fraction, seed)
+    (x_train, y_train), (x_test, y_test) = (part[:2] for part in parts)
+    if not labelled:  # the named sets are split by label all the same
+        return Dataset(x_train, None, x_test, None, ())
+    return Dataset(x_train, y_train, x_test, y_test, names)
+
+
+def hold_out(
+    dataset: Dataset, fraction: float = 0.1, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
+    """Splits the training images once more, to validate with some of them.
+
+    Args:
+        dataset: A `Dataset`.
+        fraction: Share of the training images to validate with, in (0, 1): the same share of every
+            class, unless a class is too small to be split, or there are no labels.
+        seed: Integer seed of the split.
+
+    Returns:
+        `(x_train, y_train, x_val, y_val)`; at least one image is in each part, and the labels are
+        `None` if those of the data set are.
+
+    Raises:
+        ValueError: If there are fewer than two training images.
+
+    Example:
+    >>> x_train, y_train, x_val, y_val = keras_cvae.datasets.hold_out(dataset)
+    >>> cvae.fit([x_train, y_train], validation_data=([x_val, y_val], None), epochs=10)
+    """
+    checks.number("fraction", fraction, above=0, below=1)
+    checks.integer("seed", seed, least=0, most=2**32 - 1)
+    x, y = dataset.x_train, dataset.y_train
+    count = len(x)
+    require(count > 1, "`dataset` must hold two or more training images to be split", count)
+    held = min(math.ceil(fraction * count), count - 1)
+    sizes = np.unique(y, return_counts=True)[1] if y is not None else np.zeros(1)
+    by_label = sizes.min() > 1 and len(sizes) <= min(held, count - held)
+    (x_train, y_train), (x_val, y_val) = _split(x, y, held, seed, by_label)
+    return x_train, y_train, x_val, y_val
 
 
 def digest(dataset: Dataset) -> str:
@@ -95,25 +154,28 @@ def digest(dataset: Dataset) -> str:
         dataset: A `Dataset`. Its class names do not count.
 
     Returns:
-        The first 16 hexadecimal digits of the SHA-256 of the arrays' dtypes, shapes and bytes.
+        The first 16 hexadecimal digits of the SHA-256 of the arrays' dtypes, shapes and bytes;
+        labels that are `None` count as such.
 
     Example:
     >>> run_config["data"] = keras_cvae.datasets.digest(dataset)
     """
     sha = hashlib.sha256()
     for array in dataset[:4]:
+        if array is None:
+            sha.update(b"None")
+            continue
         sha.update(f"{array.dtype.str}{array.shape}".encode())
         sha.update(np.ascontiguousarray(array))
     return sha.hexdigest()[:16]
 
 
-def _digits(test_fraction, seed):
+def _digits():
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
     x = (x.reshape(-1, 8, 8) / 16).astype("float32")
-    arrays = readers.split(x, y, test_fraction, seed, "digits", NUMERALS)
-    return arrays, ["digits"] * 4, NUMERALS
+    return [Part(x, y, ("digits", "digits"))], NUMERALS
 
 
 def _of_keras(name):
@@ -125,7 +187,8 @@ def _of_keras(name):
     )
     with checks.explain(expected):
         train, test = getattr(keras.datasets, name).load_data()
-    return (*train, *test), [name] * 4, class_names
+    origins = [(f"x_{mark} of '{name}'", f"y_{mark} of '{name}'") for mark in ("train", "test")]
+    return [Part(*train, origins[0]), Part(*test, origins[1])], class_names
 
 
 def _existing(name_or_path):
@@ -139,48 +202,70 @@ def _existing(name_or_path):
     return Path(path)
 
 
-def _own_files(path, size, test_fraction, seed):
-    if path.is_file():
-        return readers.read_npz(path)
+def _own_files(path, size, labelled):
+    if not path.is_dir():
+        return readers.read_npz(path, labelled)
     idx_files = readers.idx_files(path)
     if any(idx_files):
-        return readers.read_idx_files(path, idx_files)
-    return readers.read_image_folder(path, size, test_fraction, seed)
+        return readers.read_idx_files(path, idx_files, labelled)
+    return readers.read_image_folder(path, size, labelled)
 
 
-def _dataset(arrays, sources, class_names, size):
-    """Checks the four arrays; messages say from which of the `sources` each came."""
-    origins = [f"{name} of '{source}'" for name, source in zip(ARRAYS, sources, strict=True)]
-    x_train, x_test = (_images(arrays[i], origins[i], size) for i in (0, 2))
-    y_train, y_test = (_labels(arrays[i], origins[i]) for i in (1, 3))
-    for x, y, i in ((x_train, y_train, 0), (x_test, y_test, 2)):
-        received = f"{len(x)} in {origins[i]} and {len(y)} in {origins[i + 1]}"
-        require(len(x) == len(y), "Images and labels must be equally many", received)
-    kinds = [f"{x.shape[1:]} {x.dtype}" for x in (x_train, x_test)]
-    received = f"{kinds[0]} in {origins[0]} and {kinds[1]} in {origins[2]}"
+def _checked(parts, size):
+    """Returns the parts with their arrays checked and converted."""
+    are_pixels = _are_pixels([part.images for part in parts])
+    checked = []
+    for part in parts:
+        x = _images(part.images, part.origins[0], size, are_pixels)
+        y = None if part.labels is None else _labels(part.labels, part.origins[1])
+        if y is not None:
+            received = f"{len(x)} in {part.origins[0]} and {len(y)} in {part.origins[1]}"
+            require(len(x) == len(y), "Images and labels must be equally many", received)
+        checked.append(Part(x, y, part.origins))
+    kinds = [f"{part.images.shape[1:]} {part.images.dtype}" for part in checked]
+    origins = [part.origins[0] for part in checked]
+    received = f"{kinds[0]} in {origins[0]} and {kinds[-1]} in {origins[-1]}"
     expected = "Training and test images must have one shape and dtype"
-    require(kinds[0] == kinds[1], expected, received)
+    require(kinds[0] == kinds[-1], expected, received)
+    x, y, origins = checked[0]
     expected = f"{origins[0]} must have pixels in 0..255 (binary ones: as floats or booleans)"
-    require(x_train.dtype != "uint8" or x_train.max() != 1, expected, "integers of at most 1")
-    found = np.unique(y_train)
-    require(len(found) > 1, f"{origins[1]} must hold two or more classes", f"only label {found[0]}")
-    if class_names is None:
-        class_names = [str(i) for i in range(max(y_train.max(), y_test.max()) + 1)]
-    return Dataset(x_train, y_train, x_test, y_test, tuple(class_names))
+    require(x.dtype != "uint8" or x.max() != 1, expected, "integers of at most 1")
+    if y is not None:
+        found = np.unique(y)
+        expected = f"{origins[1]} must hold two or more classes"
+        expected += "; `labelled=False` takes data without labels"
+        require(len(found) > 1, expected, f"only label {found[0]}")
+    return checked
 
 
-def _images(x, origin, size):
+def _are_pixels(arrays):
+    """Whether vectors are pixels: bytes, or integers that span 0 to 255 exactly."""
+    if any(x.dtype == "uint8" for x in arrays):
+        return True
+    if not all(x.ndim == 2 and x.size and x.dtype.kind in "iu" for x in arrays):
+        return False
+    return min(x.min() for x in arrays) == 0 and max(x.max() for x in arrays) == 255
+
+
+def _images(x, origin, size, are_pixels):
     require(x.dtype.kind in "buif", f"{origin} must hold numbers", f"dtype {x.dtype}")
     shaped = f"{origin} must hold images (N, H, W) or (N, H, W, C) or vectors (N, D), at least one"
     require(x.ndim in (2, 3, 4) and x.size, shaped, f"shape {x.shape}")
     x = x[..., None] if x.ndim == 3 else x
     low, high = float(x.min()), float(x.max())
     finite = math.isfinite(low) and math.isfinite(high)
-    require(finite, f"{origin} must be finite", "NaN or infinite pixels")
-    dtype, top = ("uint8", 255) if x.dtype.kind in "iu" else ("float32", 1)
-    expected = f"{origin} must have integer pixels in 0..255, or floats in [0, 1] (divide by 255?)"
-    require(0 <= low and high <= top, expected, f"{x.dtype} from {low:g} to {high:g}")
-    x = np.require(x, dtype, "W")  # an array over a file's bytes is read-only
+    require(finite, f"{origin} must be finite", "NaN or infinite values")
+    is_whole = x.dtype.kind in "iu" and (x.ndim == 4 or are_pixels)
+    if x.ndim == 4 or is_whole:
+        least, most = 0, 255 if is_whole else 1
+        expected = "have integer pixels in 0..255, or floats in [0, 1] (divide by 255?)"
+    else:
+        most = float(np.finfo("float32").max)
+        least, expected = -most, "hold numbers within the range of float32"
+    received = f"{x.dtype} from {low:g} to {high:g}"
+    require(least <= low and high <= most, f"{origin} must {expected}", received)
+    # An array over a file's bytes is read-only.
+    x = np.require(x, "uint8" if is_whole else "float32", "W")
     if size and x.shape[1:3] != size:
         require(x.ndim == 4, f"`image_size` resizes images only, not {origin}", f"shape {x.shape}")
         x = np.stack([readers.resize(image, size) for image in x])
@@ -199,6 +284,30 @@ def _labels(y, origin):
     return y.astype("int32")
 
 
+def _names(parts, names, given):
+    """Returns a name a class: those given, or the source's, or the labels themselves."""
+    if parts[0].labels is None:
+        return ()
+    count = max(part.labels.max() for part in parts) + 1
+    if names is None:
+        names = [str(label) for label in range(count)]
+    source = "The array class_names of the .npz file"
+    names = _checked_names(source, names, max(count, len(names)))
+    return names if given is None else _checked_names("`class_names`", given, len(names))
+
+
+def _checked_names(argument, names, count):
+    is_list = isinstance(names, (list, tuple, np.ndarray))
+    # What does not survive encoding came from bytes that are not UTF-8.
+    valid = is_list and all(
+        isinstance(name, str) and name.strip() and name == name.encode(errors="ignore").decode()
+        for name in names
+    )
+    expected = f"{argument} must be {count} different, non-empty strings, one a class"
+    require(valid and len({*names}) == len(names) == count, expected, reprlib.repr(names))
+    return tuple(map(str, names))
+
+
 def _height_and_width(image_size):
     if image_size is None:
         return None
@@ -207,3 +316,28 @@ def _height_and_width(image_size):
     expected = "`image_size` must be a positive integer or a pair (height, width) of them"
     require(len(pair) == 2 and all(positive), expected, repr(image_size))
     return tuple(int(n) for n in pair)
+
+
+def _split_part(part, names, source, test_fraction, seed):
+    """Splits what is to be split, the same share of every class."""
+    x, y, _ = part
+    expected = f"'{source}' has too few images to split: one to train with and one to test with"
+    if y is not None:
+        found, counts = np.unique(y, return_counts=True)
+        rarest = f"{counts.min()} image(s) of class '{names[found[counts.argmin()]]}'"
+        expected = (
+            f"'{source}' has too few images to split: every class needs one to train with and one "
+            f"to test with. It has {rarest} among {len(y)}, and `test_fraction` is {test_fraction}"
+        )
+    with checks.explain(expected, ValueError):
+        return _split(x, y, test_fraction, seed, by_label=y is not None)
+
+
+def _split(x, y, held, seed, by_label):
+    """Splits images, and labels if there are any, at random: those kept and those held out."""
+    from sklearn.model_selection import train_test_split
+
+    rows = train_test_split(
+        np.arange(len(x)), test_size=held, random_state=seed, stratify=y if by_label else None
+    )
+    return [(x[kept], None if y is None else y[kept]) for kept in rows]

@@ -22,7 +22,11 @@ def small_arrays(shape=(5, 4), seed=0):
 
 
 def write_npz(folder, **changes):
-    np.savez(folder / "own.npz", **{**small_arrays(), **changes})
+    return write_arrays(folder, **{**small_arrays(), **changes})
+
+
+def write_arrays(folder, **arrays):
+    np.savez(folder / "own.npz", **arrays)
     return folder / "own.npz"
 
 

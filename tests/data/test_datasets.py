@@ -12,6 +12,7 @@ from tests.data.files import (
     assert_valid,
     small_arrays,
     truncate,
+    write_arrays,
     write_classes,
     write_idx,
     write_image,
@@ -170,7 +171,8 @@ def test_unknown_names_and_missing_paths(name, message):
     ("argument", "value"),
     [("image_size", v) for v in (0, -3, 2.5, True, "8", (8,), (8, 0), (8, 8, 1), (8, None))]
     + [("test_fraction", v) for v in (0, 1, 0.0, 1.0, -0.1, 1.5, True, "0.2", float("nan"))]
-    + [("seed", v) for v in (-1, 0.5, None, 2**32)],
+    + [("seed", v) for v in (-1, 0.5, None, 2**32)]
+    + [("labelled", v) for v in (0, "no", None)],
 )
 def test_bad_arguments(argument, value):
     with pytest.raises(ValueError, match=rf"`{argument}`.*Received: {re.escape(repr(value))}"):
@@ -186,7 +188,7 @@ def one_hot():
     [
         ({"y_train": np.arange(5)}, "equally many.*6 in x_train.*5 in y_train"),
         ({"y_test": np.zeros(0, "int32")}, "equally many.*3 in x_test.*0 in y_test"),
-        ({"y_train": np.zeros(6, "int32")}, "y_train.*two or more classes.*only label 0"),
+        ({"y_train": np.zeros(6, "int32")}, "two or more classes; `labelled=False`.*only label 0"),
         ({"y_train": np.arange(6.0)}, "y_train.*integer labels.*Received: dtype float64"),
         ({"y_train": np.arange(6) - 1}, r"y_train.*labels 0, 1.*Received: \[-1"),
         ({"y_train": np.arange(6) + 2**40}, r"y_train.*below 65536.*Received: \[1099"),
@@ -202,6 +204,13 @@ def one_hot():
         ({"x_train": np.full((6, 5, 4), 1)}, "x_train.*as floats or booleans.*at most 1"),
         ({"x_train": np.full((6, 5, 4), "a")}, "x_train.*numbers.*Received: dtype <U1"),
         ({"x_train": np.full((6, 5, 4), 1j)}, "x_train.*numbers.*Received: dtype complex128"),
+        ({"x_train": np.zeros((6, 5), "i4,f4")}, "x_train.*numbers.*Received: dtype \\[.*i4"),
+        ({"x_train": np.full((6, 5), np.nan)}, "x_train.*finite.*Received: NaN or inf"),
+        ({"x_test": np.full((3, 5), 1e39)}, "x_test.*range of float32.*float64 from 1e\\+39"),
+        (
+            {"x_test": np.full((3, 7), 256), "x_train": np.zeros((6, 7), "uint8")},
+            "0..255.*from 256",
+        ),
         ({"x_train": np.zeros(6)}, r"x_train.*\(N, H, W\).*Received: shape \(6,\)"),
         ({"x_train": np.zeros((6, 1, 2, 3, 4))}, r"\(N, H, W\).*Received: shape \(6, 1, 2, 3, 4\)"),
         ({"x_train": np.zeros((0, 5, 4))}, r"at least one.*Received: shape \(0, 5, 4\)"),
@@ -216,7 +225,185 @@ def test_bad_arrays(tmp_path, changes, message):
     assert str(path) in str(error.value) and "Received: " in str(error.value)
 
 
+@pytest.mark.parametrize("stored", ["float16", "float64", "int64", "int8", "uint16"])
+def test_vectors_of_any_scale_become_float32_as_they_are(tmp_path, stored):
+    table = np.array([[0, 3, 100], [1, -7 if stored != "uint16" else 1680, 90]] * 3, stored)
+    data = datasets.load(write_npz(tmp_path, x_train=table, x_test=table[:3]))
+    assert data.x_train.dtype == data.x_test.dtype == "float32"
+    np.testing.assert_array_equal(data.x_train, table)
+
+
+@pytest.mark.parametrize(("highest", "dtype"), [(254, "float32"), (255, "uint8")])
+def test_integer_vectors_that_span_0_to_255_are_pixels(tmp_path, highest, dtype):
+    x_train, x_test = np.zeros((6, 7), "int64"), np.full((3, 7), 9)
+    x_train[0, 0] = highest
+    data = datasets.load(write_npz(tmp_path, x_train=x_train, x_test=x_test))
+    assert data.x_train.dtype == data.x_test.dtype == dtype
+    np.testing.assert_array_equal(data.x_train, x_train)
+
+
 def test_vectors_cannot_be_resized(tmp_path):
     path = write_npz(tmp_path, **small_arrays((7,)))
     with pytest.raises(ValueError, match=r"resizes images only.*Received: shape \(6, 7\)"):
         datasets.load(path, image_size=8)
+
+
+@pytest.mark.parametrize("names", [("x", "y"), ("x_train", "y_train")])
+def test_an_npz_without_a_test_part_is_split_by_label(tmp_path, names):
+    x = np.arange(40).repeat(6).reshape(40, 2, 3) + 10
+    arrays = dict(zip(names, (x, np.arange(40) % 4), strict=True))
+    data = datasets.load(write_arrays(tmp_path, **arrays), test_fraction=0.3, seed=1)
+    assert_valid(data, 4)
+    assert np.bincount(data.y_test).tolist() == [3] * 4
+    found = np.append(data.x_train[:, 0, 0, 0], data.x_test[:, 0, 0, 0]) - 10
+    assert sorted(found) == [*range(40)]
+    np.testing.assert_array_equal(found % 4, np.append(data.y_train, data.y_test))
+    assert datasets.digest(data) == datasets.digest(
+        datasets.load(tmp_path / "own.npz", test_fraction=0.3, seed=1)
+    )
+    assert datasets.digest(data) != datasets.digest(datasets.load(tmp_path / "own.npz"))
+
+
+def test_too_few_rows_to_split(tmp_path):
+    path = write_arrays(tmp_path, x=np.eye(5), y=np.array([0, 0, 0, 3, 3]))
+    message = "too few.* 2 image.*class '3' among 5, and `test_fraction` is 0.2. Received"
+    with pytest.raises(ValueError, match=message):
+        datasets.load(path)
+    path = write_arrays(tmp_path, x=np.eye(1))
+    with pytest.raises(ValueError, match="own.npz' has too few images to split.*one to test with"):
+        datasets.load(path, labelled=False)
+
+
+def assert_unlabelled(data, shape, count, test_count):
+    assert data.x_train.shape == (count, *shape) and data.x_test.shape == (test_count, *shape)
+    assert data.y_train is None and data.y_test is None and data.class_names == ()
+    assert re.fullmatch("[0-9a-f]{16}", datasets.digest(data))
+
+
+@pytest.mark.parametrize(
+    ("names", "count", "test_count"),
+    [(("x_train", "x_test"), 6, 3), (("x_train",), 4, 2), (("x",), 4, 2)],
+)
+def test_an_npz_without_labels(tmp_path, names, count, test_count):
+    arrays = small_arrays()
+    given = {name: arrays[name if "_" in name else "x_train"] for name in names}
+    path = write_arrays(tmp_path, **given)
+    data = datasets.load(path, labelled=False)
+    assert_unlabelled(data, (5, 4, 1), count, test_count)
+    whole = np.concatenate([given[name] for name in names])
+    found = np.concatenate([data.x_train, data.x_test])[..., 0]
+    assert sorted(map(bytes, found)) == sorted(map(bytes, whole))
+    with pytest.raises(ValueError, match="y_train.*`labelled=False` takes data without labels"):
+        datasets.load(path)
+
+
+def test_the_labels_of_every_labelled_source_can_be_left_out(tmp_path):
+    write_npz(tmp_path, y_train=np.zeros(6), class_names=np.array(["a"]))  # not looked at
+    write_idx(tmp_path / "idx")
+    write_classes(tmp_path / "images", n=5)
+    assert_unlabelled(datasets.load(tmp_path / "own.npz", labelled=False), (5, 4, 1), 6, 3)
+    assert_unlabelled(datasets.load(tmp_path / "idx", labelled=False), (5, 4, 1), 6, 3)
+    assert_unlabelled(datasets.load(tmp_path / "images", labelled=False), (4, 3, 1), 8, 2)
+    data = datasets.load("digits", labelled=False)
+    assert_unlabelled(data, (8, 8, 1), 1437, 360)
+    np.testing.assert_array_equal(data.x_test, datasets.load("digits").x_test)
+
+
+def test_class_names_replace_those_of_the_source(tmp_path):
+    path = write_npz(tmp_path, class_names=np.array(["ant", "bee", "cat", "dog"]))
+    assert datasets.load(path).class_names == ("ant", "bee", "cat", "dog")
+    names = datasets.load(path, class_names=np.array(list("wxyz"))).class_names
+    assert names == tuple("wxyz") and type(names[0]) is str
+    assert datasets.load(write_idx(tmp_path / "idx"), class_names=list("xyz")).class_names[2] == "z"
+    folder = write_classes(tmp_path / "images")
+    assert datasets.load(folder, class_names=("Katze", "Hund")).class_names == ("Katze", "Hund")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        list("ab"),
+        list("abcd"),
+        list("aab"),
+        ["a", "b", " "],
+        "abc",
+        [0, 1, 2],
+        ["\udcff", "a", "b"],
+    ],
+)
+def test_bad_class_names(tmp_path, names):
+    message = r"`class_names` must be 3 different, non-empty strings.*Received: "
+    with pytest.raises(ValueError, match=message):
+        datasets.load(write_npz(tmp_path), class_names=names)
+    if names != list("abcd") and names[0] != "\udcff":  # NumPy cannot store the last
+        path = write_npz(tmp_path, class_names=np.array(names))
+        with pytest.raises(ValueError, match="The array class_names of the .npz.*Received: "):
+            datasets.load(path)
+
+
+def test_class_names_need_labels():
+    with pytest.raises(ValueError, match="`class_names` must be None.*`labelled`.*Received.*'a'"):
+        datasets.load("digits", labelled=False, class_names=["a"])
+
+
+@pytest.mark.parametrize("path", ["~nosuchuser/own.npz", "a\0b.npz", "\udcff.npz", "x" * 5000])
+def test_paths_that_no_system_takes(path):
+    with pytest.raises(ValueError, match="path of an existing.*Received.*no such file or folder"):
+        datasets.load(path)
+
+
+def test_too_little_memory_is_a_value_error(monkeypatch):
+    def too_much(size):
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr(datasets, "_digits", lambda: too_much(9))
+    with pytest.raises(ValueError, match="fit in memory; `image_size`.*Unable to allocate 9 TiB"):
+        datasets.load("digits")
+
+
+def test_hold_out_takes_the_same_share_of_every_class():
+    data = datasets.load("digits")
+    x_train, y_train, x_val, y_val = datasets.hold_out(data, 0.25, seed=1)
+    assert len(x_train) == len(y_train) == 1077 and len(x_val) == len(y_val) == 360
+    np.testing.assert_allclose(np.bincount(y_val) / np.bincount(data.y_train), 0.25, atol=0.01)
+    rows = {(bytes(x), y) for x, y in zip(data.x_train, data.y_train, strict=True)}
+    both = [*zip(x_train, y_train, strict=True), *zip(x_val, y_val, strict=True)]
+    assert {(bytes(x), y) for x, y in both} == rows
+    again, other = (datasets.hold_out(data, 0.25, seed=seed)[3] for seed in (1, 2))
+    assert (y_val == again).all() and (y_val != other).any()
+
+
+@pytest.mark.parametrize(
+    ("y", "fraction", "held"),
+    [
+        ([0, 0, 1, 1, 1, 2], 0.5, 3),  # a class of one image
+        ([0, 0, 1, 1, 2, 2], 0.1, 1),  # fewer to validate with than classes
+        ([0, 0, 1, 1, 2, 2], 0.99, 5),
+        ([0, 0, 1, 1, 2, 2], 0.5, 3),
+        (None, 0.5, 3),
+        (None, 1e-6, 1),
+    ],
+)
+def test_hold_out_of_small_data(y, fraction, held):
+    x = np.arange(6)[:, None]
+    labels = None if y is None else np.array(y)
+    data = datasets.Dataset(x, labels, x, labels, ())
+    x_train, y_train, x_val, y_val = datasets.hold_out(data, fraction)
+    assert sorted(np.append(x_train, x_val)) == [*range(6)] and len(x_val) == held
+    if y is None:
+        assert y_train is None and y_val is None
+    else:
+        assert (labels[x_train[:, 0]] == y_train).all() and (labels[x_val[:, 0]] == y_val).all()
+    if (y, fraction) == ([0, 0, 1, 1, 2, 2], 0.5):
+        assert sorted(y_val) == [0, 1, 2]
+
+
+def test_hold_out_needs_two_images_and_a_share():
+    data = datasets.Dataset(np.eye(1), None, np.eye(1), None, ())
+    with pytest.raises(ValueError, match="two or more training images.*Received: 1"):
+        datasets.hold_out(data)
+    for fraction in (0, 1, "a"):
+        with pytest.raises(ValueError, match="`fraction`.*Received"):
+            datasets.hold_out(data, fraction)
+    with pytest.raises(ValueError, match="`seed`.*Received: -1"):
+        datasets.hold_out(data, seed=-1)
