@@ -233,9 +233,12 @@ def test_vectors_of_any_scale_become_float32_as_they_are(tmp_path, stored):
     np.testing.assert_array_equal(data.x_train, table)
 
 
-@pytest.mark.parametrize(("highest", "dtype"), [(254, "float32"), (255, "uint8")])
-def test_integer_vectors_that_span_0_to_255_are_pixels(tmp_path, highest, dtype):
-    x_train, x_test = np.zeros((6, 7), "int64"), np.full((3, 7), 9)
+@pytest.mark.parametrize(
+    ("lowest", "highest", "dtype"),
+    [(0, 254, "float32"), (0, 255, "uint8"), (1, 255, "float32"), (0, 256, "float32")],
+)
+def test_integer_vectors_that_span_0_to_255_are_pixels(tmp_path, lowest, highest, dtype):
+    x_train, x_test = np.full((6, 7), lowest), np.full((3, 7), 9)
     x_train[0, 0] = highest
     data = datasets.load(write_npz(tmp_path, x_train=x_train, x_test=x_test))
     assert data.x_train.dtype == data.x_test.dtype == dtype

@@ -356,7 +356,7 @@ def test_exif_orientation_turns_an_image_upright(tmp_path, suffix):
 
 def test_transparent_palettes_and_animations_are_read_without_a_word(tmp_path, recwarn):
     color = Image.fromarray(np.full((4, 3, 3), (9, 8, 7), "uint8"))
-    color.quantize().save(tmp_path / "0.png", transparency=b"\0\1")
+    color.quantize().save(tmp_path / "0.png", transparency=b"\x10")
     next_frame = Image.new("RGB", (3, 4))
     color.save(tmp_path / "1.webp", save_all=True, append_images=[next_frame], lossless=True)
     for name in ("0.png", "1.webp"):
