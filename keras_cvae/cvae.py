@@ -76,6 +76,11 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
         return graph.cut_classifier(self)
 
     @functools.cached_property
+    def _drawings(self) -> keras.Model:
+        """Model `[noise, temperature, label]` to the mean image."""
+        return graph.cut_generator(self, self.likelihood)
+
+    @functools.cached_property
     def _pictures(self) -> keras.Model:
         """Model `[z, label]` (or `z`) to the mean image."""
         return graph.cut_decoder(self, self.likelihood.mean)
@@ -336,7 +341,8 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
             labels: A label for each image, or one for all `count`; -1 or None draws without a
                 label.
             count: How many images, where `labels` does not tell; 1 by default.
-            temperature: Scales the spread of z; below 1 draws are more typical, less varied.
+            temperature: Scales the spread of z, of a mixture about the mean of each component;
+                below 1 draws are more typical, less varied.
             seed: Seed of z: the same seed gives the same latents on every backend.
             batch_size: How many images are decoded at a time.
 
@@ -352,8 +358,9 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
         count = checks.integer("count", count, least=1)
         temperature = checks.number("temperature", temperature, least=0)
         noise = np.random.default_rng(seed).standard_normal((count, self.latent_dim), "float32")
-        rows = self._with_values(temperature * noise, labels)
-        return inference.predict(self.generator, rows, batch_size)
+        temperatures = np.full((count, 1), temperature, "float32")
+        rows = [noise, temperatures, *self._values(labels, count).values()]
+        return inference.predict(self._drawings, rows, batch_size)
 
     def encode(self, images, labels=None, *, batch_size: int = inference.BATCH_SIZE) -> list:
         """Encodes images: the parameters of q(z | x, y).

@@ -223,21 +223,33 @@ def cut_decoder(model, output: Callable = lambda parameters: parameters) -> kera
     return _model("decoder", [z, *inputs], output(parameters))
 
 
-def cut_generator(model) -> keras.Model:
-    """Model `[noise, label]` (or `noise`) to the mean image, the noise being of N(0, I)."""
+def cut_generator(model, output: Callable | None = None) -> keras.Model:
+    """Model `[noise, label]` (or `noise`) to the mean image, the noise being of N(0, I).
+
+    Args:
+        model: A `CVAE`.
+        output: Function of the likelihood's parameters to what is wanted instead of the mean. The
+            model then takes a temperature, of shape `(batch, 1)`, behind the noise.
+    """
     parts = read(model)
     inputs, y = condition_of(model, parts)
     noise = keras.Input((parts.latent_dim,), name="z")
+    if output is not None:
+        temperature = keras.Input((1,), name="temperature")
+        inputs = [temperature, *inputs]
     ends = list(itertools.accumulate(group.size for group in parts.groups))
     each = keras.ops.split(noise, ends[:-1], axis=-1) if len(ends) > 1 else [noise]
 
     def from_the_prior(group, mean, log_var, context):
-        return group.prior.transport(each[group.index], context)
+        given = {} if output is None else {"temperature": temperature}
+        if group.prior.conditional:
+            given["y"] = context
+        return group.prior(each[group.index], **given)
 
     groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]
     z = latents((None, None), y, groups, from_the_prior)
-    mean = parts.likelihood.mean(parts.decoder(join_inputs(z, y)))
-    return _model("generator", [noise, *inputs], mean)
+    parameters = parts.decoder(join_inputs(z, y))
+    return _model("generator", [noise, *inputs], (output or parts.likelihood)(parameters))
 
 
 def cut_classifier(model) -> keras.Model:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from keras_cvae.checks import look_up
 from keras_cvae.priors.base import Prior
 from keras_cvae.priors.conditional import Conditional
+from keras_cvae.priors.mixture import Mixture
 from keras_cvae.priors.standard_normal import StandardNormal
 
-__all__ = ["NAMES", "Conditional", "Prior", "StandardNormal", "get"]
+__all__ = ["NAMES", "Conditional", "Mixture", "Prior", "StandardNormal", "get"]
 
-NAMES = {"standard_normal": StandardNormal, "conditional": Conditional}
+NAMES = {"standard_normal": StandardNormal, "conditional": Conditional, "mixture": Mixture}
 
 
 def get(identifier) -> Prior:

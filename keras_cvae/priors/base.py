@@ -12,6 +12,14 @@ class Prior(keras.layers.Layer):
 
     A subclass defines `log_prob` and `transport`, and `kl` where that has a closed form.
 
+    Call arguments:
+        noise: As for `transport`.
+        y: As for `transport`.
+        temperature: As for `tempered`.
+
+    Returns:
+        Latents, a tensor of the shape of the noise.
+
     Attributes:
         closed_form: Whether `kl` needs no sample.
         conditional: Whether the prior depends on y, and so needs it as an argument.
@@ -42,6 +50,22 @@ class Prior(keras.layers.Layer):
         The noise is drawn in NumPy, so that a seed gives the same latents on every backend.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `transport(noise, y)`.")
+
+    def tempered(self, noise, temperature, y=None):
+        """Latents as `transport` gives them, of another spread.
+
+        Args:
+            noise: As for `transport`.
+            temperature: What scales the spread: a number, or a tensor of shape `(batch, 1)`.
+            y: As for `transport`.
+        """
+        return self.transport(temperature * noise, y)
+
+    def call(self, noise, y=None, temperature=1.0):
+        return self.tempered(noise, temperature, y)
+
+    def compute_output_spec(self, noise, y=None, temperature=1.0):
+        return keras.KerasTensor(noise.shape, dtype=self.compute_dtype)
 
     def kl(self, z_mean, z_log_var, z=None, y=None):
         """KL(q(z|x,y) || p(z|y)) of shape `(batch,)`, in nats; of one sample z by default."""

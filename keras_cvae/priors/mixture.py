@@ -1,0 +1,156 @@
+"""A prior of several normals: learned with the model, or fitted to what it encodes."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, divergences
+from keras_cvae.priors.base import Prior
+
+COVARIANCES = {"diag": False, "full": True}
+LIMIT = divergences.LOG_VAR_LIMIT / 2  # of the logarithm of a standard deviation
+TAIL = 2.0**-22  # how near to 0 or 1 a uniform number may come that is to become a normal one
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class Mixture(Prior):
+    r"""A mixture of normals, p(z | y) = \sum_k w_k N(z; m_k, (W_k^T W_k)^-1).
+
+    The logits of the weights w, the means m and the whitening matrices W are linear in y, which for
+    classes makes them tables, with a row for each class and one for an unknown y, all zeros. W is
+    lower triangular, with the logarithms of its diagonal learned: eps = W (z - m) is of N(0, I).
+
+    Noise becomes latents without another random number. Its first entry is the quantile of a
+    uniform number, which falls in the interval, of width w_k, of one component; where in the
+    interval it falls is uniform again, and the quantile of that is the first entry of eps.
+
+    Args:
+        components: How many normals.
+        conditional: Whether the prior depends on y.
+        covariance: `"diag"` or `"full"`.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+
+    Reference:
+        [Dilokthanakul et al., 2016](https://arxiv.org/abs/1611.02648), for a mixture as a prior.
+    """
+
+    def __init__(
+        self,
+        components: int = 10,
+        conditional: bool = False,
+        covariance: str = "diag",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.components = checks.integer("components", components, least=1)
+        self.conditional = bool(conditional)
+        self.is_full = checks.look_up("covariance", covariance, COVARIANCES)
+        self.covariance = covariance
+
+    def build(self, z_shape, y_shape=None):
+        if self.conditional and y_shape is None:
+            raise ValueError("`prior` must depend on a condition that is there. Received: no y")
+        size = z_shape[-1]
+        table = (1 + (y_shape[-1] if self.conditional else 0), self.components)
+        whitening = (size, size) if self.is_full else (size,)
+        options = {"dtype": "float32", "initializer": "zeros"}
+        self.logits = self.add_weight(shape=table, name="logits", **options)
+        self.means = self.add_weight(
+            shape=(*table, size), initializer=_apart, dtype="float32", name="means"
+        )
+        self.whitening = self.add_weight(shape=(*table, *whitening), name="whitening", **options)
+        self.built = True
+
+    def log_prob(self, z, y=None):
+        known = self._known(y)
+        logits, means, whitening = (
+            _of_rows(known, table) for table in (self.logits, self.means, self.whitening)
+        )
+        factor, log_diagonal = self._factor(whitening)
+        eps = self._product(factor, ops.expand_dims(z, -2) - means)
+        log_density = ops.sum(log_diagonal - 0.5 * (divergences.LOG_2_PI + ops.square(eps)), -1)
+        return ops.logsumexp(ops.log_softmax(logits) + log_density, axis=-1)
+
+    def transport(self, noise, y=None):
+        return self.tempered(noise, 1.0, y)
+
+    def tempered(self, noise, temperature, y=None):
+        """Latents from noise; the temperature scales their spread about the component's mean."""
+        known = self._known(y)
+        chosen, eps = self._choose(noise, _of_rows(known, self.logits))
+        chosen = ops.expand_dims(known, 2) * ops.expand_dims(chosen, 1)
+        chosen = ops.reshape(chosen, (-1, math.prod(self.logits.shape)))
+        mean, whitening = (
+            _of_rows(chosen, ops.reshape(table, (-1, *table.shape[2:])))
+            for table in (self.means, self.whitening)
+        )
+        factor, _ = self._factor(whitening)
+        return mean + self._solution(factor, temperature * eps)
+
+    def _choose(self, noise, logits):
+        """Which component noise falls in, one-hot `(rows, K)`, and what it is within it."""
+        if self.components == 1:
+            return ops.ones_like(noise[:, :1]), noise
+        uniform = 0.5 * (1.0 + ops.erf(noise[:, :1] / math.sqrt(2.0)))
+        width = ops.softmax(logits)
+        below = ops.cumsum(width, axis=-1) - width
+        index = ops.sum(ops.cast(uniform >= below, "int32"), axis=-1) - 1
+        chosen = ops.one_hot(index, self.components, dtype="float32")
+        width, below = (ops.sum(chosen * each, -1, keepdims=True) for each in (width, below))
+        within = ops.clip((uniform - below) / width, TAIL, 1.0 - TAIL)
+        first = math.sqrt(2.0) * ops.erfinv(2.0 * within - 1.0)
+        return chosen, ops.concatenate([first, noise[:, 1:]], axis=-1)
+
+    def _known(self, y):
+        """Y with a 1 before it; what does not depend on y is a row for all."""
+        if not self.conditional:
+            return ops.ones((1, 1))
+        y = ops.cast(y, "float32")
+        return ops.concatenate([ops.ones_like(y[:, :1]), y], axis=-1)
+
+    def _factor(self, whitening):
+        """W, or its diagonal, and the logarithms of its diagonal."""
+        if not self.is_full:
+            log_diagonal = ops.clip(whitening, -LIMIT, LIMIT)
+            return ops.exp(log_diagonal), log_diagonal
+        identity = ops.eye(whitening.shape[-1])
+        log_diagonal = ops.clip(ops.sum(whitening * identity, axis=-1), -LIMIT, LIMIT)
+        diagonal = ops.expand_dims(ops.exp(log_diagonal), -1) * identity
+        return ops.tril(whitening, k=-1) + diagonal, log_diagonal
+
+    def _product(self, factor, vector):
+        if not self.is_full:
+            return factor * vector
+        return ops.squeeze(ops.matmul(factor, ops.expand_dims(vector, -1)), -1)
+
+    def _solution(self, factor, vector):
+        if not self.is_full:
+            return vector / factor
+        solved = ops.solve_triangular(factor, ops.expand_dims(vector, -1), lower=True)
+        return ops.squeeze(solved, -1)
+
+    def get_config(self):
+        config = {
+            "components": self.components,
+            "conditional": self.conditional,
+            "covariance": self.covariance,
+        }
+        return {**super().get_config(), **config}
+
+
+def _apart(shape, dtype=None):
+    """Means that are apart from each other, and do not depend on y."""
+    first = keras.random.normal((1, *shape[1:]), stddev=0.5, dtype=dtype)
+    return ops.concatenate([first, ops.zeros((shape[0] - 1, *shape[1:]), dtype=dtype)], axis=0)
+
+
+def _of_rows(weights, table):
+    """Sums of a table's entries: weights `(rows, n)`, table `(n, ...)` to `(rows, ...)`."""
+    table = ops.convert_to_tensor(table)
+    flat = ops.reshape(table, (table.shape[0], -1))
+    return ops.reshape(ops.matmul(weights, flat), (-1, *table.shape[1:]))
