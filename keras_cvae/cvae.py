@@ -359,7 +359,8 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
         temperature = checks.number("temperature", temperature, least=0)
         noise = np.random.default_rng(seed).standard_normal((count, self.latent_dim), "float32")
         temperatures = np.full((count, 1), temperature, "float32")
-        rows = [noise, temperatures, *self._values(labels, count).values()]
+        rows = keras.tree.flatten(self._with_values(noise, labels))
+        rows.insert(1, temperatures)
         return inference.predict(self._drawings, rows, batch_size)
 
     def encode(self, images, labels=None, *, batch_size: int = inference.BATCH_SIZE) -> list:
