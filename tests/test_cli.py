@@ -323,6 +323,7 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
     "arguments, message",
     [
         (["--data", "digit"], "Did you mean 'digits'"),
+        (["--data", "~nosuchuser/x"], "no such file or folder"),
         (["--network", "denze"], "Did you mean 'dense'"),
         (["--filters", "8"], "takes, hidden_units, activation. Received: --filters"),
         (["--hidden-units", "5;5"], "integers with ','"),

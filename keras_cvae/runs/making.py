@@ -71,7 +71,7 @@ def train(
     runs.pictures.manifold(run, label=3).savefig("threes.png")
     ```
     """
-    path = Path(data).expanduser().resolve()
+    path = Path(os.path.expanduser(data)).resolve()  # as it is, where there is no such user
     folder = Path("runs", path.stem) if out is None else Path(out)
     _check_folder(folder, force)
     dataset = datasets.load(data, image_size=image_size)

@@ -142,12 +142,3 @@ def _label_and_title(run, label, title):
         return None, title
     name = "no label" if label < 0 else f"label {run.class_names[label]}"
     return label, f"{title}, {name}".replace("$", r"\$")
-
-
-def _label_and_title(run, label, title):
-    """Returns the label to decode with, by default the first class, and a title that says it."""
-    label = 0 if label is None and run.model.num_classes else label
-    if label is None:
-        return None, title
-    name = "no label" if label < 0 else f"label {run.class_names[label]}"
-    return label, f"{title}, {name}".replace("$", r"\$")
