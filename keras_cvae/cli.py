@@ -9,22 +9,26 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import math
 import re
 import sys
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import keras
 import numpy as np
 import typer
 from typer import Option
 
 import keras_cvae
-from keras_cvae import conditions, networks, objectives, plots, runs
-from keras_cvae.checks import look_up, require
+from keras_cvae import checks, conditions, likelihoods, networks, objectives, plots, priors, runs
+from keras_cvae.checks import explain, look_up, require
 from keras_cvae.data import datasets
 from keras_cvae.runs import pictures
+from keras_cvae.runs.choosing import AUTO
 
 HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
@@ -34,10 +38,37 @@ OtherData = Annotated[str | None, Option(help="Data to take.  [default: what it 
 Out = Annotated[Path, Option(metavar="FILE", help="A .png picture or an .npz file of arrays.")]
 LabelSwitch = Annotated[bool, Option("--conditional/--unconditional", help="Learn from labels?")]
 Force = Annotated[bool, Option("--force", help="Replace what is there already.")]
+Quiet = Annotated[bool, Option("--quiet", help="Show the result of training alone.")]
 Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of all randomness.")]
 Count = Annotated[int, Option(min=1, help="How many images.")]
 
+# What the Python functions call otherwise than the options that give it.
+OPTIONS = {
+    "name_or_path": "--data",
+    "dropout": "--label-dropout",
+    "test_fraction": "--test-share",
+    "labelled": "--unconditional",
+}
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands; bad input or Ctrl-C ends one with one line on stderr."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # of `| head`, which typer sees to
+            raise
+        except (ValueError, OSError) as error:
+            _say(_in_options(str(error), self.commands[ctx.invoked_subcommand]))
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt as stop:
+            _say(str(stop) or "Stopped")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Conditional variational autoencoders: train one, then draw from it.",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,7 +77,7 @@ app = typer.Typer(
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Runs the command; bad input ends it with one line on stderr and exit code 2.
+    """Runs the command; bad input ends it with one line on stderr and exit code 2, Ctrl-C with 130.
 
     Args:
         args: Arguments of the command; by default those of the process.
@@ -57,11 +88,22 @@ def main(args: Sequence[str] | None = None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # for authors of libraries
         warnings.showwarning = lambda message, *_, **__: _say(message)
-        try:
-            app(args, prog_name="keras-cvae")
-        except (ValueError, OSError) as error:
-            _say(error)
-            sys.exit(2)
+        app(args, prog_name="keras-cvae")
+
+
+def _say_version(asked):
+    if asked:
+        backend = keras.backend.backend()
+        print(f"keras-cvae {keras_cvae.__version__}, keras {keras.__version__}, on {backend}")
+        raise typer.Exit()
+
+
+Version = Option("--version", is_eager=True, callback=_say_version, help="Show the version.")
+
+
+@app.callback()
+def _options(version: Annotated[bool, Version] = False) -> None:
+    """Options of no command."""
 
 
 @app.command()
@@ -69,62 +111,84 @@ def train(
     data: Data = "digits",
     out: Annotated[Path | None, Option(help="Folder of the run.  [default: runs/DATA]")] = None,
     force: Force = False,
-    network: Annotated[str, Option(help="dense or conv.")] = "dense",
-    latent_dim: Annotated[int, Option(help="Size of the latent vector z.")] = 8,
+    network: Annotated[str, Option(help="auto, dense, conv or hierarchical.")] = AUTO,
+    latent_dim: Annotated[str, Option(help="Size of the latent vector z, or auto.")] = AUTO,
     hidden_units: Annotated[str | None, Option(help="Of a dense network, as 500,500.")] = None,
     filters: Annotated[str | None, Option(help="Of a conv network, as 32,64.")] = None,
     activation: Annotated[str | None, Option(help="Of the hidden layers: relu, tanh, ...")] = None,
-    likelihood: Annotated[str, Option(help="Of the pixels: bernoulli, gaussian.")] = "bernoulli",
+    likelihood: Annotated[str, Option(help=f"auto, {', '.join(likelihoods.NAMES)}.")] = AUTO,
+    prior: Annotated[str, Option(help=f"{', '.join(priors.NAMES)}.")] = "standard_normal",
+    objective: Annotated[str, Option(help=f"{', '.join(objectives.NAMES)}.")] = "elbo",
     binarize: Annotated[str | None, Option(help="Of grey pixels: threshold or dynamic.")] = None,
     conditional: LabelSwitch = True,
-    label_dropout: Annotated[float, Option(help="Share of labels to hide in training.")] = HIDDEN,
-    beta: Annotated[float, Option(help="Weight of the KL divergence; 1 trains the ELBO.")] = 1.0,
-    learning_rate: Annotated[float, Option(min=0, help="Of the optimizer, Adam.")] = 1e-3,
-    epochs: Annotated[int, Option(min=1, help="Passes over the training images.")] = 100,
-    batch_size: Annotated[int, Option(min=1, help="Images in a training step.")] = 64,
+    infer_label: Annotated[bool, Option("--infer-label", help="Predict labels too.")] = False,
+    label_dropout: Annotated[
+        float | None, Option(help="Share of labels to hide in training.  [default: 0.1]")
+    ] = None,
+    beta: Annotated[
+        str, Option(help="Weight of the KL divergence, or auto; 1 trains the ELBO.")
+    ] = AUTO,
+    learning_rate: Annotated[float, Option(help="Of Adam, at first; it falls to 0.")] = 1e-3,
+    epochs: Annotated[str, Option(help="Most passes over the training images, or auto.")] = AUTO,
+    batch_size: Annotated[str, Option(help="Images in a training step, or auto.")] = AUTO,
+    early_stopping: Annotated[bool, Option(help="Stop where validation images ask.")] = True,
+    fit_prior: Annotated[bool, Option(help="Fit the prior to the encodings afterwards.")] = True,
     image_size: Annotated[str | None, Option(help="Resize images, to HEIGHTxWIDTH.")] = None,
+    class_names: Annotated[str | None, Option(help="Names of the classes, as cat,dog.")] = None,
+    test_share: Annotated[float, Option(help="Share to test with, if not split already.")] = 0.2,
     seed: Seed = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Train a model; leave it, its numbers and its pictures in a run folder.
 
-    Your own data are an .npz file with x_train, y_train, x_test and y_test, a folder of IDX files,
-    or a folder with one sub-folder of images a class.
+    Your own data are an .npz file with x_train, y_train, x_test and y_test, or x and y to be split;
+    a folder of IDX files; or a folder with one sub-folder of images a class. With `--unconditional`
+    no labels are needed.
     """
     of_network = {
-        "hidden_units": hidden_units and _integers("--hidden-units", hidden_units, ","),
-        "filters": filters and _integers("--filters", filters, ","),
+        "hidden_units": _integers("--hidden-units", hidden_units, ","),
+        "filters": _integers("--filters", filters, ","),
         "activation": activation,
     }
-    condition = functools.partial(conditions.Classes, dropout=label_dropout)
-    require(
-        conditional or label_dropout in (0, HIDDEN),
-        "`--label-dropout` must be left out of an unconditional model",
-        label_dropout,
-    )
     try:
         run = runs.train(
             data,
             out,
             force=force,
-            image_size=image_size and _height_and_width(image_size),
+            image_size=_height_and_width(image_size),
+            class_names=class_names and class_names.split(","),
+            test_fraction=test_share,
             network=_network(network, of_network),
-            latent_dim=latent_dim,
+            latent_dim=_number_or_auto("--latent-dim", latent_dim),
             likelihood=likelihood,
+            prior=prior,
             binarize=binarize,
-            condition=condition if conditional else None,
-            objective=objectives.ELBO(beta),
-            learning_rate=learning_rate,
-            epochs=epochs,
-            batch_size=batch_size,
+            condition=_condition(conditional, infer_label, label_dropout),
+            objective=_objective(objective, beta),
+            learning_rate=checks.number("--learning-rate", learning_rate, above=0),
+            epochs=_number_or_auto("--epochs", epochs),
+            batch_size=_number_or_auto("--batch-size", batch_size),
+            early_stopping=early_stopping,
+            fit_prior=fit_prior,
             seed=seed,
-            begun=_say_what_is_trained,
+            verbose=0 if quiet else "auto",
+            begun=None if quiet else _say_what_is_trained,
         )
     except KeyboardInterrupt as stop:
         _say(str(stop) or "Stopped")
         raise typer.Exit(130) from None
-    numbers = ", ".join(
-        f"{name} {run.metrics[name]:.2f}" for name in ("elbo", *run.model.elbo_terms)
-    )
+    metrics = run.metrics
+    if run.prior_fit and not quiet:
+        scores = ", ".join(
+            f"{count}: {score:.2f}" for count, score in run.prior_fit["scores"].items()
+        )
+        print(
+            f"Prior: {metrics['prior']}, for each label where its images lie; log-density of "
+            f"held-out encodings by number of normals {scores}\n"
+            f"ELBO under the prior of training {metrics['elbo_of_training']:.2f}, under the fitted "
+            f"one {metrics['elbo']:.2f}"
+        )
+    numbers = ", ".join(f"{name} {metrics[name]:.2f}" for name in ("elbo", *run.model.elbo_terms))
     print(f"Test: {numbers} nats per image\nPictures: {run.folder}/samples.png and others")
 
 
@@ -134,33 +198,38 @@ def generate(
     out: Out,
     label: Annotated[list[str] | None, Option(help="Class, by name or number.")] = None,
     count: Count = 16,
-    temperature: Annotated[float, Option(min=0, help="Below 1: more typical, less varied.")] = 1.0,
+    temperature: Annotated[float, Option(help="Below 1: more typical, less varied.")] = 1.0,
+    pixels: Annotated[str, Option(help="mean of the pixels, or a sample of them.")] = "mean",
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
     """Draw new images from a trained model.
 
     `--label` may be repeated, and images take the labels in turn; by default they take every class.
-    `--label -1` draws without a label.
+    A picture has a full row of each, so it may hold a few images more than `--count`. `--label -1`
+    draws without a label.
     """
     _check_out_file(out, force)
     run = runs.Run.load(folder)
     model, names = run.model, run.class_names
     labels = _labels("--label", label, names) if label else range(model.num_classes or 0)
-    labels = np.resize(np.array(labels, "int32"), count) if len(labels) else None
-    images = model.generate(labels, count=count, temperature=temperature, seed=seed)
-    if labels is None:
-        labels = np.full(count, keras_cvae.conditions.UNKNOWN, "int32")
+    labels = np.array(list(dict.fromkeys(labels)), "int32")
+    each = ""
+    if len(labels) > 1 and out.suffix != ".npz":
+        columns = math.ceil(count / len(labels))  # every row is full
+        count, each = columns * len(labels), f", {columns} of each label,"
+    given = np.resize(labels, count) if len(labels) else None
+    drawn = {"temperature": temperature, "pixels": pixels, "seed": seed}
+    images = _clipped(model.generate(given, count=count, **drawn))
     if out.suffix == ".npz":
-        np.savez_compressed(out, images=images, labels=labels)
-    elif len(set(labels)) == 1:
-        plots.sheet(pictures.drawable(images)).savefig(out)
+        unknown = np.full(count, conditions.UNKNOWN, "int32")
+        np.savez_compressed(out, images=images, labels=unknown if given is None else given)
+    elif len(labels) > 1:
+        style = dict(class_names=names, columns=count)
+        plots.class_rows(pictures.drawable(run, images), given, **style).savefig(out)
     else:
-        figure = plots.class_rows(
-            pictures.drawable(images), labels, class_names=names, columns=count
-        )
-        figure.savefig(out)
-    print(f"Wrote {count} images to {out}")
+        plots.sheet(pictures.drawable(run, images)).savefig(out)
+    print(f"Wrote {count} images{each} to {out}")
 
 
 @app.command()
@@ -177,18 +246,19 @@ def reconstruct(
     run = runs.Run.load(folder)
     model = run.model
     images, labels, class_names = run.test_images(data, count)
-    targets = labels
+    targets = labels = np.full(len(images), conditions.UNKNOWN) if labels is None else labels
     if as_label is not None:
         targets = np.full_like(labels, _labels("--as-label", [as_label], run.class_names))
     label_arguments = (labels, targets) if model.num_classes or as_label is not None else ()
-    decoded = model.reconstruct(images, *label_arguments)
+    decoded = _clipped(model.reconstruct(images, *label_arguments))
     if out.suffix == ".npz":
         arrays = dict(images=images, labels=labels, reconstructed=decoded, as_labels=targets)
         np.savez_compressed(out, **arrays)
     else:
-        style = dict(labels=labels, class_names=class_names, max_images=count)
+        style = dict(labels=labels if class_names else None, max_images=count)
+        style["class_names"] = class_names or None
         plots.reconstructions(
-            pictures.drawable(images), pictures.drawable(decoded), **style
+            pictures.drawable(run, images), pictures.drawable(run, decoded), **style
         ).savefig(out)
     print(f"Wrote {len(images)} test images and their reconstructions to {out}")
 
@@ -238,23 +308,70 @@ def _check_out_file(out, force, suffixes=(".png", ".npz")):
     require(out.suffix in suffixes, f"`--out` must end in {' or '.join(suffixes)}", f"'{out}'")
     expected = "`--out` must be a new file, or one to replace with `--force`"
     require(force or not out.exists(), expected, f"'{out}', which exists")
-    out.parent.mkdir(parents=True, exist_ok=True)
+    require(not out.is_dir(), "`--out` must be a file", f"'{out}', a folder")
+    with explain("`--out` must be in a folder that can be written to", OSError):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out.parent).close()
+
+
+def _clipped(images):
+    """Returns pixels in [0, 1], where a normal likelihood may leave that; vectors as they are."""
+    return np.clip(images, 0.0, 1.0) if images.ndim > 2 else images
 
 
 def _labels(option, texts, class_names):
+    require(class_names, f"`{option}` must be left out of a model without a condition", texts[0])
     numbers = {str(label): label for label in range(-1, len(class_names))}
     names = {name: label for label, name in enumerate(class_names)}
     return [look_up(option, text, numbers | names) for text in texts]  # a name wins over a number
 
 
 def _integers(option, text, separator):
+    if text is None:
+        return None
     expected = f"`{option}` must be integers with '{separator}' between them"
     matches = re.fullmatch(rf"-?\d+({separator}-?\d+)*", text)
     require(matches, expected, repr(text))
     return [int(number) for number in text.split(separator)]
 
 
+def _number_or_auto(option, text):
+    if text == AUTO:
+        return text
+    expected = f"`{option}` must be auto or an integer of at least 1"
+    require(re.fullmatch(r"\d+", text) and int(text), expected, repr(text))
+    return int(text)
+
+
+def _condition(conditional, infer_label, label_dropout):
+    """A function of the number of classes to the condition, or None."""
+    if not conditional or infer_label:
+        with_labels = "a model that is given its labels"
+        expected = f"`--label-dropout` must be left out but of {with_labels}"
+        require(label_dropout in (None, 0), expected, label_dropout)
+        require(conditional or not infer_label, "`--infer-label` needs labels", "--unconditional")
+        return conditions.Inferred if infer_label else None
+    dropout = HIDDEN if label_dropout is None else label_dropout
+    return functools.partial(conditions.Classes, dropout=dropout)
+
+
+def _objective(name, beta):
+    kind = look_up("--objective", name, objectives.NAMES)
+    if "beta" not in inspect.signature(kind).parameters:
+        require(beta == AUTO, f"`--beta` must be left out of `--objective {name}`", beta)
+        return kind()
+    if beta == AUTO:
+        return AUTO
+    with explain("`--beta` must be auto or a number of at least 0"):
+        return kind(float(beta))
+
+
 def _network(name, options):
+    if name == AUTO:
+        dense, conv = options["hidden_units"], options["filters"]
+        if not any(options.values()):
+            return AUTO
+        name = "conv" if conv and not dense else "dense"
     kind = look_up("--network", name, networks.NAMES)
     options = {option: value for option, value in options.items() if value is not None}
     known = [option for option in inspect.signature(kind).parameters if option != "network"]
@@ -266,26 +383,43 @@ def _network(name, options):
 
 def _height_and_width(text):
     sizes = _integers("--image-size", text, "x")
-    return sizes * 2 if len(sizes) == 1 else sizes
+    return sizes * 2 if sizes and len(sizes) == 1 else sizes
 
 
 def _say_what_is_trained(run):
     data, shape, model = run.config["data"], run.config["image_shape"], run.config["model"]
     kind = "conditional" if model["condition"] else "unconditional"
     network = type(model["network"]).__name__.lower()
+    classes = f"{len(run.class_names)} classes" if run.class_names else "no labels"
     print(
         f"Data: {data['name']}, {len(run.dataset.x_train)} training and "
         f"{len(run.dataset.x_test)} test images of {'x'.join(map(str, shape))}, "
-        f"{len(run.class_names)} classes\n"
+        f"{classes}; a tenth of the former validates\n"
         f"Model: {network}, {kind}, latent_dim {model['latent_dim']}, "
         f"{run.model.count_params():,} parameters, on {run.config['backend']}\n"
         f"Run: {run.folder}"
     )
+    for name, (value, reason) in run.choices.items():
+        print(f"Chosen: --{name.replace('_', '-')} {_shown(value)}: {reason}")
+    print("The learning rate falls along a cosine to 0")
+
+
+def _shown(value):
+    """A setting in a few words."""
+    if isinstance(value, (str, int)):
+        return value
+    settings = {**vars(value)} if not hasattr(value, "get_config") else {}
+    given = ", ".join(f"{name} {setting}" for name, setting in settings.items())
+    return f"{type(value).__name__.lower()}" + (f" ({given})" if given else "")
+
+
+def _in_options(message, command):
+    """Returns a message with the names of the command's options for those of Python's arguments."""
+    given = {param.name: max(param.opts, key=len) for param in command.params}
+    options = {name: option for name, option in given.items() if option.startswith("--")}
+    options |= {name: option for name, option in OPTIONS.items() if option in options.values()}
+    return re.sub(r"`(\w+)`", lambda found: f"`{options.get(found[1], found[1])}`", message)
 
 
 def _say(message):
     print("keras-cvae:", *str(message).split(), file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

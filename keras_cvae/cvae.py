@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import functools
+import types
 import warnings
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks, fitting, graph, inference, networks, terms
+from keras_cvae import aggregate, checks, graph, inference, networks, training
 from keras_cvae.data import inputs
-
-ACCURACY, CROSSENTROPY = "BinaryAccuracy", "BinaryCrossentropy"
-BINARY = {"accuracy": ACCURACY, "acc": ACCURACY, "crossentropy": CROSSENTROPY}
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class CVAE(fitting.FusedModel, networks.ImageModel):
+class CVAE(training.TrainedVAE, networks.ImageModel):
     """A conditional VAE end to end: `[image, label]` (or `image`) to the reconstructed image.
 
     A functional Keras model whose loss layers carry the loss; `build_cvae` makes one. `encoder`,
     `decoder` and `generator` are models of the same layers, so training it trains them all.
 
     `fit` and `evaluate` take `[images, labels]`, a dict by input name, or a stream of
-    `(image, label)` pairs, and report `loss` and its terms, such as `reconstruction` and `kl`, in
-    nats per example.
+    `(image, label)` pairs, and report `loss`, its terms, such as `reconstruction` and `kl`, and
+    `elbo`, minus the sum of the two whatever the objective weighs, in nats per example.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        names = [name for layer in self.layers for name in getattr(layer, "term_names", ())]
-        self._term_trackers = [keras.metrics.Mean(name) for name in names]
-        self._image_metrics = []
-        self._class_weights = None
+        # In a namespace: what Keras tracks as a layer, it would not let go again.
+        self._fitted = types.SimpleNamespace(prior=None)
 
     # The models cut from the graph, and its parts
 
@@ -81,9 +77,14 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
         return graph.cut_generator(self, self.likelihood)
 
     @functools.cached_property
+    def _drawn_parameters(self) -> keras.Model:
+        """Model `[noise, temperature, label]` to the likelihood's parameters."""
+        return graph.cut_generator(self, lambda parameters: parameters)
+
+    @functools.cached_property
     def _pictures(self) -> keras.Model:
         """Model `[z, label]` (or `z`) to the mean image."""
-        return graph.cut_decoder(self, self.likelihood.mean)
+        return graph.cut_decoder(self, self.likelihood)
 
     @functools.cached_property
     def _parts(self) -> graph.Parts:
@@ -126,8 +127,21 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
 
     @property
     def prior(self) -> keras.layers.Layer:
-        """The prior p(z | y), of the first group of latents where there are more."""
+        """The prior p(z | y), of the first group of latents where there are more.
+
+        After `fit_prior` the one that was fitted; training is with the one of `build_cvae`.
+        """
         return self._parts.groups[0].prior
+
+    @property
+    def fitted_prior(self) -> keras.layers.Layer | None:
+        """What `fit_prior` fitted, or None."""
+        return self._fitted.prior
+
+    @property
+    def prior_size(self) -> int:
+        """How many latents the prior is of: `latent_dim`, unless there are more groups of them."""
+        return self._parts.groups[0].size
 
     @property
     def elbo_terms(self) -> tuple[str, ...]:
@@ -144,186 +158,6 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
         """The layer that makes pixels black or white; None where they are taken as they are."""
         return self._parts.binarize
 
-    # Training
-
-    def compile(self, optimizer="rmsprop", loss=None, *, metrics=None, **kwargs):
-        """Prepares the model for training: `keras.Model.compile`.
-
-        Args:
-            optimizer: A Keras optimizer or its name.
-            loss: None: the loss is the objective that the model was built with.
-            metrics: Metrics of the reconstruction, whose target is the image: names, functions or
-                objects, such as `["mae"]`.
-            **kwargs: As for `keras.Model.compile`, and `steps_per_execution="auto"`.
-
-        Raises:
-            ValueError: If there is a `loss`, or `weighted_metrics`.
-        """
-        if loss is not None or kwargs.get("loss_weights") is not None:
-            raise ValueError(
-                "`loss` must be left out: the loss of a CVAE is the objective that it was built "
-                "with, `build_cvae(..., objective=...)`. A term of your own is a layer with "
-                f"`add_loss` in a network of your own. Received: loss={loss!r}"
-            )
-        if kwargs.get("weighted_metrics"):
-            raise ValueError(
-                "`metrics` must be used for metrics of the reconstruction: they are weighed where "
-                "examples are. Received: weighted_metrics"
-            )
-        super().compile(optimizer, **kwargs)
-        self._image_metrics = [*map(_metric, keras.tree.flatten(metrics or []))]
-
-    def get_compile_config(self):
-        config = super().get_compile_config()
-        if config:
-            config["metrics"] = [*map(keras.saving.serialize_keras_object, self._image_metrics)]
-            for name in ("loss", "loss_weights", "weighted_metrics"):
-                config.pop(name, None)
-        return config
-
-    def fit(
-        self,
-        x=None,
-        y=None,
-        *args,
-        validation_data=None,
-        sample_weight=None,
-        class_weight=None,
-        **kwargs,
-    ):
-        """Trains the model: `keras.Model.fit`, after a check of the data.
-
-        Args:
-            x: `[images, labels]`, a dict by the names of the inputs, images alone (with labels as
-                `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
-                torch `DataLoader` or generator of `(image, label)` pairs. Of a stream the first
-                batch is checked. Images are floats or uint8; labels are integers, -1 is unknown.
-                Arrays, DataFrames, lists and tensors all do.
-            y: Labels, where `x` is images alone.
-            *args: As for `keras.Model.fit`.
-            validation_data: `([images, labels], None)`, `(images, labels)`, with weights as a third
-                part, or a stream.
-            sample_weight: A weight for each example. The loss and each of its terms are the mean
-                over the batch of weight times term. Of a stream the weights are the third part of
-                each batch.
-            class_weight: Dict of labels to weights, for training alone.
-            **kwargs: As for `keras.Model.fit`.
-
-        Returns:
-            A `History` of `loss`, its terms, such as `reconstruction` and `kl`, and their `val_`
-            twins, in nats per example.
-
-        Raises:
-            ValueError: If the data is not what the model takes, before training begins.
-        """
-        x, y = self._checked(x, y, sample_weight, train=True)
-        if isinstance(validation_data, (list, tuple)):
-            validation_data = self._checked(*validation_data)[:1]
-        elif validation_data is not None:
-            validation_data, _ = self._checked(validation_data)
-        self._weigh_classes(class_weight)
-        return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
-
-    def evaluate(self, x=None, y=None, *args, sample_weight=None, **kwargs):
-        """Measures the loss and its terms: `keras.Model.evaluate`, after a check of the data.
-
-        Args:
-            x: As for `fit`.
-            y: As for `fit`.
-            *args: As for `keras.Model.evaluate`.
-            sample_weight: As for `fit`.
-            **kwargs: As for `keras.Model.evaluate`.
-
-        Returns:
-            With `return_dict=True` a dict of `loss` and its terms; else a list of them. In nats
-            per example.
-
-        Raises:
-            ValueError: If the data is not what the model takes.
-        """
-        within_fit = isinstance(kwargs.get("callbacks"), keras.callbacks.CallbackList)
-        if not within_fit:  # which has checked it, once for all epochs
-            x, y = self._checked(x, y, sample_weight)
-        return super().evaluate(x, y, *args, **kwargs)
-
-    def _checked(self, x, y=None, sample_weight=None, train=False):
-        """Data as Keras is given it: a stream, or checked arrays by name, and no targets."""
-        stream, first = inputs.peek(x)
-        if first is None:
-            return self._arrays((x, y, sample_weight), train), None
-        if sample_weight is not None:
-            raise ValueError(
-                "`sample_weight` must be the third part of each batch of a stream, (image, label, "
-                "weight). Received: a stream, and `sample_weight` beside it"
-            )
-        self._arrays(first)
-        if train and self.condition is not None:
-            self.condition.check_adapted()
-        return stream, y
-
-    def _arrays(self, data, train=False):
-        found = inputs.arrange(data, self.input_names)
-        image, *names = self.input_names
-        images = self._check_images(found[image])
-        checked = {image: images}
-        if names:
-            values = {name: found[name] for name in names}
-            checked |= self.condition.check_by_name(values, len(images))
-            if train:
-                self.condition.adapt_once(checked)
-        if inputs.WEIGHT in found:
-            checked[inputs.WEIGHT] = inputs.check_weights(found[inputs.WEIGHT], count=len(images))
-        return checked
-
-    def _check_images(self, images, name="images"):
-        return inputs.check_images(images, self.image_shape, support=self.support, name=name)
-
-    def _weigh_classes(self, class_weight):
-        table = None
-        if class_weight is not None:
-            if self.condition is None:
-                raise ValueError("`class_weight` needs a condition of classes. Received: none")
-            table = self.condition.class_weights(class_weight)
-        if not np.array_equal(table, self._class_weights):
-            self.forget_programs()  # the weights are part of them
-        self._class_weights = table
-
-    def train_step(self, *args):
-        return self._step(super().train_step, args, self._class_weights)
-
-    def test_step(self, *args):
-        return self._step(super().test_step, args)
-
-    def predict_step(self, *args):
-        return self._step(super().predict_step, args)
-
-    def _step(self, step, args, class_weights=None):
-        *state, data = args  # a state comes first on JAX
-        found = inputs.arrange(data, self.input_names)
-        weights = found.pop(inputs.WEIGHT, None)
-        if class_weights is not None:
-            label = ops.cast(ops.reshape(found["label"], (-1,)), "int32")
-            of_class = ops.take(class_weights, ops.where(label < 0, len(class_weights) - 1, label))
-            weights = of_class if weights is None else of_class * weights
-        given = [found[name] for name in self.input_names]
-        with terms.step(weights):
-            return step(*state, (given if len(given) > 1 else given[0],))
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        step = terms.current()
-        if step is None:
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        batch_size = ops.shape(y_pred)[0]
-        for tracker in self._term_trackers:
-            tracker.update_state(step.reported[tracker.name], sample_weight=batch_size)
-        image = networks.to_unit_interval(keras.tree.flatten(x)[0])
-        for metric in self._image_metrics:
-            metric.update_state(image, y_pred, sample_weight=step.sample_weight)
-        loss = sum(step.losses) / fitting.replicas(self)
-        if self.losses:  # of a user's layers
-            loss = loss + super().compute_loss(x, y, y_pred, sample_weight, training)
-        return loss
-
     # Use
 
     def generate(
@@ -332,10 +166,11 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
         *,
         count: int | None = None,
         temperature: float = 1.0,
+        pixels: str = "mean",
         seed: int | None = None,
         batch_size: int = inference.BATCH_SIZE,
     ) -> np.ndarray:
-        """Draws images from the model: z ~ p(z), then the mean of p(x | z, y).
+        """Draws images from the model: z ~ p(z | y), then the mean of p(x | z, y), or a draw of it.
 
         Args:
             labels: A label for each image, or one for all `count`; -1 or None draws without a
@@ -343,15 +178,18 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
             count: How many images, where `labels` does not tell; 1 by default.
             temperature: Scales the spread of z, of a mixture about the mean of each component;
                 below 1 draws are more typical, less varied.
-            seed: Seed of z: the same seed gives the same latents on every backend.
+            pixels: `"mean"` for the mean of p(x | z, y), without noise; `"sample"` for a draw.
+            seed: Seed of z: the same seed gives the same latents on every backend. Pixels that are
+                drawn are the same on one backend.
             batch_size: How many images are decoded at a time.
 
         Returns:
             Array of shape `(count, *image_shape)`, in [0, 1] for Bernoulli pixels.
 
         Raises:
-            ValueError: If labels are out of range, or `count`, `temperature` make no sense.
+            ValueError: If labels are out of range, or another argument makes no sense.
         """
+        checks.look_up("pixels", pixels, {"mean": None, "sample": None})
         given = labels.values() if isinstance(labels, dict) else [labels]
         if count is None:
             count = max((len(value) for value in given if np.ndim(value)), default=1)
@@ -359,9 +197,72 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
         temperature = checks.number("temperature", temperature, least=0)
         noise = np.random.default_rng(seed).standard_normal((count, self.latent_dim), "float32")
         temperatures = np.full((count, 1), temperature, "float32")
-        rows = keras.tree.flatten(self._with_values(noise, labels))
-        rows.insert(1, temperatures)
-        return inference.predict(self._drawings, rows, batch_size)
+        rows = [noise, temperatures, *self._values(labels, count).values()]
+        if pixels == "mean":
+            return inference.predict(self._drawings, rows, batch_size)
+        seeds = np.random.default_rng(seed).integers(2**31 - 1, size=-(-count // batch_size))
+        images = []
+        for index, batch_seed in enumerate(seeds):
+            batch = [row[index * batch_size : (index + 1) * batch_size] for row in rows]
+            parameters = inference.predict(self._drawn_parameters, batch, batch_size)
+            sampled = self.likelihood.sample(ops.convert_to_tensor(parameters), int(batch_seed))
+            images.append(ops.convert_to_numpy(sampled))
+        return np.concatenate(images)
+
+    def fit_prior(self, x, y=None, *, seed: int = 0) -> dict:
+        """Fits the prior to where the encodings of each label lie, after training.
+
+        A mixture of normals for each class, and one for no label, takes the place of the prior:
+        `generate` draws from it, log-likelihoods and ELBOs are measured with it, and it is saved
+        with the model. Encoder and decoder stay as they are. What is continuous in a condition
+        shifts the mixture, linearly.
+
+        Args:
+            x: The training data, as for `fit`; of a stream up to 100,000 examples.
+            y: As for `fit`.
+            seed: Of the fitting.
+
+        Returns:
+            Dict of `components`, how many normals a label has, and `scores`, by number of
+            components the log-density of held-out encodings, in nats.
+
+        Raises:
+            ValueError: If the data is not what the model takes.
+
+        Example:
+        ```python
+        cvae.fit([x_train, y_train], epochs=20)
+        cvae.fit_prior([x_train, y_train])
+        eights = cvae.generate([8] * 16)
+        ```
+        """
+        x, _ = self._checked(x, y)
+        batches = inputs.batches(x, aggregate.MOST, seed)
+        checked = (self._images_and_labels(self._arrays(batch)) for batch in batches)
+        self._take_prior(None)
+        prior, scores = aggregate.of_model(self, checked, seed)
+        self._take_prior(prior)
+        return {"components": prior.components, "scores": scores}
+
+    def _take_prior(self, prior):
+        self._fitted.prior = prior
+        for name in ("_parts", "generator", "_drawings", "_drawn_parameters"):
+            vars(self).pop(name, None)
+
+    def get_config(self):
+        config = super().get_config()
+        if self.fitted_prior is not None:
+            config["fitted_prior"] = keras.saving.serialize_keras_object(self.fitted_prior)
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        fitted = config.get("fitted_prior")
+        config = {name: value for name, value in config.items() if name != "fitted_prior"}
+        model = super().from_config(config, custom_objects=custom_objects)
+        if fitted is not None:
+            model._take_prior(keras.saving.deserialize_keras_object(fitted))
+        return model
 
     def encode(self, images, labels=None, *, batch_size: int = inference.BATCH_SIZE) -> list:
         """Encodes images: the parameters of q(z | x, y).
@@ -459,6 +360,19 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
         images = self._check_images(images)
         return images, [*self._completed(images, self._values(labels, len(images))).values()]
 
+    def pixels_of(self, images, rng=None) -> np.ndarray:
+        """What of images is to be explained: float32 pixels, drawn or thresholded as in training.
+
+        Args:
+            images: Checked images, uint8 or floats.
+            rng: A NumPy generator for pixels that are drawn; by default a new one of seed 0.
+        """
+        pixels = images / np.float32(255) if images.dtype == np.uint8 else images
+        if self.binarize is not None:
+            rng = rng or np.random.default_rng(0)
+            pixels = pixels > (rng.random(pixels.shape) if self.binarize.is_random else 0.5)
+        return pixels.astype("float32")
+
     def _completed(self, images, values):
         def infer(rows):
             return inference.predict(self.classifier, images[rows])
@@ -487,14 +401,3 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
     def _with_values(self, first, labels, name="labels"):
         values = self._values(labels, len(first), name)
         return [first, *values.values()] if values else first
-
-
-def _metric(identifier) -> keras.metrics.Metric:
-    """A metric of the reconstruction, whose pixels are compared as numbers in [0, 1]."""
-    name = BINARY.get(identifier, identifier) if isinstance(identifier, str) else identifier
-    metric = keras.metrics.get(name)
-    if not isinstance(metric, keras.metrics.Metric):
-        metric = keras.metrics.MeanMetricWrapper(metric, name=getattr(metric, "__name__", None))
-    if isinstance(identifier, str):
-        metric.name = identifier
-    return metric

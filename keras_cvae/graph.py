@@ -1,6 +1,7 @@
 """The one graph of a model: how the parts are wired, and how other models are cut from it.
 
-    image -> [pixels] -> [binarize] -> encoder -> latents -> decoder -> reconstruction
+    image -> [pixels] -> [binarize] -> [standardize] -> encoder -> latents
+    latents -> decoder -> reconstruction
     label -> condition -> y, which encoder, prior and decoder are given
 
 What lies between encoder and reconstruction is the objective's; the chain of latents is the same
@@ -16,8 +17,9 @@ import itertools
 from collections.abc import Callable
 
 import keras
+import numpy as np
 
-from keras_cvae import importance, layers, networks
+from keras_cvae import importance, layers, networks, standardize
 
 
 @dataclasses.dataclass
@@ -55,6 +57,7 @@ class Parts:
         condition: The `conditions.Condition`, or None.
         classifier: Model `pixels` to logits, where labels are inferred, or None.
         binarize: The layer that makes pixels black or white, or None.
+        standardize: The layer that brings x to unit scale before it is encoded, or None.
     """
 
     encoder: keras.Model
@@ -64,6 +67,7 @@ class Parts:
     condition: keras.layers.Layer | None = None
     classifier: keras.Model | None = None
     binarize: keras.layers.Layer | None = None
+    standardize: keras.layers.Layer | None = None
 
     @property
     def latent_dim(self) -> int:
@@ -94,11 +98,16 @@ def wire(
         pixels = layers.UnitInterval(name="pixels")(pixels)
     if binarize is not None:
         pixels = binarize(pixels)
-    inputs, encoder_y, y = condition.wire(pixels, network) if condition else ([], None, None)
+    seen = pixels
+    if likelihood.standardizes and binarize is None:
+        seen = standardize.Standardize(name="standardize")(pixels)
+    inputs, encoder_y, y = condition.wire(seen, network) if condition else ([], None, None)
     encoder = network.encoder(input_shape, networks.given(encoder_y), latent_dim)
     shape = likelihood.parameter_shape(input_shape)
     decoder = network.decoder(shape, networks.given(y), latent_dim)
-    encoded = encoder(join_inputs(pixels, encoder_y))
+    if network.is_own and likelihood.support == (0.0, 1.0):
+        _check_logits(decoder, likelihood)
+    encoded = encoder(join_inputs(seen, encoder_y))
 
     groups = [Group(0, encoded[0].shape[-1], prior)]
     above = (0 if y is None else y.shape[-1]) + groups[0].size
@@ -109,6 +118,20 @@ def wire(
         above += size
     parts = Parts(encoder, groups, decoder, likelihood, condition)
     return [image, *inputs], objective.wire(pixels, encoded, y, parts)
+
+
+def _check_logits(decoder, likelihood):
+    """Refuses a decoder that ends in a sigmoid or a ReLU where it is asked for logits."""
+    rng = np.random.default_rng(0)
+    shapes = [(32, *tensor.shape[1:]) for tensor in decoder.inputs]
+    given = [keras.ops.convert_to_tensor(rng.standard_normal(s, "float32")) for s in shapes]
+    found = keras.ops.convert_to_numpy(decoder(given if len(given) > 1 else given[0]))
+    if found.min() >= 0 and np.ptp(found) > 0:
+        raise ValueError(
+            f"The decoder must return what {type(likelihood).__name__} asks for, which for black "
+            "and white pixels are logits, of any sign: leave out the sigmoid (or ReLU) at its end. "
+            f"Received: a decoder that returned values from {found.min():.2f} to {found.max():.2f}"
+        )
 
 
 def latents(encoded, y, groups, draw: Callable) -> keras.KerasTensor:
@@ -149,8 +172,14 @@ def join_inputs(first, y):
 # Models cut from a graph
 
 
-def read(model) -> Parts:
-    """Finds the parts of a model again."""
+def read(model, trained: bool = False) -> Parts:
+    """Finds the parts of a model again.
+
+    Args:
+        model: A `CVAE`.
+        trained: Whether the prior is to be the one that the model is trained with, even where
+            another was fitted afterwards.
+    """
     here = {layer.name: layer for layer in model.layers}
     encoder, groups = here["encoder"], []
     while (name := importance.group_name("kl", len(groups))) in here:
@@ -158,7 +187,9 @@ def read(model) -> Parts:
         posterior = here.get(importance.group_name("posterior", index)) if index else None
         size = (posterior or encoder).outputs[0].shape[-1]
         groups.append(Group(index, size, here[name].prior, posterior))
-    optional = (here.get(name) for name in ("condition", "classifier", "binarize"))
+    if not trained and model.fitted_prior is not None:
+        groups[0].prior = model.fitted_prior
+    optional = (here.get(name) for name in ("condition", "classifier", "binarize", "standardize"))
     return Parts(encoder, groups, here["decoder"], here["reconstruction"].likelihood, *optional)
 
 
@@ -172,7 +203,8 @@ def pixels(model, deterministic: bool = True):
     tensor = model.inputs[0]
     for layer in model.layers:
         is_binarize = layer.name == "binarize"
-        if layer.name == "pixels" or (is_binarize and not (deterministic and layer.is_random)):
+        is_taken = not (deterministic and layer.is_random) if is_binarize else False
+        if layer.name in ("pixels", "standardize") or is_taken:
             tensor = layer.output
     return tensor
 
@@ -250,6 +282,12 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
     z = latents((None, None), y, groups, from_the_prior)
     parameters = parts.decoder(join_inputs(z, y))
     return _model("generator", [noise, *inputs], (output or parts.likelihood)(parameters))
+
+
+def cut_condition(model) -> keras.Model | None:
+    """Model of what is known to y, or None where nothing is."""
+    inputs, y = condition_of(model, read(model))
+    return keras.Model(inputs, y, name="condition") if inputs else None
 
 
 def cut_classifier(model) -> keras.Model:

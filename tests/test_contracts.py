@@ -22,6 +22,7 @@ from keras_cvae import (
     networks,
     objectives,
     priors,
+    standardize,
     terms,
 )
 
@@ -38,6 +39,7 @@ LAYERS = {
     "Sampling": (layers.Sampling, {"seed": 3}, POSTERIOR),
     "Repeat": (layers.Repeat, {"count": 3}, [*POSTERIOR, IMAGE]),
     "UnitInterval": (layers.UnitInterval, {}, IMAGE),
+    "Standardize": (standardize.Standardize, {}, IMAGE),
     "KLDivergence": (layers.KLDivergence, {"beta": 0.5}, POSTERIOR),
     "KLDivergence of a sample": (
         layers.KLDivergence,

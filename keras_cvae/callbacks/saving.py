@@ -5,9 +5,19 @@ from __future__ import annotations
 import math
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import keras
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Saves a model whole or not at all: a good file is never half overwritten."""
+    # A folder that is new for certain: nothing in it is a link to another file.
+    with tempfile.TemporaryDirectory(prefix="unfinished-", dir=path.parent) as folder:
+        unfinished = Path(folder, path.name)
+        model.save(unfinished)
+        os.replace(unfinished, path)
 
 
 class SaveEachEpoch(keras.callbacks.Callback):
@@ -57,11 +67,8 @@ class SaveEachEpoch(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
     def _save(self):
-        partial = self.path.with_stem("unfinished")
         self._saving = True
         try:
-            self.model.save(partial)
-            os.replace(partial, self.path)  # a good file is never half overwritten
+            save(self.model, self.path)
         finally:
             self._saving = False
-            partial.unlink(missing_ok=True)

@@ -89,11 +89,15 @@ class Condition(keras.layers.Layer):
         """Which values are unknown: a tensor or array of booleans of shape `(batch,)`."""
         raise NotImplementedError
 
+    @property
+    def has_seen_unknown(self) -> bool:
+        """Whether training ever showed an unknown value."""
+        return bool(ops.convert_to_numpy(self.seen_unknown))
+
     def is_untrained(self, values: dict[str, np.ndarray]) -> bool:
         """Whether an unknown value is among the checked ones, and training never showed one."""
         (values,) = values.values()
-        seen = float(ops.convert_to_numpy(self.seen_unknown))
-        return bool(np.any(self.is_unknown(values))) and not seen
+        return bool(np.any(self.is_unknown(values))) and not self.has_seen_unknown
 
     def class_weights(self, weights) -> np.ndarray:
         """The weight of each class, and behind them that of an unknown one, 1.
@@ -128,6 +132,10 @@ class Condition(keras.layers.Layer):
             inputs: The inputs that `wire` made.
         """
         return self.output
+
+    def named(self, names) -> Condition:
+        """This condition, its classes called `names` if it has classes without names."""
+        return self
 
     def copy(self) -> Condition:
         """A condition like this one, weights included, that belongs to no graph yet."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_cvae.checks import require
 from keras_cvae.conditions.base import Condition
 from keras_cvae.data import inputs
 
@@ -23,6 +25,11 @@ class Classes(Condition):
         dropout: How often training hides a label, in [0, 1]; 0.1 makes `generate(None)` draw from
             the whole data set.
         seed: Optional integer seed of what is hidden.
+        names: Optional names of the classes, different ones; they are saved with the model.
+
+    Attributes:
+        num_classes: How many classes there are.
+        has_names: Whether the classes were given names.
 
     Call arguments:
         inputs: Integer labels of shape `(batch,)`, in -1..num_classes-1.
@@ -32,12 +39,34 @@ class Classes(Condition):
         Tensor of shape `(batch, num_classes)`; the row of an unknown label (-1) is all zeros.
 
     Raises:
-        ValueError: If `num_classes` is not an integer of at least 2, or `dropout` outside [0, 1].
+        ValueError: If `num_classes` is not an integer of at least 2, `dropout` outside [0, 1], or
+            `names` are not as many different strings as there are classes.
     """
 
-    def __init__(self, num_classes: int, dropout: float = 0.0, seed: int | None = None, **kwargs):
+    def __init__(
+        self,
+        num_classes: int,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        names: Sequence[str] | None = None,
+        **kwargs,
+    ):
         super().__init__(dropout, seed, **kwargs)
         self.num_classes = self.width = number_of_classes(num_classes)
+        self.has_names = names is not None
+        self._names = self._checked(names) if self.has_names else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes; those without are called by their numbers."""
+        return self._names if self.has_names else tuple(map(str, range(self.num_classes)))
+
+    def named(self, names):
+        if self.has_names:
+            return self
+        twin = type(self).from_config({**self.get_config(), "names": names})
+        twin.set_weights(self.get_weights())
+        return twin
 
     def inputs(self):
         return {"label": keras.Input((), dtype="int32", name="label")}
@@ -61,7 +90,18 @@ class Classes(Condition):
         return inputs.class_weights(weights, self.num_classes)
 
     def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes}
+        names = list(self.names) if self.has_names else None
+        return {**super().get_config(), "num_classes": self.num_classes, "names": names}
+
+    def _checked(self, names):
+        listed = tuple(names) if isinstance(names, (list, tuple)) else ()
+        texts = all(isinstance(name, str) and name.strip() for name in listed)
+        count = self.num_classes
+        expected = (
+            f"`names` must be a list or tuple of {count} different strings, none of them empty"
+        )
+        require(texts and len(listed) == len(set(listed)) == count, expected, repr(names))
+        return listed
 
 
 def number_of_classes(value) -> int:

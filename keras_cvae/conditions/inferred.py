@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -24,6 +26,7 @@ class Inferred(Classes):
         encoder: Whether the encoder is given the label too, so that z holds the style alone and an
             image can be redrawn as every class.
         seed: Optional integer seed of the draws.
+        names: Optional names of the classes, as `Classes` takes them.
 
     Call arguments:
         inputs: Dict of `label`, integers of shape `(batch,)`, and `logits` of shape
@@ -50,9 +53,10 @@ class Inferred(Classes):
         relaxation: float = 1.0,
         encoder: bool = False,
         seed: int | None = None,
+        names: Sequence[str] | None = None,
         **kwargs,
     ):
-        super().__init__(num_classes, seed=seed, **kwargs)
+        super().__init__(num_classes, seed=seed, names=names, **kwargs)
         self.encoder = bool(encoder)
         self.classification = layers.ClassificationLoss(weight, name="classification")
         self.draw = layers.GumbelSoftmax(relaxation, seed)

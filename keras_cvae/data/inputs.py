@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -315,3 +315,28 @@ def peek(data):
     if is_stream and not isinstance(data, (list, tuple, Mapping)):
         return data, next(iter(data), None)
     return data, None
+
+
+def batches(data, most: int, seed: int, size: int = ROWS) -> Iterator:
+    """Batches of checked arrays or of a stream, of about `most` examples in all.
+
+    Args:
+        data: Dict of arrays by name, or a stream.
+        most: How many examples are enough; of arrays that hold more, as many are chosen.
+        seed: Of that choice.
+        size: How many rows of arrays make a batch.
+    """
+    if not isinstance(data, dict):
+        seen = 0
+        for batch in data:
+            yield batch
+            seen += len(keras.tree.flatten(batch)[0])
+            if seen >= most:
+                return
+        return
+    count = len(next(iter(data.values())))
+    rows = np.arange(count)
+    if count > most:
+        rows = np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+    for start in range(0, len(rows), size):
+        yield {name: values[rows[start : start + size]] for name, values in data.items()}

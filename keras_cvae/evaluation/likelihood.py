@@ -45,54 +45,90 @@ def log_likelihood(
         [Burda et al., 2016](https://arxiv.org/abs/1509.00519).
     """
     samples = checks.integer("samples", samples, least=1)
+    found = _log_ratios(cvae, images, labels, samples, seed, verbose)
+    results = [
+        np.logaddexp.reduce(log_p - sum(ratios), axis=1) - np.log(samples)
+        for log_p, *ratios in found
+    ]
+    return np.concatenate(results)
+
+
+def terms(
+    cvae, images, labels=None, *, draws: int = 16, seed: int = 0, trained: bool = False, verbose=0
+) -> dict[str, np.ndarray]:
+    r"""Measures the ELBO of each image and its terms, averaged over draws of z ~ q(z | x, y).
+
+    -log p(x | z, y) + \sum_groups log q(z | x, y) / p(z | y), as `objectives.IWAE` has them.
+
+    Args:
+        cvae: A `CVAE`.
+        images: As for `log_likelihood`.
+        labels: As for `log_likelihood`.
+        draws: How many draws of z for each image.
+        seed: Seed of the draws; the numbers drawn differ between backends.
+        trained: Whether the prior is to be the one that the model was trained with, even where
+            another was fitted afterwards.
+        verbose: 1 shows progress, 0 does not.
+
+    Returns:
+        Dict of `elbo` and the names of `cvae.elbo_terms`, of arrays of shape `(count,)`, in nats.
+
+    Raises:
+        ValueError: As for `log_likelihood`.
+    """
+    draws = checks.integer("draws", draws, least=1)
+    found = _log_ratios(cvae, images, labels, draws, seed, verbose, trained)
+    means = zip(*([part.mean(1) for part in parts] for parts in found), strict=True)
+    log_p, *ratios = map(np.concatenate, means)
+    values = dict(zip(cvae.elbo_terms, [-log_p, *ratios], strict=True))
+    return {"elbo": -sum(values.values()), **values}
+
+
+def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
+    """By batch, `[log p(x | z, y), log q(z | x, y) / p(z | y) of each group]`.
+
+    Each is an array of shape `(batch, samples)`.
+    """
     images, values = cvae.check_data(images, labels)
     chunk = -(-samples // -(-samples // CHUNK))
-    weigher, generators = _weigher(cvae, chunk)
+    weigher, generators = _weigher(cvae, chunk, trained)
     states = np.random.SeedSequence(seed).generate_state(2 * len(generators))
     for generator, state in zip(generators, states.reshape(-1, 2), strict=True):
         generator.state.assign(noise.as_state(state))
     rng = np.random.default_rng(seed)
     batch_size = max(1, inference.BATCH_SIZE // chunk)
     progress = keras.utils.Progbar(len(images), verbose=verbose, unit_name="image")
-    results = np.empty(len(images), "float64")
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
-        pixels = _pixels(cvae, images[rows], rng)
+        pixels = cvae.pixels_of(images[rows], rng)
         data = [pixels, *(value[rows] for value in values)]
         data = data if len(data) > 1 else pixels
-        log_weights = [
-            inference.predict(weigher, data, batch_size) for _ in range(0, samples, chunk)
+        chunks = [inference.predict(weigher, data, batch_size) for _ in range(0, samples, chunk)]
+        yield [
+            np.concatenate(parts, axis=1, dtype="float64")[:, :samples]
+            for parts in zip(*chunks, strict=True)
         ]
-        log_weights = np.concatenate(log_weights, axis=1, dtype="float64")[:, :samples]
-        results[rows] = np.logaddexp.reduce(log_weights, axis=1) - np.log(samples)
         progress.update(start + len(pixels))
-    return results
 
 
-def _pixels(cvae, images, rng):
-    """What is to be explained: float32 pixels, drawn or thresholded as the model does."""
-    pixels = images / np.float32(255) if images.dtype == np.uint8 else images
-    if cvae.binarize is not None:
-        pixels = pixels > (rng.random(pixels.shape) if cvae.binarize.is_random else 0.5)
-    return pixels.astype("float32")
-
-
-def _weigher(cvae, samples):
-    """A model `[pixels, label]` to `samples` log weights, and the generators of its noise."""
+def _weigher(cvae, samples, trained=False):
+    """A model `[pixels, label]` to what `_log_ratios` yields, and the generators of its noise."""
     cached = _WEIGHERS.setdefault(cvae, {})
-    if samples not in cached:
-        parts = graph.read(cvae)
-        pixels = keras.Input(cvae.image_shape, name="pixels")
+    parts = graph.read(cvae, trained)
+    key = samples, id(parts.groups[0].prior)
+    if key not in cached:
+        x = keras.Input(cvae.image_shape, name="pixels")
         inputs, y = graph.condition_of(cvae, parts)
         to_encoder = y is not None and parts.condition.encoder
-        encoded = parts.encoder(graph.join_inputs(pixels, y if to_encoder else None))
+        seen = x if parts.standardize is None else parts.standardize(x)
+        encoded = parts.encoder(graph.join_inputs(seen, y if to_encoder else None))
         parameters, log_ratios = objectives.iwae.sampled(encoded, y, parts, samples)
-        log_weights = importance.LogWeights(samples, parts.likelihood)
-        outputs = log_weights([pixels, parameters, *log_ratios])
-        model = keras.Model([pixels, *inputs] if inputs else pixels, outputs)
+        log_p = importance.LogWeights(samples, parts.likelihood)([x, parameters])
+        outputs = [log_p, *(keras.ops.reshape(ratio, (-1, samples)) for ratio in log_ratios)]
+        model = keras.Model([x, *inputs] if inputs else x, outputs)
         sampling = [layer for layer in model.layers if layer.name.startswith("sampling")]
-        cached[samples] = model, [layer.seed_generator for layer in sampling]
-    return cached[samples]
+        cached[key] = model, [layer.seed_generator for layer in sampling]
+    return cached[key]
 
 
 def bits_per_dimension(log_likelihood, image_shape, *, levels: int | None = None):

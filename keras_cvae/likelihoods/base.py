@@ -28,6 +28,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
 
     Attributes:
         support: The lowest and the highest value that an entry of x may have.
+        standardizes: Whether x may have any scale, and `standardize` says which.
 
     Call arguments:
         parameters: Tensor of shape `(batch, *parameter_shape(x_shape))`.
@@ -49,6 +50,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
     """
 
     support: tuple[float, float] = (-math.inf, math.inf)
+    standardizes = False
 
     def __init__(self, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
@@ -76,6 +78,13 @@ class Likelihood(keras.layers.Layer, abc.ABC):
             )
         if not self.built:
             self.build(received)
+
+    def standardize(self, location, scale) -> None:
+        """Takes the location and scale of x, arrays that broadcast against it.
+
+        What the encoder is given is (x - location) / scale. Called where `standardizes` is true.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define `standardize`.")
 
     @abc.abstractmethod
     def log_prob(self, x, parameters):

@@ -7,52 +7,80 @@ import math
 import keras
 from keras import ops
 
-from keras_cvae import noise
+from keras_cvae import checks, noise
 from keras_cvae.divergences import LOG_2_PI
 from keras_cvae.likelihoods.base import Likelihood, rows
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Gaussian(Likelihood):
-    r"""Independent normal pixels around the decoder's output, with one variance for all.
+    r"""Independent normal entries around the decoder's output, with one variance for all.
 
-    log p(x | m) = -1/2 sum [ log(2 pi v) + (x - m)^2 / v ]
+    log p(x | m) = -1/2 sum [ log(2 pi v s^2) + (x - l - s m)^2 / (v s^2) ]
+
+    Location l and scale s are 0 and 1, or where x is far from unit scale, the mean and the standard
+    deviation of every column, or of every channel of images. So the decoder always answers in unit
+    scale, and densities, means and draws are those of x as it was given.
 
     Args:
-        variance: The variance v, or where learning starts. Positive.
-        learn_variance: Whether v is a trainable weight.
+        variance: The variance v, or where learning starts. Positive; by default it is learned,
+            from 0.1. A variance that is much larger than what the decoder leaves unexplained makes
+            the KL divergence collapse to 0.
+        learn_variance: Whether v is a trainable weight; by default where none is given.
 
     Raises:
         ValueError: If `variance` is not a positive, finite number.
+
+    Reference:
+        [Rybkin et al., 2021](https://arxiv.org/abs/2006.13202), for learning the variance.
     """
 
-    def __init__(self, variance: float = 1.0, learn_variance: bool = False, **kwargs):
+    standardizes = True
+
+    def __init__(self, variance: float | None = None, learn_variance: bool | None = None, **kwargs):
         super().__init__(**kwargs)
-        if not (isinstance(variance, (int, float)) and 0 < variance < math.inf):
-            raise ValueError(f"`variance` must be a positive number. Received: {variance!r}")
-        self.initial_variance = variance
-        self.learn_variance = learn_variance
+        self.learn_variance = variance is None if learn_variance is None else bool(learn_variance)
+        self.initial_variance = 0.1 if variance is None else variance
+        checks.number("variance", self.initial_variance, above=0)
         self.log_variance = self.add_weight(
             shape=(),
-            initializer=keras.initializers.Constant(math.log(variance)),
-            trainable=learn_variance,
+            initializer=keras.initializers.Constant(math.log(self.initial_variance)),
+            trainable=self.learn_variance,
             dtype="float32",
             name="log_variance",
         )
+
+    def build(self, shape):
+        options = {"shape": shape[-1:], "trainable": False, "dtype": "float32"}
+        self.location = self.add_weight(initializer="zeros", name="location", **options)
+        self.scale = self.add_weight(initializer="ones", name="scale", **options)
         self.built = True
+
+    def standardize(self, location, scale):
+        self.location.assign(location)
+        self.scale.assign(scale)
 
     def log_prob(self, x, parameters):
         log_variance = ops.convert_to_tensor(self.log_variance)
+        x = ops.cast(x, "float32")
+        width = 0.0
+        if self.built:
+            location, scale = map(ops.convert_to_tensor, (self.location, self.scale))
+            x = (x - location) / scale
+            width = math.prod(x.shape[1:-1]) * ops.sum(ops.log(scale))
         squared = ops.square(rows(x) - rows(parameters)) * ops.exp(-log_variance)
-        return -0.5 * ops.sum(LOG_2_PI + log_variance + squared, axis=1)
+        return -0.5 * ops.sum(LOG_2_PI + log_variance + squared, axis=1) - width
 
     def mean(self, parameters):
-        return ops.cast(parameters, "float32")
+        mean = ops.cast(parameters, "float32")
+        if self.built:
+            mean = self.location + self.scale * mean
+        return mean
 
     def sample(self, parameters, seed=None):
-        mean = self.mean(parameters)
         deviation = ops.exp(0.5 * ops.convert_to_tensor(self.log_variance))
-        return mean + deviation * noise.normal(ops.shape(mean), seed)
+        parameters = ops.cast(parameters, "float32")
+        return self.mean(parameters + deviation * noise.normal(ops.shape(parameters), seed))
 
     def get_config(self):
         config = {"variance": self.initial_variance, "learn_variance": self.learn_variance}

@@ -12,7 +12,12 @@ class Network:
     """Builds encoder q(z | x, y), decoder p(x | z, y) and classifier q(y | x) as Keras models.
 
     A subclass defines `features` and `parameters`, functions of symbolic tensors; the rest follows.
+
+    Attributes:
+        is_own: Whether the layers are the user's, so that what they return has to be looked at.
     """
+
+    is_own = False
 
     def features(self, image, y):
         """Features of an image and its condition.

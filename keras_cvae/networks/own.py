@@ -28,6 +28,8 @@ class Own(Network):
             take what it would be given or returns another shape.
     """
 
+    is_own = True
+
     def __init__(self, encoder_body, decoder_body, classifier_body=None):
         for body in (encoder_body, decoder_body):
             if not isinstance(body, keras.layers.Layer):

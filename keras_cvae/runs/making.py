@@ -13,11 +13,11 @@ from pathlib import Path
 import keras
 
 from keras_cvae import callbacks as our_callbacks
-from keras_cvae import models, plots
+from keras_cvae import checks, conditions, models, plots
 from keras_cvae.checks import require
-from keras_cvae.conditions import Classes, Condition
 from keras_cvae.data import datasets
-from keras_cvae.runs import pictures
+from keras_cvae.runs import choosing, lock, pictures
+from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run, model_inputs
 
 
@@ -27,12 +27,17 @@ def train(
     *,
     force: bool = False,
     image_size: int | tuple[int, int] | None = None,
-    condition: Callable[[int], Condition] | None = Classes,
+    class_names: Sequence[str] | None = None,
+    test_fraction: float = 0.2,
+    condition: Callable[[int], conditions.Condition] | None = conditions.Classes,
     learning_rate: float = 1e-3,
-    epochs: int = 100,
-    batch_size: int = 64,
+    epochs: int | str = AUTO,
+    batch_size: int | str = AUTO,
+    early_stopping: bool = True,
+    fit_prior: bool = True,
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int | str = "auto",
     begun: Callable[[Run], None] | None = None,
     **options,
 ) -> Run:
@@ -43,23 +48,31 @@ def train(
         out: The folder; by default `runs/` and the name of the data.
         force: Whether a run that is there already is replaced.
         image_size: What to resize every image to, as `datasets.load` takes it.
+        class_names: A name a class, in the place of those that the data give.
+        test_fraction: Share of the data to test with, where it is not split already.
         condition: Function of the number of classes to the condition, such as
             `conditions.Classes` or `functools.partial(conditions.Inferred, weight=10.0)`; None for
-            a plain VAE.
-        learning_rate: Of the optimizer, Adam.
-        epochs: Passes over the training images.
-        batch_size: Images in a training step.
+            a plain VAE. Classes without names are given those of the data.
+        learning_rate: Of the optimizer, Adam; it falls to 0 along a cosine.
+        epochs: Passes over the training images, at most; `"auto"` chooses by their number.
+        batch_size: Images in a training step, or `"auto"`.
+        early_stopping: Whether to stop where the ELBO of validation images (a tenth of the training
+            images) has not risen for a fifth of the epochs, and to keep the best weights.
+        fit_prior: Whether to fit the prior to the encodings after training.
         seed: Seed of all randomness.
         callbacks: More callbacks for `fit`.
+        verbose: What `fit` shows: 0 nothing, 1 a progress bar, 2 one line an epoch; `"auto"` is 1
+            on a terminal, else 2.
         begun: Function of the run, called right before training begins.
-        **options: More arguments of `build_cvae`.
+        **options: More arguments of `build_cvae`; `likelihood`, `objective`, `network` and
+            `latent_dim` may be `"auto"`, which they are by default, and chosen from the data.
 
     Returns:
-        The run.
+        The run; its `choices` say what was chosen, and why.
 
     Raises:
-        ValueError: If the folder is taken or an argument makes no sense, before the folder is
-            touched; or if the loss does not stay finite.
+        ValueError: If the folder is taken, be it by a training under way, or an argument makes no
+            sense, before the folder is touched; or if the loss does not stay finite.
         KeyboardInterrupt: If training is interrupted, with a message of what is kept.
 
     Example:
@@ -71,82 +84,119 @@ def train(
     runs.pictures.manifold(run, label=3).savefig("threes.png")
     ```
     """
-    path = Path(os.path.expanduser(data)).resolve()  # as it is, where there is no such user
-    folder = Path("runs", path.stem) if out is None else Path(out)
+    folder = Path("runs", Path(data).stem) if out is None else Path(out)
+    lock.check_free(folder)
     _check_folder(folder, force)
-    dataset = datasets.load(data, image_size=image_size)
-    names, image_shape = dataset.class_names, dataset.x_train.shape[1:]
-    plots.sheet(pictures.drawable(dataset.x_test[:1]))  # refuses what cannot be drawn
+    source = {"image_size": image_size, "test_fraction": test_fraction}
+    source["labelled"] = condition is not None
+    dataset = datasets.load(data, class_names=class_names, **source)
+    x_train, y_train, *held_out = datasets.hold_out(dataset, seed=seed)
+    image_shape = x_train.shape[1:]
+    if len(image_shape) > 1:
+        plots.sheet(dataset.x_test[:1])  # refuses what cannot be drawn
+    options = {name: AUTO for name in choosing.PARTS} | options
+    chosen = choosing.choose(x_train, options["likelihood"])
+    asked = {**options, "epochs": epochs, "batch_size": batch_size}
+    choices = {name: choice for name, choice in chosen.items() if asked[name] == AUTO}
+    settings = {**asked, **{name: choice.value for name, choice in choices.items()}}
+    epochs, batch_size = settings.pop("epochs"), settings.pop("batch_size")
     keras.utils.set_random_seed(seed)
-    condition = condition and condition(len(names))
-    model = models.build_cvae(image_shape, condition, **options)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate))
+    if condition is not None:
+        condition = conditions.get(condition(len(dataset.class_names))).named(dataset.class_names)
+    model = models.build_cvae(image_shape, condition, **settings)
+    steps = checks.integer("epochs", epochs, least=1) * -(-len(x_train) // batch_size)
+    falling = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    model.compile(optimizer=keras.optimizers.Adam(falling))
 
-    fit_options = dict(epochs=epochs, batch_size=batch_size)
-    name = data if data in datasets.NAMES else str(path)  # absolute: others may use it from afar
+    # An absolute path: others may use it from afar.
+    name = data if data in datasets.NAMES else str(Path(os.path.expanduser(data)).resolve())
+    training = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size}
+    training |= {"early_stopping": early_stopping, "fit_prior": fit_prior, "seed": seed}
     config = {
-        "data": {"name": name, "digest": datasets.digest(dataset), "image_size": image_size},
+        "data": {"name": name, "digest": datasets.digest(dataset), **source},
         "image_shape": image_shape,
-        "class_names": names,
-        "model": {"condition": condition, **options},
-        "training": {"learning_rate": learning_rate, "seed": seed, **fit_options},
+        "class_names": dataset.class_names,
+        "model": {"condition": condition, **settings},
+        "training": training,
+        "chosen": {name: choice.reason for name, choice in choices.items()},
         "backend": keras.backend.backend(),
         "versions": _versions(),
     }
-    settings = _as_json(config)
-    _clear(folder)
-    (folder / CONFIG).write_text(settings)
-    run = Run(folder, config, model, dataset)
-    if begun:
-        begun(run)
-    _fit(run, list(callbacks), fit_options)
-    (folder / METRICS).write_text(_as_json(run.measure()))
+    text = _as_json(config)
+    if verbose == "auto":
+        verbose = 1 if sys.stdout.isatty() else 2
+    with lock.hold(folder):
+        _check_folder(folder, force)  # another training may have come first
+        _clear(folder)
+        (folder / CONFIG).write_text(text)
+        run = Run(folder, config, model, dataset)
+        run.choices = choices
+        if begun:
+            begun(run)
+        train_part = model_inputs(model, x_train, y_train)
+        _fit(run, train_part, model_inputs(model, *held_out), list(callbacks), verbose)
+        try:
+            if fit_prior:
+                run.prior_fit = model.fit_prior(train_part, seed=seed)
+                our_callbacks.save(model, folder / MODEL)
+            _measure_and_draw(run)
+        except KeyboardInterrupt:
+            kept = f"Stopped while measuring and drawing; {folder / MODEL} holds the trained model"
+            raise KeyboardInterrupt(kept) from None
+    return run
+
+
+def _measure_and_draw(run):
+    (run.folder / METRICS).write_text(_as_json(run.measure()))
     pictures.write(run)
     try:
         pictures.write_diagrams(run)
     except ImportError:
         install = "apt-get install graphviz, or brew install graphviz"
         message = f"No diagrams of the networks: they need Graphviz ({install})"
-        warnings.warn(message, stacklevel=2)
-    return run
+        warnings.warn(message, stacklevel=3)
 
 
-def _fit(run, callbacks, fit_options):
-    dataset, model = run.dataset, run.model
+def _fit(run, train_part, held_out, callbacks, verbose):
+    settings = run.config["training"]
     saver = our_callbacks.SaveEachEpoch(run.folder / MODEL)
-    logger = keras.callbacks.CSVLogger(run.folder / HISTORY)
-    x_train = model_inputs(model, dataset.x_train, dataset.y_train)
-    held_out = model_inputs(model, dataset.x_test, dataset.y_test), None
+    callbacks = [keras.callbacks.CSVLogger(run.folder / HISTORY), saver, *callbacks]
+    if settings["early_stopping"]:
+        patience = max(3, settings["epochs"] // 5)
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                "val_elbo", mode="max", patience=patience, restore_best_weights=True
+            )
+        )
     try:
         with saver:
-            history = model.fit(
-                x_train,
-                validation_data=held_out,
-                callbacks=[logger, saver, *callbacks],
-                **fit_options,
+            run.model.fit(
+                train_part,
+                validation_data=(held_out, None),
+                callbacks=callbacks,
+                epochs=settings["epochs"],
+                batch_size=settings["batch_size"],
+                verbose=verbose,
             )
     except KeyboardInterrupt:
         kept = f"Stopped after epoch {saver.epochs}; {saver.path} holds the weights so far"
+        if not saver.epochs:
+            kept = "Stopped before the first epoch ended; no trained weights are kept"
         raise KeyboardInterrupt(kept) from None
-    require(
-        saver.epochs == len(history.epoch),
-        f"The loss must stay finite; it did up to epoch {saver.epochs}, kept in {saver.path}. "
-        "Try a smaller `learning_rate`",
-        run.config["training"]["learning_rate"],
-    )
+    our_callbacks.save(run.model, run.folder / MODEL)  # the best weights
 
 
 def _check_folder(folder, force):
     """Refuses to put a run where something else is, or another run unless forced."""
     expected = "`out` must be a new or an empty folder, or a run to replace with `force`"
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if files - {lock.LOCK} or (folder.exists() and not folder.is_dir()):
         require(is_run(folder), expected, f"'{folder}', which is no run")
         require(force, expected, f"'{folder}', a run, without `force`")
 
 
 def _clear(folder):
-    """Makes a run's folder, with nothing left of a run that was there before."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Leaves nothing of a run that was there before."""
     for file in (MODEL, CONFIG, HISTORY, METRICS, *pictures.PICTURES, *pictures.DIAGRAMS):
         (folder / file).unlink(missing_ok=True)
 

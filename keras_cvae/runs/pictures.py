@@ -22,18 +22,18 @@ def reconstructions(run: Run, *, data=None, count=16):
     x, y, class_names = run.test_images(data, count)
     decoded = run.model.reconstruct(x, y if run.model.num_classes else None)
     style = dict(labels=y, class_names=class_names, max_images=count)
-    return plots.reconstructions(drawable(x), drawable(decoded), **style)
+    return plots.reconstructions(drawable(run, x), drawable(run, decoded), **style)
 
 
 def samples(run: Run, *, label=None, count=10, seed=0):
     """Draws `count` new images a class; of one label, or without, a sheet of rows of `count`."""
     if label is None and run.model.num_classes:
         labels = np.repeat(np.arange(run.model.num_classes), count)
-        images = drawable(run.model.generate(labels, seed=seed))
+        images = drawable(run, run.model.generate(labels, seed=seed))
         style = dict(class_names=run.class_names, columns=count, title="Samples")
         return plots.class_rows(images, labels, **style)
     label, title = _label_and_title(run, label, "Samples")
-    images = drawable(run.model.generate(label, count=count**2, seed=seed))
+    images = drawable(run, run.model.generate(label, count=count**2, seed=seed))
     return plots.sheet(images, columns=count, title=title)
 
 
@@ -52,15 +52,16 @@ def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None):
     label, title = _label_and_title(run, label, title)
     x, y, class_names = run.test_images(data)
     one_class = label is not None and label >= 0
-    chosen = np.flatnonzero(y == label) if one_class else np.arange(len(y))
+    chosen = np.flatnonzero(y == label) if one_class else np.arange(len(x))
     chosen = chosen[: min(2 * count, len(chosen) // 2 * 2)]
     expected = f"{title}: there must be two test images to go between"
-    require(len(chosen), expected, f"{np.sum(y == label) if one_class else len(y)}")
-    x, y = x[chosen], y[chosen]
-    z = _encode(run, x, y if label is None else np.full_like(y, label))
+    require(len(chosen), expected, f"{np.sum(y == label) if one_class else len(x)}")
+    x, y = x[chosen], None if y is None else y[chosen]
+    z = _encode(run, x, y if label is None else np.full(len(x), label))
     paths = latents.interpolate(z[::2], z[1::2], steps=11, spherical=spherical)
-    ends = y.reshape(-1, 2)
-    names = None if one_class else [f"{class_names[a]} to {class_names[b]}" for a, b in ends]
+    names = None
+    if y is not None and not one_class:
+        names = [f"{class_names[a]} to {class_names[b]}" for a, b in y.reshape(-1, 2)]
     return plots.interpolation(_decode(run, paths, label), row_labels=names, title=title)
 
 
@@ -80,7 +81,7 @@ def swaps(run: Run, *, data=None, count=10):
     x, y, _ = run.test_images(data, count)
     every = np.tile(np.arange(classes), len(x))
     images = run.model.reconstruct(np.repeat(x, classes, 0), np.repeat(y, classes), every)
-    x, images = drawable(x), drawable(images)
+    x, images = drawable(run, x), drawable(run, images)
     images = images.reshape(len(x), classes, *images.shape[1:])
     return plots.label_swaps(x, images, range(classes), class_names=run.class_names)
 
@@ -88,7 +89,7 @@ def swaps(run: Run, *, data=None, count=10):
 def scatter(run: Run, *, data=None, count=None):
     """Draws the latent vectors of `count` test images, by default of all."""
     x, y, class_names = run.test_images(data, count)
-    return plots.latent_scatter(_encode(run, x, y), y, class_names=class_names)
+    return plots.latent_scatter(_encode(run, x, y), y, class_names=class_names or None)
 
 
 _ALL = reconstructions, samples, manifold, interpolation, traversals, swaps, scatter, loss
@@ -118,9 +119,12 @@ def write_diagrams(run: Run) -> None:
         keras.utils.plot_model(part, run.folder / name, **style)
 
 
-def drawable(images: np.ndarray) -> np.ndarray:
-    """Returns images as `plots` takes them: clipped to [0, 1], a vector as one row of pixels."""
-    images = images if images.dtype == np.uint8 else np.clip(images, 0.0, 1.0)
+def drawable(run: Run, images: np.ndarray) -> np.ndarray:
+    """Returns images as `plots` takes them: in [0, 1], a vector as one row of pixels."""
+    if images.dtype != np.uint8:
+        low, high = run.span
+        width = np.where(high > low, np.subtract(high, low), 1.0)
+        images = np.clip((images - low) / width, 0.0, 1.0).astype("float32")
     return images[:, None] if images.ndim == 2 else images
 
 
@@ -131,7 +135,7 @@ def _encode(run, images, labels):
 
 def _decode(run, z, label):
     """Returns the images of latent vectors `(..., latent_dim)`, with the same leading axes."""
-    images = drawable(run.model.decode(z.reshape(-1, z.shape[-1]), label))
+    images = drawable(run, run.model.decode(z.reshape(-1, z.shape[-1]), label))
     return images.reshape(*z.shape[:-1], *images.shape[1:])
 
 

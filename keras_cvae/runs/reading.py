@@ -5,15 +5,21 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import math
+import warnings
 from pathlib import Path
 
 import keras
 
-from keras_cvae import inference
+from keras_cvae import evaluation
 from keras_cvae.checks import explain, require
+from keras_cvae.cvae import CVAE
 from keras_cvae.data import datasets
+from keras_cvae.runs import lock
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
+SEED = 0  # of the draws that a run is measured with
+DRAWS = 2**17  # in all
 
 
 class Run:
@@ -24,74 +30,173 @@ class Run:
         config: The settings, as `CONFIG` holds them.
         model: The `CVAE`.
         dataset: What it was trained on, if that is at hand; else it is loaded where needed.
+
+    Attributes:
+        class_names: Names of the classes: the model's own, or those of the data.
+        choices: By setting, what was chosen from the data and why; where `train` has made the run.
+        prior_fit: What `CVAE.fit_prior` returned; where `train` has made the run.
     """
 
-    def __init__(self, folder: Path, config: dict, model, dataset=None):
+    choices: dict = {}
+    prior_fit: dict | None = None
+
+    def __init__(self, folder: Path, config: dict, model: CVAE, dataset=None):
         self.folder = folder
         self.config = config
-        self.class_names = config["class_names"]
+        named = getattr(model.condition, "has_names", False)
+        self.class_names = list(model.condition.names if named else config["class_names"])
         self.model = model
         if dataset is not None:
             self.dataset = dataset
 
     @classmethod
     def load(cls, folder: Path) -> Run:
-        """Loads a run.
+        """Loads a run; warns of one that is unfinished.
 
         Raises:
-            ValueError: If the folder is no run, or its model is damaged.
+            ValueError: If the folder is no run, or one of its files is damaged.
         """
         folder = Path(folder)
         expected = f"A run must be a folder with the {CONFIG} and {MODEL} that `train` leaves"
-        exists = is_run(folder) and (folder / MODEL).is_file()
+        exists = all((folder / name).is_file() for name in (CONFIG, MODEL))
         require(exists, expected, f"'{folder}', which is no run")
+        config = _config(folder)
         with explain(f"'{folder / MODEL}' is damaged"):
             model = keras.saving.load_model(folder / MODEL)
-            return cls(folder, json.loads((folder / CONFIG).read_text()), model)
+        expected = f"'{folder / MODEL}' must hold a conditional VAE of keras_cvae"
+        require(isinstance(model, CVAE), expected, f"a {type(model).__name__}")
+        run = cls(folder, config, model)
+        count, expected = len(run.class_names), f"'{folder / CONFIG}' must name the model's classes"
+        require(model.num_classes in (None, count), expected, f"{count} for {model.num_classes}")
+        if run.unfinished:
+            warnings.warn(f"'{folder}' {run.unfinished}", stacklevel=2)
+        return run
+
+    @property
+    def unfinished(self) -> str | None:
+        """What keeps the weights from being those of a whole training; None where they are."""
+        if (self.folder / METRICS).exists():
+            return None
+        state = "is still training" if lock.is_held(self.folder) else "was stopped"
+        try:
+            epochs = zip(*self.history.values(), strict=True)
+        except FileNotFoundError:
+            epochs = ()
+        except ValueError:
+            return f"{state}; its {HISTORY} is damaged"
+        count = sum(all(map(math.isfinite, terms)) for terms in epochs)
+        if count:
+            return f"{state}; its weights are those after epoch {count}"
+        return f"{state}; no epoch has ended, so its weights are untrained"
 
     @functools.cached_property
     def dataset(self) -> datasets.Dataset:
-        """What it was trained on."""
-        return self._load(self.config["data"]["name"])
+        """What it was trained on; warns of data that have changed since."""
+        name, digest = self.config["data"]["name"], self.config["data"]["digest"]
+        dataset = self._load(name)
+        if datasets.digest(dataset) != digest:
+            changed = f"The data '{name}' are no longer those that '{self.folder}' was trained on"
+            warnings.warn(changed, stacklevel=2)
+        return dataset
+
+    @functools.cached_property
+    def span(self) -> tuple:
+        """What black and white are in pictures: 0 and 1, or the least and greatest of each column.
+
+        The latter are those of the training vectors, where these are not in [0, 1].
+        """
+        x = self.dataset.x_train
+        if x.ndim > 2 or (x.min() >= 0 and x.max() <= 1):
+            return 0.0, 1.0
+        return x.min(0), x.max(0)
 
     @property
     def metrics(self) -> dict:
-        """The numbers that were measured after training, as `measure` returns them."""
-        return json.loads((self.folder / METRICS).read_text())
+        """The numbers that were measured after training, as `measure` returns them.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        path = self.folder / METRICS
+        with explain(f"'{path}' is damaged", (ValueError, RecursionError)):
+            return dict(json.loads(path.read_text("utf-8")))
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """The loss and its terms after each epoch."""
-        with open(self.folder / HISTORY, newline="") as file:
-            epochs = list(csv.DictReader(file))
-        terms = [term for term in epochs[0] if term != "epoch"] if epochs else []
-        return {term: [float(epoch[term]) for epoch in epochs] for term in terms}
+        """The loss and its terms after each epoch.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        path = self.folder / HISTORY
+        damage = explain(f"'{path}' is damaged", (ValueError, csv.Error))
+        with open(path, newline="", encoding="utf-8") as file, damage:
+            terms, *epochs = list(csv.reader(file)) or [()]
+            columns = zip(terms, *epochs, strict=True)  # fails where a line is torn
+            values = {term: list(map(float, column)) for term, *column in columns}
+        values.pop("epoch", None)
+        return values
 
     def test_images(self, data: str | None = None, count: int | None = None):
-        """Returns `count` test images of its data or others, their labels and the class names."""
+        """Returns `count` test images of its data or others, their labels and the class names.
+
+        The labels are None where the data have none.
+        """
         dataset = self.dataset if data is None else self._load(data)
-        return dataset.x_test[:count], dataset.y_test[:count], dataset.class_names
+        labels = None if dataset.y_test is None else dataset.y_test[:count]
+        return dataset.x_test[:count], labels, dataset.class_names
 
     def measure(self, data: str | None = None) -> dict:
-        """Returns the ELBO and its terms on the test images, in nats per image."""
+        """Measures the ELBO and its terms on the test images, in nats per image.
+
+        Returns:
+            Dict of `elbo` and its terms, under the prior that images are drawn from; `prior`, what
+            that is; where it was fitted, `elbo_of_training`, under the one of training; and how it
+            was measured. The same at every call.
+        """
+        model = self.model
         x, y, _ = self.test_images(data)
-        x = model_inputs(self.model, x, y)
-        batch_size = inference.BATCH_SIZE
-        terms = self.model.evaluate(x, batch_size=batch_size, verbose=0, return_dict=True)
-        terms = {name: terms[name] for name in self.model.elbo_terms}
-        unit = "nats per image, from one draw of z for each test image"
-        return {"elbo": -sum(terms.values()), **terms, "images": len(y), "unit": unit}
+        y = y if model.num_classes else None
+        draws = max(1, min(256, -(-DRAWS // len(x))))
+        terms = evaluation.terms(model, x, y, draws=draws, seed=SEED)
+        found = {name: float(values.mean()) for name, values in terms.items()}
+        found["standard_error"] = float(terms["elbo"].std() / math.sqrt(len(x)))
+        found["prior"] = type(model.prior).__name__
+        if model.fitted_prior is not None:
+            found["prior"] = f"{model.prior.components} normals, fitted to encodings"
+            trained = evaluation.terms(model, x, y, draws=draws, seed=SEED, trained=True)
+            found["elbo_of_training"] = float(trained["elbo"].mean())
+        unit = "nats per image, the mean over draws of z for each test image"
+        return {**found, "images": len(x), "draws": draws, "seed": SEED, "unit": unit}
 
     def _load(self, name):
-        return datasets.load(name, image_size=self.config["data"]["image_size"])
+        data = self.config["data"]
+        options = {key: data[key] for key in ("test_fraction", "labelled") if key in data}
+        return datasets.load(name, image_size=data["image_size"], **options)
 
 
 def is_run(folder: Path) -> bool:
     """Whether a folder holds the settings of a run."""
     try:
-        return "keras_cvae" in json.loads((folder / CONFIG).read_text())["versions"]
-    except (OSError, ValueError, KeyError, TypeError):
+        _config(folder)
+    except (OSError, ValueError):
         return False
+    return True
+
+
+def _config(folder):
+    """Returns the settings of a run, of which what is needed to read it has been checked."""
+    path = folder / CONFIG
+    errors = (ValueError, KeyError, TypeError, RecursionError)
+    with explain(f"'{path}' must hold the settings that `train` writes", errors):
+        config = json.loads(path.read_text("utf-8"))
+        data, names, _ = config["data"], config["class_names"], config["versions"]["keras_cvae"]
+        for key in ("name", "digest"):
+            require(isinstance(data[key], str), f"The {key} of the data is a text", data[key])
+        data["image_size"]  # which is checked where it is used
+        texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        require(texts, "The class names are texts", names)
+        return config
 
 
 def model_inputs(model, images, labels):

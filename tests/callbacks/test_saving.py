@@ -37,3 +37,16 @@ def test_an_interrupt_waits_for_a_save_and_is_not_lost(tmp_path, monkeypatch):
             time.sleep(1)
     assert signal.getsignal(signal.SIGINT) is before
     assert keras.models.load_model(tmp_path / "model.keras").latent_dim == 2
+
+
+def test_a_link_that_is_there_is_not_written_through(tmp_path):
+    model = keras_cvae.build_cvae((6,), latent_dim=2)
+    (tmp_path / "precious").write_text("mine")
+    for name in ("unfinished.keras", "model.keras"):
+        (tmp_path / name).symlink_to(tmp_path / "precious")
+    saver = callbacks.SaveEachEpoch(tmp_path / "model.keras")
+    saver.set_model(model)
+    saver.on_train_begin()
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert not (tmp_path / "model.keras").is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["model.keras", "precious", "unfinished.keras"]

@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -71,3 +73,31 @@ def test_decoding_after_training_does_not_hide_labels():
     x = np.random.default_rng(0).random((3, 6), dtype="float32")
     means = cvae.encode(x[[0, 0, 0]], [0, 1, 2])[0]
     assert len(np.unique(means.round(6), axis=0)) == 3
+
+
+@pytest.mark.parametrize("make", [conditions.Classes, conditions.Inferred])
+def test_names_go_where_the_model_goes(make, tmp_path):
+    assert make(3).names == ("0", "1", "2") and not make(3).has_names
+    names = "cat", "dog", "emu"
+    cvae = keras_cvae.build_cvae((6,), make(3).named(names))
+    assert cvae.condition.named(["a", "b", "c"]).names == names  # its own win
+    cvae.save(tmp_path / "cvae.keras")
+    condition = keras.saving.load_model(tmp_path / "cvae.keras").condition
+    assert condition.names == names and condition.has_names and condition.copy().names == names
+    assert json.loads(json.dumps(condition.get_config()))["names"] == list(names)
+    vector = conditions.Vector(2)
+    assert vector.named(names) is vector
+
+
+@pytest.mark.parametrize(
+    "names", [["a"], ["a", "b", "a"], ["a", "b", " "], ["a", "b", 3], "abc", 3]
+)
+def test_names_are_one_for_each_class(names):
+    with pytest.raises(ValueError, match="`names` must be a list or tuple of 3 different strings"):
+        conditions.Classes(3, names=names)
+
+
+def test_a_condition_saved_without_names_is_read():
+    config = conditions.Classes(3).get_config()
+    del config["names"]
+    assert conditions.Classes.from_config(config).names == ("0", "1", "2")

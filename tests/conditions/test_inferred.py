@@ -63,7 +63,7 @@ def model(digits, request):
 
 def test_it_learns_the_labels_and_the_images(model, digits):
     history = model.history_.history
-    assert set(history) == {"loss", "reconstruction", "kl", "classification"}
+    assert set(history) == {"loss", "reconstruction", "kl", "classification", "elbo"}
     total = np.add(history["reconstruction"], history["kl"])
     np.testing.assert_allclose(
         history["loss"], total + 10 * np.float64(history["classification"]), rtol=1e-4

@@ -37,7 +37,7 @@ def cvae(data):
 
 def test_the_divergence_of_each_group_is_a_term(cvae):
     history = cvae.history_
-    assert set(history) == {"loss", "reconstruction", "kl", "kl_2"}
+    assert set(history) == {"loss", "reconstruction", "kl", "kl_2", "elbo"}
     total = np.sum([history[name] for name in ("reconstruction", "kl", "kl_2")], axis=0)
     np.testing.assert_allclose(history["loss"], total, rtol=1e-5)
     assert min(history["kl"][-1], history["kl_2"][-1]) > 0

@@ -1,11 +1,13 @@
 """A run made, read and drawn from Python."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
+import keras_cvae
 from keras_cvae import networks, priors, runs
 from keras_cvae.runs.pictures import KINDS, PICTURES
 
@@ -65,6 +67,24 @@ def test_an_interrupted_run_says_what_it_keeps(tmp_path):
 
     with pytest.raises(KeyboardInterrupt, match="Stopped after epoch 1; .*model.keras"):
         runs.train("digits", tmp_path / "run", callbacks=[Interrupt()], **TINY)
-    run = runs.Run.load(tmp_path / "run")
+    with pytest.warns(UserWarning, match="was stopped; its weights are those after epoch 1"):
+        run = runs.Run.load(tmp_path / "run")
     assert run.model.latent_dim == 2 and len(run.history["loss"]) == 1
     assert not any((run.folder / name).exists() for name in PICTURES)
+
+
+def test_names_of_classes_are_the_models_own(run, tmp_path):
+    assert run.model.condition.names == tuple(run.class_names) and run.model.condition.has_names
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    config = {**json.loads((folder / "config.json").read_text()), "class_names": list("abcdefghij")}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert runs.Run.load(folder).class_names == run.class_names
+    keras_cvae.build_cvae((8, 8, 1), 10).save(folder / "model.keras")  # as models were saved before
+    assert runs.Run.load(folder).class_names == list("abcdefghij")
+
+
+def test_damaged_metrics_are_explained(run, tmp_path):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    (folder / "metrics.json").write_text('{"elbo": -4')
+    with pytest.raises(ValueError, match="metrics.json' is damaged"):
+        print(runs.Run.load(folder).metrics)

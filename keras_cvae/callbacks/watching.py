@@ -1,0 +1,96 @@
+"""What `fit` says of itself: a loss that is no longer finite, a latent space that is not used."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+
+import keras
+
+from keras_cvae import evaluation
+
+COLLAPSED = 0.05  # nats of KL divergence, below which z says next to nothing of an image
+IGNORED = 0.05  # of what images differ, that another label must change
+EPOCHS = 3  # before which nothing is said of either
+
+
+class Watch(keras.callbacks.Callback):
+    """Stops training where the loss is not finite, with the last good weights; warns at its end.
+
+    Args:
+        sample: Function to a dict of some training examples by the names of the inputs, or None.
+
+    Attributes:
+        failure: What went wrong, in words; None where nothing did.
+    """
+
+    def __init__(self, sample: Callable[[], dict | None] = lambda: None):
+        super().__init__()
+        self.sample = sample
+
+    def on_train_begin(self, logs=None):
+        self.failure = None
+        self._epochs = 0
+        self._keep(0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        names = ["loss", *self.model.term_names]
+        watched = [*names, *(f"val_{name}" for name in names)]
+        wrong = [name for name in watched if name in logs and not math.isfinite(logs[name])]
+        if wrong:
+            self.failure = self._why(epoch + 1, wrong, logs)
+            self._restore()
+            self.model.stop_training = True
+            return
+        self._epochs += 1
+        self._keep(epoch + 1)
+        self._logs = logs
+
+    def on_train_end(self, logs=None):
+        if self.failure or self._epochs < EPOCHS:
+            return
+        kl = sum(self._logs[name] for name in self.model.elbo_terms[1:])
+        if kl < COLLAPSED:
+            warnings.warn(
+                f"Posterior collapse: the KL divergence is {kl:.2f} nats, so z says nothing of an "
+                "image and every image of a label looks alike. Try `likelihoods.Gaussian()`, which "
+                "learns its variance, a smaller beta (`objectives.ELBO(beta=0.5)`), or a smaller "
+                "decoder.",
+                stacklevel=1,
+            )
+        effect = self._label_effect()
+        if effect < IGNORED:
+            warnings.warn(
+                f"The model ignores its label: to change it changes {100 * effect:.1f}% as much as "
+                "another z does, since z holds the class too. Try a smaller `latent_dim`, a larger "
+                "beta (`objectives.ELBO(beta=3.0)`), and see whether labels and images are in the "
+                "same order.",
+                stacklevel=1,
+            )
+
+    def _label_effect(self):
+        sample = self.sample()
+        if sample is None or not self.model.num_classes:
+            return math.nan
+        return evaluation.label_effect(self.model, sample["image"], sample["label"])
+
+    def _keep(self, epoch):
+        self._good_epoch = epoch
+        self._good = [keras.ops.convert_to_numpy(variable) for variable in self._variables()]
+
+    def _restore(self):
+        for variable, value in zip(self._variables(), self._good, strict=False):
+            variable.assign(value)
+
+    def _variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _why(self, epoch, wrong, logs):
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        terms = ", ".join(f"{name} is {logs[name]}" for name in wrong)
+        return (
+            f"The loss must stay finite; in epoch {epoch} {terms}. The weights are those after "
+            f"epoch {self._good_epoch}. Likely the learning rate is too large: try a tenth of it, "
+            f"or `clipnorm=1.0` of the optimizer. Received: learning rate {rate:g}"
+        )

@@ -1,0 +1,39 @@
+"""What a model makes of its labels."""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+
+def label_effect(cvae, images, labels) -> float:
+    r"""How much of an image changes with its label, beside how much images differ.
+
+    E |m(z, y) - m(z, y')|^2 / E |m(z, y) - m(z', y)|^2, m the mean of p(x | z, y), z and z' those
+    of q(z | x, y) for two of the images, y' another class, each in turn. Near 0 the model ignores
+    its label: z holds the class too.
+
+    Args:
+        cvae: A `CVAE` whose condition is one of classes.
+        images: Images of shape `(count, *image_shape)`, uint8 or floats, two or more.
+        labels: Their labels, of shape `(count,)`, of which those of -1 are left out.
+
+    Returns:
+        A number of at least 0; NaN where no two images are labelled.
+    """
+    images, (labels,) = cvae.check_data(images, labels)
+    images, labels = images[labels >= 0], labels[labels >= 0]
+    if len(images) < 2:
+        return float("nan")
+    pixels = cvae.pixels_of(images)
+    given = [pixels, labels][: len(cvae.encoder.inputs)]
+    z, _ = cvae.encoder(given if len(given) > 1 else pixels, training=False)
+    others = np.arange(len(labels)) % (cvae.num_classes - 1) + 1
+    changed = (labels + others) % cvae.num_classes
+    means = [
+        ops.convert_to_numpy(cvae.likelihood(cvae.decoder([z, ops.convert_to_tensor(y)])))
+        for z, y in ((z, labels), (z, changed), (ops.roll(z, 1, axis=0), labels))
+    ]
+    scale = pixels.reshape(-1, pixels.shape[-1]).std(0) + 1e-9  # columns may have several units
+    by_label, by_image = means[0] - means[1], means[0] - means[2]
+    return float(np.square(by_label / scale).mean() / np.square(by_image / scale).mean())

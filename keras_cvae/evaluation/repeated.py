@@ -1,0 +1,72 @@
+"""What makes the numbers of `evaluate` the same at every call: a seed, and many draws of z."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import checks, inference, noise
+
+DRAWS = 2**16  # of z in all: with so many, averages are good to about 0.01 nats
+MOST_DRAWS = 64  # of one example
+REPEATED = 2**26  # bytes of data repeated, so that a small data set is drawn often in few passes
+
+
+def draws_of(count: int, draws: int | None) -> int:
+    """How many draws of z each of `count` examples is given, where it is not said.
+
+    Raises:
+        ValueError: If `draws` is neither None nor an integer of at least 1.
+    """
+    if draws is None:
+        return min(MOST_DRAWS, -(-DRAWS // count))
+    return checks.integer("draws", draws, least=1)
+
+
+@contextlib.contextmanager
+def seeded(model: keras.Model, seed: int) -> Iterator[None]:
+    """Within it all that is random in a model begins anew with a seed; then it is as before."""
+    weights = {id(weight) for weight in model.weights}
+    states = [
+        variable
+        for variable in model.variables
+        if id(variable) not in weights and variable.dtype == "uint32"
+    ]
+    before = [ops.convert_to_numpy(state) for state in states]
+    words = np.random.SeedSequence(seed).generate_state(2 * len(states)).reshape(-1, 2)
+    for state, pair in zip(states, words, strict=True):
+        state.assign(noise.as_state(pair))
+    try:
+        yield
+    finally:
+        for state, value in zip(states, before, strict=True):
+            state.assign(value)
+
+
+def averaged(
+    evaluate: Callable[..., dict], arrays: Mapping[str, np.ndarray], draws: int, **options
+) -> dict:
+    """Averages what is evaluated over draws of z: of data repeated, and in passes over that.
+
+    Args:
+        evaluate: `keras.Model.evaluate`, or what takes its arguments and returns a dict.
+        arrays: Checked arrays by the names of the inputs.
+        draws: How many draws of each example, at least.
+        **options: For `evaluate`. Progress is shown of the first pass.
+    """
+    count = len(next(iter(arrays.values())))
+    size = sum(array.nbytes for array in arrays.values())
+    times = max(1, min(draws, REPEATED // max(size, 1)))
+    passes = -(-draws // times)
+    if times > 1:
+        arrays = {name: np.concatenate([array] * times) for name, array in arrays.items()}
+        options["batch_size"] = options["batch_size"] or min(inference.BATCH_SIZE, count * times)
+    results = []
+    for _ in range(passes):
+        results.append(evaluate(arrays, **options))
+        options["verbose"] = 0
+    return {name: float(np.mean([one[name] for one in results])) for name in results[0]}

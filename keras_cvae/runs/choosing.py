@@ -1,0 +1,84 @@
+"""Settings that are chosen from the data, each with its reason, for who does not know better."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_cvae import likelihoods, networks, objectives
+
+AUTO = "auto"
+PARTS = "likelihood", "objective", "network", "latent_dim"  # arguments of `build_cvae`
+STEPS = 8000  # of the optimizer: where more were tried, the validation ELBO had stopped to rise
+EPOCHS = 20, 200  # the fewest and the most
+SMALL = 5000  # examples, below which small batches learn more from each
+WIDE = 4096  # numbers in an example, above which a dense network has too many weights
+ERRORS = 100  # pixels of an image whose errors are taken to be independent of each other
+BINARY_BETA = 2.0
+
+
+class Choice(NamedTuple):
+    """A setting, and why it was chosen."""
+
+    value: object
+    reason: str
+
+
+def choose(x_train: np.ndarray, likelihood=AUTO) -> dict[str, Choice]:
+    """Chooses settings for training data.
+
+    Args:
+        x_train: Training images or vectors, as `datasets.load` returns them.
+        likelihood: The likelihood, where the user has chosen it.
+
+    Returns:
+        By the names of the arguments of `runs.train`: `likelihood`, `objective`, `network`,
+        `latent_dim`, `batch_size` and `epochs`.
+    """
+    count, *shape = x_train.shape
+    numbers = math.prod(shape)
+    batch_size = 32 if count < SMALL else 128
+    found = {"likelihood": _likelihood(x_train)}
+    given = found["likelihood"].value if likelihood == AUTO else likelihood
+    found["objective"] = _objective(shape, likelihoods.get(given), given == "bernoulli")
+    if numbers > WIDE and len(shape) == 3:
+        reason = f"{numbers:,} numbers an image are too many for a dense network"
+        found["network"] = Choice(networks.Conv((32, 64, 128)), reason)
+    else:
+        units = 256 if numbers <= 256 else 512
+        found["network"] = Choice(networks.Dense((units, units)), f"{numbers:,} numbers an example")
+    latent_dim = max(2, min(16, numbers // 2))
+    found["latent_dim"] = Choice(
+        latent_dim, "what is not needed stays unused" if latent_dim == 16 else "half of the numbers"
+    )
+    found["batch_size"] = Choice(batch_size, f"{count:,} training examples")
+    steps = math.ceil(count / batch_size)
+    epochs = int(np.clip(math.ceil(STEPS / steps), *EPOCHS))
+    found["epochs"] = Choice(epochs, f"{epochs * steps:,} steps, fewer where validation stops them")
+    return found
+
+
+def _objective(shape, likelihood, is_binary):
+    """Weighs the KL divergence so that z holds the style of an image and leaves its class to y.
+
+    A likelihood of independent pixels counts what neighbours say alike once for each, and the more
+    there are of them, the more of an image, its class at last, goes into z: with beta = 1 a change
+    of the label then changes little.
+    """
+    pixels = math.prod(shape)
+    beta = 1.0
+    if len(shape) > 1 and pixels > ERRORS:
+        beta = pixels / ERRORS if likelihood.standardizes else BINARY_BETA if is_binary else 1.0
+    reason = f"{pixels:,} pixels err together, as if they were fewer"
+    return Choice(objectives.ELBO(round(beta, 1)), reason if beta > 1 else "the ELBO")
+
+
+def _likelihood(x):
+    if x.dtype != np.uint8 and (x.min() < 0 or x.max() > 1):
+        return Choice(likelihoods.Gaussian(), "numbers of any scale; the variance is learned")
+    top = 255 if x.dtype == np.uint8 else 1
+    if all(((part == 0) | (part == top)).all() for part in np.array_split(x, -(-len(x) // 4096))):
+        return Choice("bernoulli", "every pixel is black or white")
+    return Choice(likelihoods.Gaussian(), "grey or colour; the variance is learned")

@@ -1,0 +1,85 @@
+"""What brings data of any scale to unit scale before it is encoded."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class Standardize(keras.layers.Layer):
+    """Brings columns, or the channels of images, to zero mean and unit variance.
+
+    Until `adapt` is called, and where it finds data near unit scale, it changes nothing: pixels in
+    [0, 1] stay as they are.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, ..., columns)`.
+
+    Returns:
+        Tensor of the same shape, in float32.
+    """
+
+    FARTHEST = 10.0  # what data near unit scale may reach
+    NARROWEST = 0.05  # the least that the widest of its columns must spread
+
+    def __init__(self, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+
+    def build(self, input_shape):
+        options = {"trainable": False, "dtype": "float32"}
+        shape = (input_shape[-1],)
+        self.location = self.add_weight(shape, initializer="zeros", name="location", **options)
+        self.scale = self.add_weight(shape, initializer="ones", name="scale", **options)
+        self.adapted = self.add_weight((), initializer="zeros", name="adapted", **options)
+        self.built = True
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether `adapt` was called."""
+        return bool(ops.convert_to_numpy(self.adapted))
+
+    def adapt(self, data) -> None:
+        """Takes the mean and the standard deviation of data that is far from unit scale.
+
+        Args:
+            data: Finite array of shape `(count, ..., columns)`. A column that is constant is only
+                shifted.
+        """
+        if self.is_far(data):
+            mean, deviation, _ = _moments(data)
+            self.location.assign(mean)
+            self.scale.assign(np.where(deviation > 0, deviation, 1.0))
+        self.adapted.assign(1.0)
+
+    def is_far(self, data) -> bool:
+        """Whether data is far from unit scale."""
+        _, deviation, farthest = _moments(data)
+        return bool(farthest > self.FARTHEST or 0 < deviation.max() < self.NARROWEST)
+
+    def call(self, inputs):
+        return (ops.cast(inputs, "float32") - self.location) / self.scale
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def _moments(data, rows=4096):
+    """Mean and standard deviation of every column, and the largest absolute value.
+
+    Rows at a time, so that a memory-mapped array is never copied whole.
+    """
+    count, total, squares, farthest = 0, 0.0, 0.0, 0.0
+    origin = None
+    for start in range(0, len(data), rows):
+        part = np.asarray(data[start : start + rows])
+        part = part / 255.0 if part.dtype == np.uint8 else part.astype("float64")
+        part = part.reshape(-1, part.shape[-1])
+        origin = part.mean(0) if origin is None else origin
+        farthest = max(farthest, np.abs(part).max())
+        count += len(part)
+        total += (part - origin).sum(0)
+        squares += np.square(part - origin).sum(0)
+    mean = total / count
+    return origin + mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0)), farthest

@@ -1,0 +1,325 @@
+"""How a conditional VAE is trained and evaluated: data in, terms of the loss and the ELBO out."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import evaluation, fitting, networks, terms
+from keras_cvae.callbacks.watching import Watch
+from keras_cvae.data import inputs
+
+ACCURACY, CROSSENTROPY = "BinaryAccuracy", "BinaryCrossentropy"
+BINARY = {"accuracy": ACCURACY, "acc": ACCURACY, "crossentropy": CROSSENTROPY}
+ELBO = "elbo"
+
+
+class TrainedVAE(fitting.FusedModel):
+    """The part of a `CVAE` that `compile`, `fit` and `evaluate` are; `CVAE` knows its parts."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        names = [name for layer in self.layers for name in getattr(layer, "term_names", ())]
+        self._term_trackers = [keras.metrics.Mean(name) for name in [*names, ELBO]]
+        self._image_metrics = []
+        self._class_weights = None
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of what `fit` reports beside the loss."""
+        return tuple(tracker.name for tracker in self._term_trackers)
+
+    def compile(self, optimizer="rmsprop", loss=None, *, metrics=None, **kwargs):
+        """Prepares the model for training: `keras.Model.compile`.
+
+        Args:
+            optimizer: A Keras optimizer or its name.
+            loss: None: the loss is the objective that the model was built with.
+            metrics: Metrics of the reconstruction, whose target is the image: names, functions or
+                objects, such as `["mae"]`.
+            **kwargs: As for `keras.Model.compile`, and `steps_per_execution="auto"`.
+
+        Raises:
+            ValueError: If there is a `loss`, or `weighted_metrics`.
+        """
+        if loss is not None or kwargs.get("loss_weights") is not None:
+            raise ValueError(
+                "`loss` must be left out: the loss of a CVAE is the objective that it was built "
+                "with, `build_cvae(..., objective=...)`. A term of your own is a layer with "
+                f"`add_loss` in a network of your own. Received: loss={loss!r}"
+            )
+        if kwargs.get("weighted_metrics"):
+            raise ValueError(
+                "`metrics` must be used for metrics of the reconstruction: they are weighed where "
+                "examples are. Received: weighted_metrics"
+            )
+        super().compile(optimizer, **kwargs)
+        self._image_metrics = [*map(_metric, keras.tree.flatten(metrics or []))]
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config:
+            config["metrics"] = [*map(keras.saving.serialize_keras_object, self._image_metrics)]
+            for name in ("loss", "loss_weights", "weighted_metrics"):
+                config.pop(name, None)
+        return config
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        *args,
+        validation_data=None,
+        sample_weight=None,
+        class_weight=None,
+        **kwargs,
+    ):
+        """Trains the model: `keras.Model.fit`, after a check of the data.
+
+        Args:
+            x: `[images, labels]`, a dict by the names of the inputs, images alone (with labels as
+                `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
+                torch `DataLoader` or generator of `(image, label)` pairs. Of a stream the first
+                batch is checked. Images are floats or uint8; labels are integers, -1 is unknown.
+                Arrays, DataFrames, lists and tensors all do.
+            y: Labels, where `x` is images alone.
+            *args: As for `keras.Model.fit`.
+            validation_data: `([images, labels], None)`, `(images, labels)`, with weights as a third
+                part, or a stream.
+            sample_weight: A weight for each example. The loss and each of its terms are the mean
+                over the batch of weight times term. Of a stream the weights are the third part of
+                each batch.
+            class_weight: Dict of labels to weights, for training alone.
+            **kwargs: As for `keras.Model.fit`.
+
+        Returns:
+            A `History` of `loss`, its terms, such as `reconstruction` and `kl`, `elbo`, and their
+            `val_` twins, in nats per example.
+
+        Raises:
+            ValueError: If the data is not what the model takes, before training begins; or if the
+                loss does not stay finite, in which case the weights are those of the last epoch in
+                which it did.
+        """
+        x, y = self._checked(x, y, sample_weight, train=True)
+        if isinstance(validation_data, (list, tuple)):
+            validation_data = self._checked(*validation_data)[:1]
+        elif validation_data is not None:
+            validation_data, _ = self._checked(validation_data)
+        self._weigh_classes(class_weight)
+        if self.fitted_prior is not None:
+            self._take_prior(None)
+            warnings.warn(
+                "Training moves the encodings away from the prior that was fitted to them, so that "
+                "prior is dropped: call `fit_prior` again afterwards.",
+                stacklevel=2,
+            )
+        watch = Watch(lambda: self._sample_of(x))
+        callbacks = [watch, *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
+        history = super().fit(
+            x, y, *args, validation_data=validation_data, callbacks=callbacks, **kwargs
+        )
+        if watch.failure:
+            raise ValueError(watch.failure)
+        return history
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        verbose="auto",
+        sample_weight=None,
+        *,
+        seed: int = 0,
+        draws: int | None = None,
+        return_dict: bool = False,
+        **kwargs,
+    ):
+        """Measures the loss and its terms: `keras.Model.evaluate`, after a check of the data.
+
+        Args:
+            x: As for `fit`.
+            y: As for `fit`.
+            batch_size: As for `keras.Model.evaluate`.
+            verbose: As for `keras.Model.evaluate`.
+            sample_weight: As for `fit`.
+            seed: Seed of the draws of z: the same seed gives the same numbers.
+            draws: How many draws of z for each example of arrays; by default enough for about two
+                decimals. Of a stream each example is drawn once.
+            return_dict: Whether to return a dict.
+            **kwargs: As for `keras.Model.evaluate`.
+
+        Returns:
+            With `return_dict=True` a dict of `loss`, its terms and `elbo`; else a list of them. In
+            nats per example. After `fit_prior` the numbers of the arrays `kl` and `elbo` are of the
+            fitted prior; `loss` is what was trained.
+
+        Raises:
+            ValueError: If the data is not what the model takes.
+        """
+        options = {"batch_size": batch_size, "verbose": verbose, **kwargs}
+        if isinstance(kwargs.get("callbacks"), keras.callbacks.CallbackList):
+            # Within fit, which has checked the data, once for all epochs.
+            options |= {"sample_weight": sample_weight, "return_dict": return_dict}
+            return super().evaluate(x, y, **options)
+        x, y = self._checked(x, y, sample_weight)
+        measure = functools.partial(super().evaluate, return_dict=True)
+        with evaluation.seeded(self, seed):
+            if isinstance(x, dict):
+                if draws is None and self.run_eagerly:
+                    draws = 1  # more would take minutes
+                draws = evaluation.draws_of(len(x[self.input_names[0]]), draws)
+                results = evaluation.averaged(measure, x, draws, **options)
+                if self.fitted_prior is not None:
+                    results |= self._terms_of_fitted_prior(x, draws, seed)
+            else:
+                results = measure(x, y, **options)
+        results = {name: results[name] for name in self.metrics_names}
+        return results if return_dict else [*results.values()]
+
+    def _terms_of_fitted_prior(self, x, draws, seed):
+        found = evaluation.terms(self, *self._images_and_labels(x), draws=draws, seed=seed)
+        weights = x.get(inputs.WEIGHT, 1.0)
+        del found["reconstruction"]
+        return {name: float(np.mean(weights * values)) for name, values in found.items()}
+
+    def _images_and_labels(self, arrays):
+        """Arrays by name as `encode` takes them: labels are one array, a dict of several, None."""
+        image, *names = self.input_names
+        labels = {name: arrays[name] for name in names}
+        return arrays[image], labels if len(labels) > 1 else next(iter(labels.values()), None)
+
+    def _checked(self, x, y=None, sample_weight=None, train=False):
+        """Data as Keras is given it: a stream, or checked arrays by name, and no targets."""
+        stream, first = inputs.peek(x)
+        if first is None:
+            return self._arrays((x, y, sample_weight), train), None
+        if sample_weight is not None:
+            raise ValueError(
+                "`sample_weight` must be the third part of each batch of a stream, (image, label, "
+                "weight). Received: a stream, and `sample_weight` beside it"
+            )
+        checked = self._arrays(first)
+        if train:
+            if self.condition is not None:
+                self.condition.check_adapted()
+            self._check_scale(checked[self.input_names[0]])
+        return stream, y
+
+    def _arrays(self, data, train=False):
+        found = inputs.arrange(data, self.input_names)
+        image, *names = self.input_names
+        images = self._check_images(found[image])
+        checked = {image: images}
+        if names:
+            values = {name: found[name] for name in names}
+            checked |= self.condition.check_by_name(values, len(images))
+            if train:
+                self.condition.adapt_once(checked)
+        if train and self._parts.standardize is not None and not self._parts.standardize.is_adapted:
+            self.adapt(images)
+        if inputs.WEIGHT in found:
+            checked[inputs.WEIGHT] = inputs.check_weights(found[inputs.WEIGHT], count=len(images))
+        return checked
+
+    def adapt(self, images) -> None:
+        """Lets a model of numbers of any scale learn the scale of its data.
+
+        The first `fit` of arrays does it by itself; before training on a stream it must be called.
+
+        Args:
+            images: Array of shape `(count, *image_shape)`.
+
+        Raises:
+            ValueError: If the likelihood is not one of numbers of any scale, such as
+                `likelihoods.Gaussian`, or the images are not what the model takes.
+        """
+        layer = self._parts.standardize
+        if layer is None:
+            raise ValueError(
+                "`adapt` needs a likelihood of numbers of any scale, such as "
+                f"`likelihoods.Gaussian`. Received: {type(self.likelihood).__name__}"
+            )
+        layer.adapt(self._check_images(images))
+        self.likelihood.standardize(layer.location, layer.scale)
+
+    def _check_scale(self, images):
+        layer = self._parts.standardize
+        if layer is not None and not layer.is_adapted and layer.is_far(images):
+            raise ValueError(
+                "`adapt` must be called before training on a stream of numbers far from unit "
+                "scale, with an array of them: `cvae.adapt(x)`. "
+                f"Received: values from {images.min():g} to {images.max():g} in the first batch"
+            )
+
+    def _sample_of(self, x, count=256):
+        """The first examples of what `fit` is given, or None where that is a stream."""
+        if not isinstance(x, dict):
+            return None
+        return {name: values[:count] for name, values in x.items()}
+
+    def _check_images(self, images, name="images"):
+        return inputs.check_images(images, self.image_shape, support=self.support, name=name)
+
+    def _weigh_classes(self, class_weight):
+        table = None
+        if class_weight is not None:
+            if self.condition is None:
+                raise ValueError("`class_weight` needs a condition of classes. Received: none")
+            table = self.condition.class_weights(class_weight)
+        if not np.array_equal(table, self._class_weights):
+            self.forget_programs()  # the weights are part of them
+        self._class_weights = table
+
+    def train_step(self, *args):
+        return self._step(super().train_step, args, self._class_weights)
+
+    def test_step(self, *args):
+        return self._step(super().test_step, args)
+
+    def predict_step(self, *args):
+        return self._step(super().predict_step, args)
+
+    def _step(self, step, args, class_weights=None):
+        *state, data = args  # a state comes first on JAX
+        found = inputs.arrange(data, self.input_names)
+        weights = found.pop(inputs.WEIGHT, None)
+        if class_weights is not None:
+            label = ops.cast(ops.reshape(found["label"], (-1,)), "int32")
+            of_class = ops.take(class_weights, ops.where(label < 0, len(class_weights) - 1, label))
+            weights = of_class if weights is None else of_class * weights
+        given = [found[name] for name in self.input_names]
+        with terms.step(weights):
+            return step(*state, (given if len(given) > 1 else given[0],))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        step = terms.current()
+        if step is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        batch_size = ops.shape(y_pred)[0]
+        reported = {**step.reported, ELBO: -sum(step.reported[name] for name in self.elbo_terms)}
+        for tracker in self._term_trackers:
+            tracker.update_state(reported[tracker.name], sample_weight=batch_size)
+        image = networks.to_unit_interval(keras.tree.flatten(x)[0])
+        for metric in self._image_metrics:
+            metric.update_state(image, y_pred, sample_weight=step.sample_weight)
+        loss = sum(step.losses) / fitting.replicas(self)
+        if self.losses:  # of a user's layers
+            loss = loss + super().compute_loss(x, y, y_pred, sample_weight, training)
+        return loss
+
+
+def _metric(identifier) -> keras.metrics.Metric:
+    """A metric of the reconstruction, whose pixels are compared as numbers in [0, 1]."""
+    name = BINARY.get(identifier, identifier) if isinstance(identifier, str) else identifier
+    metric = keras.metrics.get(name)
+    if not isinstance(metric, keras.metrics.Metric):
+        metric = keras.metrics.MeanMetricWrapper(metric, name=getattr(metric, "__name__", None))
+    if isinstance(identifier, str):
+        metric.name = identifier
+    return metric

@@ -1,0 +1,34 @@
+"""Settings chosen from data."""
+
+import numpy as np
+
+from keras_cvae import likelihoods
+from keras_cvae.runs import choosing
+
+RNG = np.random.default_rng(0)
+
+
+def chosen(x):
+    return {name: choice.value for name, choice in choosing.choose(x).items()}
+
+
+def test_the_likelihood_follows_the_values():
+    grey = RNG.random((50, 8, 8, 1), dtype="float32")
+    black_and_white = (grey > 0.5).astype("uint8") * 255
+    assert type(chosen(grey)["likelihood"]) is likelihoods.Gaussian
+    assert chosen(grey)["likelihood"].learn_variance
+    assert chosen(black_and_white)["likelihood"] == "bernoulli"
+    assert type(chosen(1000 * grey.reshape(50, 64))["likelihood"]) is likelihoods.Gaussian
+
+
+def test_sizes_follow_the_data():
+    small = chosen(np.zeros((1000, 8, 8, 1), "float32"))
+    large = chosen(np.zeros((60_000, 28, 28, 1), "uint8"))
+    assert small["batch_size"] < large["batch_size"] and small["epochs"] > large["epochs"]
+    assert 20 <= large["epochs"] and small["epochs"] <= 200
+    assert small["latent_dim"] == large["latent_dim"] == 16
+    assert chosen(np.ones((100, 5), "float32"))["latent_dim"] == 2
+    network = chosen(np.zeros((10, 96, 96, 3), "uint8"))["network"]
+    assert type(network).__name__ == "Conv"
+    for choice in choosing.choose(np.zeros((10, 8, 8, 1), "uint8")).values():
+        assert choice.reason

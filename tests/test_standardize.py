@@ -1,0 +1,74 @@
+"""Data of any scale."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+
+import keras_cvae
+from keras_cvae import evaluation, likelihoods, networks, standardize
+
+
+def build(width, **options):
+    cvae = keras_cvae.build_cvae((width,), 3, 4, network=networks.Dense((32,)), **options)
+    cvae.compile(keras.optimizers.Adam(1e-2))
+    return cvae
+
+
+def test_raw_columns_are_learned_and_drawn_in_their_own_units(tmp_path):
+    x, y = load_wine(return_X_y=True)
+    cvae = build(13, likelihood="gaussian")
+    history = cvae.fit([x, y], epochs=60, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and history["elbo"][-1] > history["elbo"][0] + 5
+    cvae.fit_prior([x, y])
+    drawn = cvae.generate(np.repeat([0, 1, 2], 200), seed=0, pixels="sample")
+    for label in range(3):
+        rows = drawn[200 * label : 200 * (label + 1)]
+        real = x[y == label]
+        assert (np.abs(rows.mean(0) - real.mean(0)) / x.std(0)).max() < 0.5
+    cvae.save(tmp_path / "cvae.keras")
+    loaded = keras.saving.load_model(tmp_path / "cvae.keras")
+    np.testing.assert_allclose(loaded.reconstruct(x, y), cvae.reconstruct(x, y), rtol=1e-4)
+
+
+def test_the_density_is_that_of_x_as_it_is_given():
+    """Of a thousand times the numbers it is less by log 1000 a column."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 5)).astype("float32"), np.arange(64) % 3
+    found = []
+    for scale in (1.0, 1000.0):
+        keras.utils.set_random_seed(0)
+        cvae = build(5, likelihood=likelihoods.Gaussian(0.5))
+        layer = cvae.get_layer("standardize")
+        layer.location.assign(np.full(5, 3.0 * scale))
+        layer.scale.assign(np.full(5, scale))
+        layer.adapted.assign(1.0)
+        cvae.likelihood.standardize(layer.location, layer.scale)
+        given = scale * (x + 3)
+        found.append(evaluation.log_likelihood(cvae, given, y, samples=3, verbose=0))
+    np.testing.assert_allclose(found[0] - found[1], 5 * np.log(1000.0), rtol=1e-3)
+
+
+def test_near_unit_scale_nothing_changes():
+    layer = standardize.Standardize()
+    x = np.random.default_rng(0).random((20, 4, 4, 2), dtype="float32")
+    layer(x)
+    layer.adapt(x)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(x)), x)
+    assert layer.is_adapted and not layer.is_far(x) and layer.is_far(255 * x)
+    layer.adapt(255 * x)
+    found = keras.ops.convert_to_numpy(layer(255 * x))
+    np.testing.assert_allclose(found.mean((0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(found.std((0, 1, 2)), 1, atol=1e-5)
+
+
+def test_a_stream_far_from_unit_scale_is_refused_until_it_is_adapted_to():
+    x, y = load_wine(return_X_y=True)
+    cvae = build(13, likelihood="gaussian")
+    with pytest.raises(ValueError, match="`adapt` must be called before training on a stream"):
+        cvae.fit(((x, y) for _ in range(2)), verbose=0)
+    cvae.adapt(x)
+    history = cvae.fit(((x, y) for _ in range(2)), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    with pytest.raises(ValueError, match="numbers of any scale.*Bernoulli"):
+        build(13).adapt(x)
