@@ -257,6 +257,8 @@ def reconstruct(
     else:
         style = dict(labels=labels if class_names else None, max_images=count)
         style["class_names"] = class_names or None
+        if as_label is not None:
+            style["title"] = f"Reconstructions as {as_label}".replace("$", r"\$")
         plots.reconstructions(
             pictures.drawable(run, images), pictures.drawable(run, decoded), **style
         ).savefig(out)

@@ -33,7 +33,7 @@ def train_classifier(x, y, epochs: int, path: Path) -> keras.Model:
     features = layers.Conv2D(64, 3, padding="same", activation="relu")(features)
     features = layers.Dropout(0.3)(layers.Flatten()(layers.MaxPooling2D()(features)))
     features = layers.Dropout(0.3)(layers.Dense(128, activation="relu")(features))
-    classifier = keras.Model(image, layers.Dense(y.max() + 1)(features))
+    classifier = keras.Model(image, layers.Dense(int(y.max()) + 1)(features))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     classifier.compile("adam", loss, metrics=["accuracy"])
     epochs = max(epochs, -(-60_000 // len(x)))  # of few images

@@ -1,4 +1,5 @@
 import csv
+import inspect
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import keras_cvae
-from keras_cvae import cli, datasets, latents
+from keras_cvae import cli, datasets, latents, models
 from keras_cvae.runs import lock, pictures
 from keras_cvae.runs.pictures import DIAGRAMS, KINDS, PICTURES
 from keras_cvae_command import LOG_LEVEL
@@ -490,6 +491,13 @@ def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):
     assert out.count("val_loss") == 2 and not set(out) & {"\b", "\r", "\x1b"}
     assert run_cli(*train, tmp_path / "quiet", "--quiet") == 0
     assert [line[:5] for line in capsys.readouterr().out.splitlines()] == ["Test:", "Pictu"]
+
+
+def test_every_argument_of_build_cvae_is_an_option():
+    (train,) = [command for command in cli.app.registered_commands if command.callback is cli.train]
+    options = inspect.signature(train.callback).parameters
+    elsewhere = {"input_shape", "condition", "name"}  # from the data and the switches of labels
+    assert set(models.ARGUMENTS) - elsewhere <= set(options)
 
 
 def test_version(capsys):

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 
 import keras
+import numpy as np
 
 from keras_cvae import evaluation
 
@@ -77,7 +78,8 @@ class Watch(keras.callbacks.Callback):
 
     def _keep(self, epoch):
         self._good_epoch = epoch
-        self._good = [keras.ops.convert_to_numpy(variable) for variable in self._variables()]
+        # Copies: on some backends an array of a variable is the variable's own memory.
+        self._good = [np.array(keras.ops.convert_to_numpy(v)) for v in self._variables()]
 
     def _restore(self):
         for variable, value in zip(self._variables(), self._good, strict=False):

@@ -27,16 +27,17 @@ def draws_of(count: int, draws: int | None) -> int:
     return checks.integer("draws", draws, least=1)
 
 
+def generator_states(model: keras.Model) -> list:
+    """The states of a model's random generators: variables that are no weights and no metrics."""
+    others = {id(variable) for variable in [*model.weights, *model.metrics_variables]}
+    return [variable for variable in model.variables if id(variable) not in others]
+
+
 @contextlib.contextmanager
 def seeded(model: keras.Model, seed: int) -> Iterator[None]:
     """Within it all that is random in a model begins anew with a seed; then it is as before."""
-    weights = {id(weight) for weight in model.weights}
-    states = [
-        variable
-        for variable in model.variables
-        if id(variable) not in weights and variable.dtype == "uint32"
-    ]
-    before = [ops.convert_to_numpy(state) for state in states]
+    states = generator_states(model)
+    before = [np.array(ops.convert_to_numpy(state)) for state in states]
     words = np.random.SeedSequence(seed).generate_state(2 * len(states)).reshape(-1, 2)
     for state, pair in zip(states, words, strict=True):
         state.assign(noise.as_state(pair))

@@ -52,6 +52,7 @@ class Program:
         self.loop, self.last = loop, last
 
     def __call__(self, state, iterator):
+        state = _apart(state)
         rows, block = next(iterator)
         count, partial = blocks.divide(block, rows, self.batch_size)
         logs = None
@@ -60,3 +61,19 @@ class Program:
         if partial is not None:
             logs, state = self.last(state, partial)
         return logs, state
+
+
+def _apart(state):
+    """The state, each array of it once: JAX keeps one array for two variables of the same number.
+
+    A learning rate and a beta of 0.001 are such variables, and an array is donated only once.
+    """
+    seen = set()
+
+    def own(array):
+        if id(array) in seen:
+            return jax.numpy.copy(array)
+        seen.add(id(array))
+        return array
+
+    return jax.tree.map(own, state)

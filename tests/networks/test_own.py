@@ -77,6 +77,17 @@ def test_bodies_that_do_not_fit_are_refused():
         keras_cvae.build_cvae((6, 6, 1), 3, 5, network=bodies("heads"))
 
 
+@pytest.mark.parametrize("end", ["sigmoid", "relu"])
+def test_a_decoder_that_returns_no_logits_is_refused(end):
+    """The habit of tutorials: pixels that were squashed once would be squashed again."""
+    layers = keras.layers
+    decoder = keras.Sequential([layers.Dense(36, activation=end), layers.Reshape((6, 6, 1))])
+    network = (bodies("vae")[0], decoder)
+    with pytest.raises(ValueError, match="leave out the sigmoid.*Received: a decoder that"):
+        keras_cvae.build_cvae((6, 6, 1), 3, 2, network=network)
+    keras_cvae.build_cvae((6, 6, 1), 3, 2, network=network, likelihood="gaussian")  # means
+
+
 def test_a_third_body_classifies(tmp_path):
     """Where labels are inferred; without one a dense network does it."""
     body = keras.Sequential([keras.layers.Conv2D(3, 3, name="mine")])
