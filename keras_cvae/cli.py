@@ -402,6 +402,8 @@ def _say_what_is_trained(run):
         f"Run: {run.folder}"
     )
     for name, (value, reason) in run.choices.items():
+        if name == "objective":
+            name, value = "beta", str(value.beta)
         print(f"Chosen: --{name.replace('_', '-')} {_shown(value)}: {reason}")
     print("The learning rate falls along a cosine to 0")
 
