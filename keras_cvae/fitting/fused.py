@@ -23,7 +23,7 @@ import keras
 from keras_cvae.fitting import blocks, inside
 from keras_cvae.fitting.callbacks import BlockCallbacks, looks_at_batches
 
-PROGRAMS = {"jax": "keras_cvae.fitting.jax", "tensorflow": "keras_cvae.fitting.tensorflow"}
+PROGRAMS = {name: f"keras_cvae.fitting.{name}" for name in ("jax", "tensorflow", "torch")}
 
 
 class FusedModel(keras.Model):
@@ -145,6 +145,14 @@ class FusedModel(keras.Model):
         with self._running(self._programs.fed["train"], test):
             return super().evaluate(**options)
 
+    def zero_grad(self, set_to_none: bool = True):
+        """Clears the gradients, on torch: also of variables that share a path with another.
+
+        Keras finds those to clear by path, and would add up the gradients of the rest over steps.
+        """
+        for variable in self.trainable_variables:
+            variable.value.grad = None
+
     def make_train_function(self, force=False):
         self._make("train", super().make_train_function, force)
 
@@ -201,6 +209,8 @@ class FusedModel(keras.Model):
             return False
         if not (self._programs.are_running or inside.may_fuse(self)):
             return False
+        if backend == "torch":
+            return not self.jit_compile  # Keras compiles each step by `torch.compile`
         return inside.replicas(self) == 1 if backend == "tensorflow" else self.jit_compile
 
     @contextlib.contextmanager
