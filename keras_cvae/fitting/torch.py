@@ -18,6 +18,8 @@ after each run of the trace instead. Where a layer asks, every step is Keras's o
 from __future__ import annotations
 
 import contextlib
+import functools
+import types
 import warnings
 import weakref
 
@@ -54,25 +56,27 @@ class Program:
 
     def __call__(self, data):
         ((rows, block),) = data
-        rows = int(rows)
-        for start in range(0, rows, self.batch_size):
-            those = slice(start, min(start + self.batch_size, rows))
-            self._take(keras.tree.map_structure(lambda array: array[those], block))  # noqa: B023
+        arrays = keras.tree.flatten(block)
+        kind = str(keras.tree.map_structure(lambda array: (array.shape[1:], array.dtype), block))
+        for start in range(0, int(rows), self.batch_size):
+            count = min(self.batch_size, int(rows) - start)
+            leaves = [array[start : start + count] for array in arrays]
+            if (kind, count) in self._traces:
+                self._traces[kind, count](leaves)
+                continue
+            batch = keras.tree.pack_sequence_as(block, leaves)
+            trace = self._record(batch)
+            if trace:
+                self._traces[kind, count] = trace
+            else:
+                with torch.set_grad_enabled(self._trains):
+                    self._step(batch)
         return self.model.get_metrics_result()
-
-    def _take(self, batch):
-        """Takes one step, by a trace for batches of this structure."""
-        kind = str(keras.tree.map_structure(lambda array: (array.shape, array.dtype), batch))
-        if kind in self._traces:
-            self._traces[kind](batch)
-        elif self._is_traceable and (trace := self._record(batch)):
-            self._traces[kind] = trace
-        else:
-            with torch.set_grad_enabled(self._trains):
-                self._step(batch)
 
     def _record(self, batch):
         """Takes a step and returns its trace; or returns None, and nothing has changed."""
+        if not self._is_traceable:
+            return None
         for with_optimizer in (True, False) if self._trains else (True,):
             try:
                 return Trace(self.model, self._step, batch, self._trains, with_optimizer)
@@ -109,11 +113,9 @@ class Trace:
         self._updated = []
 
         def record(values, leaves):
-            with (
-                _Rewriting(),
-                inside.draws_seeded_by(_Generator.of),
-                contextlib.ExitStack() as stack,
-            ):
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(_Rewriting())
+                stack.enter_context(inside.draws_seeded_by(_Generator.of))
                 if trains and with_optimizer:
                     stack.enter_context(inside.adam_updated_by(optimizer, _fused_adam))
                 elif trains:
@@ -129,16 +131,15 @@ class Trace:
 
         gradients, leaves = [], keras.tree.flatten(batch)
         with _undone_by_errors(self._values), torch.set_grad_enabled(trains):
-            module = make_fx(record)(self._values, leaves)
+            self._run = _function(make_fx(record)(self._values, leaves))
         for value in self._values:
             value.grad = None
-        self._run = _tidied(module).forward
         self._update(gradients)
 
-    def __call__(self, batch):
-        """Takes a step."""
+    def __call__(self, leaves):
+        """Takes a step with a batch, flattened."""
         with torch.no_grad():
-            gradients = self._run(*self._values, *keras.tree.flatten(batch))
+            gradients = self._run(*self._values, *leaves)
             self._update(gradients)
 
     def _update(self, gradients):
@@ -245,8 +246,8 @@ def _undone_by_errors(values):
         raise
 
 
-def _tidied(module):
-    """The trace as a function of tensors, without what has no effect."""
+def _function(module):
+    """The trace as a function of tensors, without what has no effect or the same at every step."""
     graph = module.graph
     for node in graph.nodes:
         if node.target is torch.ops.keras_cvae.draw.default:
@@ -254,6 +255,30 @@ def _tidied(module):
         elif node.target is torch.ops.aten.detach.default:
             node.replace_all_uses_with(node.args[0])
     graph.eliminate_dead_code()
+    _fold_constants(module)
     graph.set_codegen(torch.fx.graph.CodeGen())
     module.recompile()
-    return module
+    held = {node.target for node in graph.nodes if node.op == "get_attr"}
+    constants = types.SimpleNamespace(**{name: getattr(module, name) for name in held})
+    return functools.partial(type(module).forward, constants)
+
+
+def _fold_constants(module):
+    """Does once what depends on constants alone, but for what is changed later."""
+    graph, changed = module.graph, set()
+    for node in reversed(graph.nodes):
+        schema = getattr(node.target, "_schema", None)
+        may_alias = schema is None or any(result.alias_info for result in schema.returns)
+        if (schema and schema.is_mutable) or (may_alias and node in changed):
+            changed.update(node.all_input_nodes)
+    for node in graph.nodes:
+        is_pure = isinstance(node.target, torch._ops.OpOverload) and not node.is_impure()
+        if node in changed or not is_pure or any(a.op != "get_attr" for a in node.all_input_nodes):
+            continue
+        given = torch.fx.map_arg((node.args, node.kwargs), lambda a: getattr(module, a.target))
+        result = node.target(*given[0], **given[1])
+        if isinstance(result, torch.Tensor):
+            module.register_buffer(f"constant_{node.name}", result)
+            with graph.inserting_before(node):
+                node.replace_all_uses_with(graph.get_attr(f"constant_{node.name}"))
+    graph.eliminate_dead_code()
