@@ -131,7 +131,7 @@ class Trace:
 
         gradients, leaves = [], keras.tree.flatten(batch)
         with _undone_by_errors(self._values), torch.set_grad_enabled(trains):
-            self._run = _function(make_fx(record)(self._values, leaves))
+            self._run = _function(make_fx(record, DECOMPOSED)(self._values, leaves))
         for value in self._values:
             value.grad = None
         self._update(gradients)
@@ -146,6 +146,18 @@ class Trace:
         if self._apply:
             with torch.no_grad():
                 self._apply(gradients, self._updated)
+
+
+def _slice_backward(gradient, sizes, dim, start, end, step):
+    """A slice's gradient, padded with zeros: in the layout that it has, channels last for one."""
+    if step != 1:
+        return NotImplemented
+    first, last, _ = slice(start, end).indices(sizes[dim])
+    padding = [0, 0] * (len(sizes) - 1 - dim) + [first, sizes[dim] - last]
+    return torch.constant_pad_nd(gradient, padding)
+
+
+DECOMPOSED = {torch.ops.aten.slice_backward.default: _slice_backward}
 
 
 class _Generator(torch.Generator):
@@ -165,9 +177,16 @@ class _Rewriting(TorchFunctionMode):
         kwargs = kwargs or {}
         if function is torch.nn.functional.one_hot:
             return _one_hot(*args, **kwargs)
+        if function is torch.Tensor.contiguous and _is_channels_last(*args, **kwargs):
+            return args[0]
         if isinstance(kwargs.get("generator"), _Generator):
             return _drawn(function, args, **kwargs)
         return function(*args, **kwargs)
+
+
+def _is_channels_last(tensor, memory_format=torch.contiguous_format):
+    is_image = tensor.ndim == 4 and memory_format == torch.contiguous_format
+    return is_image and tensor.is_contiguous(memory_format=torch.channels_last)
 
 
 def _one_hot(tensor, num_classes):
