@@ -182,6 +182,24 @@ def _strategy(model):
     return replicas(model) >= 1
 
 
+def _draws_of_torch(model):
+    if keras.backend.backend() != "torch":
+        return True
+    module = importlib.import_module("keras.src.backend.torch.random")
+    draws = module.normal, module.uniform, module.dropout, module.randint, module.categorical
+    seeds = [*inspect.signature(module.torch_seed_generator).parameters] == ["seed"]
+    return seeds and all("torch_seed_generator" in _names_in(draw) for draw in draws)
+
+
+def _adam_of_torch(model):
+    if keras.backend.backend() != "torch":
+        return True
+    apply = keras.optimizers.Optimizer._backend_apply_gradients
+    moments = {"_momentums", "_velocities"}
+    builds = moments <= set(_names_in(keras.optimizers.Adam.build))
+    return builds and "_backend_update_step" in _names_in(apply)
+
+
 ASSUMPTIONS = {
     "`fit` and `evaluate` take the arguments that they took": _arguments,
     "they call `train_function` and `test_function`, once for each item of the data": _loops,
@@ -189,4 +207,6 @@ ASSUMPTIONS = {
     "steps on JAX take a state and data": _steps_of_jax,
     "the state of a step on JAX ends in that of the metrics": _state_of_jax,
     "`distribute_strategy` is that of TensorFlow": _strategy,
+    "draws on torch are seeded by `torch_seed_generator`": _draws_of_torch,
+    "Adam keeps `_momentums` and `_velocities`, and calls `_backend_update_step`": _adam_of_torch,
 }

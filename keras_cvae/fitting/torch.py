@@ -52,7 +52,7 @@ class Program:
         if self._trains and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._traces = {}
-        self._is_traceable = True
+        self._ways = [True, False] if self._trains else [True]  # with the optimizer, or without it
 
     def __call__(self, data):
         ((rows, block),) = data
@@ -75,21 +75,18 @@ class Program:
 
     def _record(self, batch):
         """Takes a step and returns its trace; or returns None, and nothing has changed."""
-        if not self._is_traceable:
-            return None
-        for with_optimizer in (True, False) if self._trains else (True,):
+        while self._ways:
             try:
-                return Trace(self.model, self._step, batch, self._trains, with_optimizer)
+                return Trace(self.model, self._step, batch, self._trains, self._ways[0])
             except Exception as error:  # whatever a layer does that has no trace
-                found = error
-        self._is_traceable = False
-        if self.model not in _SAID:
-            _SAID.add(self.model)
-            warnings.warn(
-                "Steps run one at a time, through Keras's layers: torch cannot trace what one of "
-                f"them does. {type(found).__name__}: {found}",
-                stacklevel=4,
-            )
+                self._ways.pop(0)
+                if not self._ways and self.model not in _SAID:
+                    _SAID.add(self.model)
+                    warnings.warn(
+                        "Steps run one at a time, through Keras's layers: torch cannot trace what "
+                        f"one of them does. {type(error).__name__}: {error}",
+                        stacklevel=4,
+                    )
         return None
 
 
