@@ -9,7 +9,7 @@ its train function is a program that takes the S steps of a block,
 `train_step` is the model's own, so that optimizer, schedule, moving averages, accumulated gradients
 and metrics are Keras's. The last, partial batch is a step of its own.
 
-On torch, in a distributed run and where `run_eagerly` is asked for, `fit` is left as it is.
+In a distributed run and where `run_eagerly` is asked for, `fit` is left as it is.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class FusedModel(keras.Model):
                 an example, and takes every step alone where a callback looks at batches; 1 turns
                 it off. Callbacks are told of the last batch of each program.
             jit_compile: Whether XLA compiles the program. `"auto"`: where it is faster, which for
-                TensorFlow on a CPU is where all layers allow it and none is a convolution.
+                TensorFlow on a CPU is where all layers allow it and none is a convolution. On
+                torch True leaves each step to `torch.compile`, as Keras does.
             **kwargs: As for `keras.Model.compile`. With a loss or metrics of Keras's own, steps
                 are not fused.
 

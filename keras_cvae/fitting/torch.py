@@ -31,6 +31,7 @@ from torch.utils import _pytree as pytree
 
 from keras_cvae.fitting import inside
 
+aten = torch.ops.aten
 _SAID = weakref.WeakSet()  # models of which it was said that they are not traced
 _DRAWS = []  # functions that draw, of the trace that is being recorded
 
@@ -154,7 +155,7 @@ def _slice_backward(gradient, sizes, dim, start, end, step):
     return torch.constant_pad_nd(gradient, padding)
 
 
-DECOMPOSED = {torch.ops.aten.slice_backward.default: _slice_backward}
+DECOMPOSED = {aten.slice_backward.default: _slice_backward}
 
 
 class _Generator(torch.Generator):
@@ -268,8 +269,10 @@ def _function(module):
     for node in graph.nodes:
         if node.target is torch.ops.keras_cvae.draw.default:
             node.target = _DRAWS[node.args[2]]
-        elif node.target is torch.ops.aten.detach.default:
+        elif node.target is aten.detach.default:
             node.replace_all_uses_with(node.args[0])
+        elif _adds_bias(node):
+            node.target, node.args = aten.addmm.default, (node.args[1], *node.prev.args)
     graph.eliminate_dead_code()
     _fold_constants(module)
     graph.set_codegen(torch.fx.graph.CodeGen())
@@ -277,6 +280,17 @@ def _function(module):
     held = {node.target for node in graph.nodes if node.op == "get_attr"}
     constants = types.SimpleNamespace(**{name: getattr(module, name) for name in held})
     return functools.partial(type(module).forward, constants)
+
+
+def _adds_bias(node):
+    """Whether a vector is added to the matrix product just before, which no one else needs."""
+    if node.target is not aten.add.Tensor or node.kwargs or node.args[0] is not node.prev:
+        return False
+    product, bias = node.args
+    if product.target is not aten.mm.default or len(product.users) > 1:
+        return False
+    product, bias = product.meta["val"], getattr(bias, "meta", {}).get("val")
+    return bias is not None and bias.ndim == 1 and bias.dtype == product.dtype
 
 
 def _fold_constants(module):
