@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 BACKENDS = "tensorflow", "jax", "torch"
-LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+LOG_LEVEL, QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
 LOG_LINES = b"I0000", b"W0000", b"WARNING: All log messages before absl::InitializeLog()"
 
 
@@ -25,9 +25,8 @@ def main() -> None:
     Raises:
         SystemExit: Always.
     """
-    quiet = LOG_LEVEL not in os.environ
-    os.environ.setdefault(LOG_LEVEL, "3")
-    with _stops_at_once(), _without_log() if quiet else contextlib.nullcontext():
+    os.environ.setdefault(LOG_LEVEL, QUIET)
+    with _stops_at_once(), without_log():
         try:
             import keras
 
@@ -65,8 +64,14 @@ def _stops_at_once():
 
 
 @contextlib.contextmanager
-def _without_log():
-    """Leaves out lines that are logged before TensorFlow looks at the level of its log."""
+def without_log():
+    """Leaves out lines that are logged before TensorFlow looks at the level of its log.
+
+    Where that level is another than `QUIET`, it does nothing.
+    """
+    if os.environ.get(LOG_LEVEL) != QUIET:
+        yield
+        return
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)

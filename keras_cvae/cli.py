@@ -29,6 +29,7 @@ from keras_cvae.checks import explain, look_up, require
 from keras_cvae.data import datasets
 from keras_cvae.runs import pictures
 from keras_cvae.runs.choosing import AUTO
+from keras_cvae_command import without_log
 
 HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
@@ -150,6 +151,8 @@ def train(
         "filters": _integers("--filters", filters, ","),
         "activation": activation,
     }
+    with without_log():
+        keras.utils.set_random_seed(seed)  # which imports TensorFlow, whatever the backend
     try:
         run = runs.train(
             data,
@@ -402,6 +405,8 @@ def _say_what_is_trained(run):
         f"Run: {run.folder}"
     )
     for name, (value, reason) in run.choices.items():
+        if name == "objective":
+            name, value = "beta", str(value.beta)
         print(f"Chosen: --{name.replace('_', '-')} {_shown(value)}: {reason}")
     print("The learning rate falls along a cosine to 0")
 

@@ -246,7 +246,9 @@ class TrainedVAE(fitting.FusedModel):
                 f"`likelihoods.Gaussian`. Received: {type(self.likelihood).__name__}"
             )
         layer.adapt(self._check_images(images))
-        self.likelihood.standardize(layer.location, layer.scale)
+        # Copies: variables that share memory cannot both be given to a step of JAX.
+        found = (np.array(ops.convert_to_numpy(w)) for w in (layer.location, layer.scale))
+        self.likelihood.standardize(*found)
 
     def _check_scale(self, images):
         layer = self._parts.standardize

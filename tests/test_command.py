@@ -47,11 +47,19 @@ def test_ctrl_c_stays_ignored_where_it_is(monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
-def test_the_log_is_left_out_and_errors_are_not(capfd):
+def test_the_log_is_left_out_and_errors_are_not(capfd, monkeypatch):
+    monkeypatch.setenv(command.LOG_LEVEL, command.QUIET)
     logged = (
         b"WARNING: All log messages before absl::InitializeLog() is called are ...\nI0000 00:00\n"
     )
-    with pytest.raises(ImportError), command._without_log():
+    with pytest.raises(ImportError), command.without_log():
         os.write(2, logged + b"F0000 00:00:1 no AVX\n")
         raise ImportError
     assert capfd.readouterr().err == "F0000 00:00:1 no AVX\n"
+
+
+def test_the_log_is_shown_where_it_is_asked_for(capfd, monkeypatch):
+    monkeypatch.setenv(command.LOG_LEVEL, "0")
+    with command.without_log():
+        os.write(2, b"I0000 00:00\n")
+    assert capfd.readouterr().err == "I0000 00:00\n"

@@ -43,7 +43,7 @@ def test_the_density_is_that_of_x_as_it_is_given():
         layer.location.assign(np.full(5, 3.0 * scale))
         layer.scale.assign(np.full(5, scale))
         layer.adapted.assign(1.0)
-        cvae.likelihood.standardize(layer.location, layer.scale)
+        cvae.likelihood.standardize(np.full(5, 3.0 * scale), np.full(5, scale))
         given = scale * (x + 3)
         found.append(evaluation.log_likelihood(cvae, given, y, samples=3, verbose=0))
     np.testing.assert_allclose(found[0] - found[1], 5 * np.log(1000.0), rtol=1e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -38,11 +39,13 @@ class SaveEachEpoch(keras.callbacks.Callback):
 
     def __enter__(self):
         self._interrupted = False
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._lost
         self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, *error):
         signal.signal(signal.SIGINT, self._handler)
+        sys.unraisablehook = self._hook
 
     def on_train_begin(self, logs=None):
         self.epochs = 0
@@ -61,6 +64,10 @@ class SaveEachEpoch(keras.callbacks.Callback):
         self._interrupted = True
         if not self._saving:
             raise KeyboardInterrupt
+
+    def _lost(self, exception):
+        if not issubclass(exception.exc_type, KeyboardInterrupt):
+            self._hook(exception)
 
     def _heed(self):
         if self._interrupted:

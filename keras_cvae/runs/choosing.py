@@ -15,8 +15,8 @@ STEPS = 8000  # of the optimizer: where more were tried, the validation ELBO had
 EPOCHS = 20, 200  # the fewest and the most
 SMALL = 5000  # examples, below which small batches learn more from each
 WIDE = 4096  # numbers in an example, above which a dense network has too many weights
-ERRORS = 100  # pixels of an image whose errors are taken to be independent of each other
-BINARY_BETA = 2.0
+COUNT_AS = 100  # what the pixels of an image count as: neighbours repeat each other
+BINARY_BETA = 2.0  # the same for pixels of black and white, which say less each
 
 
 class Choice(NamedTuple):
@@ -63,16 +63,16 @@ def choose(x_train: np.ndarray, likelihood=AUTO) -> dict[str, Choice]:
 def _objective(shape, likelihood, is_binary):
     """Weighs the KL divergence so that z holds the style of an image and leaves its class to y.
 
-    A likelihood of independent pixels counts what neighbours say alike once for each, and the more
-    there are of them, the more of an image, its class at last, goes into z: with beta = 1 a change
-    of the label then changes little.
+    A likelihood of independent pixels counts what neighbours say alike once for each. The more of
+    them there are, the more of an image goes into z, at last its class: with beta = 1 a change of
+    the label then changes little.
     """
     pixels = math.prod(shape)
-    beta = 1.0
-    if len(shape) > 1 and pixels > ERRORS:
-        beta = pixels / ERRORS if likelihood.standardizes else BINARY_BETA if is_binary else 1.0
-    reason = f"{pixels:,} pixels err together, as if they were fewer"
-    return Choice(objectives.ELBO(round(beta, 1)), reason if beta > 1 else "the ELBO")
+    if len(shape) == 1 or pixels <= COUNT_AS or not (likelihood.standardizes or is_binary):
+        return Choice(objectives.ELBO(), "trains the ELBO itself")
+    beta = pixels / COUNT_AS if likelihood.standardizes else BINARY_BETA
+    reason = f"neighbours among {pixels:,} pixels repeat each other"
+    return Choice(objectives.ELBO(round(beta, 1)), f"{reason}; leaves the class to the label")
 
 
 def _likelihood(x):

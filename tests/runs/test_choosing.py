@@ -32,3 +32,15 @@ def test_sizes_follow_the_data():
     assert type(network).__name__ == "Conv"
     for choice in choosing.choose(np.zeros((10, 8, 8, 1), "uint8")).values():
         assert choice.reason
+
+
+def test_the_more_pixels_repeat_each_other_the_less_each_counts():
+    def beta(x, **given):
+        return choosing.choose(x, **given)["objective"].value.beta
+
+    grey = RNG.random((20, 20, 20, 1), dtype="float32")
+    assert beta(grey) == 4.0 and beta(grey[:, :10, :10]) == 1.0
+    assert beta((grey > 0.5).astype("float32")) == choosing.BINARY_BETA
+    assert beta(grey, likelihood="bernoulli") == choosing.BINARY_BETA
+    assert beta(grey, likelihood="logistic_mixture") == 1.0
+    assert beta(grey.reshape(20, 400)) == 1.0  # columns are no pixels
