@@ -1,4 +1,4 @@
-"""How `fit` runs fast: many steps in one compiled program, on TensorFlow and on JAX."""
+"""How `fit` runs fast: many steps in one program, compiled or, on torch, traced."""
 
 from keras_cvae.fitting.fused import FusedModel
 from keras_cvae.fitting.inside import replicas

@@ -9,7 +9,7 @@ its train function is a program that takes the S steps of a block,
 `train_step` is the model's own, so that optimizer, schedule, moving averages, accumulated gradients
 and metrics are Keras's. The last, partial batch is a step of its own.
 
-On torch, in a distributed run and where `run_eagerly` is asked for, `fit` is left as it is.
+In a distributed run and where `run_eagerly` is asked for, `fit` is left as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import keras
 from keras_cvae.fitting import blocks, inside
 from keras_cvae.fitting.callbacks import BlockCallbacks, looks_at_batches
 
-PROGRAMS = {"jax": "keras_cvae.fitting.jax", "tensorflow": "keras_cvae.fitting.tensorflow"}
+PROGRAMS = {name: f"keras_cvae.fitting.{name}" for name in ("jax", "tensorflow", "torch")}
 
 
 class FusedModel(keras.Model):
@@ -42,7 +42,8 @@ class FusedModel(keras.Model):
                 an example, and takes every step alone where a callback looks at batches; 1 turns
                 it off. Callbacks are told of the last batch of each program.
             jit_compile: Whether XLA compiles the program. `"auto"`: where it is faster, which for
-                TensorFlow on a CPU is where all layers allow it and none is a convolution.
+                TensorFlow on a CPU is where all layers allow it and none is a convolution. On
+                torch True leaves each step to `torch.compile`, as Keras does.
             **kwargs: As for `keras.Model.compile`. With a loss or metrics of Keras's own, steps
                 are not fused.
 
@@ -145,6 +146,14 @@ class FusedModel(keras.Model):
         with self._running(self._programs.fed["train"], test):
             return super().evaluate(**options)
 
+    def zero_grad(self, set_to_none: bool = True):
+        """Clears the gradients, on torch: also of variables that share a path with another.
+
+        Keras finds those to clear by path, and would add up the gradients of the rest over steps.
+        """
+        for variable in self.trainable_variables:
+            variable.value.grad = None
+
     def make_train_function(self, force=False):
         self._make("train", super().make_train_function, force)
 
@@ -201,6 +210,8 @@ class FusedModel(keras.Model):
             return False
         if not (self._programs.are_running or inside.may_fuse(self)):
             return False
+        if backend == "torch":
+            return not self.jit_compile  # Keras compiles each step by `torch.compile`
         return inside.replicas(self) == 1 if backend == "tensorflow" else self.jit_compile
 
     @contextlib.contextmanager

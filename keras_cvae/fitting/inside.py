@@ -5,9 +5,12 @@ Where an assumption does not hold, in a Keras to come, `fit` is left to Keras: s
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import inspect
 import warnings
 import weakref
+from collections.abc import Iterator
 
 import keras
 
@@ -33,6 +36,60 @@ def replicas(model: keras.Model) -> int:
 def may_profile(callback: keras.callbacks.TensorBoard) -> bool:
     """Whether a `TensorBoard` callback profiles a range of batches: `profile_batch` is not 0."""
     return getattr(callback, "_should_trace", True)
+
+
+@contextlib.contextmanager
+def replaced(owner, name: str, value) -> Iterator[None]:
+    """Within it an object, or a module, has another attribute of that name."""
+    attributes = vars(owner)
+    before = {name: attributes[name]} if name in attributes else {}
+    attributes[name] = value
+    try:
+        yield
+    finally:
+        del attributes[name]
+        attributes.update(before)
+
+
+def draws_seeded_by(generator):
+    """Within it `keras.random` on torch draws from `generator(seed, device)`, seed a tensor."""
+    module = importlib.import_module("keras.src.backend.torch.random")
+
+    def seeded(seed):
+        first, second = module.draw_seed(seed)
+        return generator(first + second, module.get_device())
+
+    return replaced(module, "torch_seed_generator", seeded)
+
+
+def adam_updated_by(optimizer: keras.Optimizer, update):
+    """Within it a function changes the weights on torch, where the optimizer is Keras's Adam.
+
+    Args:
+        optimizer: An optimizer; others update as they do.
+        update: A function of lists of weights, gradients, first and second moments; and of the
+            step size, beta_1, beta_2 and epsilon.
+    """
+    of_keras = importlib.import_module("keras.src.backend.torch.optimizers.torch_adam").Adam
+    update_step = getattr(type(optimizer), "_parallel_update_step", None)
+    if update_step is not of_keras._parallel_update_step or optimizer.amsgrad:
+        return contextlib.nullcontext()
+
+    def update_step(gradients, variables, learning_rate):
+        def values(variables):
+            return [variable.value for variable in variables]
+
+        places = [optimizer._get_variable_index(variable) for variable in variables]
+        momentums = [optimizer._momentums[i] for i in places]
+        velocities = [optimizer._velocities[i] for i in places]
+        betas = optimizer.beta_1, optimizer.beta_2
+        step = keras.ops.cast(optimizer.iterations + 1, "float32")
+        bias_1, bias_2 = (1.0 - keras.ops.power(beta, step) for beta in betas)
+        step_size = keras.ops.cast(learning_rate, "float32") * keras.ops.sqrt(bias_2) / bias_1
+        lists = values(variables), gradients, values(momentums), values(velocities)
+        update(*lists, step_size, *betas, optimizer.epsilon)
+
+    return replaced(optimizer, "_backend_update_step", update_step)
 
 
 class Fingerprint:
@@ -125,6 +182,24 @@ def _strategy(model):
     return replicas(model) >= 1
 
 
+def _draws_of_torch(model):
+    if keras.backend.backend() != "torch":
+        return True
+    module = importlib.import_module("keras.src.backend.torch.random")
+    draws = module.normal, module.uniform, module.dropout, module.randint, module.categorical
+    seeds = [*inspect.signature(module.torch_seed_generator).parameters] == ["seed"]
+    return seeds and all("torch_seed_generator" in _names_in(draw) for draw in draws)
+
+
+def _adam_of_torch(model):
+    if keras.backend.backend() != "torch":
+        return True
+    apply = keras.optimizers.Optimizer._backend_apply_gradients
+    moments = {"_momentums", "_velocities"}
+    builds = moments <= set(_names_in(keras.optimizers.Adam.build))
+    return builds and "_backend_update_step" in _names_in(apply)
+
+
 ASSUMPTIONS = {
     "`fit` and `evaluate` take the arguments that they took": _arguments,
     "they call `train_function` and `test_function`, once for each item of the data": _loops,
@@ -132,4 +207,6 @@ ASSUMPTIONS = {
     "steps on JAX take a state and data": _steps_of_jax,
     "the state of a step on JAX ends in that of the metrics": _state_of_jax,
     "`distribute_strategy` is that of TensorFlow": _strategy,
+    "draws on torch are seeded by `torch_seed_generator`": _draws_of_torch,
+    "Adam keeps `_momentums` and `_velocities`, and calls `_backend_update_step`": _adam_of_torch,
 }

@@ -24,11 +24,8 @@ class Bernoulli(Likelihood):
     support = (0.0, 1.0)
 
     def log_prob(self, x, parameters):
-        # log(1 + exp(l)) = r + log(1 + exp(l - 2r)), r = max(l, 0): one pass, exact gradients.
         x, logits = rows(x), rows(parameters)
-        r = ops.relu(logits)
-        softplus = r + ops.log1p(ops.exp(logits - 2.0 * r))
-        return ops.sum(x * logits - softplus, axis=1)
+        return ops.sum(x * logits - _softplus(logits), axis=1)
 
     def mean(self, parameters):
         return ops.sigmoid(ops.cast(parameters, "float32"))
@@ -36,3 +33,11 @@ class Bernoulli(Likelihood):
     def sample(self, parameters, seed=None):
         uniform = noise.uniform(ops.shape(parameters), seed)
         return ops.cast(uniform < self.mean(parameters), "float32")
+
+
+def _softplus(logits):
+    """log(1 + exp(l)) in one pass, with exact gradients."""
+    if keras.backend.backend() == "torch":  # its own, each way, is one operation
+        return ops.softplus(logits)
+    r = ops.relu(logits)
+    return r + ops.log1p(ops.exp(logits - 2.0 * r))

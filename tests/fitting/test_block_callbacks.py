@@ -7,7 +7,6 @@ import pytest
 from keras_cvae.fitting.callbacks import looks_at_batches
 
 BACKEND = keras.backend.backend()
-fusing = pytest.mark.skipif(BACKEND == "torch", reason="torch runs each step alone")
 
 
 class Trained(keras.callbacks.Callback):
@@ -38,10 +37,7 @@ class Tester(keras.callbacks.Callback):
 def test_callbacks_are_told_of_batches_not_of_blocks(tiny, rows):
     train, test, model = Trained(), Tester(), tiny(steps_per_execution=4)
     model.fit(rows, validation_data=(rows[:100], None), callbacks=[train, test], verbose=0)
-    if BACKEND == "torch":
-        assert train.ended == list(range(10)) and test.ended == [0, 1, 2, 3]
-    else:
-        assert (train.begun, train.ended, test.ended) == ([0, 4, 8], [3, 7, 9], [3])
+    assert (train.begun, train.ended, test.ended) == ([0, 4, 8], [3, 7, 9], [3])
     assert train.params["steps"] == 10 and train.params["epochs"] == 1
 
 
@@ -50,14 +46,11 @@ def test_each_loop_is_decided_for_itself(shuffle, tiny, rows):
     train, test, model = Trained(), Tester(), tiny()
     given = {"validation_data": (rows[:100], None), "verbose": 0, "shuffle": shuffle}
     model.fit(rows, callbacks=[train], **given)
-    fuses = BACKEND != "torch"
     assert train.ended == list(range(10))
-    if fuses:
-        assert len(model._programs._compiled) == 1  # that of validation
+    assert len(model._programs._compiled) == 1  # that of validation
     model.fit(rows, callbacks=[test], **given)
     assert test.ended == [0, 1, 2, 3]
-    if fuses:
-        assert len(model._programs._compiled) == 2
+    assert len(model._programs._compiled) == 2
     model.evaluate(rows, callbacks=[test], verbose=0)
     assert test.ended[4:] == list(range(10))
 
@@ -119,14 +112,12 @@ def test_a_profile_of_batches_is_written(tmp_path, tiny, rows):
     assert list(tmp_path.glob("**/plugins/profile/*/*"))
 
 
-@fusing
 def test_progress_counts_batches(capsys, tiny, rows):
     tiny(steps_per_execution=4).fit(rows, verbose=1)
     shown = capsys.readouterr().out
     assert "10/10" in shown and "3/3" not in shown
 
 
-@fusing
 def test_a_weight_that_a_callback_sets_is_seen(tiny, rows):
     def reset(epoch, logs):
         model.get_layer("dense").set_weights([np.zeros((16, 3)), np.zeros(3)])

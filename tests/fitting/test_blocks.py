@@ -7,7 +7,6 @@ import pytest
 from keras_cvae.fitting import blocks
 
 BACKEND = keras.backend.backend()
-fusing = pytest.mark.skipif(BACKEND == "torch", reason="torch is not fed by blocks")
 
 
 def read(fed, epochs):
@@ -25,7 +24,6 @@ def read(fed, epochs):
     return found
 
 
-@fusing
 @pytest.mark.parametrize("steps", [1, 3])
 def test_each_row_is_read_once_an_epoch_in_the_order_of_the_seed(steps):
     np.random.seed(5)
@@ -39,7 +37,6 @@ def test_each_row_is_read_once_an_epoch_in_the_order_of_the_seed(steps):
         np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
-@fusing
 def test_rows_in_order():
     fed = blocks.Blocks((np.arange(35)[:, None],), 4, 3)
     assert all(list(np.concatenate(found)) == list(range(35)) for found in read(fed, (0, 1)))

@@ -12,7 +12,6 @@ import keras_cvae
 from keras_cvae import conditions, likelihoods, networks, objectives
 
 BACKEND = keras.backend.backend()
-fusing = pytest.mark.skipif(BACKEND == "torch", reason="torch runs each step alone")
 
 
 def history(model, x, **options):
@@ -37,7 +36,6 @@ MODELS = {
 }
 
 
-@fusing
 @pytest.mark.parametrize("name", MODELS)
 def test_fused_steps_train_as_single_ones(name, tiny, rows):
     results, weights = [], []
@@ -70,7 +68,6 @@ CVAES = {
 }
 
 
-@fusing
 @pytest.mark.parametrize("name", CVAES)
 def test_a_cvae_trains_as_by_single_steps(name, digits):
     x, y, *_ = digits
@@ -103,14 +100,12 @@ OPTIMIZERS = {
 }
 
 
-@fusing
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_feature_survives(name, tiny, rows):
     models = (tiny(optimizer=OPTIMIZERS[name](), steps_per_execution=s) for s in (1, "auto"))
     assert_same(*(history(model, rows) for model in models))
 
 
-@fusing
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(policy, tiny, rows):
     keras.config.set_dtype_policy(policy)
@@ -129,14 +124,12 @@ def test_bad_steps_are_refused(steps, tiny):
         tiny(steps_per_execution=steps)
 
 
-@fusing
 def test_validation_split_is_that_of_keras(tiny, rows):
     model, ours = tiny(), tiny()
     given = {"validation_split": 0.2, "epochs": 2, "verbose": 0, "shuffle": False}
     assert_same(keras.Model.fit(model, rows, **given).history, ours.fit(rows, **given).history)
 
 
-@fusing
 def test_weights_are_left_to_keras(tiny, rows, monkeypatch):
     def note(method):
         return functools.wraps(method)(lambda self, **options: taken.append(options))
@@ -153,7 +146,6 @@ def test_weights_are_left_to_keras(tiny, rows, monkeypatch):
     assert taken[2]["class_weight"] == {0: 1.0} and taken[2]["y"] is rows
 
 
-@fusing
 def test_a_dict_of_arrays_is_data(tiny, rows):
     class Weighted(type(tiny())):
         def train_step(self, *args):
@@ -170,7 +162,6 @@ def test_a_dict_of_arrays_is_data(tiny, rows):
     assert keys and all(found == ["image", "sample_weight"] for found in keys)
 
 
-@fusing
 def test_shuffle_and_initial_epoch(tiny, rows):
     shuffled, in_order, same = (
         history(tiny(), rows, shuffle=shuffle) for shuffle in (True, False, True)
@@ -182,7 +173,6 @@ def test_shuffle_and_initial_epoch(tiny, rows):
     assert len(history(tiny(), rows, initial_epoch=1)["loss"]) == 1
 
 
-@fusing
 def test_no_one_else_draws_on_the_order(tiny, rows):
     """A callback that reseeds NumPy changes nothing; a resumed run goes on in the same order."""
     reseed = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: np.random.seed(0))
@@ -195,23 +185,23 @@ def test_no_one_else_draws_on_the_order(tiny, rows):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5)
 
 
-@fusing
 @pytest.mark.parametrize("steps", [1, "auto"])
 def test_a_second_call_compiles_nothing(steps, tiny, rows):
+    if (BACKEND, steps) == ("torch", 1):
+        pytest.skip("single steps are not compiled on torch")
     model = tiny(steps_per_execution=steps)
     history(model, rows)
-    model.evaluate(rows[:20], verbose=0)
+    model.evaluate(rows[:50], verbose=0)
     model.traces.clear()
     history(model, rows)
     model.evaluate(rows[256:], verbose=0)
-    model.evaluate(rows[:20], verbose=0)
+    model.evaluate(rows[:50], verbose=0)
     assert not model.traces
     model.forget_programs()
     history(model, rows)
     assert model.traces
 
 
-@fusing
 def test_what_is_compiled_is_dropped_where_it_is_stale(tiny, rows):
     model = tiny()
     energy, _ = model.evaluate(rows, verbose=0), model.get_layer("dense").enable_lora(2)
@@ -221,7 +211,6 @@ def test_what_is_compiled_is_dropped_where_it_is_stale(tiny, rows):
     assert model.evaluate(rows, verbose=0) == pytest.approx(direct, rel=1e-4)
 
 
-@fusing
 def test_programs_may_be_forgotten_while_they_run(tiny, rows):
     class Forget(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -251,7 +240,6 @@ def test_xla_where_every_layer_allows_it_and_none_is_a_convolution(tiny):
     assert not gains_by_xla(tiny(inside))
 
 
-@fusing
 def test_memory_mapped_arrays_are_read_in_blocks(tmp_path, monkeypatch, tiny, rows):
     monkeypatch.setattr("keras_cvae.fitting.blocks.MEMORY_BYTES", 0)
     np.save(tmp_path / "x.npy", rows)
@@ -261,7 +249,6 @@ def test_memory_mapped_arrays_are_read_in_blocks(tmp_path, monkeypatch, tiny, ro
     assert other["loss"][-1] < other["loss"][0]
 
 
-@fusing
 @pytest.mark.parametrize("steps", [1, "auto"])
 def test_arrays_are_let_go_after_training(steps, tiny, rows):
     x = rows.copy()
@@ -273,7 +260,6 @@ def test_arrays_are_let_go_after_training(steps, tiny, rows):
     assert held() is None
 
 
-@fusing
 def test_evaluate_and_predict_within_fit(tiny, rows):
     class Use(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

@@ -1,6 +1,7 @@
 """What is assumed of Keras's inside: that it holds, and that `fit` does without it."""
 
 import gc
+import sys
 
 import keras
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 from keras_cvae.fitting import inside
 
 BACKEND = keras.backend.backend()
-fusing = pytest.mark.skipif(BACKEND == "torch", reason="torch runs each step alone")
 
 
 @pytest.fixture(scope="module")
@@ -50,28 +50,44 @@ def other_strategy(monkeypatch):
     monkeypatch.delattr(keras.Model.__mro__[1], "distribute_strategy")
 
 
+def other_draws(monkeypatch):
+    module = sys.modules["keras.src.backend.torch.random"]
+    monkeypatch.setattr(module, "torch_seed_generator", lambda seed, device: None)
+
+
+def other_adam(monkeypatch):
+    monkeypatch.setattr(keras.optimizers.Adam, "build", lambda self, variables: None)
+
+
 OTHERWISE = dict(
     zip(
         inside.ASSUMPTIONS,
-        [other_arguments, other_loops, other_layers, other_steps, other_state, other_strategy],
+        [
+            other_arguments,
+            other_loops,
+            other_layers,
+            other_steps,
+            other_state,
+            other_strategy,
+            other_draws,
+            other_adam,
+        ],
         strict=True,
     )
 )
 
 
-@fusing
 @pytest.mark.parametrize("what", OTHERWISE)
 def test_another_keras_is_noticed(what, model, monkeypatch):
-    if BACKEND not in {"steps": "jax", "state": "jax", "strategy": "tensorflow"}.get(
-        OTHERWISE[what].__name__.removeprefix("other_"), BACKEND
-    ):
+    of_one = {"steps": "jax", "state": "jax", "strategy": "tensorflow"}
+    of_one |= {"draws": "torch", "adam": "torch"}
+    if of_one.get(OTHERWISE[what].__name__.removeprefix("other_"), BACKEND) != BACKEND:
         pytest.skip("an assumption of another backend")
     OTHERWISE[what](monkeypatch)
     with pytest.warns(UserWarning, match="it does not hold that"):
         assert not inside.may_fuse(model)
 
 
-@fusing
 @pytest.mark.parametrize("what", inside.ASSUMPTIONS)
 def test_fit_then_is_that_of_keras(what, model, rows, monkeypatch):
     monkeypatch.setitem(inside.ASSUMPTIONS, what, lambda model: False)
