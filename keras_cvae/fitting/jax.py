@@ -25,7 +25,7 @@ class Program:
     def __init__(self, model, kind: str, batch_size: int, jit_compile):
         self.batch_size = batch_size
         step = getattr(model, f"{kind}_step")
-        if jax.default_backend() == "cpu":
+        if jax_convolutions.is_on():
             step = jax_convolutions.in_fast_layout(step)
 
         def logs(state):

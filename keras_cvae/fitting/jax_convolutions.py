@@ -12,9 +12,16 @@ is what the gradient of a transposed convolution's kernel is. The two change pla
 
 and nothing is multiplied by those zeros. Without zeros the two change places where the left one has
 more entries along its batch axis than the kernel has outputs: patches are gathered for each entry.
+
+Convolutions inside of loops, branches and rematerialised parts are left as they are. Where tracing
+meets what it does not know, the function is left as it is, and so it is everywhere where the
+environment sets `KERAS_CVAE_JAX_CONVOLUTIONS=0`.
 """
 
 from __future__ import annotations
+
+import os
+import warnings
 
 import jax
 from jax import lax
@@ -22,6 +29,12 @@ from jax.extend.core import Literal, primitives
 
 CALLS = primitives.jit_p, primitives.custom_jvp_call_p, primitives.custom_vjp_call_p
 LAYOUT = ("NHWC", "HWIO", "NHWC")
+SWITCH = "KERAS_CVAE_JAX_CONVOLUTIONS"
+
+
+def is_on() -> bool:
+    """Whether convolutions are to be rewritten: on CPUs, unless the environment says no."""
+    return jax.default_backend() == "cpu" and os.environ.get(SWITCH) != "0"
 
 
 def in_fast_layout(function):
@@ -29,7 +42,15 @@ def in_fast_layout(function):
 
     def rewritten(*args):
         traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
-        leaves = _evaluate(traced, jax.tree.leaves(args))
+        try:
+            leaves = _evaluate(traced, jax.tree.leaves(args))
+        except Exception as error:  # what a JAX to come has that this one has not
+            warnings.warn(
+                f"Convolutions are left in the layout that JAX {jax.__version__} has them in, "
+                f"which on a CPU is slow: {type(error).__name__}: {error}",
+                stacklevel=2,
+            )
+            leaves = jax.core.eval_jaxpr(traced.jaxpr, traced.consts, *jax.tree.leaves(args))
         return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
 
     return rewritten

@@ -1,5 +1,6 @@
 """Convolutions rewritten for XLA on CPUs: the same numbers, whatever their shape and layout."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 jax = pytest.importorskip("jax")
 
+import keras_cvae  # noqa: E402
 from keras_cvae.fitting import jax_convolutions  # noqa: E402
 
 LAYOUTS = [("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("HWNC", "IOHW", "NHWC")]
@@ -97,3 +99,67 @@ def test_what_is_left_alone():
     assert_same(gradients(grouped), x, w)
     assert_same(gradients(one_dimensional), line, taps)
     assert_same(lambda x, w: {"y": loop(x, w), "n": 3}, x, w)
+
+
+def test_what_tracing_does_not_know_is_left_as_it_is(monkeypatch):
+    x, w = draw((2, 6, 6, 3), (3, 3, 3, 4))
+    convolve = lambda x, w: jax.lax.conv_general_dilated(  # noqa: E731
+        x, w, (1, 1), "SAME", dimension_numbers=LAYOUTS[0]
+    )
+
+    def unknown(*args, **params):
+        raise NotImplementedError("a new parameter")
+
+    monkeypatch.setattr(jax_convolutions, "_convolve", unknown)
+    with pytest.warns(UserWarning, match="left in the layout.*a new parameter"):
+        assert_same(convolve, x, w)
+
+
+def test_the_switch(monkeypatch):
+    assert jax_convolutions.is_on() == (jax.default_backend() == "cpu")
+    monkeypatch.setenv(jax_convolutions.SWITCH, "0")
+    assert not jax_convolutions.is_on()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="of JAX")
+def test_training_is_the_same_with_and_without(monkeypatch):
+    """Residual blocks, grouped and dilated convolutions, normalisation, a loop of convolutions."""
+    layers = keras.layers
+
+    @keras.saving.register_keras_serializable("tests")
+    class Repeated(layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight((3, 3, shape[-1], shape[-1]), name="kernel")
+
+        def call(self, x):
+            def body(_, x):
+                return keras.ops.tanh(keras.ops.conv(x, self.kernel, padding="same"))
+
+            return keras.ops.fori_loop(0, 2, body, x)
+
+    def network():
+        x = image = keras.Input((8, 8, 1))
+        x = layers.Conv2D(8, 3, padding="same")(x)
+        y = layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same", groups=2)(x))
+        x = layers.Activation("relu")(layers.Add()([x, y]))
+        y = layers.GroupNormalization(2)(layers.Conv2D(8, 3, padding="same", dilation_rate=2)(x))
+        x = layers.Conv2D(8, 3, strides=2, activation="gelu")(layers.Add()([x, y]))
+        encoder = keras.Model(image, Repeated()(x))
+        z = keras.Input((2,))
+        x = layers.Reshape((4, 4, 4))(layers.Dense(64, activation="relu")(z))
+        x = layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu")(x)
+        decoder = keras.Model(
+            z, layers.Conv2D(1, 3, padding="same")(layers.LayerNormalization()(x))
+        )
+        return encoder, decoder
+
+    x = np.random.default_rng(0).random((70, 8, 8, 1), dtype="float32")
+    histories = []
+    for switch in ("0", "1"):
+        monkeypatch.setenv(jax_convolutions.SWITCH, switch)
+        keras.utils.set_random_seed(0)
+        vae = keras_cvae.build_cvae((8, 8, 1), None, 2, network=network())
+        vae.compile("adam")
+        histories.append(vae.fit(x, epochs=3, batch_size=16, verbose=0).history)
+    for name, values in histories[0].items():
+        np.testing.assert_allclose(histories[1][name], values, rtol=1e-4)
