@@ -84,7 +84,7 @@ class TrainedVAE(fitting.FusedModel):
             x: `[images, labels]`, a dict by the names of the inputs, images alone (with labels as
                 `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
                 torch `DataLoader` or generator of `(image, label)` pairs. Of a stream the first
-                batch is checked. Images are floats or uint8; labels are integers, -1 is unknown.
+                batch is checked, and where steps are fused every other as it arrives. Images are floats or uint8; labels are integers, -1 is unknown.
                 Arrays, DataFrames, lists and tensors all do.
             y: Labels, where `x` is images alone.
             *args: As for `keras.Model.fit`.
@@ -210,6 +210,9 @@ class TrainedVAE(fitting.FusedModel):
                 self.condition.check_adapted()
             self._check_scale(checked[self.input_names[0]])
         return stream, y
+
+    def check_batch(self, batch):
+        return (self._arrays(batch),)
 
     def _arrays(self, data, train=False):
         found = inputs.arrange(data, self.input_names)

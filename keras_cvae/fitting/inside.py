@@ -6,10 +6,17 @@ Where an assumption does not hold, in a Keras to come, `fit` is left to Keras: s
 from __future__ import annotations
 
 import inspect
+import itertools
 import warnings
 import weakref
 
 import keras
+
+try:
+    from keras.src.trainers import data_adapters
+    from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+except ImportError:  # in a Keras to come
+    data_adapters, DataAdapter = None, object
 
 
 def layers(model: keras.Model) -> list:
@@ -33,6 +40,77 @@ def replicas(model: keras.Model) -> int:
 def may_profile(callback: keras.callbacks.TensorBoard) -> bool:
     """Whether a `TensorBoard` callback profiles a range of batches: `profile_batch` is not 0."""
     return getattr(callback, "_should_trace", True)
+
+
+def adapter(stream, y=None, shuffle: bool = False):
+    """What Keras makes of a stream: it tells its batches as NumPy arrays, how many, and of epochs.
+
+    Raises:
+        ValueError: If Keras does not know such a stream, or takes no `y` beside it.
+    """
+    return data_adapters.get_data_adapter(stream, y, shuffle=shuffle)
+
+
+def may_count(model: keras.Model) -> bool:
+    """Whether TensorFlow's strategy leaves alone what stands for a data set: the default one does.
+
+    A strategy of one device does not.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return True
+    stand_in = object()
+    try:
+        distribute = model.distribute_strategy.experimental_distribute_dataset
+        return distribute(stand_in) is stand_in
+    except Exception:  # it is not a data set
+        return False
+
+
+class Counted(DataAdapter):
+    """Lets Keras count the batches of a stream, which the train function reads itself.
+
+    Args:
+        adapter: What Keras made of the stream.
+        begin_pass: Called where Keras begins to read the stream anew.
+        begin_epoch: Called where it begins to count anew.
+        advance: Called for each batch on torch, where Keras itself asks for it; raises a
+            `StopIteration` at the end.
+    """
+
+    batch_size = None
+
+    def __init__(self, adapter, begin_pass, begin_epoch, advance):
+        self._adapter = adapter
+        self._begin_pass, self._begin_epoch, self._advance = begin_pass, begin_epoch, advance
+
+    @property
+    def num_batches(self):
+        return self._adapter.num_batches
+
+    def on_epoch_begin(self):
+        self._begin_epoch()
+        self._adapter.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._adapter.on_epoch_end()
+
+    def __iter__(self):
+        self._begin_pass()
+        return itertools.repeat(None)
+
+    def get_tf_dataset(self):
+        return self  # Keras iterates over it, once for each pass
+
+    get_jax_iterator = __iter__
+
+    def get_torch_dataloader(self):
+        self._begin_pass()
+        while True:
+            try:
+                self._advance()
+            except StopIteration:
+                return
+            yield None
 
 
 class Fingerprint:
@@ -125,6 +203,13 @@ def _strategy(model):
     return replicas(model) >= 1
 
 
+def _adapts(model):
+    given = Counted(adapter((part for part in [([0.0],)])), *[lambda: None] * 3)
+    asked = {"get_tf_dataset", "get_jax_iterator", "get_torch_dataloader", "num_batches"}
+    asked |= {"on_epoch_begin", "on_epoch_end"}
+    return data_adapters.get_data_adapter(given) is given and asked <= set(dir(DataAdapter))
+
+
 ASSUMPTIONS = {
     "`fit` and `evaluate` take the arguments that they took": _arguments,
     "they call `train_function` and `test_function`, once for each item of the data": _loops,
@@ -132,4 +217,5 @@ ASSUMPTIONS = {
     "steps on JAX take a state and data": _steps_of_jax,
     "the state of a step on JAX ends in that of the metrics": _state_of_jax,
     "`distribute_strategy` is that of TensorFlow": _strategy,
+    "`fit` takes an adapter of data": _adapts,
 }
