@@ -204,9 +204,9 @@ def _strategy(model):
 
 
 def _adapts(model):
-    given = Counted(adapter((part for part in [([0.0],)])), *[lambda: None] * 3)
-    asked = {"get_tf_dataset", "get_jax_iterator", "get_torch_dataloader", "num_batches"}
-    asked |= {"on_epoch_begin", "on_epoch_end"}
+    given = Counted(None, *[lambda: None] * 3)
+    asked = {"get_numpy_iterator", "get_tf_dataset", "get_jax_iterator", "get_torch_dataloader"}
+    asked |= {"num_batches", "on_epoch_begin", "on_epoch_end"}
     return data_adapters.get_data_adapter(given) is given and asked <= set(dir(DataAdapter))
 
 

@@ -50,13 +50,12 @@ def other_strategy(monkeypatch):
     monkeypatch.delattr(keras.Model.__mro__[1], "distribute_strategy")
 
 
-OTHERWISE = dict(
-    zip(
-        inside.ASSUMPTIONS,
-        [other_arguments, other_loops, other_layers, other_steps, other_state, other_strategy],
-        strict=True,
-    )
-)
+def other_adapters(monkeypatch):
+    monkeypatch.setattr(inside, "DataAdapter", object)
+
+
+OTHERS = [other_arguments, other_loops, other_layers, other_steps, other_state, other_strategy]
+OTHERWISE = dict(zip(inside.ASSUMPTIONS, [*OTHERS, other_adapters], strict=True))
 
 
 @fusing
