@@ -153,7 +153,8 @@ class FusedModel(keras.Model):
     def _make(self, kind, make_keras_function, force):
         programs = self._programs
         fed = programs.fed[kind]
-        function = fed and fed.function(functools.partial(programs.compiled, self, kind))
+        compiled = functools.partial(programs.compiled, self, kind)
+        function = fed and fed.function(self, compiled)
         if function:
             setattr(self, f"{kind}_function", function)
             return

@@ -113,6 +113,19 @@ class Counted(DataAdapter):
             yield None
 
 
+def give_back(model: keras.Model, state) -> None:
+    """Gives a model on JAX the variables of a state, which Keras took away for its loop.
+
+    Keras itself does not, where an error ends `evaluate` or the first step of `fit`.
+    """
+    parts = [model.trainable_variables, model.non_trainable_variables, model.metrics_variables]
+    if len(state) > len(parts):
+        parts.insert(2, model.optimizer.variables)
+    for variables, values in zip(parts, state, strict=True):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+
 class Fingerprint:
     """Which variables and dtype policies a model has: what is baked into its compiled functions.
 

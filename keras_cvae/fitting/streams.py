@@ -67,17 +67,23 @@ class Streams:
         """The number of a block's last batch, where Keras is at its first; None within a block."""
         return self._done - 1 if batch == self._done - self._count else None
 
-    def function(self, compiled: Callable) -> Callable:
+    def function(self, model: keras.Model, compiled: Callable) -> Callable:
         """What Keras is to call for each batch, as its train or test function.
 
         Args:
+            model: The model.
             compiled: Function of a batch size to a program.
         """
 
         def run(*args):
             *state, given = args  # a state comes first on JAX
-            if not isinstance(given, list):  # on torch Keras has asked for the batch itself
-                self._advance()
+            try:
+                if not isinstance(given, list):  # on torch Keras has asked for the batch itself
+                    self._advance()
+            except BaseException:
+                if state:
+                    inside.give_back(model, *state)
+                raise
             if self._block is not None:
                 (batch_size, *block), self._block = self._block, None
                 found = compiled(batch_size)(*state, iter([tuple(block)]))

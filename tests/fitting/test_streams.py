@@ -33,7 +33,7 @@ def cut(arrays, sizes):
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of a list; notes of which epoch it hears."""
+    """Batches of a list; counts the epochs that it hears of."""
 
     def __init__(self, batches, **options):
         super().__init__(**options)
@@ -50,7 +50,14 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         self.ended += 1
-        self.batches = self.batches[1:] + self.batches[:1]  # another order
+
+
+class Turning(Batches):
+    """Batches that are in another order each epoch."""
+
+    def on_epoch_end(self):
+        super().on_epoch_end()
+        self.batches = self.batches[1:] + self.batches[:1]
 
 
 def tf_dataset(batches, known=True):
@@ -75,8 +82,8 @@ def endless(batches):
 KINDS = {
     "tf.data": lambda batches: {"x": tf_dataset(batches)},
     "tf.data of unknown length": lambda batches: {"x": tf_dataset(batches, known=False)},
-    "PyDataset": lambda batches: {"x": Batches(batches)},
-    "PyDataset of two threads": lambda batches: {"x": Batches(batches, workers=2)},
+    "PyDataset": lambda batches: {"x": Turning(batches)},
+    "PyDataset of two threads": lambda batches: {"x": Turning(batches, workers=2)},
     "DataLoader": lambda batches: {"x": torch_loader(batches)},
     "generator": lambda batches: {"x": endless(batches), "steps_per_epoch": len(batches)},
 }
@@ -115,11 +122,11 @@ def assert_same(one, other, rtol=1e-4):
         np.testing.assert_allclose(one[name], other[name], rtol=rtol, err_msg=name)
 
 
-def assert_trains_alike(again, given, steps=3, **options):
+def assert_trains_alike(again, given, steps=3, of_keras=None):
     """Trains by Keras's `fit` and by ours, on what a function makes anew; returns our history."""
-    options = {"epochs": 3, "verbose": 0, "shuffle": False, **options}
+    options = {"epochs": 3, "verbose": 0, "shuffle": False}
     model = again()
-    theirs = keras.Model.fit(model, **given(), **options).history
+    theirs = keras.Model.fit(model, **(of_keras or given)(), **options).history
     weights = model.get_weights()
     ours = again(steps).fit(**given(), **options).history
     assert_same(ours, theirs)
@@ -132,7 +139,15 @@ def assert_trains_alike(again, given, steps=3, **options):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_stream_trains_as_by_keras(kind, again, data):
     batches = cut(data, SIZES["partial last batch"])
-    assert_trains_alike(again, lambda: KINDS[kind](batches))
+    assert_trains_alike(
+        again, lambda: KINDS[kind](batches), of_keras=lambda: KINDS[exact(kind)](batches)
+    )
+
+
+def exact(kind):
+    """What Keras reads without a draw of noise for a batch that is not there, on TensorFlow."""
+    unknown = BACKEND == "tensorflow" and kind == "tf.data of unknown length"
+    return "tf.data" if unknown else kind
 
 
 @pytest.mark.parametrize("steps", [1, 3, "auto"])
@@ -145,14 +160,16 @@ def test_batches_of_any_size_are_those_steps(sizes, steps, again, data):
 @pytest.mark.filterwarnings("ignore:Your input ran out")
 @pytest.mark.parametrize("kind", KINDS)
 def test_validation_and_evaluation_of_a_stream(kind, again, data):
+    if BACKEND == "tensorflow" and kind == "generator":
+        pytest.skip("Keras reads batches that it drops")
     train, test = cut(data, [32] * 9), cut(data, SIZES["odd ones"])
 
-    def given():
+    def given(kind=kind):
         held_out = KINDS[kind](test)
         steps = held_out.get("steps_per_epoch")
         return {"x": Batches(train), "validation_data": held_out["x"], "validation_steps": steps}
 
-    history = assert_trains_alike(again, given)
+    history = assert_trains_alike(again, given, of_keras=lambda: given(exact(kind)))
     assert len(history["val_loss"]) == 3
     held_out = KINDS[kind](test)
     steps = held_out.get("steps_per_epoch")
@@ -188,11 +205,12 @@ def test_epochs_go_on_where_the_last_one_ended(kind, steps_per_epoch, again, dat
 @pytest.mark.parametrize("known", [True, False])
 def test_a_stream_that_runs_out_is_warned_of(known, again, data):
     batches = cut(data[:2], SIZES["whole batches"])
+    quiet = {"verbose": 0, "shuffle": False}
     for fit in (keras.Model.fit, type(again()).fit):
         model = again()
         with pytest.warns(UserWarning, match="Your input ran out of data"):
-            fit(model, tf_dataset(batches, known), epochs=3, steps_per_epoch=4, verbose=0)
-        assert int(model.optimizer.iterations) == 10 if known else 12
+            fit(model, tf_dataset(batches, known), epochs=3, steps_per_epoch=4, **quiet)
+        assert int(model.optimizer.iterations) == 10
 
 
 def test_no_batch_of_another_epoch_is_read(tiny, rows):
@@ -210,7 +228,7 @@ def test_no_batch_of_another_epoch_is_read(tiny, rows):
 
 def test_a_dataset_hears_of_epochs_as_from_keras(again, data):
     batches = cut(data[:2], SIZES["whole batches"])
-    ours, theirs = Batches(batches), Batches(batches)
+    ours, theirs = Turning(batches), Turning(batches)
     given = {"epochs": 3, "verbose": 0, "shuffle": False}
     history = again().fit(ours, **given).history
     assert_same(history, keras.Model.fit(again(), theirs, **given).history)
@@ -235,7 +253,7 @@ def drive(stream, steps, on_block, batches=None):
 
     feed.on_epoch_begin()
     iter(feed)
-    run, told = fed.function(lambda size: program), []
+    run, told = fed.function(None, lambda size: program), []
     with pytest.raises(StopIteration):
         for batch in itertools.count():
             told.append((fed.first_batch(batch), run(None) and fed.last_batch(batch)))
@@ -288,6 +306,21 @@ def fails(batches, number, error=None):
         yield (np.full_like(x, np.nan) if i == number else x), y
 
 
+@fusing
+def test_nothing_is_lost_by_an_error(again, data):
+    """Keras takes the variables away on JAX, and gives them back only where steps have run."""
+    model = again()
+    weights = model.get_weights()
+    batches = cut(data[:2], SIZES["whole batches"])
+    for use, number in (("fit", 1), ("evaluate", 1), ("evaluate", 7)):
+        stream = Batches([*fails(batches, number)])
+        with pytest.raises(ValueError, match=f"^Batch {number} of"):
+            getattr(fused.FusedModel, use)(model, stream, verbose=0)  # the first one unseen
+    for ours, before in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(ours, before)
+    assert np.isfinite(model.evaluate([*data[:2]], verbose=0)).all()
+
+
 def is_reading():
     return any(thread.name == "reader of a stream" for thread in threading.enumerate())
 
@@ -329,7 +362,7 @@ def test_a_later_batch_that_is_wrong_is_refused_with_its_number(what, again, dat
     batches = cut(data[:2], SIZES["whole batches"])
     model, message = again(), BAD[what][1]
     with pytest.raises(ValueError, match=f"^Batch 3 of epoch 2: {message}.*Received"):
-        model.fit(Decaying(batches), epochs=3, verbose=0, shuffle=False)
+        model.fit(Decaying([*batches]), epochs=3, verbose=0, shuffle=False)
     assert int(model.optimizer.iterations) == 12
     batches[4] = BAD[what][0](*batches[4])
     with pytest.raises(ValueError, match=f"^Batch 5 of the data to evaluate: {message}"):
@@ -378,7 +411,9 @@ def test_training_may_be_stopped_in_the_middle(tiny, rows):
             self.model.stop_training = batch == 4
 
     model = tiny()
-    model.fit(endless([(rows[:32],)]), steps_per_epoch=10, callbacks=[Stop()], verbose=0)
+    model.fit(
+        endless([(rows[:32],)]), steps_per_epoch=10, callbacks=[Stop()], shuffle=False, verbose=0
+    )
     assert int(model.optimizer.iterations) == 5
     assert not is_reading()
 
@@ -423,11 +458,16 @@ def test_a_limit_on_steps_holds(tiny, rows):
     assert int(model.optimizer.iterations) == 5
 
 
-@fusing
-def test_small_batches_make_large_blocks():
-    fed = streams.Streams(inside.adapter(Batches([(np.zeros((100, 784), "float32"),)] * 120)), None)
-    assert fed.steps is None and fed.batches == 120
-    list(itertools.islice(fed._gather(iter([])), 1))
+def test_the_choice_of_steps():
+    for rows, count, known, sizes in [
+        (10, 250, True, [10 * 125] * 2),  # blocks alike in size
+        (10, 250, False, [10 * 209, 10 * 41]),
+        (10, 9, True, [90]),
+        (3000, 3, True, [3000] * 3),
+    ]:
+        batches = [(np.zeros((rows, 2000), "float32"),)] * count
+        stream = Batches(batches) if known else (batch for batch in batches)
+        assert [*map(len, drive(stream, "auto", lambda *_: None)[0])] == sizes
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="strategies are TensorFlow's")
