@@ -96,11 +96,10 @@ class Blocks:
             return {"x": _dataset(self), "steps": len(self), **usual}
         return {"x": _Reader(self), "steps": None, **usual}
 
-    def function(self, model, compiled):
+    def function(self, compiled):
         """What Keras is to call for each block; None where it is its own function of a batch.
 
         Args:
-            model: The model.
             compiled: Function of a batch size to a program.
         """
         return compiled(self.batch_size) if self.steps > 1 else None

@@ -104,7 +104,8 @@ class FusedModel(keras.Model):
                 options.update(parts)
         self._notice_changes()
         train = test = None
-        if options["shuffle"] != "batch":
+        is_split = options["validation_data"] is None and options["validation_split"]
+        if options["shuffle"] != "batch" and not is_split:  # else a stream, refused by Keras
             data, steps = (options["x"], options["y"]), options["steps_per_epoch"]
             train = self._fed("train", data, options, options["batch_size"], steps)
         if train is None:
@@ -153,8 +154,7 @@ class FusedModel(keras.Model):
     def _make(self, kind, make_keras_function, force):
         programs = self._programs
         fed = programs.fed[kind]
-        compiled = functools.partial(programs.compiled, self, kind)
-        function = fed and fed.function(self, compiled)
+        function = fed and fed.function(functools.partial(programs.compiled, self, kind))
         if function:
             setattr(self, f"{kind}_function", function)
             return
@@ -204,9 +204,8 @@ class FusedModel(keras.Model):
             steps = 1
         shuffle = kind == "train" and options["shuffle"]
         if is_stream:
-            return streams.Streams(
-                inside.adapter(*data, shuffle=shuffle), self.check_batch, steps, batches
-            )
+            adapter = inside.adapter(*data, shuffle=shuffle)
+            return streams.Streams(self, adapter, steps, batches)
         data = tuple(part for part in data if part is not None)
         found = blocks.Blocks(data, batch_size or 32, steps, shuffle)
         return found if kind == "train" or found.needed else None

@@ -30,8 +30,8 @@ class Streams:
     """A stream of batches, in blocks of `steps`.
 
     Args:
+        model: The model, whose `check_batch` makes of a batch what a step takes.
         adapter: What Keras makes of the stream: `inside.adapter`.
-        check: Function of a batch of NumPy arrays to what a step takes; raises a `ValueError`.
         steps: How many steps make a block; `"auto"` chooses by the size of a batch.
         batches: How many batches make an epoch; by default as many as the stream says or has.
 
@@ -40,8 +40,8 @@ class Streams:
         batches: How many batches make an epoch, or None where nobody knows.
     """
 
-    def __init__(self, adapter, check: Callable, steps="auto", batches: int | None = None):
-        self._adapter, self._check, self._asked = adapter, check, batches
+    def __init__(self, model, adapter, steps="auto", batches: int | None = None):
+        self._model, self._adapter, self._asked = model, adapter, batches
         known = batches or adapter.num_batches, keras.config.max_steps_per_epoch()
         self.batches = min(filter(None, known), default=None)
         self.steps = None if steps == "auto" else steps
@@ -67,11 +67,10 @@ class Streams:
         """The number of a block's last batch, where Keras is at its first; None within a block."""
         return self._done - 1 if batch == self._done - self._count else None
 
-    def function(self, model: keras.Model, compiled: Callable) -> Callable:
+    def function(self, compiled: Callable) -> Callable:
         """What Keras is to call for each batch, as its train or test function.
 
         Args:
-            model: The model.
             compiled: Function of a batch size to a program.
         """
 
@@ -82,7 +81,7 @@ class Streams:
                     self._advance()
             except BaseException:
                 if state:
-                    inside.give_back(model, *state)
+                    inside.give_back(self._model, *state)
                 raise
             if self._block is not None:
                 (batch_size, *block), self._block = self._block, None
@@ -160,7 +159,7 @@ class Streams:
 
     def _checked(self, batch, number):
         try:
-            checked = self._check(batch)
+            checked = self._model.check_batch(batch)
         except ValueError as error:
             of = "the data to evaluate" if self._epoch is None else f"epoch {self._epoch + 1}"
             raise ValueError(f"Batch {number} of {of}: {error}") from None
