@@ -25,23 +25,6 @@ def layers(model: keras.Model) -> list:
     return list(flatten())
 
 
-def metrics_state(state):
-    """The part of JAX's state of a step that belongs to the model's metrics."""
-    return state[-1]
-
-
-def replicas(model: keras.Model) -> int:
-    """How many replicas TensorFlow's distribution strategy keeps in step, which add up losses."""
-    if keras.backend.backend() != "tensorflow":
-        return 1
-    return model.distribute_strategy.num_replicas_in_sync
-
-
-def may_profile(callback: keras.callbacks.TensorBoard) -> bool:
-    """Whether a `TensorBoard` callback profiles a range of batches: `profile_batch` is not 0."""
-    return getattr(callback, "_should_trace", True)
-
-
 def adapter(stream, y=None, shuffle: bool = False):
     """What Keras makes of a stream: it tells its batches as NumPy arrays, how many, and of epochs.
 
@@ -126,6 +109,23 @@ def give_back(model: keras.Model, state) -> None:
             variable.assign(value)
 
 
+def metrics_state(state):
+    """The part of JAX's state of a step that belongs to the model's metrics."""
+    return state[-1]
+
+
+def replicas(model: keras.Model) -> int:
+    """How many replicas TensorFlow's distribution strategy keeps in step, which add up losses."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    return model.distribute_strategy.num_replicas_in_sync
+
+
+def may_profile(callback: keras.callbacks.TensorBoard) -> bool:
+    """Whether a `TensorBoard` callback profiles a range of batches: `profile_batch` is not 0."""
+    return getattr(callback, "_should_trace", True)
+
+
 class Fingerprint:
     """Which variables and dtype policies a model has: what is baked into its compiled functions.
 
@@ -186,6 +186,13 @@ def _loops(model):
     return fits and evaluate <= set(_names_in(keras.Model.evaluate))
 
 
+def _adapts(model):
+    given = Counted(None, *[lambda: None] * 3)
+    asked = {"get_numpy_iterator", "get_tf_dataset", "get_jax_iterator", "get_torch_dataloader"}
+    asked |= {"num_batches", "on_epoch_begin", "on_epoch_end"}
+    return data_adapters.get_data_adapter(given) is given and asked <= set(dir(DataAdapter))
+
+
 def _flattens(model):
     found = {id(layer) for layer in model._flatten_layers()}
     return found >= {id(layer) for layer in [model, *model.layers]}
@@ -216,19 +223,12 @@ def _strategy(model):
     return replicas(model) >= 1
 
 
-def _adapts(model):
-    given = Counted(None, *[lambda: None] * 3)
-    asked = {"get_numpy_iterator", "get_tf_dataset", "get_jax_iterator", "get_torch_dataloader"}
-    asked |= {"num_batches", "on_epoch_begin", "on_epoch_end"}
-    return data_adapters.get_data_adapter(given) is given and asked <= set(dir(DataAdapter))
-
-
 ASSUMPTIONS = {
     "`fit` and `evaluate` take the arguments that they took": _arguments,
     "they call `train_function` and `test_function`, once for each item of the data": _loops,
+    "they take an adapter of data": _adapts,
     "all layers are found by `_flatten_layers`": _flattens,
     "steps on JAX take a state and data": _steps_of_jax,
     "the state of a step on JAX ends in that of the metrics": _state_of_jax,
     "`distribute_strategy` is that of TensorFlow": _strategy,
-    "`fit` takes an adapter of data": _adapts,
 }

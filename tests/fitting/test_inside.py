@@ -33,6 +33,10 @@ def other_loops(monkeypatch):
     monkeypatch.setattr(keras.Model, "fit", fit)
 
 
+def other_adapters(monkeypatch):
+    monkeypatch.setattr(inside, "DataAdapter", object)
+
+
 def other_layers(monkeypatch):
     monkeypatch.setattr(keras.Model, "_flatten_layers", lambda self, *args, **kwargs: self.layers)
 
@@ -50,12 +54,21 @@ def other_strategy(monkeypatch):
     monkeypatch.delattr(keras.Model.__mro__[1], "distribute_strategy")
 
 
-def other_adapters(monkeypatch):
-    monkeypatch.setattr(inside, "DataAdapter", object)
-
-
-OTHERS = [other_arguments, other_loops, other_layers, other_steps, other_state, other_strategy]
-OTHERWISE = dict(zip(inside.ASSUMPTIONS, [*OTHERS, other_adapters], strict=True))
+OTHERWISE = dict(
+    zip(
+        inside.ASSUMPTIONS,
+        [
+            other_arguments,
+            other_loops,
+            other_adapters,
+            other_layers,
+            other_steps,
+            other_state,
+            other_strategy,
+        ],
+        strict=True,
+    )
+)
 
 
 @fusing
