@@ -31,7 +31,9 @@ def adapter(stream, y=None, shuffle: bool = False):
     Raises:
         ValueError: If Keras does not know such a stream, or takes no `y` beside it.
     """
-    return data_adapters.get_data_adapter(stream, y, shuffle=shuffle)
+    with warnings.catch_warnings():  # that it does not shuffle this stream: nobody asked for it
+        warnings.filterwarnings("ignore", "`shuffle=True` was passed")
+        return data_adapters.get_data_adapter(stream, y, shuffle=shuffle)
 
 
 def may_count(model: keras.Model) -> bool:
