@@ -84,8 +84,9 @@ class TrainedVAE(fitting.FusedModel):
             x: `[images, labels]`, a dict by the names of the inputs, images alone (with labels as
                 `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
                 torch `DataLoader` or generator of `(image, label)` pairs. Of a stream the first
-                batch is checked. Images are floats or uint8; labels are integers, -1 is unknown.
-                Arrays, DataFrames, lists and tensors all do.
+                batch is checked beforehand and, where steps are fused, every other as it arrives.
+                Images are floats or uint8; labels are integers, -1 is unknown. Arrays, DataFrames,
+                lists and tensors all do.
             y: Labels, where `x` is images alone.
             *args: As for `keras.Model.fit`.
             validation_data: `([images, labels], None)`, `(images, labels)`, with weights as a third
@@ -101,9 +102,9 @@ class TrainedVAE(fitting.FusedModel):
             `val_` twins, in nats per example.
 
         Raises:
-            ValueError: If the data is not what the model takes, before training begins; or if the
-                loss does not stay finite, in which case the weights are those of the last epoch in
-                which it did.
+            ValueError: If the data is not what the model takes, before training begins, or for a
+                later batch of a stream when its turn comes; or if the loss does not stay finite, in
+                which case the weights are those of the last epoch in which it did.
         """
         x, y = self._checked(x, y, sample_weight, train=True)
         if isinstance(validation_data, (list, tuple)):
@@ -210,6 +211,9 @@ class TrainedVAE(fitting.FusedModel):
                 self.condition.check_adapted()
             self._check_scale(checked[self.input_names[0]])
         return stream, y
+
+    def check_batch(self, batch):
+        return (self._arrays(batch),)
 
     def _arrays(self, data, train=False):
         found = inputs.arrange(data, self.input_names)

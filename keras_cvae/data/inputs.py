@@ -295,6 +295,13 @@ def class_weights(weights, num_classes: int) -> np.ndarray:
     return found
 
 
+def is_stream(data) -> bool:
+    """Whether these are batches one after another: not an array, a list, a tuple or a dict."""
+    if hasattr(data, "shape") or isinstance(data, (list, tuple, Mapping)):
+        return False
+    return isinstance(data, keras.utils.PyDataset) or hasattr(data, "__iter__")
+
+
 def peek(data):
     """Takes a look at what is given to `fit` as `x`.
 
@@ -311,10 +318,7 @@ def peek(data):
     if isinstance(data, types.GeneratorType):
         first = next(data, None)
         return (batch for batch in itertools.chain([first], data)), first
-    is_stream = hasattr(data, "__iter__") and not hasattr(data, "shape")
-    if is_stream and not isinstance(data, (list, tuple, Mapping)):
-        return data, next(iter(data), None)
-    return data, None
+    return data, next(iter(data), None) if is_stream(data) else None
 
 
 def batches(data, most: int, seed: int, size: int = ROWS) -> Iterator:

@@ -44,9 +44,7 @@ class Blocks:
         self.count = len(arrays[0])
         self.batches = math.ceil(self.count / batch_size)
         if steps == "auto":
-            row_bytes = sum(4 * math.prod(array.shape[1:]) for array in arrays)
-            most = max(1, BLOCK_BYTES // (row_bytes * batch_size))
-            steps = math.ceil(self.batches / math.ceil(self.batches / most))  # blocks alike in size
+            steps = choose_steps([array[:batch_size] for array in arrays], self.batches)
         self.steps = min(steps, self.batches)
         self.in_memory = sum(array.nbytes for array in arrays) <= MEMORY_BYTES
         on_tensorflow = keras.backend.backend() == "tensorflow"
@@ -88,7 +86,7 @@ class Blocks:
         count = np.int32(len(rows))
         if self.steps > 1:
             rows = np.resize(rows, self.steps * self.batch_size)
-        block = keras.tree.map_structure(lambda array: _as_floatx(array[rows]), self._data)
+        block = keras.tree.map_structure(lambda array: as_floatx(array[rows]), self._data)
         return (count, block) if self.steps > 1 else block
 
     def feed(self) -> dict:
@@ -97,6 +95,17 @@ class Blocks:
         if keras.backend.backend() == "tensorflow":
             return {"x": _dataset(self), "steps": len(self), **usual}
         return {"x": _Reader(self), "steps": None, **usual}
+
+    def function(self, compiled):
+        """What Keras is to call for each block; None where it is its own function of a batch.
+
+        Args:
+            compiled: Function of a batch size to a program.
+        """
+        return compiled(self.batch_size) if self.steps > 1 else None
+
+    def close(self) -> None:
+        """Nothing: Keras ends what it reads."""
 
     def first_batch(self, block: int) -> int:
         """The number of a block's first batch."""
@@ -146,6 +155,17 @@ def _dataset(blocks):
     options = tf.data.Options()
     options.autotune.enabled = False
     return tf.data.Dataset.counter().map(tensors).prefetch(2).with_options(options)
+
+
+def choose_steps(batch, batches: int | None) -> int:
+    """How many steps make a block, by the size of a batch; blocks of an epoch are alike in size.
+
+    Args:
+        batch: The arrays of a whole batch.
+        batches: How many batches make an epoch, or None.
+    """
+    most = max(1, BLOCK_BYTES // sum(4 * array.size for array in batch))
+    return math.ceil(batches / math.ceil(batches / most)) if batches else most
 
 
 def divide(block, rows: int, batch_size: int) -> tuple:
@@ -199,6 +219,7 @@ def check_batch_size(name: str, value) -> None:
         raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value!r}")
 
 
-def _as_floatx(array):
+def as_floatx(array: np.ndarray) -> np.ndarray:
+    """The same array, floats as `keras.config.floatx()`."""
     is_float = np.issubdtype(array.dtype, np.floating)
     return array.astype(keras.config.floatx(), copy=False) if is_float else array

@@ -13,13 +13,13 @@ HOOKS = {
 
 
 class BlockCallbacks(keras.callbacks.CallbackList):
-    """Callbacks that are told of batches while Keras counts blocks.
+    """Callbacks that are told of the first and last batches of blocks.
 
     Args:
         model: The model they are called for.
         options: Of `fit` or `evaluate`: `callbacks`, `verbose` and perhaps `epochs`.
-        train: The `Blocks` of training, or None.
-        test: The `Blocks` of validation, or None.
+        train: The `Blocks` or `Streams` of training, or None.
+        test: Those of validation, or None.
     """
 
     def __init__(self, model, options, train, test):
@@ -39,16 +39,22 @@ class BlockCallbacks(keras.callbacks.CallbackList):
         super().on_epoch_begin(epoch, logs)
 
     def on_train_batch_begin(self, batch, logs=None):
-        super().on_train_batch_begin(self._train.first_batch(batch), logs)
+        self._tell(super().on_train_batch_begin, self._train.first_batch(batch), logs)
 
     def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(self._train.last_batch(batch), logs)
+        self._tell(super().on_train_batch_end, self._train.last_batch(batch), logs)
 
     def on_test_batch_begin(self, batch, logs=None):
-        super().on_test_batch_begin(self._test.first_batch(batch) if self._test else batch, logs)
+        number = self._test.first_batch(batch) if self._test else batch
+        self._tell(super().on_test_batch_begin, number, logs)
 
     def on_test_batch_end(self, batch, logs=None):
-        super().on_test_batch_end(self._test.last_batch(batch) if self._test else batch, logs)
+        number = self._test.last_batch(batch) if self._test else batch
+        self._tell(super().on_test_batch_end, number, logs)
+
+    def _tell(self, hook, number, logs):
+        if number is not None:  # it is for a batch within a block
+            hook(number, logs)
 
 
 def looks_at_batches(callback: keras.callbacks.Callback, kind: str) -> bool:

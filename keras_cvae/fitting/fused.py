@@ -7,7 +7,8 @@ its train function is a program that takes the S steps of a block,
     for i in range(count): train_step(block[i * B : (i + 1) * B]).
 
 `train_step` is the model's own, so that optimizer, schedule, moving averages, accumulated gradients
-and metrics are Keras's. The last, partial batch is a step of its own.
+and metrics are Keras's. The last, partial batch is a step of its own. Arrays come in blocks by
+`blocks`, streams of batches by `streams`.
 
 In a distributed run and where `run_eagerly` is asked for, `fit` is left as it is.
 """
@@ -15,19 +16,21 @@ In a distributed run and where `run_eagerly` is asked for, `fit` is left as it i
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import inspect
 
 import keras
 
-from keras_cvae.fitting import blocks, inside
+from keras_cvae.data import inputs
+from keras_cvae.fitting import blocks, inside, streams
 from keras_cvae.fitting.callbacks import BlockCallbacks, looks_at_batches
 
 PROGRAMS = {name: f"keras_cvae.fitting.{name}" for name in ("jax", "tensorflow", "torch")}
 
 
 class FusedModel(keras.Model):
-    """A Keras model whose `fit` and `evaluate`, given NumPy arrays, fuse their steps."""
+    """A Keras model whose `fit` and `evaluate`, given NumPy arrays or a stream, fuse steps."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -58,7 +61,7 @@ class FusedModel(keras.Model):
             )
         options = _bind(super().compile, *args, **kwargs)
         one = steps == "auto" or keras.backend.backend() == "torch"
-        options["steps_per_execution"] = 1 if one else steps  # for streams of batches
+        options["steps_per_execution"] = 1 if one else steps  # where Keras runs as it is
         super().compile(**{**options, "jit_compile": jit_compile})
         terms = [options[name] for name in ("loss", "metrics", "weighted_metrics")]
         self._programs = _Programs(steps, jit_compile, any(term is not None for term in terms))
@@ -86,7 +89,7 @@ class FusedModel(keras.Model):
         self._make_again()
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """`keras.Model.fit`, its steps fused where `x` and `y` are NumPy arrays.
+        """`keras.Model.fit`, its steps fused where it is given NumPy arrays or a stream.
 
         Raises:
             ValueError: If a batch size is no positive integer, or `validation_split` leaves
@@ -102,18 +105,17 @@ class FusedModel(keras.Model):
                 options.update(parts)
         self._notice_changes()
         train = test = None
-        if not options["steps_per_epoch"] and options["shuffle"] != "batch":
-            data = options["x"], options["y"]
-            train = self._blocks("train", data, options, options["batch_size"])
+        is_split = options["validation_data"] is None and options["validation_split"]
+        if options["shuffle"] != "batch" and not is_split:  # else a stream, refused by Keras
+            data, steps = (options["x"], options["y"]), options["steps_per_epoch"]
+            train = self._fed("train", data, options, options["batch_size"], steps)
         if train is None:
             return super().fit(**options)
 
-        held_out = options["validation_data"]
-        batch_size = options["validation_batch_size"] or train.batch_size
-        if isinstance(held_out, (list, tuple)) and not options["validation_steps"]:
-            *data, weight = keras.utils.unpack_x_y_sample_weight(held_out)
-            if weight is None:
-                test = self._blocks("test", data, options, batch_size)
+        *data, weight = keras.utils.unpack_x_y_sample_weight(options["validation_data"])
+        batch_size = options["validation_batch_size"] or options["batch_size"] or 32
+        if weight is None:
+            test = self._fed("test", data, options, batch_size, options["validation_steps"])
         if test is not None:
             feed = test.feed()
             options["validation_data"] = feed["x"], None
@@ -126,7 +128,7 @@ class FusedModel(keras.Model):
             return super().fit(**{**options, "y": None, **feed})
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """`keras.Model.evaluate`, its steps fused where `x` and `y` are NumPy arrays.
+        """`keras.Model.evaluate`, its steps fused where it is given NumPy arrays or a stream.
 
         Raises:
             ValueError: If `batch_size` is no positive integer.
@@ -136,9 +138,7 @@ class FusedModel(keras.Model):
             return super().evaluate(**options)
         blocks.check_batch_size("batch_size", options["batch_size"])
         self._notice_changes()
-        test = None
-        if not options["steps"]:
-            test = self._blocks("test", (x, y), options, options["batch_size"])
+        test = self._fed("test", (x, y), options, options["batch_size"], options["steps"])
         if test is not None:
             feed = test.feed()
             options.update({name: feed[name] for name in ("x", "batch_size", "steps")}, y=None)
@@ -163,8 +163,9 @@ class FusedModel(keras.Model):
     def _make(self, kind, make_keras_function, force):
         programs = self._programs
         fed = programs.fed[kind]
-        if fed is not None and fed.steps > 1:
-            setattr(self, f"{kind}_function", programs.compiled(self, kind, fed.batch_size))
+        function = fed and fed.function(functools.partial(programs.compiled, self, kind))
+        if function:
+            setattr(self, f"{kind}_function", function)
             return
         make_keras_function(force)
         if programs.are_running:
@@ -185,11 +186,24 @@ class FusedModel(keras.Model):
             self.forget_programs()
         self._programs.fingerprint = inside.Fingerprint(self)
 
-    def _blocks(self, kind, data, options, batch_size):
-        """What a program is to run on, or None where Keras is to run as it is."""
+    def check_batch(self, batch):
+        """Returns a batch of a stream, of NumPy arrays, as a step is to take it.
+
+        To be overridden where a batch may be wrong. It runs in a thread of its own.
+
+        Raises:
+            ValueError: If the batch is not what the model takes.
+        """
+        return batch
+
+    def _fed(self, kind, data, options, batch_size, batches):
+        """What programs are to run on, or None where Keras is to run as it is."""
         callbacks = options["callbacks"]
         weights = options["sample_weight"], options.get("class_weight")
-        if any(weight is not None for weight in weights) or not blocks.are_arrays(*data):
+        is_stream = inputs.is_stream(data[0])
+        if not (inside.may_count(self) if is_stream else blocks.are_arrays(*data) and not batches):
+            return None
+        if any(weight is not None for weight in weights):
             return None
         if isinstance(callbacks, keras.callbacks.CallbackList) or not self._can_fuse():
             return None
@@ -197,8 +211,11 @@ class FusedModel(keras.Model):
         callbacks = keras.tree.flatten(callbacks or [])
         if steps == "auto" and any(looks_at_batches(callback, kind) for callback in callbacks):
             steps = 1
-        data = tuple(part for part in data if part is not None)
         shuffle = kind == "train" and options["shuffle"]
+        if is_stream:
+            adapter = inside.adapter(*data, shuffle=shuffle)
+            return streams.Streams(self, adapter, steps, batches)
+        data = tuple(part for part in data if part is not None)
         found = blocks.Blocks(data, batch_size or 32, steps, shuffle)
         return found if kind == "train" or found.needed else None
 
@@ -228,6 +245,9 @@ class FusedModel(keras.Model):
         try:
             yield
         finally:
+            for kind, ended in programs.fed.items():
+                if ended is not None and ended is not fed[kind]:
+                    ended.close()
             self._programs.fed = fed
             self._set_functions(*functions, steps)
             if self._programs is not programs:  # they were forgotten meanwhile

@@ -8,17 +8,110 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import itertools
 import warnings
 import weakref
 from collections.abc import Iterator
 
 import keras
 
+try:
+    from keras.src.trainers import data_adapters
+    from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+except ImportError:  # in a Keras to come
+    data_adapters, DataAdapter = None, object
+
 
 def layers(model: keras.Model) -> list:
     """All layers of a model, itself and those inside of others among them."""
     flatten = getattr(model, "_flatten_layers", lambda: [model, *model.layers])
     return list(flatten())
+
+
+def adapter(stream, y=None, shuffle: bool = False):
+    """What Keras makes of a stream: it tells its batches as NumPy arrays, how many, and of epochs.
+
+    Raises:
+        ValueError: If Keras does not know such a stream, or takes no `y` beside it.
+    """
+    with warnings.catch_warnings():  # that it does not shuffle this stream: nobody asked for it
+        warnings.filterwarnings("ignore", "`shuffle=True` was passed")
+        return data_adapters.get_data_adapter(stream, y, shuffle=shuffle)
+
+
+def may_count(model: keras.Model) -> bool:
+    """Whether TensorFlow's strategy leaves alone what stands for a data set: the default one does.
+
+    A strategy of one device does not.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return True
+    stand_in = object()
+    try:
+        distribute = model.distribute_strategy.experimental_distribute_dataset
+        return distribute(stand_in) is stand_in
+    except Exception:  # it is not a data set
+        return False
+
+
+class Counted(DataAdapter):
+    """Lets Keras count the batches of a stream, which the train function reads itself.
+
+    Args:
+        adapter: What Keras made of the stream.
+        begin_pass: Called where Keras begins to read the stream anew.
+        begin_epoch: Called where it begins to count anew.
+        advance: Called for each batch on torch, where Keras itself asks for it; raises a
+            `StopIteration` at the end.
+    """
+
+    batch_size = None
+
+    def __init__(self, adapter, begin_pass, begin_epoch, advance):
+        self._adapter = adapter
+        self._begin_pass, self._begin_epoch, self._advance = begin_pass, begin_epoch, advance
+
+    @property
+    def num_batches(self):
+        return self._adapter.num_batches
+
+    def on_epoch_begin(self):
+        self._begin_epoch()
+        self._adapter.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._adapter.on_epoch_end()
+
+    def __iter__(self):
+        self._begin_pass()
+        return itertools.repeat(None)
+
+    def get_tf_dataset(self):
+        return self  # Keras iterates over it, once for each pass
+
+    get_jax_iterator = __iter__
+
+    def get_torch_dataloader(self):
+        self._begin_pass()
+        while True:
+            try:
+                self._advance()
+            except StopIteration:
+                return
+            yield None
+
+
+def give_back(model: keras.Model, state) -> None:
+    """Gives a model on JAX the variables of a state, which Keras took away for its loop.
+
+    Keras itself does not, where an error ends `evaluate` or the first step of `fit`.
+    """
+    parts = [model.trainable_variables, model.non_trainable_variables, model.metrics_variables]
+    if len(state) > len(parts):
+        parts.insert(2, model.optimizer.variables)
+    for variables, values in zip(parts, state, strict=True):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
 
 def metrics_state(state):
@@ -152,6 +245,13 @@ def _loops(model):
     return fits and evaluate <= set(_names_in(keras.Model.evaluate))
 
 
+def _adapts(model):
+    given = Counted(None, *[lambda: None] * 3)
+    asked = {"get_numpy_iterator", "get_tf_dataset", "get_jax_iterator", "get_torch_dataloader"}
+    asked |= {"num_batches", "on_epoch_begin", "on_epoch_end"}
+    return data_adapters.get_data_adapter(given) is given and asked <= set(dir(DataAdapter))
+
+
 def _flattens(model):
     found = {id(layer) for layer in model._flatten_layers()}
     return found >= {id(layer) for layer in [model, *model.layers]}
@@ -203,6 +303,7 @@ def _adam_of_torch(model):
 ASSUMPTIONS = {
     "`fit` and `evaluate` take the arguments that they took": _arguments,
     "they call `train_function` and `test_function`, once for each item of the data": _loops,
+    "they take an adapter of data": _adapts,
     "all layers are found by `_flatten_layers`": _flattens,
     "steps on JAX take a state and data": _steps_of_jax,
     "the state of a step on JAX ends in that of the metrics": _state_of_jax,

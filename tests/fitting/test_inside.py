@@ -33,6 +33,10 @@ def other_loops(monkeypatch):
     monkeypatch.setattr(keras.Model, "fit", fit)
 
 
+def other_adapters(monkeypatch):
+    monkeypatch.setattr(inside, "DataAdapter", object)
+
+
 def other_layers(monkeypatch):
     monkeypatch.setattr(keras.Model, "_flatten_layers", lambda self, *args, **kwargs: self.layers)
 
@@ -65,6 +69,7 @@ OTHERWISE = dict(
         [
             other_arguments,
             other_loops,
+            other_adapters,
             other_layers,
             other_steps,
             other_state,

@@ -1,0 +1,234 @@
+"""How streams are fed to a program of many steps: batches gathered into blocks of S, in order.
+
+Keras counts the batches of a stream one by one, with its own rules for epochs, and its train
+function is called for each. Here that function takes the steps of a whole block when it is called
+for the first batch of it, and returns at once for the others. So every rule of Keras holds: how
+many batches make an epoch, what goes on from one epoch to the next, what happens at the end.
+
+Within an epoch a thread reads ahead, two blocks beside the one in use. Each batch is checked as it
+arrives. A batch of another size than the first one had is a step of its own, and what fails, in the
+stream or in a check, fails when all batches before it have been trained on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+
+from keras_cvae.fitting import blocks, inside
+
+AHEAD = 2  # blocks that are ready or being gathered, beside the one in use
+ALONE = 2**31 - 1  # the batch size of a program for which every batch is a partial one
+
+
+class Streams:
+    """A stream of batches, in blocks of `steps`.
+
+    Args:
+        model: The model, whose `check_batch` makes of a batch what a step takes.
+        adapter: What Keras makes of the stream: `inside.adapter`.
+        steps: How many steps make a block; `"auto"` chooses by the size of a batch.
+        batches: How many batches make an epoch; by default as many as the stream says or has.
+
+    Attributes:
+        steps: How many steps make a block; None until the first batch has arrived, for `"auto"`.
+        batches: How many batches make an epoch, or None where nobody knows.
+    """
+
+    def __init__(self, model, adapter, steps="auto", batches: int | None = None):
+        self._model, self._adapter, self._asked = model, adapter, batches
+        known = batches or adapter.num_batches, keras.config.max_steps_per_epoch()
+        self.batches = min(filter(None, known), default=None)
+        self.steps = None if steps == "auto" else steps
+        self._common = None  # shapes and dtypes of a batch that may be gathered
+        self._epoch = None
+        self._passing = self._block = self._logs = None
+        self._left = self._count = self._done = 0
+
+    def feed(self) -> dict:
+        """What to give Keras: arguments `x`, `batch_size`, `shuffle`, and `steps` of an epoch."""
+        counted = inside.Counted(self._adapter, self._begin_pass, self._begin_count, self._advance)
+        return {"x": counted, "batch_size": None, "shuffle": False, "steps": self._asked}
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Says which epoch is to be read, by its number in `fit`, before any of it is."""
+        self._epoch = epoch
+
+    def first_batch(self, batch: int) -> int | None:
+        """The number of a block's first batch, where Keras comes to it; None within a block."""
+        return batch if batch == self._done else None
+
+    def last_batch(self, batch: int) -> int | None:
+        """The number of a block's last batch, where Keras is at its first; None within a block."""
+        return self._done - 1 if batch == self._done - self._count else None
+
+    def function(self, compiled: Callable) -> Callable:
+        """What Keras is to call for each batch, as its train or test function.
+
+        Args:
+            compiled: Function of a batch size to a program.
+        """
+
+        def run(*args):
+            *state, given = args  # a state comes first on JAX
+            try:
+                if not isinstance(given, list):  # on torch Keras has asked for the batch itself
+                    self._advance()
+            except BaseException:
+                if state:
+                    inside.give_back(self._model, *state)
+                raise
+            if self._block is not None:
+                (batch_size, *block), self._block = self._block, None
+                found = compiled(batch_size)(*state, iter([tuple(block)]))
+                self._logs, *state = found if state else (found,)
+                self._done += self._count
+            return (self._logs, *state) if state else self._logs
+
+        return run
+
+    def close(self) -> None:
+        """Ends the reading."""
+        if self._passing is not None:
+            self._passing.close()
+        self._passing = self._block = self._logs = None
+
+    def _begin_pass(self):
+        self.close()
+        self._passing = self._blocks_of(self._adapter.get_numpy_iterator())
+        self._left = 0
+
+    def _begin_count(self):
+        self._done = 0
+
+    def _advance(self):
+        """Goes on to the next batch, and to the next block where none is left of this one.
+
+        Raises:
+            StopIteration: If the stream has ended.
+        """
+        if not self._left:
+            if self._logs is not None:  # wait: JAX would queue up block after block
+                keras.ops.convert_to_numpy(next(iter(self._logs.values())))
+            self._block, self._count = next(self._passing)
+            self._left = self._count
+        self._left -= 1
+
+    def _blocks_of(self, batches):
+        """All blocks of a pass over the stream, which is one epoch, or several of `batches`."""
+        is_over = False
+        while not is_over:
+            is_over = True
+            for block in _ahead(self._gather(itertools.islice(batches, self.batches))):
+                is_over = False
+                yield block
+
+    def _gather(self, batches):
+        """Yields `((batch_size, rows, block), count)` for each block of an epoch."""
+        block = failure = None
+        for number in itertools.count(1):
+            batch = shapes = None
+            try:
+                batch = self._checked(next(batches), number)
+                shapes = keras.tree.map_structure(lambda array: (array.shape, array.dtype), batch)
+            except Exception as error:  # also that there is no more
+                failure = error
+            if block is not None and shapes != self._common:
+                yield block.taken()
+                block = None
+            if failure is not None:
+                break
+            if self._common is None:
+                self._begin(batch, shapes)
+            if shapes != self._common or self.steps == 1:
+                yield _alone(batch)
+                continue
+            if block is None:
+                block = _Block(batch, self.steps)
+            block.add(batch)
+            if block.count == self.steps:
+                yield block.taken()
+                block = None
+        if not isinstance(failure, StopIteration):
+            raise failure
+
+    def _checked(self, batch, number):
+        try:
+            checked = self._model.check_batch(batch)
+        except ValueError as error:
+            of = "the data to evaluate" if self._epoch is None else f"epoch {self._epoch + 1}"
+            raise ValueError(f"Batch {number} of {of}: {error}") from None
+        return keras.tree.map_structure(blocks.as_floatx, keras.tree.lists_to_tuples(checked))
+
+    def _begin(self, batch, shapes):
+        self._common = shapes
+        if self.steps is None:
+            self.steps = blocks.choose_steps(keras.tree.flatten(batch), self.batches)
+        self.steps = min(self.steps, self.batches or self.steps)
+
+
+class _Block:
+    """Room for the rows of so many batches, which are copied there as they arrive."""
+
+    def __init__(self, batch, steps):
+        self.count, self.batch = 0, batch
+        arrays = keras.tree.flatten(batch)
+        self.rows = len(arrays[0])
+        self.room = [np.empty((steps * len(a), *a.shape[1:]), a.dtype) for a in arrays]
+
+    def add(self, batch):
+        rows = slice(self.count * self.rows, (self.count + 1) * self.rows)
+        for room, array in zip(self.room, keras.tree.flatten(batch), strict=True):
+            room[rows] = array
+        self.count += 1
+
+    def taken(self):
+        if self.count == 1:
+            return _alone(self.batch)
+        block = keras.tree.pack_sequence_as(self.batch, self.room)
+        return (self.rows, np.int32(self.count * self.rows), _tensors(block)), self.count
+
+
+def _alone(batch):
+    rows = np.int32(len(keras.tree.flatten(batch)[0]))
+    return (ALONE, rows, _tensors(batch)), 1
+
+
+def _tensors(batch):
+    return keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
+
+
+def _ahead(items: Iterator) -> Iterator:
+    """Yields what an iterator does, which a thread of its own runs ahead; and what it raises."""
+    found, room = queue.SimpleQueue(), threading.Semaphore(AHEAD)
+    is_closed = False
+
+    def read():
+        failure = None
+        try:
+            while room.acquire() and not is_closed:
+                found.put((next(items), None))
+        except BaseException as error:
+            failure = error
+        found.put((None, failure))
+
+    thread = threading.Thread(target=read, name="reader of a stream", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, failure = found.get()
+            room.release()
+            if isinstance(failure, StopIteration):
+                return
+            if failure is not None:
+                raise failure
+            yield item
+    finally:
+        is_closed = True
+        room.release()
+        thread.join()
