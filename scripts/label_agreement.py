@@ -36,7 +36,6 @@ def train_classifier(x, y, epochs: int, path: Path) -> keras.Model:
     classifier = keras.Model(image, layers.Dense(int(y.max()) + 1)(features))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     classifier.compile("adam", loss, metrics=["accuracy"])
-    epochs = max(epochs, -(-60_000 // len(x)))  # of few images
     classifier.fit(unit(x), y, batch_size=128, epochs=epochs, verbose=2)
     classifier.save(path)
     return classifier
@@ -56,7 +55,7 @@ def spread(images: np.ndarray, labels: np.ndarray) -> float:
 def main(
     models: list[Path],
     data: str = "mnist",
-    epochs: int = 4,
+    epochs: int | None = None,
     out: Path = Path("runs/label_agreement"),
     seed: int = 0,
     count: int = 10_000,
@@ -69,6 +68,7 @@ def main(
     x_train, y_train, x_real, y_real = *dataset[:2], dataset.x_test, dataset.y_test
     if validate:
         x_train, y_train, x_real, y_real = datasets.hold_out(dataset)
+    epochs = max(4, 60_000 // len(x_train)) if epochs is None else epochs  # more of few images
     path = out / f"classifier{'_validate' if validate else ''}.keras"
     classifier = train_classifier(x_train, y_train, epochs, path)
 

@@ -118,9 +118,8 @@ FAMILIES = {
 
 def package():
     """Every module of the package but those of one backend, which may not be installed."""
-    of_backends = {
-        "keras_cvae.fitting." + name for name in ("jax", "jax_convolutions", "tensorflow")
-    }
+    names = "jax", "jax_convolutions", "tensorflow", "torch"
+    of_backends = {f"keras_cvae.fitting.{name}" for name in names}
     for found in pkgutil.walk_packages(keras_cvae.__path__, "keras_cvae."):
         if found.name not in of_backends:
             yield importlib.import_module(found.name)
