@@ -135,7 +135,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
 
     @property
     def fitted_prior(self) -> keras.layers.Layer | None:
-        """What `fit_prior` fitted, or None."""
+        """What `fit_prior` fitted, or None; an attribute, so that Keras saves its weights."""
         return self._fitted.prior
 
     @property

@@ -49,7 +49,10 @@ class Watch(keras.callbacks.Callback):
         self._logs = logs
 
     def on_train_end(self, logs=None):
-        if self.failure or self._epochs < EPOCHS:
+        is_known = (
+            self._epochs >= EPOCHS and "elbo" in self._logs
+        )  # not of an epoch without batches
+        if self.failure or not is_known:
             return
         kl = sum(self._logs[name] for name in self.model.elbo_terms[1:])
         if kl < COLLAPSED:

@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_cvae import checks, inference, noise
 
-DRAWS = 2**16  # of z in all: with so many, averages are good to about 0.01 nats
+DRAWS = 2**16  # of z in all: with so many, averages of a trained model vary by about 0.01 nats
 MOST_DRAWS = 64  # of one example
 REPEATED = 2**26  # bytes of data repeated, so that a small data set is drawn often in few passes
 
