@@ -16,6 +16,9 @@ import weakref
 import keras
 import numpy as np
 
+from keras_cvae.fitting import inside
+from keras_cvae.fitting.reading import ahead, tensors
+
 BLOCK_BYTES = 2**24  # of examples as float32: an epoch of MNIST reports its progress 12 times
 MEMORY_BYTES = 2**30  # what may be copied to the device by Keras
 
@@ -33,9 +36,6 @@ class Blocks:
         steps: How many steps make a block.
         batches: How many batches make an epoch, the last one perhaps partial.
         in_memory: Whether they are small enough to be copied whole.
-        needed: Whether Keras would feed the arrays less well, if not shuffled. TensorFlow's own way
-            to make batches of arrays costs more, and its self-tuning thread can leave a graph of
-            convolutions one core of two.
     """
 
     def __init__(self, data, batch_size: int, steps="auto", shuffle: bool = False):
@@ -47,8 +47,6 @@ class Blocks:
             steps = choose_steps([array[:batch_size] for array in arrays], self.batches)
         self.steps = min(steps, self.batches)
         self.in_memory = sum(array.nbytes for array in arrays) <= MEMORY_BYTES
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        self.needed = self.steps > 1 or not self.in_memory or on_tensorflow
         self._data = keras.tree.lists_to_tuples(data)
         self._seed = np.random.randint(2**31) if shuffle else None
         self._order = None, np.arange(self.count)
@@ -94,7 +92,15 @@ class Blocks:
         usual = {"batch_size": None, "shuffle": False}
         if keras.backend.backend() == "tensorflow":
             return {"x": _dataset(self), "steps": len(self), **usual}
-        return {"x": _Reader(self), "steps": None, **usual}
+        return {"x": inside.Read(len(self), self._pass), "steps": None, **usual}
+
+    def _pass(self):
+        """Yields all blocks, in memory one by one when asked for: that costs less than a thread."""
+        items = (self._tensors(block) for block in range(len(self)))
+        return items if self.steps == 1 and self.in_memory else ahead(items)
+
+    def _tensors(self, block):
+        return tensors(self.read(self.order()[self.rows(block)]))
 
     def function(self, compiled):
         """What Keras is to call for each block; None where it is its own function of a batch.
@@ -116,23 +122,11 @@ class Blocks:
         return min((block + 1) * self.steps, self.batches) - 1
 
 
-class _Reader(keras.utils.PyDataset):
-    """Reads blocks ahead of their use, two at a time; single batches in memory when asked for."""
-
-    def __init__(self, blocks):
-        ahead = blocks.steps > 1 or not blocks.in_memory  # a batch costs less than a thread does
-        super().__init__(workers=2 if ahead else 1, max_queue_size=2)
-        self.blocks = blocks
-
-    def __len__(self):
-        return len(self.blocks)
-
-    def __getitem__(self, block):
-        return self.blocks.read(self.blocks.order()[self.blocks.rows(block)])
-
-
 def _dataset(blocks):
-    """Blocks without end, epoch after epoch, as a `tf.data.Dataset` that does not tune itself."""
+    """Blocks without end, epoch after epoch, as a `tf.data.Dataset` that does not tune itself.
+
+    Its self-tuning thread can leave a graph of convolutions one core of two.
+    """
     import tensorflow as tf
 
     sample = blocks.read(np.zeros(1, int))

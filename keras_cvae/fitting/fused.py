@@ -216,8 +216,7 @@ class FusedModel(keras.Model):
             adapter = inside.adapter(*data, shuffle=shuffle)
             return streams.Streams(self, adapter, steps, batches)
         data = tuple(part for part in data if part is not None)
-        found = blocks.Blocks(data, batch_size or 32, steps, shuffle)
-        return found if kind == "train" or found.needed else None
+        return blocks.Blocks(data, batch_size or 32, steps, shuffle)
 
     def _can_fuse(self):
         backend = keras.backend.backend()

@@ -54,6 +54,27 @@ def may_count(model: keras.Model) -> bool:
         return False
 
 
+class Read(DataAdapter):
+    """Gives Keras items as they are, on JAX and torch.
+
+    Args:
+        num_batches: How many there are in an epoch.
+        read: Function that begins to read them, an iterator.
+    """
+
+    num_batches = batch_size = None
+
+    def __init__(self, num_batches, read):
+        self.num_batches = num_batches
+        self.get_numpy_iterator = self.get_jax_iterator = self.get_torch_dataloader = read
+
+    def on_epoch_begin(self):
+        """Nothing: an iterator begins with its first item."""
+
+    def on_epoch_end(self):
+        """Nothing."""
+
+
 class Counted(DataAdapter):
     """Lets Keras count the batches of a stream, which the train function reads itself.
 

@@ -13,16 +13,14 @@ stream or in a check, fails when all batches before it have been trained on.
 from __future__ import annotations
 
 import itertools
-import queue
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
 from keras_cvae.fitting import blocks, inside
+from keras_cvae.fitting.reading import ahead, tensors
 
-AHEAD = 2  # blocks that are ready or being gathered, beside the one in use
 ALONE = 2**31 - 1  # the batch size of a program for which every batch is a partial one
 
 
@@ -124,7 +122,7 @@ class Streams:
         is_over = False
         while not is_over:
             is_over = True
-            for block in _ahead(self._gather(itertools.islice(batches, self.batches))):
+            for block in ahead(self._gather(itertools.islice(batches, self.batches))):
                 is_over = False
                 yield block
 
@@ -191,44 +189,9 @@ class _Block:
         if self.count == 1:
             return _alone(self.batch)
         block = keras.tree.pack_sequence_as(self.batch, self.room)
-        return (self.rows, np.int32(self.count * self.rows), _tensors(block)), self.count
+        return (self.rows, np.int32(self.count * self.rows), tensors(block)), self.count
 
 
 def _alone(batch):
     rows = np.int32(len(keras.tree.flatten(batch)[0]))
-    return (ALONE, rows, _tensors(batch)), 1
-
-
-def _tensors(batch):
-    return keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
-
-
-def _ahead(items: Iterator) -> Iterator:
-    """Yields what an iterator does, which a thread of its own runs ahead; and what it raises."""
-    found, room = queue.SimpleQueue(), threading.Semaphore(AHEAD)
-    is_closed = False
-
-    def read():
-        failure = None
-        try:
-            while room.acquire() and not is_closed:
-                found.put((next(items), None))
-        except BaseException as error:
-            failure = error
-        found.put((None, failure))
-
-    thread = threading.Thread(target=read, name="reader of a stream", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, failure = found.get()
-            room.release()
-            if isinstance(failure, StopIteration):
-                return
-            if failure is not None:
-                raise failure
-            yield item
-    finally:
-        is_closed = True
-        room.release()
-        thread.join()
+    return (ALONE, rows, tensors(batch)), 1

@@ -18,8 +18,6 @@ after each run of the trace instead. Where a layer asks, every step is Keras's o
 from __future__ import annotations
 
 import contextlib
-import functools
-import types
 import warnings
 import weakref
 
@@ -29,7 +27,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
-from keras_cvae.fitting import inside
+from keras_cvae.fitting import inside, torch_graphs
 
 aten = torch.ops.aten
 _SAID = weakref.WeakSet()  # models of which it was said that they are not traced
@@ -136,9 +134,10 @@ class Trace:
 
     def __call__(self, leaves):
         """Takes a step with a batch, flattened."""
-        with torch.no_grad():
+        # What an optimizer makes of gradients may stay: that must be no inference tensor.
+        with torch.no_grad() if self._apply else torch.inference_mode():
             gradients = self._run(*self._values, *leaves)
-            self._update(gradients)
+        self._update(gradients)
 
     def _update(self, gradients):
         if self._apply:
@@ -201,10 +200,12 @@ def _drawn(function, args, generator, **kwargs):
 
     def run(seed, tensors, number):
         source.manual_seed(int(seed) & 0xFFFFFFFF)  # as Keras does
-        for i, tensor in zip(places, tensors, strict=True):
-            flat[i] = tensor
-        args, kwargs = pytree.tree_unflatten(flat, spec)
-        return function(*args, **kwargs, generator=source)
+        given = args, kwargs
+        if tensors:
+            for i, tensor in zip(places, tensors, strict=True):
+                flat[i] = tensor
+            given = pytree.tree_unflatten(flat, spec)
+        return function(*given[0], **given[1], generator=source)
 
     for i in places:
         flat[i] = None
@@ -264,51 +265,8 @@ def _undone_by_errors(values):
 
 
 def _function(module):
-    """The trace as a function of tensors, without what has no effect or the same at every step."""
-    graph = module.graph
-    for node in graph.nodes:
+    """The trace as a function of tensors, in which a draw is the function that draws."""
+    for node in module.graph.nodes:
         if node.target is torch.ops.keras_cvae.draw.default:
             node.target = _DRAWS[node.args[2]]
-        elif node.target is aten.detach.default:
-            node.replace_all_uses_with(node.args[0])
-        elif _adds_bias(node):
-            node.target, node.args = aten.addmm.default, (node.args[1], *node.prev.args)
-    graph.eliminate_dead_code()
-    _fold_constants(module)
-    graph.set_codegen(torch.fx.graph.CodeGen())
-    module.recompile()
-    held = {node.target for node in graph.nodes if node.op == "get_attr"}
-    constants = types.SimpleNamespace(**{name: getattr(module, name) for name in held})
-    return functools.partial(type(module).forward, constants)
-
-
-def _adds_bias(node):
-    """Whether a vector is added to the matrix product just before, which no one else needs."""
-    if node.target is not aten.add.Tensor or node.kwargs or node.args[0] is not node.prev:
-        return False
-    product, bias = node.args
-    if product.target is not aten.mm.default or len(product.users) > 1:
-        return False
-    product, bias = product.meta["val"], getattr(bias, "meta", {}).get("val")
-    return bias is not None and bias.ndim == 1 and bias.dtype == product.dtype
-
-
-def _fold_constants(module):
-    """Does once what depends on constants alone, but for what is changed later."""
-    graph, changed = module.graph, set()
-    for node in reversed(graph.nodes):
-        schema = getattr(node.target, "_schema", None)
-        may_alias = schema is None or any(result.alias_info for result in schema.returns)
-        if (schema and schema.is_mutable) or (may_alias and node in changed):
-            changed.update(node.all_input_nodes)
-    for node in graph.nodes:
-        is_pure = isinstance(node.target, torch._ops.OpOverload) and not node.is_impure()
-        if node in changed or not is_pure or any(a.op != "get_attr" for a in node.all_input_nodes):
-            continue
-        given = torch.fx.map_arg((node.args, node.kwargs), lambda a: getattr(module, a.target))
-        result = node.target(*given[0], **given[1])
-        if isinstance(result, torch.Tensor):
-            module.register_buffer(f"constant_{node.name}", result)
-            with graph.inserting_before(node):
-                node.replace_all_uses_with(graph.get_attr(f"constant_{node.name}"))
-    graph.eliminate_dead_code()
+    return torch_graphs.function(module)

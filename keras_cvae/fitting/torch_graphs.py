@@ -1,0 +1,188 @@
+"""A graph of `torch.fx` as a function: what a step need not do is left out, once.
+
+Between two operations of a small network Python takes as long as torch does. So a graph becomes
+a function that calls torch's operations directly, and these are as few as give the same numbers:
+constants are computed once, a copy of a sum into one of its terms is an addition in place, and what
+adds zero, multiplies by one or views a tensor as it is falls away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+aten = torch.ops.aten
+_LIKE = {aten.ones_like.default, aten.zeros_like.default, aten.full_like.default}
+_IDENTITY = {
+    aten.add.Tensor: 0,
+    aten.sub.Tensor: 0,
+    aten.mul.Tensor: 1,
+    aten.div.Tensor: 1,
+    aten.pow.Tensor_Scalar: 1,
+}
+_AS_IT_IS = {aten.view.default, aten.expand.default, aten._to_copy.default}
+
+
+def function(module: torch.fx.GraphModule) -> Callable:
+    """The function of a traced module's arguments, which it may change in place, to its results.
+
+    Args:
+        module: A module that `make_fx` made, whose nodes hold examples of their values; changed.
+    """
+    graph = module.graph
+    for node in graph.nodes:
+        if node.target is aten.detach.default:
+            node.replace_all_uses_with(node.args[0])
+        elif node.target is aten.view.default and node.args[0].target is aten.view.default:
+            node.args = (node.args[0].args[0], node.args[1])
+        elif _adds_product(node):
+            node.target, node.args = aten.addmm.default, (*_others(node), *node.prev.args)
+    graph.eliminate_dead_code()
+    changed = _changed(graph)
+    constants = {n: getattr(module, n.target) for n in graph.nodes if n.op == "get_attr"}
+    for node in graph.nodes:
+        if node.op != "call_function" or node in changed or not _is_pure(node):
+            continue
+        source = _same(node, constants)
+        if source is not None and source not in changed:
+            node.replace_all_uses_with(source)
+        elif _is_constant(node, constants, changed):
+            constants[node] = _value(node, constants)
+    for node in graph.nodes:
+        if _accumulates(node):
+            total, (variable, term) = node.args[1], node.args[1].args
+            node.target, node.args = aten.add_.Tensor, (variable, term)
+            node.kwargs = total.kwargs
+    graph.eliminate_dead_code()
+    return _compiled(graph, constants)
+
+
+def _compiled(graph, constants):
+    """Python's function of a graph, in which nothing is looked up and nothing kept too long."""
+    names = {node: f"v{number}" for number, node in enumerate(graph.nodes)}
+    given = [names[node] for node in graph.nodes if node.op == "placeholder"]
+    space, lines = {}, []
+
+    def said(value):
+        if isinstance(value, torch.fx.Node) and value not in constants:
+            return names[value]
+        if isinstance(value, (list, tuple)):
+            return "[" + ", ".join(map(said, value)) + "]"
+        name = names.get(value) if isinstance(value, torch.fx.Node) else f"c{len(space)}"
+        space[name] = constants.get(value) if isinstance(value, torch.fx.Node) else value
+        return name
+
+    last = {used: node for node in graph.nodes for used in node.all_input_nodes}
+    for node in graph.nodes:
+        if node in constants or node.op == "placeholder":
+            continue
+        if node.op == "output":
+            lines.append(f"return {said(node.args[0])}")
+            continue
+        space[f"f{names[node]}"] = getattr(node.target, "_op", node.target)
+        named = [f"{name}={said(value)}" for name, value in node.kwargs.items()]
+        lines.append(f"{names[node]} = f{names[node]}({', '.join([*map(said, node.args), *named])})")
+        over = [n for n in {*node.all_input_nodes, node} - {*constants} if last.get(n, n) is node]
+        lines += [f"del {', '.join(sorted(names[n] for n in over))}"] if over else []
+    body = "\n    ".join(lines)
+    exec(f"def run({', '.join(given)}):\n    {body}", space)
+    return space["run"]
+
+
+def _written(node):
+    """The arguments of a call that it changes in place."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return []
+    given = dict(zip([a.name for a in schema.arguments], node.args, strict=False)) | node.kwargs
+    changed = [a.name for a in schema.arguments if a.alias_info and a.alias_info.is_write]
+    written = []
+    torch.fx.map_arg([given[name] for name in changed if name in given], written.append)
+    return written
+
+
+def _changed(graph):
+    """The nodes that share memory with what is changed in place, at some time."""
+    changed = set()
+    for node in reversed(graph.nodes):
+        changed.update(_written(node))
+        schema = getattr(node.target, "_schema", None)
+        may_alias = schema is None or any(result.alias_info for result in schema.returns)
+        if may_alias and node in changed:
+            changed.update(node.all_input_nodes)
+    return changed
+
+
+def _is_pure(node):
+    return isinstance(node.target, torch._ops.OpOverload) and not node.is_impure()
+
+
+def _is_constant(node, constants, changed):
+    if torch.Tag.nondeterministic_seeded in node.target.tags:
+        return False
+    if node.target in _LIKE:
+        return True
+    used = node.all_input_nodes
+    return all(value in constants and value not in changed for value in used)
+
+
+def _value(node, constants):
+    known = {node: value for node, value in constants.items()}
+    if node.target in _LIKE:
+        like = node.args[0].meta["val"]
+        known[node.args[0]] = torch.empty_strided(
+            like.shape, like.stride(), dtype=like.dtype, device=like.device
+        )
+    args, kwargs = torch.fx.map_arg((node.args, node.kwargs), known.__getitem__)
+    return node.target(*args, **kwargs)
+
+
+def _same(node, constants):
+    """The node of the same value, in the same layout, that this one computes anew; or None."""
+    source, value = node.args[0] if node.args else None, node.meta.get("val")
+    if not isinstance(source, torch.fx.Node) or not isinstance(value, torch.Tensor):
+        return None
+    if node.target is aten.sum.default:
+        is_same = value.ndim == source.meta["val"].ndim
+    elif node.target in _IDENTITY:
+        is_same = not node.kwargs and node.args[1] == _IDENTITY[node.target]
+    else:
+        is_same = node.target in _AS_IT_IS
+    like = source.meta["val"]
+    as_it_is = (value.shape, value.stride(), value.dtype, value.device)
+    like = like.shape, like.stride(), like.dtype, like.device
+    return source if is_same and as_it_is == like else None
+
+
+def _accumulates(node):
+    """Whether a sum is copied into its first term, just after it was formed and for nothing else."""
+    if node.target is not aten.copy_.default:
+        return False
+    variable, total = node.args[:2]
+    return (
+        isinstance(total, torch.fx.Node)
+        and total.target is aten.add.Tensor
+        and total.args[0] is variable
+        and len(total.users) == 1
+        and node.prev is total
+        and total.meta["val"].dtype == variable.meta["val"].dtype
+        and total.meta["val"].shape == variable.meta["val"].shape
+    )
+
+
+def _adds_product(node):
+    """Whether it adds to the matrix product just before, which no one else needs."""
+    product = node.prev
+    if node.target is not aten.add.Tensor or node.kwargs or len(product.users) != 1:
+        return False
+    if product.target is not aten.mm.default or product not in node.args:
+        return False
+    product, (other,) = product.meta["val"], _others(node)
+    other = getattr(other, "meta", {}).get("val")
+    is_like = isinstance(other, torch.Tensor) and other.dtype == product.dtype
+    return is_like and other.shape in (product.shape, product.shape[1:])
+
+
+def _others(node):
+    return [value for value in node.args if value is not node.prev]
