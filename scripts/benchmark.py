@@ -18,6 +18,7 @@ from benchmarks import report, startup
 from benchmarks.race import Contender, course
 
 OUT = Path("runs/benchmark")
+OF_KERAS = {"keras_cvae": "keras_fit:library", "keras fit as it comes": "keras_fit:plain"}
 HAND_WRITTEN = {
     "TensorFlow loop (tutorial)": "tensorflow_loops:tutorial",
     "TensorFlow, epoch compiled by hand": "tensorflow_loops:compiled_epoch",
@@ -38,6 +39,7 @@ app = typer.Typer(add_completion=False, help=__doc__)
 Model = StrEnum("Model", ["dense", "conv"])
 BatchSizes = Annotated[list[int], typer.Option("--batch-size", help="May be repeated.")]
 Backends = Annotated[str, typer.Option(help="Of Keras, separated by commas.")]
+Streams = Annotated[bool, typer.Option(help="Also from tf.data, or a DataLoader on torch.")]
 Only = Annotated[str, typer.Option(help="Contenders with one of these words, comma-separated.")]
 
 
@@ -48,6 +50,7 @@ def train(
     batch_size: BatchSizes = (32, 100, 512),
     backends: Backends = "tensorflow,jax",
     only: Only = "",
+    streams: Streams = False,
     images: int | None = None,
     rounds: int = 7,
     warmup: int = 1,
@@ -57,31 +60,39 @@ def train(
 ) -> None:
     """Images a second of training, in turns of some epochs each."""
     names = [name.strip() for name in backends.split(",")]
-    who = {f"keras_cvae, {name}": ("keras_fit:library", name) for name in names}
-    who |= {f"keras fit as it comes, {name}": ("keras_fit:plain", name) for name in names}
-    who |= {name: (function,) for name, function in HAND_WRITTEN.items()}
+    who = {}
+    for feed, options in {"": {}, ", a stream": {"streamed": True}}.items():
+        if streams or not feed:
+            for who_fits, function in OF_KERAS.items():
+                given = {"function": function, "options": options}
+                who |= {f"{who_fits}, {name}{feed}": given | {"backend": name} for name in names}
+    who |= {name: {"function": function} for name, function in HAND_WRITTEN.items()}
     words = [word.strip().lower() for word in only.split(",")]
     who = {name: how for name, how in who.items() if any(word in name.lower() for word in words)}
     rows, panels, measured = [], {}, []
     with course(data, images, rounds, warmup, out, epochs) as track:
         for size in batch_size:
             given = {"images": track.images, "model": model, "batch_size": size, "seed": seed}
-            ran = track.race([Contender(name, *how, **given) for name, how in who.items()])
+            ran = track.race([Contender(name, **how, **given) for name, how in who.items()])
             ours = [c for c in ran if c.function == "keras_fit:library"]
             for c in ran:
                 row = {"batch": size, "contender": c.name, **report.rates(c)}
-                row |= {f"{own.backend} / it": own.faster_than(c) for own in ours}
+                row |= {f"{_feed(own)} / it": own.faster_than(c) for own in ours}
                 row |= {"first epoch, s": c.first, "peak MB": c.peak, "loss, nats": c.value}
                 rows.append(row)
             panels |= {f"batches of {size}": [(c.name, c.rates) for c in ran]} if ran else {}
             measured += ran
     title = f"Training the {model} model, {track.images:,} images an epoch; "
     title += f"median, slowest and fastest of {rounds} rounds of {epochs} epochs"
-    note = "backend / it: keras_cvae's images/s over the contender's, median over the rounds\n"
+    note = "... / it: keras_cvae's images/s over the contender's, median over the rounds\n"
     note += "peak MB: above the memory after imports and reading of data\n"
     note += f"loss: mean over epoch {1 + (track.warmup - 1 + rounds) * epochs}"
     figure = report.bars(panels, "training, images/s")
     report.write(out, f"train_{model}", title, rows, figure, measured, note)
+
+
+def _feed(contender):
+    return contender.name.split(", ", 1)[1]
 
 
 @app.command("generate")

@@ -37,14 +37,39 @@ def build(data, model, seed, latent_dim=None, hidden_units=(HIDDEN_UNITS,)):
     return cvae, given
 
 
-def library(data, model, batch_size, seed, **options):
-    """`fit` of keras_cvae as it comes; `options` go to `build`."""
+def stream(data, batch_size, seed, as_inputs=False):
+    """Shuffled batches, `(image, label)`: a `DataLoader` on torch, elsewhere `tf.data`.
+
+    With `as_inputs` they are `((image, label),)`, which Keras takes for two inputs.
+    """
+    if keras.backend.backend() == "torch":
+        import torch
+        from torch.utils.data import DataLoader, TensorDataset, default_collate
+
+        def collate(rows):
+            batch = tuple(default_collate(rows))
+            return (batch,) if as_inputs else batch
+
+        torch.manual_seed(seed)
+        rows = TensorDataset(torch.from_numpy(data.images), torch.from_numpy(data.labels))
+        return DataLoader(rows, batch_size, shuffle=True, collate_fn=collate)
+    import tensorflow as tf
+
+    rows = data.images, data.labels
+    rows = tf.data.Dataset.from_tensor_slices((rows,) if as_inputs else rows)
+    return rows.shuffle(len(data.images), seed).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def library(data, model, batch_size, seed, streamed=False, **options):
+    """`fit` of keras_cvae as it comes, from arrays or a stream; `options` go to `build`."""
     cvae, given = build(data, model, seed, **options)
     cvae.compile(keras.optimizers.Adam(LEARNING_RATE[model]))
+    given = {"x": given, "batch_size": batch_size}
+    if streamed:
+        given = {"x": stream(data, batch_size, seed)}
 
     def train(epochs):
-        history = cvae.fit(given, batch_size=batch_size, epochs=epochs, verbose=0).history
-        return history["loss"][-1]
+        return cvae.fit(**given, epochs=epochs, verbose=0).history["loss"][-1]
 
     return train
 
@@ -102,18 +127,19 @@ class PlainVAE(keras.Model):
         return logits
 
 
-def plain(data, model, batch_size, seed):
-    """`fit` of a plain Keras model, as it comes."""
+def plain(data, model, batch_size, seed, streamed=False):
+    """`fit` of a plain Keras model, as it comes, from arrays or a stream."""
     random.seed(seed)
     vae = PlainVAE(data, model)
     vae.compile(keras.optimizers.Adam(LEARNING_RATE[model]))
-    given = (data.images, data.labels)
     vae((data.images[:1], data.labels[:1]))  # builds its layers
     start(vae.trainable_variables, data, model, seed)
+    given = {"x": (data.images, data.labels), "batch_size": batch_size}
+    if streamed:
+        given = {"x": stream(data, batch_size, seed, as_inputs=True)}
 
     def train(epochs):
-        history = vae.fit(given, batch_size=batch_size, epochs=epochs, verbose=0).history
-        return history["loss"][-1]
+        return vae.fit(**given, epochs=epochs, verbose=0).history["loss"][-1]
 
     return train
 
