@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import queue
+import sys
 import threading
 from collections.abc import Iterator
 
 import keras
+from threadpoolctl import ThreadpoolController
 
 AHEAD = 2  # items that are ready or being read, beside the one in use
 
@@ -49,3 +52,25 @@ def ahead(items: Iterator) -> Iterator:
         is_closed = True
         room.release()
         thread.join()
+
+
+def single_threaded(items: Iterator) -> Iterator:
+    """Yields what an iterator does, which takes no threads of OpenMP beside that of the caller.
+
+    Where a stream uses torch it would start a team of its own for the thread that reads, whose
+    waiting keeps the cores from those who train.
+    """
+    if "torch" in sys.modules:  # it sets its own number in each thread that first asks for it
+        sys.modules["torch"].get_num_threads()
+    with _controller().limit(limits=1, user_api="openmp"):
+        yield from items
+
+
+def let_go(items: Iterator) -> None:
+    """Ends an iterator in a thread of its own: one of `tf.data` may take half a second, idle."""
+    threading.Thread(target=getattr(items, "close", lambda: None), name="end of a stream").start()
+
+
+@functools.cache
+def _controller():
+    return ThreadpoolController()

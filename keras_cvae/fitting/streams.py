@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from keras_cvae.fitting import blocks, inside
-from keras_cvae.fitting.reading import ahead, tensors
+from keras_cvae.fitting.reading import ahead, let_go, single_threaded, tensors
 
 ALONE = 2**31 - 1  # the batch size of a program for which every batch is a partial one
 
@@ -120,11 +120,15 @@ class Streams:
     def _blocks_of(self, batches):
         """All blocks of a pass over the stream, which is one epoch, or several of `batches`."""
         is_over = False
-        while not is_over:
-            is_over = True
-            for block in ahead(self._gather(itertools.islice(batches, self.batches))):
-                is_over = False
-                yield block
+        try:
+            while not is_over:
+                is_over = True
+                gathered = self._gather(itertools.islice(batches, self.batches))
+                for block in ahead(single_threaded(gathered)):
+                    is_over = False
+                    yield block
+        finally:
+            let_go(batches)
 
     def _gather(self, batches):
         """Yields `((batch_size, rows, block), count)` for each block of an epoch."""
