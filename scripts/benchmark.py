@@ -27,6 +27,12 @@ HAND_WRITTEN = {
     "JAX scan": "jax_loops:scan",
     "limit": "limits:products",
 }
+OF_MANY_SAMPLES = (
+    "keras_fit:library",
+    "tensorflow_loops:compiled_epoch",
+    "jax_loops:scan",
+    "limits:products",
+)
 CURVES = {
     "latent size": (2, 8, 32, 128, 512),
     "hidden units": (64, 128, 256, 512, 1024, 2048),
@@ -40,6 +46,7 @@ Model = StrEnum("Model", ["dense", "conv"])
 BatchSizes = Annotated[list[int], typer.Option("--batch-size", help="May be repeated.")]
 Backends = Annotated[str, typer.Option(help="Of Keras, separated by commas.")]
 Streams = Annotated[bool, typer.Option(help="Also from tf.data, or a DataLoader on torch.")]
+Samples = Annotated[int, typer.Option(help="With more than one, the bound of IWAE; dense only.")]
 Only = Annotated[str, typer.Option(help="Contenders with one of these words, comma-separated.")]
 
 
@@ -51,6 +58,7 @@ def train(
     backends: Backends = "tensorflow,jax",
     only: Only = "",
     streams: Streams = False,
+    samples: Samples = 1,
     images: int | None = None,
     rounds: int = 7,
     warmup: int = 1,
@@ -67,6 +75,10 @@ def train(
                 given = {"function": function, "options": options}
                 who |= {f"{who_fits}, {name}{feed}": given | {"backend": name} for name in names}
     who |= {name: {"function": function} for name, function in HAND_WRITTEN.items()}
+    if samples > 1:
+        who = {name: how for name, how in who.items() if how["function"] in OF_MANY_SAMPLES}
+        for how in who.values():
+            how["options"] = {**how.get("options", {}), "samples": samples}
     words = [word.strip().lower() for word in only.split(",")]
     who = {name: how for name, how in who.items() if any(word in name.lower() for word in words)}
     rows, panels, measured = [], {}, []
@@ -82,7 +94,8 @@ def train(
                 rows.append(row)
             panels |= {f"batches of {size}": [(c.name, c.rates) for c in ran]} if ran else {}
             measured += ran
-    title = f"Training the {model} model, {track.images:,} images an epoch; "
+    bound = f" on {samples} samples an image" if samples > 1 else ""
+    title = f"Training the {model} model{bound}, {track.images:,} images an epoch; "
     title += f"median, slowest and fastest of {rounds} rounds of {epochs} epochs"
     note = "... / it: keras_cvae's images/s over the contender's, median over the rounds\n"
     note += "peak MB: above the memory after imports and reading of data\n"

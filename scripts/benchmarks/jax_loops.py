@@ -116,17 +116,38 @@ def minus_elbo(params, images, labels, key, data, model):
     return (reconstruction + kl) / len(x)
 
 
+def minus_iwae(params, images, labels, key, data, samples):
+    """Minus the importance-weighted bound of the dense model, averaged over the batch, in nats."""
+    x = images.astype("float32").reshape(len(images), -1) / data.scale
+    y = jax.nn.one_hot(labels, data.num_classes)
+    hidden = jax.nn.relu(_dense(params[0], jnp.concatenate([x, y], axis=1)))
+    z_mean, z_log_var = (_dense(params[i], hidden)[:, None] for i in (1, 2))
+    noise = jax.random.normal(key, (len(x), samples, z_mean.shape[-1]))
+    z = z_mean + jnp.exp(0.5 * z_log_var) * noise
+    y = jnp.repeat(y[:, None], samples, axis=1)
+    rows = jnp.concatenate([z, y], axis=-1).reshape(len(x) * samples, -1)
+    hidden = jax.nn.relu(_dense(params[3], rows))
+    logits = _dense(params[4], hidden).reshape(len(x), samples, -1)
+    log_p = jnp.sum(x[:, None] * logits - jax.nn.softplus(logits), axis=-1)
+    # log p(z) - log q(z | x, y): the constants cancel.
+    log_ratio = 0.5 * jnp.sum(noise**2 + z_log_var - z**2, axis=-1)
+    return -jnp.mean(jax.nn.logsumexp(log_p + log_ratio, axis=1) - math.log(samples))
+
+
 def _initial_state(data, model, seed):
     params = jax.tree.map(jnp.asarray, weights(model, data, seed))
     zeros = functools.partial(jax.tree.map, jnp.zeros_like)
     return params, zeros(params), zeros(params), jnp.zeros((), "int32"), jax.random.key(seed)
 
 
-def _train_step(state, images, labels, data, model):
+def _train_step(state, images, labels, data, model, samples=1):
     """One step of Adam; returns the state and the loss summed over the batch."""
     params, m, v, step, key = state
-    noise_key = jax.random.fold_in(key, step)
-    loss, gradients = jax.value_and_grad(minus_elbo)(params, images, labels, noise_key, data, model)
+    given = params, images, labels, jax.random.fold_in(key, step), data
+    if samples > 1:
+        loss, gradients = jax.value_and_grad(minus_iwae)(*given, samples)
+    else:
+        loss, gradients = jax.value_and_grad(minus_elbo)(*given, model)
     step += 1
     t = step.astype("float32")
     alpha = LEARNING_RATE[model] * jnp.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
@@ -158,8 +179,11 @@ def step_loop(data, model, batch_size, seed):
     return epoch
 
 
-def scan(data, model, batch_size, seed):
-    """The whole epoch in one `lax.scan`, batches gathered inside, the state donated."""
+def scan(data, model, batch_size, seed, samples=1):
+    """The whole epoch in one `lax.scan`, batches gathered inside, the state donated.
+
+    With several `samples` of an image, of the dense model's importance-weighted bound.
+    """
     rng = np.random.default_rng(seed)
     images, labels = jnp.asarray(data.images), jnp.asarray(data.labels)
     state = _initial_state(data, model, seed)
@@ -168,7 +192,7 @@ def scan(data, model, batch_size, seed):
     @functools.partial(jax.jit, donate_argnums=0)
     def train(state, order, images, labels):
         def body(state, rows):
-            return _train_step(state, images[rows], labels[rows], data, model)
+            return _train_step(state, images[rows], labels[rows], data, model, samples)
 
         whole = count // batch_size * batch_size
         state, losses = lax.scan(body, state, order[:whole].reshape(-1, batch_size))

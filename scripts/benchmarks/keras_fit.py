@@ -11,7 +11,7 @@ from architecture import FILTERS, HIDDEN_UNITS, LATENT_DIM, LEARNING_RATE, small
 from keras import layers, ops
 
 import keras_cvae
-from keras_cvae import networks
+from keras_cvae import networks, objectives
 
 
 def start(variables, data, model, seed):
@@ -21,7 +21,7 @@ def start(variables, data, model, seed):
         variable.assign(array)
 
 
-def build(data, model, seed, latent_dim=None, hidden_units=(HIDDEN_UNITS,)):
+def build(data, model, seed, latent_dim=None, hidden_units=(HIDDEN_UNITS,), samples=1):
     """Builds the model of keras_cvae and what it is given."""
     random.seed(seed)  # as Keras does it; `set_random_seed` imports TensorFlow on every backend
     if model == "dense":
@@ -30,6 +30,8 @@ def build(data, model, seed, latent_dim=None, hidden_units=(HIDDEN_UNITS,)):
     else:
         own = {"network": networks.Conv(FILTERS), "binarize": "threshold"}
         given = data.images
+    if samples > 1:
+        own["objective"] = objectives.IWAE(samples)
     size = latent_dim or LATENT_DIM[model]
     cvae = keras_cvae.build_cvae(data.image_shape, latent_dim=size, **own)
     if (size, *hidden_units) == (LATENT_DIM[model], HIDDEN_UNITS):
