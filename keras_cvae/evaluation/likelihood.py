@@ -9,8 +9,10 @@ import keras
 import numpy as np
 
 from keras_cvae import checks, graph, importance, inference, noise, objectives
+from keras_cvae.fitting import inside
 
-CHUNK = 64  # samples of one image that are decoded together
+CHUNK = 1024  # samples of one image that are decoded together, at most
+ACTIVATION_BYTES = 2**25  # of the decoder's largest activation: enough rows for fast products
 _WEIGHERS = weakref.WeakKeyDictionary()
 
 
@@ -90,13 +92,14 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
     Each is an array of shape `(batch, samples)`.
     """
     images, values = cvae.check_data(images, labels)
-    chunk = -(-samples // -(-samples // CHUNK))
+    most = _most_rows(cvae.decoder)
+    chunk = -(-samples // -(-samples // min(CHUNK, most)))
     weigher, generators = _weigher(cvae, chunk, trained)
     states = np.random.SeedSequence(seed).generate_state(2 * len(generators))
     for generator, state in zip(generators, states.reshape(-1, 2), strict=True):
         generator.state.assign(noise.as_state(state))
     rng = np.random.default_rng(seed)
-    batch_size = max(1, inference.BATCH_SIZE // chunk)
+    batch_size = max(1, min(inference.BATCH_SIZE, most // chunk))
     progress = keras.utils.Progbar(len(images), verbose=verbose, unit_name="image")
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
@@ -109,6 +112,13 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
             for parts in zip(*chunks, strict=True)
         ]
         progress.update(start + len(pixels))
+
+
+def _most_rows(decoder):
+    """How many rows are decoded together, a power of two: memory stays bounded by it."""
+    outputs = [getattr(layer, "output", ()) for layer in inside.layers(decoder)]
+    largest = max(math.prod(tensor.shape[1:]) for tensor in keras.tree.flatten(outputs))
+    return 1 << max(0, (ACTIVATION_BYTES // (4 * largest)).bit_length() - 1)
 
 
 def _weigher(cvae, samples, trained=False):
@@ -126,6 +136,10 @@ def _weigher(cvae, samples, trained=False):
         log_p = importance.LogWeights(samples, parts.likelihood)([x, parameters])
         outputs = [log_p, *(keras.ops.reshape(ratio, (-1, samples)) for ratio in log_ratios)]
         model = keras.Model([x, *inputs] if inputs else x, outputs)
+        if keras.backend.backend() == "tensorflow":  # XLA fuses what follows the products
+            from keras_cvae.fitting import tensorflow
+
+            model.jit_compile = tensorflow.gains_by_xla(model)
         sampling = [layer for layer in model.layers if layer.name.startswith("sampling")]
         cached[key] = model, [layer.seed_generator for layer in sampling]
     return cached[key]
