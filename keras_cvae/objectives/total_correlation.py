@@ -85,38 +85,51 @@ class TotalCorrelationLoss(layers.Divergence):
 def total_correlation(mean, log_var, z, count):
     r"""Estimates log q(z) - \sum_d log q(z_d) at the sample of each example of a batch.
 
-    q(z_i) is estimated by 1/N q(z_i | x_i) + (N - 1)/N times the mean of q(z_i | x_j) over the
-    others of the batch, B - 1 of them; and so is q(z_id) of each dimension d. Over the draw of the
-    others this is unbiased, and exact where B = N; its logarithm is too small for B < N, by less
-    the larger the batch.
-
-    It is the minibatch stratified sampling of Chen et al., averaged over which of the others is the
-    one that their strata give a weight of its own.
-
     Args:
-        mean: Means of q(z | x_i), of shape `(B, latent_dim)`.
-        log_var: Log-variances, of the same shape.
-        z: A sample of each, of the same shape.
-        count: How many examples N there are, a scalar tensor; a smaller number than B is as B.
+        mean: As for `log_of_all`.
+        log_var: As for `log_of_all`.
+        z: As for `log_of_all`.
+        count: As for `log_of_all`.
 
     Returns:
-        Tensor of shape `(B,)`, in nats.
+        Tensor of shape `(batch,)`, in nats.
     """
-    batch = ops.cast(ops.shape(z)[0], "float32")
-    own = 1.0 / ops.maximum(count, batch)
-    # A batch of one knows of no others.
-    other = ops.where(batch > 1.0, (1.0 - own) / ops.maximum(batch - 1.0, 1.0), 1.0)
-    own = ops.where(batch > 1.0, own, 1.0)
-    diagonal = ops.eye(ops.shape(z)[0], dtype="float32")
-    log_weight = ops.log(own) * diagonal + ops.log(other) * (1.0 - diagonal)
+    joint, of_dimensions = log_of_all(mean, log_var, z, count)
+    return joint - ops.sum(of_dimensions, axis=-1)
+
+
+def log_of_all(mean, log_var, z, count):
+    r"""Estimates log q(z), and log q(z_d) of each dimension, at the samples of a batch.
+
+    q(z_i) is estimated by 1/N q(z_i | x_i) + (N - 1)/N times the mean of q(z_i | x_j) over the
+    others of the batch; and so is q(z_id). Over the draw of the others this is unbiased, and exact
+    where the batch is all N examples; its logarithm is too small otherwise, by less the larger the
+    batch. It is the minibatch stratified sampling of Chen et al., averaged over which of the others
+    they give a weight of its own.
+
+    Args:
+        mean: Means of q(z | x_i), of shape `(batch, latent_dim)`.
+        log_var: Log-variances, of the same shape.
+        z: A sample of each, of the same shape.
+        count: How many examples N there are, a scalar tensor; at least the batch is taken.
+
+    Returns:
+        Tensors of shape `(batch,)` and `(batch, latent_dim)`, in nats.
+    """
+    size = ops.shape(z)[0]
+    batch = ops.cast(size, "float32")
+    share = 1.0 / ops.maximum(count, batch)
+    own = ops.where(batch > 1.0, share, 1.0)  # a batch of one knows of no others
+    other = (1.0 - share) / ops.maximum(batch - 1.0, 1.0)
+    diagonal = ops.eye(size, dtype="float32")
+    log_weight = ops.log(own * diagonal + other * (1.0 - diagonal))
 
     log_var = ops.minimum(log_var, divergences.LOG_VAR_LIMIT)  # as it was sampled
-    of_examples = [ops.expand_dims(ops.expand_dims(each, 0), -1) for each in (mean, log_var)]
+    posteriors = [ops.expand_dims(ops.expand_dims(part, 0), -1) for part in (mean, log_var)]
     samples = ops.expand_dims(ops.expand_dims(z, 1), -1)
-    log_q = divergences.normal_log_prob(samples, *of_examples)  # (sample, example, dimension)
+    log_q = divergences.normal_log_prob(samples, *posteriors)  # (sample, posterior, dimension)
     joint = ops.logsumexp(log_weight + ops.sum(log_q, axis=-1), axis=1)
-    of_dimensions = ops.logsumexp(ops.expand_dims(log_weight, -1) + log_q, axis=1)
-    return joint - ops.sum(of_dimensions, axis=-1)
+    return joint, ops.logsumexp(ops.expand_dims(log_weight, -1) + log_q, axis=1)
 
 
 class TotalCorrelation(OneGroup):
@@ -125,7 +138,7 @@ class TotalCorrelation(OneGroup):
     The KL divergence, averaged over the data, holds the information of z on x, the total
     correlation TC of its dimensions, and their distances from the prior; here the second weighs
     beta, and the others 1. TC is estimated from each batch by minibatch stratified sampling (see
-    `total_correlation`), which compares every example with every other: memory grows as
+    `log_of_all`), which compares every example with every other: memory grows as
     batch^2 * latent_dim, and the estimate is the better the larger the batch. It is reported, in
     nats, as `total_correlation`; `elbo` is the bound as ever. Of a conditional model q(z) is that
     of all labels together. An example's weight weighs its own term, not its place in q(z).
