@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 from keras import ops
@@ -61,9 +61,11 @@ class LossLayer(keras.layers.Layer):
     Attributes:
         compares_examples: Whether its term is of the examples of a batch with each other, so that
             none of them may be in it twice.
+        units: The unit of each name that it reports which is not in nats per example.
     """
 
     compares_examples = False
+    units: Mapping[str, str] = {}
 
     def __init__(self, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
@@ -124,7 +126,7 @@ class Latest(keras.metrics.Metric):
 
     def __init__(self, name: str):
         super().__init__(name=name)
-        self.value = self.add_variable((), "zeros", name="value")
+        self.value = self.add_variable((), "zeros", aggregation="only_first_replica", name="value")
 
     def update_state(self, value, sample_weight=None):
         self.value.assign(value)

@@ -29,7 +29,7 @@ class CapacityLoss(Scheduled):
     def __init__(
         self,
         capacity: float = 25.0,
-        gamma: float = 1000.0,
+        gamma: float = 10.0,
         epochs=None,
         steps=None,
         prior="standard_normal",
@@ -58,7 +58,8 @@ class Capacity(OneSample):
     Args:
         capacity: What the KL divergence is held to at the end, in nats; of several groups of
             latents each by itself.
-        gamma: Weight of the distance from it, large.
+        gamma: Weight of the distance from it. What is above the nats of reconstruction that a nat
+            of KL divergence saves holds it there; much more drowns the reconstruction's gradient.
         epochs: For how many epochs the capacity rises; by default 10.
         steps: For how many steps of training, in place of `epochs`.
 
@@ -73,7 +74,7 @@ class Capacity(OneSample):
     def __init__(
         self,
         capacity: float = 25.0,
-        gamma: float = 1000.0,
+        gamma: float = 10.0,
         epochs: int | None = None,
         steps: int | None = None,
     ):

@@ -23,6 +23,7 @@ class WarmedKLDivergence(Scheduled):
     """
 
     setting = "beta"
+    units = {"beta": "weight"}
 
     def __init__(
         self, beta: float = 1.0, epochs=None, steps=None, prior="standard_normal", **kwargs
