@@ -127,7 +127,7 @@ def train(
         float | None, Option(help="Share of labels to hide in training.  [default: 0.1]")
     ] = None,
     beta: Annotated[
-        str, Option(help="Weight of the KL divergence, or auto; 1 trains the ELBO.")
+        str, Option(help="Weight of the KL divergence (or of the total correlation), or auto.")
     ] = AUTO,
     learning_rate: Annotated[float, Option(help="Of Adam, at first; it falls to 0.")] = 1e-3,
     epochs: Annotated[str, Option(help="Most passes over the training images, or auto.")] = AUTO,
@@ -362,13 +362,12 @@ def _condition(conditional, infer_label, label_dropout):
 
 def _objective(name, beta):
     kind = look_up("--objective", name, objectives.NAMES)
-    if "beta" not in inspect.signature(kind).parameters:
-        require(beta == AUTO, f"`--beta` must be left out of `--objective {name}`", beta)
-        return kind()
     if beta == AUTO:
-        return AUTO
+        return AUTO if name == "elbo" else kind()
+    takes = "beta" in inspect.signature(kind).parameters
+    require(takes, f"`--beta` must be left out of `--objective {name}`", beta)
     with explain("`--beta` must be auto or a number of at least 0"):
-        return kind(float(beta))
+        return kind(beta=float(beta))
 
 
 def _network(name, options):

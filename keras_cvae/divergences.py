@@ -1,9 +1,9 @@
 r"""Log-densities of diagonal normals and the KL divergences between them, in nats.
 
-Every function takes tensors of shape `(..., latent_dim)`, sums over the last axis and returns
-shape `(...)`. A variance is given by its logarithm. Log-variances are held below 60 (and above -60
-where their reciprocal is needed), so that sums of their `exp` over dimensions and examples stay
-finite in float32.
+Every function takes tensors of shape `(..., latent_dim)` and, but for `normal_kl_by_dimension`,
+sums over the last axis and returns shape `(...)`. A variance is given by its logarithm.
+Log-variances are held below 60 (and above -60 where their reciprocal is needed), so that sums of
+their `exp` over dimensions and examples stay finite in float32.
 """
 
 from __future__ import annotations
@@ -49,10 +49,25 @@ def normal_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0):
     Reference:
         [Kingma and Welling, 2014, appendix B](https://arxiv.org/abs/1312.6114).
     """
+    return ops.sum(normal_kl_by_dimension(mean, log_var, prior_mean, prior_log_var), axis=-1)
+
+
+def normal_kl_by_dimension(mean, log_var, prior_mean=0.0, prior_log_var=0.0):
+    r"""What each dimension adds to `normal_kl`, of the same arguments.
+
+    Args:
+        mean: Mean of q, of shape `(..., latent_dim)`.
+        log_var: Log-variance of q, of the same shape.
+        prior_mean: Mean of p; a standard normal by default.
+        prior_log_var: Log-variance of p.
+
+    Returns:
+        Tensor of shape `(..., latent_dim)`, in nats.
+    """
     prior_log_var = ops.clip(ops.convert_to_tensor(prior_log_var), -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
     log_ratio = ops.minimum(ops.subtract(log_var, prior_log_var), LOG_VAR_LIMIT)
     distance = ops.square(ops.subtract(mean, prior_mean)) * ops.exp(-prior_log_var)
-    return 0.5 * ops.sum(ops.expm1(log_ratio) - log_ratio + distance, axis=-1)
+    return 0.5 * (ops.expm1(log_ratio) - log_ratio + distance)
 
 
 def monte_carlo_kl(z, mean, log_var, prior_mean=0.0, prior_log_var=0.0):

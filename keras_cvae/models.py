@@ -51,7 +51,8 @@ def build_cvae(
         likelihood: `"bernoulli"`, `"gaussian"`, `"logistic_mixture"`, `"categorical"`, or an object
             of `keras_cvae.likelihoods`.
         prior: `"standard_normal"`, `"conditional"`, or an object of `keras_cvae.priors`.
-        objective: `"elbo"`, `"iwae"`, or an object of `keras_cvae.objectives`.
+        objective: `"elbo"`, `"warmup"`, `"free_bits"`, `"capacity"`, `"iwae"`,
+            `"total_correlation"`, `"mmd"`, or an object of `keras_cvae.objectives`.
         binarize: None keeps grey pixels; `"threshold"` sets those above a half to 1 and others to
             0; `"dynamic"` draws them anew at every step; or a `layers.Binarize`.
         name: Name of the model.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 from keras import ops
@@ -56,7 +56,16 @@ def current() -> Step | None:
 
 
 class LossLayer(keras.layers.Layer):
-    """A layer that adds a term to the loss, computed in float32 under every dtype policy."""
+    """A layer that adds a term to the loss, computed in float32 under every dtype policy.
+
+    Attributes:
+        compares_examples: Whether its term is of the examples of a batch with each other, so that
+            none of them may be in it twice.
+        units: The unit of each name that it reports which is not in nats per example.
+    """
+
+    compares_examples = False
+    units: Mapping[str, str] = {}
 
     def __init__(self, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
@@ -65,6 +74,23 @@ class LossLayer(keras.layers.Layer):
     def term_names(self) -> tuple[str, ...]:
         """Names of the terms that the layer reports."""
         return (self.name,)
+
+    @property
+    def setting_names(self) -> tuple[str, ...]:
+        """Names of the numbers that it reports beside its terms, as they are at the last step."""
+        return ()
+
+    def on_fit_begin(self, examples: int | None, steps: int | None, epochs: int) -> None:
+        """Called by the `fit` of a `CVAE` before its first step.
+
+        Args:
+            examples: How many it trains on; None where they are a stream.
+            steps: How many steps make an epoch, or None where that is not known.
+            epochs: How many epochs are to come.
+        """
+
+    def on_fit_end(self) -> None:
+        """Called by the `fit` of a `CVAE` after its last step."""
 
     def add_term(self, term, weight=1.0):
         """Adds `weight` times the average of a term to the loss, and reports the average.
@@ -89,8 +115,37 @@ class LossLayer(keras.layers.Layer):
             current().reported[name] = mean
         return mean
 
+    def report_setting(self, name: str, value):
+        """Lets the metrics know a scalar tensor by a name."""
+        if current() is not None:
+            current().reported[name] = value
+
+
+class Latest(keras.metrics.Metric):
+    """A scalar as it was at the last step."""
+
+    def __init__(self, name: str):
+        super().__init__(name=name)
+        self.value = self.add_variable((), "zeros", aggregation="only_first_replica", name="value")
+
+    def update_state(self, value, sample_weight=None):
+        self.value.assign(value)
+
+    def result(self):
+        return 1.0 * ops.convert_to_tensor(self.value)  # a copy, which validation does not change
+
 
 def average(term):
-    """The average of a term of shape `(batch,)`, with the weights of the step, if any."""
+    """The average over the batch, with the weights of the step, if any.
+
+    Args:
+        term: Tensor of shape `(batch, ...)`.
+
+    Returns:
+        Tensor of shape `(...)`.
+    """
     weights = current() and current().sample_weight
-    return ops.mean(term if weights is None else term * ops.cast(weights, term.dtype))
+    if weights is not None:
+        weights = ops.reshape(ops.cast(weights, term.dtype), (-1, *[1] * (len(term.shape) - 1)))
+        term = term * weights
+    return ops.mean(term, axis=0)

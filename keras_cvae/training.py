@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import evaluation, fitting, networks, terms
+from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
 from keras_cvae.data import inputs
 
@@ -24,9 +26,16 @@ class TrainedVAE(fitting.FusedModel):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         names = [name for layer in self.layers for name in getattr(layer, "term_names", ())]
-        self._term_trackers = [keras.metrics.Mean(name) for name in [*names, ELBO]]
+        settings = dict.fromkeys(name for layer in self.loss_layers for name in layer.setting_names)
+        self._term_trackers = [*map(keras.metrics.Mean, [*names, ELBO])]
+        self._term_trackers += map(terms.Latest, settings)
         self._image_metrics = []
         self._class_weights = None
+
+    @property
+    def loss_layers(self) -> list[terms.LossLayer]:
+        """The layers that add terms to the loss."""
+        return [layer for layer in self.layers if isinstance(layer, terms.LossLayer)]
 
     @property
     def term_names(self) -> tuple[str, ...]:
@@ -120,7 +129,9 @@ class TrainedVAE(fitting.FusedModel):
                 stacklevel=2,
             )
         watch = Watch(lambda: self._sample_of(x))
-        callbacks = [watch, *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
+        held_out = kwargs.get("validation_split") if validation_data is None else None
+        announcer = Announcer(self._count(x, held_out or 0.0))
+        callbacks = [announcer, watch, *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
         history = super().fit(
             x, y, *args, validation_data=validation_data, callbacks=callbacks, **kwargs
         )
@@ -175,7 +186,8 @@ class TrainedVAE(fitting.FusedModel):
                 if draws is None and self.run_eagerly:
                     draws = 1  # more would take minutes
                 draws = evaluation.draws_of(len(x[self.input_names[0]]), draws)
-                results = evaluation.averaged(measure, x, draws, **options)
+                copies = not any(layer.compares_examples for layer in self.loss_layers)
+                results = evaluation.averaged(measure, x, draws, copies=copies, **options)
                 if self.fitted_prior is not None:
                     results |= self._terms_of_fitted_prior(x, draws, seed)
             else:
@@ -262,6 +274,12 @@ class TrainedVAE(fitting.FusedModel):
                 "scale, with an array of them: `cvae.adapt(x)`. "
                 f"Received: values from {images.min():g} to {images.max():g} in the first batch"
             )
+
+    def _count(self, x, held_out):
+        """How many examples `fit` trains on, or None where it is given a stream."""
+        if not isinstance(x, dict):
+            return None
+        return math.floor(len(x[self.input_names[0]]) * (1.0 - held_out))
 
     def _sample_of(self, x, count=256):
         """The first examples of what `fit` is given, or None where that is a stream."""

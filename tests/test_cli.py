@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import keras_cvae
-from keras_cvae import cli, datasets, latents, models
+from keras_cvae import cli, datasets, latents, models, objectives, runs
 from keras_cvae.runs import lock, pictures
 from keras_cvae.runs.pictures import DIAGRAMS, KINDS, PICTURES
 from keras_cvae_command import LOG_LEVEL
@@ -359,6 +359,9 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
         (["--likelihood", "poison"], "`--likelihood`"),
         (["--binarize", "no"], "`--binarize`"),
         (["--beta", "nan"], "`--beta`"),
+        (["--objective", "warm_up"], "Did you mean 'warmup'?"),
+        (["--objective", "warmup", "--beta", "much"], "`--beta` must be auto or a number"),
+        (["--objective", "mmd", "--beta", "2"], "`--beta` must be left out of `--objective mmd`"),
         (["--activation", "nope"], "nope"),
     ],
 )
@@ -493,6 +496,40 @@ def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):
     assert out.count("val_loss") == 2 and not set(out) & {"\b", "\r", "\x1b"}
     assert run_cli(*train, tmp_path / "quiet", "--quiet") == 0
     assert [line[:5] for line in capsys.readouterr().out.splitlines()] == ["Test:", "Pictu"]
+
+
+@pytest.mark.parametrize("name", objectives.NAMES)
+def test_every_objective_is_an_option(name, monkeypatch):
+    asked = []
+
+    def train(*args, **options):
+        asked.append(options["objective"])
+        raise ValueError("enough")
+
+    monkeypatch.setattr(runs, "train", train)
+    assert run_cli("train", "--objective", name) == 2
+    if name == "elbo":
+        assert asked == ["auto"]
+    else:
+        assert [type(objective) for objective in asked] == [objectives.NAMES[name]]
+
+
+def test_a_run_that_warms_up(tmp_path, toys, capsys):
+    """Its beta is in the history, its objective in the settings; it says that it is too short."""
+    folder = tmp_path / "run"
+    train = ["train", "--data", toys, "--out", folder, "--epochs", 2, "--unconditional", *TINY]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert run_cli(*train, "--no-fit-prior", "--objective", "warmup", "--beta", 3) == 0
+    error = capsys.readouterr().err
+    assert "it ends at step 2 of 10, where beta is 0.6 instead of 3" in error
+    assert [float(row["beta"]) for row in epochs_of(folder)] == pytest.approx([0.3, 0.6])
+    assert {row["val_beta"] for row in epochs_of(folder)} == {"3.0"}
+    objective = json.loads((folder / "config.json").read_text())["model"]["objective"]
+    assert objective["class"] == "Warmup" and objective["beta"] == 3.0
+    figure = pictures.loss(runs.Run.load(folder))
+    labels = {axes.get_title(): axes.get_ylabel() for axes in figure.axes}
+    assert labels["beta"] == "weight" and labels["kl"] == "nats per image"
 
 
 def test_every_argument_of_build_cvae_is_an_option():

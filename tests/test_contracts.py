@@ -84,6 +84,25 @@ LAYERS = {
         [IMAGE, ROWS, RATIO, np.zeros((12, 2), "float32")],
     ),
     "WeightedPath": (importance.WeightedPath, {}, POSTERIOR[1]),
+    "WarmedKLDivergence": (objectives.warmup.WarmedKLDivergence, {"beta": 2.0}, POSTERIOR),
+    "CapacityLoss": (
+        objectives.capacity.CapacityLoss,
+        {"capacity": 3.0, "gamma": 10.0, "steps": 7},
+        SAMPLED,
+    ),
+    "FreeBitsLoss": (objectives.free_bits.FreeBitsLoss, {"free": 0.5}, POSTERIOR),
+    "FreeBitsLoss conditional": (
+        objectives.free_bits.FreeBitsLoss,
+        {"per": "group", "prior": priors.Conditional((5,))},
+        POSTERIOR,
+        {"y": ONE_HOT},
+    ),
+    "TotalCorrelationLoss": (
+        objectives.total_correlation.TotalCorrelationLoss,
+        {"beta": 4.0, "dataset_size": 100},
+        SAMPLED,
+    ),
+    "MMDLoss": (objectives.mmd.MMDLoss, {"alpha": 0.5, "lambda_": 10.0, "seed": 3}, SAMPLED),
     "Classes": (conditions.Classes, {"num_classes": 3, "dropout": 0.5, "seed": 2}, LABELS),
     "Vector": (
         conditions.Vector,
@@ -108,6 +127,7 @@ LAYERS = {
     ),
 }
 BASES = {conditions.Condition, likelihoods.Likelihood, priors.Prior, terms.LossLayer}
+BASES |= {layers.Divergence, objectives.scheduled.Scheduled}
 FAMILIES = {
     "likelihood": likelihoods,
     "prior": priors,
@@ -202,6 +222,7 @@ def assert_same_config(ours, expected):
 
 
 IN_FLOAT32 = ("Sampling", "KLDivergence", "ReconstructionLoss", "Log", "Importance", "Weighted")
+IN_FLOAT32 += ("Warmed", "Capacity", "FreeBits", "TotalCorrelation", "MMD")
 
 
 @pytest.mark.parametrize("name", [n for n in LAYERS if n.startswith(IN_FLOAT32)])
@@ -280,6 +301,8 @@ MEMBERS = {
         "likelihood": likelihoods.LogisticMixture(2),
     },
     "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
+    "capacity of each group": {"network": "hierarchical", "objective": "capacity"},
+    "mmd to a learned prior": {"objective": "mmd", "prior": priors.Mixture(2, conditional=True)},
 }
 
 
@@ -381,6 +404,7 @@ READ_BY_ALL = {
     "dense": {},
     "conv": {"network": networks.Conv((4, 6))},
     "iwae": {"objective": objectives.IWAE(3)},
+    "warmup": {"objective": objectives.Warmup(steps=5)},
     "conditional prior": {"prior": "conditional"},
     "mixture": {"likelihood": likelihoods.LogisticMixture(3)},
     "attributes": {

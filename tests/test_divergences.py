@@ -44,6 +44,13 @@ def test_kl_is_the_closed_form_in_double_precision_and_never_negative(parameters
     np.testing.assert_allclose(ours, 0.5 * terms.sum(), rtol=1e-5, atol=1e-6)
 
 
+def test_each_dimension_has_its_share_of_the_divergence():
+    m, lv, pm, plv = np.random.default_rng(0).normal(size=(4, 3))
+    ours = numpy(divergences.normal_kl_by_dimension(*map(np.float32, (m, lv, pm, plv))))
+    expected = [kl_by_quadrature(*each) for each in zip(m, lv, pm, plv, strict=True)]
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
 def test_kl_of_a_normal_with_itself_is_zero():
     m, lv = np.float32([[0.3, -2.0]]), np.float32([[1.0, -4.0]])
     assert numpy(divergences.normal_kl(m, lv, m, lv)) == 0

@@ -49,7 +49,11 @@ def seeded(model: keras.Model, seed: int) -> Iterator[None]:
 
 
 def averaged(
-    evaluate: Callable[..., dict], arrays: Mapping[str, np.ndarray], draws: int, **options
+    evaluate: Callable[..., dict],
+    arrays: Mapping[str, np.ndarray],
+    draws: int,
+    copies: bool = True,
+    **options,
 ) -> dict:
     """Averages what is evaluated over draws of z: of data repeated, and in passes over that.
 
@@ -57,11 +61,12 @@ def averaged(
         evaluate: `keras.Model.evaluate`, or what takes its arguments and returns a dict.
         arrays: Checked arrays by the names of the inputs.
         draws: How many draws of each example, at least.
+        copies: Whether an example may be in a batch twice; if not, every draw is a pass.
         **options: For `evaluate`. Progress is shown of the first pass.
     """
     count = len(next(iter(arrays.values())))
     size = sum(array.nbytes for array in arrays.values())
-    times = max(1, min(draws, REPEATED // max(size, 1)))
+    times = max(1, min(draws, REPEATED // max(size, 1))) if copies else 1
     passes = -(-draws // times)
     if times > 1:
         arrays = {name: np.concatenate([array] * times) for name, array in arrays.items()}

@@ -4,12 +4,36 @@ from __future__ import annotations
 
 from keras_cvae.checks import look_up
 from keras_cvae.objectives.base import Objective
+from keras_cvae.objectives.capacity import Capacity
 from keras_cvae.objectives.elbo import ELBO
+from keras_cvae.objectives.free_bits import FreeBits
 from keras_cvae.objectives.iwae import IWAE
+from keras_cvae.objectives.mmd import MMD
+from keras_cvae.objectives.total_correlation import TotalCorrelation
+from keras_cvae.objectives.warmup import Warmup
 
-__all__ = ["ELBO", "IWAE", "NAMES", "Objective", "get"]
+__all__ = [
+    "ELBO",
+    "IWAE",
+    "MMD",
+    "NAMES",
+    "Capacity",
+    "FreeBits",
+    "Objective",
+    "TotalCorrelation",
+    "Warmup",
+    "get",
+]
 
-NAMES = {"elbo": ELBO, "iwae": IWAE}
+NAMES = {
+    "elbo": ELBO,
+    "warmup": Warmup,
+    "free_bits": FreeBits,
+    "capacity": Capacity,
+    "iwae": IWAE,
+    "total_correlation": TotalCorrelation,
+    "mmd": MMD,
+}
 
 
 def get(identifier) -> Objective:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from keras_cvae import graph, layers
+
 
 class Objective:
     """Wires loss layers into the graph of a model. Its traces are these layers; none is saved."""
@@ -21,3 +23,42 @@ class Objective:
             called `reconstruction`, and those that own the priors `kl`, `kl_2`, ...
         """
         raise NotImplementedError
+
+
+class OneSample(Objective):
+    """-log p(x | z, y), with one sample z ~ q(z | x, y), and what `divergence` adds to it."""
+
+    def divergence(self, group, name: str) -> layers.Divergence:
+        """The loss layer between the posterior and the prior of a group of latents.
+
+        Args:
+            group: The `graph.Group`.
+            name: What the layer is called.
+        """
+        raise NotImplementedError
+
+    def wire(self, x, encoded, y, parts):
+        def draw(group, mean, log_var, context):
+            sampling = layers.Sampling(name=group.called("sampling"))
+            divergence = self.divergence(group, group.called("kl"))
+            context = {"y": context} if group.prior.conditional else {}
+            if not divergence.needs_sample:
+                return sampling(divergence([mean, log_var], **context))
+            return divergence([mean, log_var, sampling([mean, log_var])], **context)[2]
+
+        z = graph.latents(encoded, y, parts.groups, draw)
+        parameters = parts.decoder(graph.join_inputs(z, y))
+        return layers.ReconstructionLoss(parts.likelihood, name="reconstruction")([x, parameters])
+
+
+class OneGroup(OneSample):
+    """An objective of all of z, which is drawn at once: of one group of latents."""
+
+    def wire(self, x, encoded, y, parts):
+        if len(parts.groups) > 1:
+            raise ValueError(
+                f"`objective` {type(self).__name__} must be used with one group of latents: with "
+                "several, the posterior of one depends on samples of another. "
+                f"Received: {len(parts.groups)}"
+            )
+        return super().wire(x, encoded, y, parts)

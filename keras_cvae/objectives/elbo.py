@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from keras_cvae import checks, graph, layers
-from keras_cvae.objectives.base import Objective
+from keras_cvae import checks, layers
+from keras_cvae.objectives.base import OneSample
 
 
-class ELBO(Objective):
+class ELBO(OneSample):
     r"""-log p(x | z, y) + beta KL(q(z | x, y) || p(z | y)), with one sample z ~ q(z | x, y).
 
     Args:
@@ -24,15 +24,5 @@ class ELBO(Objective):
     def __init__(self, beta: float = 1.0):
         self.beta = checks.number("beta", beta, least=0)
 
-    def wire(self, x, encoded, y, parts):
-        def draw(group, mean, log_var, context):
-            sampling = layers.Sampling(name=group.called("sampling"))
-            kl = layers.KLDivergence(self.beta, group.prior, name=group.called("kl"))
-            context = {"y": context} if group.prior.conditional else {}
-            if group.prior.closed_form:
-                return sampling(kl([mean, log_var], **context))
-            return kl([mean, log_var, sampling([mean, log_var])], **context)[2]
-
-        z = graph.latents(encoded, y, parts.groups, draw)
-        parameters = parts.decoder(graph.join_inputs(z, y))
-        return layers.ReconstructionLoss(parts.likelihood, name="reconstruction")([x, parameters])
+    def divergence(self, group, name):
+        return layers.KLDivergence(self.beta, group.prior, name=name)

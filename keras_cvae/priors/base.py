@@ -10,7 +10,8 @@ from keras_cvae import divergences
 class Prior(keras.layers.Layer):
     """A distribution p(z | y) of the latents, in float32.
 
-    A subclass defines `log_prob` and `transport`, and `kl` where that has a closed form.
+    A subclass defines `log_prob` and `transport`, and `kl` where that has a closed form, with
+    `kl_by_dimension` where it is a sum over the dimensions of z.
 
     Call arguments:
         noise: As for `transport`.
@@ -70,3 +71,9 @@ class Prior(keras.layers.Layer):
     def kl(self, z_mean, z_log_var, z=None, y=None):
         """KL(q(z|x,y) || p(z|y)) of shape `(batch,)`, in nats; of one sample z by default."""
         return divergences.normal_log_prob(z, z_mean, z_log_var) - self.log_prob(z, y)
+
+    def kl_by_dimension(self, z_mean, z_log_var, y=None):
+        """The share of each dimension in `kl`, of shape `(batch, latent_dim)`, in nats."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `kl_by_dimension(z_mean, z_log_var, y)`."
+        )

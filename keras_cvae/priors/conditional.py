@@ -63,6 +63,9 @@ class Conditional(Prior):
     def kl(self, z_mean, z_log_var, z=None, y=None):
         return divergences.normal_kl(z_mean, z_log_var, *self.parameters(y))
 
+    def kl_by_dimension(self, z_mean, z_log_var, y=None):
+        return divergences.normal_kl_by_dimension(z_mean, z_log_var, *self.parameters(y))
+
     def log_prob(self, z, y=None):
         return divergences.normal_log_prob(z, *self.parameters(y))
 

@@ -17,6 +17,9 @@ class StandardNormal(Prior):
     def kl(self, z_mean, z_log_var, z=None, y=None):
         return divergences.normal_kl(z_mean, z_log_var)
 
+    def kl_by_dimension(self, z_mean, z_log_var, y=None):
+        return divergences.normal_kl_by_dimension(z_mean, z_log_var)
+
     def log_prob(self, z, y=None):
         return divergences.normal_log_prob(z)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import numpy as np
 
@@ -14,7 +16,8 @@ DIAGRAMS = ("encoder.png", "decoder.png", "cvae.png")
 
 def loss(run: Run):
     """Draws the loss of every epoch and its terms."""
-    return plots.loss_curves(run.history)
+    units = [layer.units.items() for layer in run.model.loss_layers]
+    return plots.loss_curves(run.history, units=dict(itertools.chain(*units)))
 
 
 def reconstructions(run: Run, *, data=None, count=16):

@@ -84,3 +84,8 @@ def test_two_tensors_are_too_few_for_it():
 def test_what_a_subclass_lacks_is_said(method):
     with pytest.raises(NotImplementedError, match=f"Prior must define `{method}"):
         getattr(priors.Prior(), method)(np.zeros((2, 2)))
+
+
+def test_the_shares_of_dimensions_are_only_asked_for_where_there_are_some():
+    with pytest.raises(NotImplementedError, match="Prior must define `kl_by_dimension"):
+        priors.Prior().kl_by_dimension(np.zeros((2, 2)), np.zeros((2, 2)))

@@ -90,6 +90,9 @@ def test_the_divergence_is_that_of_the_density(name):
     assert kl.shape == (1,) and estimates.shape == (count,)
     if prior.closed_form:
         assert abs(estimates.mean() - kl[0]) < 5 * estimates.std() / np.sqrt(count)
+        shares = prior.kl_by_dimension(tensor(mean), tensor(log_var), given(prior, 1))
+        assert shares.shape == (1, SIZE)
+        np.testing.assert_allclose(numpy(shares).sum(-1), kl, rtol=1e-5)
     expected = divergences.normal_log_prob(z, *rows) - prior.log_prob(z, y)
     np.testing.assert_allclose(estimates, numpy(expected), rtol=1e-5, atol=1e-5)
 

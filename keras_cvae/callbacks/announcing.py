@@ -1,0 +1,31 @@
+"""What loss layers are told of a training: how much is to come, and that it has ended."""
+
+from __future__ import annotations
+
+import keras
+
+
+class Announcer(keras.callbacks.Callback):
+    """Calls `on_fit_begin` and `on_fit_end` of a model's loss layers.
+
+    Args:
+        examples: How many examples are trained on; None where they are a stream.
+    """
+
+    def __init__(self, examples: int | None = None):
+        super().__init__()
+        self.examples = examples
+
+    def on_train_begin(self, logs=None):
+        self._begun = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if not self._begun:
+            self._begun = True
+            epochs = self.params["epochs"] - epoch  # a resumed training begins at a later one
+            for layer in self.model.loss_layers:
+                layer.on_fit_begin(self.examples, self.params["steps"], epochs)
+
+    def on_train_end(self, logs=None):
+        for layer in self.model.loss_layers:
+            layer.on_fit_end()

@@ -1,0 +1,84 @@
+"""A KL divergence of which a part costs nothing."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, layers, terms
+from keras_cvae.objectives.base import OneSample
+
+PER = {"dimension": True, "group": False}
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class FreeBitsLoss(layers.Divergence):
+    r"""Loss layer: adds \sum_j max(free, KL_j), KL_j averaged over the batch, in nats.
+
+    Args:
+        free: Nats of each dimension that cost nothing.
+        per: `"dimension"`, where j are the dimensions of z, or `"group"`, where there is one j, all
+            of them: max(free * latent_dim, KL).
+        prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
+
+    Raises:
+        ValueError: If an argument is not one of the above, or the prior's KL divergence is no sum
+            over dimensions where one is needed.
+    """
+
+    def __init__(
+        self, free: float = 0.1, per: str = "dimension", prior="standard_normal", **kwargs
+    ):
+        super().__init__(prior, **kwargs)
+        self.free = checks.number("free", free, least=0)
+        self.by_dimension = checks.look_up("per", per, PER)
+        self.per = per
+        if self.by_dimension and not self.prior.closed_form:
+            raise ValueError(
+                f'`per` must be "group" for a {type(self.prior).__name__} prior: its KL divergence '
+                "has no closed form, dimension by dimension. Received: 'dimension'"
+            )
+
+    def call(self, inputs, y=None):
+        mean, log_var, *_ = map(layers.flat, inputs)
+        if self.by_dimension:
+            kl = self.prior.kl_by_dimension(mean, log_var, y)
+            self.report(self.name, ops.sum(kl, axis=-1))
+            self.add_to_loss(ops.sum(ops.maximum(terms.average(kl), self.free)))
+        else:
+            kl = self.report(self.name, self.kl(inputs, y))
+            self.add_to_loss(ops.maximum(kl, self.free * mean.shape[-1]))
+        return inputs
+
+    def get_config(self):
+        return {**super().get_config(), "free": self.free, "per": self.per}
+
+
+class FreeBits(OneSample):
+    r"""-log p(x | z, y) + \sum_j max(free, KL_j): the first nats of each dimension cost nothing.
+
+    KL_j is the share of dimension j in KL(q(z | x, y) || p(z | y)), averaged over the batch (with
+    the weights of its examples). Where it is below `free`, its gradient is zero: a dimension may
+    come into use before it pays. The loss is at least `free` times `latent_dim`; `kl` and `elbo`
+    are reported as they are.
+
+    Args:
+        free: Nats of each dimension that cost nothing.
+        per: `"dimension"`, or `"group"`: what is free may be spent in any dimension of a group of
+            latents, max(free * size, KL).
+
+    Raises:
+        ValueError: If an argument is not one of the above; and where it is wired, if `per` is
+            `"dimension"` and the prior's KL divergence has no closed form.
+
+    Reference:
+        [Kingma et al., 2016](https://arxiv.org/abs/1606.04934), section C.8.
+    """
+
+    def __init__(self, free: float = 0.1, per: str = "dimension"):
+        self.free = checks.number("free", free, least=0)
+        checks.look_up("per", per, PER)
+        self.per = per
+
+    def divergence(self, group, name):
+        return FreeBitsLoss(self.free, self.per, group.prior, name=name)

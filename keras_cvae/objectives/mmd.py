@@ -1,0 +1,151 @@
+r"""The maximum mean discrepancy between the latents of a batch and samples of the prior.
+
+    MMD^2(q, p) = E k(z, z') + E k(e, e') - 2 E k(z, e),   z, z' ~ q(z),   e, e' ~ p(z)
+
+It is 0 where q(z), the posterior of all examples together, is the prior, and has no unit.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, layers, noise
+from keras_cvae.objectives.base import OneGroup
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class MMDLoss(layers.Divergence):
+    r"""Loss layer: adds (1 - alpha) * KL + (alpha + lambda - 1) * MMD^2, averaged over the batch.
+
+    Args:
+        alpha: How much of the KL divergence is left out, at most 1.
+        lambda_: Weight of q(z) being the prior, at least 1 - alpha, in nats.
+        prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
+        seed: Optional integer seed of the samples of the prior.
+
+    Call arguments:
+        inputs: `[z_mean, z_log_var, z]`, tensors of shape `(batch, ...)`, the latents of which are
+            all axes but the first.
+        y: The condition, of shape `(batch, width)`, where the prior depends on it; the prior is
+            then sampled with the y of the batch.
+
+    Returns:
+        The inputs, unchanged.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+    """
+
+    compares_examples = True
+    needs_sample = True
+    units = {"mmd": "squared distance"}
+
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        lambda_: float = 100.0,
+        prior="standard_normal",
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(prior, **kwargs)
+        self.alpha, self.lambda_ = _weights(alpha, lambda_)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    @property
+    def term_names(self):
+        return (self.name, "mmd")
+
+    def call(self, inputs, y=None):
+        self.add_term(self.kl(inputs, y), 1.0 - self.alpha)
+        z = layers.flat(inputs[2])
+        drawn = self.prior.transport(noise.normal(ops.shape(z), self.seed_generator), y)
+        mmd = self.report("mmd", squared_mmd(z, drawn))
+        self.add_to_loss((self.alpha + self.lambda_ - 1.0) * mmd)
+        return inputs
+
+    def get_config(self):
+        config = {"alpha": self.alpha, "lambda_": self.lambda_, "seed": self.seed}
+        return {**super().get_config(), **config}
+
+
+def kernel(a, b):
+    """The inverse multiquadric kernel, c / (c + |a - b|^2) with c = 2 latent_dim.
+
+    That is the mean of |a - b|^2 between two samples of N(0, I). Its tails are heavy: latents far
+    from all others still have a gradient.
+
+    Args:
+        a: Tensor of shape `(rows, latent_dim)`.
+        b: Tensor of shape `(columns, latent_dim)`.
+
+    Returns:
+        Tensor of shape `(rows, columns)`, of numbers in (0, 1].
+    """
+    scale = 2.0 * a.shape[-1]
+    distance = ops.sum(ops.square(ops.expand_dims(a, 1) - ops.expand_dims(b, 0)), axis=-1)
+    return scale / (scale + distance)
+
+
+def squared_mmd(z, drawn):
+    r"""What each example adds to an unbiased estimate of MMD^2, which is their mean.
+
+    1/(B - 1) \sum_{j != i} k(z_i, z_j) + k(e_i, e_j) - k(z_i, e_j) - k(e_i, z_j)
+
+    The estimate may be negative; of a batch of one it is 0.
+
+    Args:
+        z: One set of samples, of shape `(B, latent_dim)`.
+        drawn: The other, e, of the same shape.
+
+    Returns:
+        Tensor of shape `(B,)`.
+
+    Reference:
+        [Gretton et al., 2012](https://jmlr.org/papers/v13/gretton12a.html), lemma 6.
+    """
+    across = kernel(z, drawn)
+    both = kernel(z, z) + kernel(drawn, drawn) - across - ops.transpose(across)
+    others = ops.cast(ops.shape(z)[0] - 1, both.dtype)
+    both = both * (1.0 - ops.eye(ops.shape(z)[0], dtype=both.dtype))
+    return ops.sum(both, axis=1) / ops.maximum(others, 1.0)
+
+
+class MMD(OneGroup):
+    r"""-log p(x | z, y) + (1 - alpha) KL + (alpha + lambda - 1) MMD^2: the InfoVAE.
+
+    KL is KL(q(z | x, y) || p(z | y)), and MMD the maximum mean discrepancy, with an inverse
+    multiquadric kernel, between q(z), the posterior of all examples together, and the prior,
+    estimated from each batch. Alpha = 1 leaves z free to tell of x whatever it likes, as long as
+    all z together look like the prior; alpha = 0 and lambda = 1 is minus the ELBO. MMD^2 is
+    reported as `mmd`, without a unit; `elbo` is the bound as ever. An example's weight weighs its
+    own term, not its place among the others.
+
+    The estimate of a batch of B has a noise of about 1/B, times lambda in nats: where that drowns
+    the other terms, as with lambda = 1000 and B = 64, z tells nothing of x.
+
+    Args:
+        alpha: How much of the KL divergence is left out, at most 1.
+        lambda_: Weight of q(z) being the prior, at least 1 - alpha, in nats.
+
+    Raises:
+        ValueError: If an argument is not one of the above; where it is wired, if there are several
+            groups of latents.
+
+    Reference:
+        [Zhao et al., 2019](https://arxiv.org/abs/1706.02262); the kernel:
+        [Tolstikhin et al., 2018](https://arxiv.org/abs/1711.01558).
+    """
+
+    def __init__(self, alpha: float = 0.5, lambda_: float = 100.0):
+        self.alpha, self.lambda_ = _weights(alpha, lambda_)
+
+    def divergence(self, group, name):
+        return MMDLoss(self.alpha, self.lambda_, group.prior, name=name)
+
+
+def _weights(alpha, lambda_):
+    alpha = checks.number("alpha", alpha, most=1)
+    return alpha, checks.number("lambda_", lambda_, least=1.0 - alpha)
