@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import evaluation, fitting, networks, terms
+from keras_cvae import evaluation, fitting, graph, inference, networks, terms
 from keras_cvae.callbacks.watching import Watch
 from keras_cvae.data import inputs
 
@@ -199,7 +199,10 @@ class TrainedVAE(fitting.FusedModel):
         """Data as Keras is given it: a stream, or checked arrays by name, and no targets."""
         stream, first = inputs.peek(x)
         if first is None:
-            return self._arrays((x, y, sample_weight), train), None
+            checked = self._arrays((x, y, sample_weight), train)
+            if train:
+                self._start_pseudo_inputs(checked)
+            return checked, None
         if sample_weight is not None:
             raise ValueError(
                 "`sample_weight` must be the third part of each batch of a stream, (image, label, "
@@ -210,6 +213,7 @@ class TrainedVAE(fitting.FusedModel):
             if self.condition is not None:
                 self.condition.check_adapted()
             self._check_scale(checked[self.input_names[0]])
+            self._start_pseudo_inputs(checked)
         return stream, y
 
     def check_batch(self, batch):
@@ -262,6 +266,17 @@ class TrainedVAE(fitting.FusedModel):
                 "scale, with an array of them: `cvae.adapt(x)`. "
                 f"Received: values from {images.min():g} to {images.max():g} in the first batch"
             )
+
+    def _start_pseudo_inputs(self, arrays):
+        """Starts what a prior has the encoder applied to at examples, once."""
+        layer = self._parts.pseudo_inputs
+        if layer is None or layer.is_adapted:
+            return
+        rows = layer.choose(len(arrays[self.input_names[0]]))
+        model = graph.cut_encoder_inputs(self)
+        chosen = [arrays[tensor.name][rows] for tensor in model.inputs]
+        found = inference.predict(model, chosen if len(chosen) > 1 else chosen[0])
+        layer.adapt(keras.tree.flatten(found))
 
     def _sample_of(self, x, count=256):
         """The first examples of what `fit` is given, or None where that is a stream."""

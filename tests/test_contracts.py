@@ -100,6 +100,11 @@ LAYERS = {
         {"num_classes": 4, "weight": 3.0, "relaxation": 0.5, "encoder": True, "seed": 1},
         {"label": LABELS, "logits": ONE_HOT},
     ),
+    "PseudoInputs": (
+        priors.vamp.PseudoInputs,
+        {"components": 3, "shapes": [(3, 3, 1), (4,)], "in_unit_interval": True},
+        IMAGE,
+    ),
     "LabelPlanes": (networks.LabelPlanes, {}, [IMAGE, ONE_HOT]),
     "LabelConv2D": (
         networks.LabelConv2D,
@@ -280,6 +285,10 @@ MEMBERS = {
         "likelihood": likelihoods.LogisticMixture(2),
     },
     "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
+    "conditional vamp": {
+        "objective": objectives.IWAE(2),
+        "prior": priors.VampPrior(3, conditional=True),
+    },
 }
 
 
@@ -382,6 +391,7 @@ READ_BY_ALL = {
     "conv": {"network": networks.Conv((4, 6))},
     "iwae": {"objective": objectives.IWAE(3)},
     "conditional prior": {"prior": "conditional"},
+    "vamp": {"prior": priors.VampPrior(5, conditional=True)},
     "mixture": {"likelihood": likelihoods.LogisticMixture(3)},
     "attributes": {
         "condition": lambda: conditions.Attributes(

@@ -28,10 +28,10 @@ class ELBO(Objective):
         def draw(group, mean, log_var, context):
             sampling = layers.Sampling(name=group.called("sampling"))
             kl = layers.KLDivergence(self.beta, group.prior, name=group.called("kl"))
-            context = {"y": context} if group.prior.conditional else {}
+            given = parts.given(group, context, mean)
             if group.prior.closed_form:
-                return sampling(kl([mean, log_var], **context))
-            return kl([mean, log_var, sampling([mean, log_var])], **context)[2]
+                return sampling(kl([mean, log_var], **given))
+            return kl([mean, log_var, sampling([mean, log_var])], **given)[2]
 
         z = graph.latents(encoded, y, parts.groups, draw)
         parameters = parts.decoder(graph.join_inputs(z, y))

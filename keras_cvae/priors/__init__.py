@@ -7,10 +7,16 @@ from keras_cvae.priors.base import Prior
 from keras_cvae.priors.conditional import Conditional
 from keras_cvae.priors.mixture import Mixture
 from keras_cvae.priors.standard_normal import StandardNormal
+from keras_cvae.priors.vamp import VampPrior
 
-__all__ = ["NAMES", "Conditional", "Mixture", "Prior", "StandardNormal", "get"]
+NAMES = {
+    "standard_normal": StandardNormal,
+    "conditional": Conditional,
+    "mixture": Mixture,
+    "vamp": VampPrior,
+}
 
-NAMES = {"standard_normal": StandardNormal, "conditional": Conditional, "mixture": Mixture}
+__all__ = ["NAMES", "Prior", "get", *(member.__name__ for member in NAMES.values())]
 
 
 def get(identifier) -> Prior:
