@@ -392,6 +392,7 @@ READ_BY_ALL = {
     "iwae": {"objective": objectives.IWAE(3)},
     "conditional prior": {"prior": "conditional"},
     "vamp": {"prior": priors.VampPrior(5, conditional=True)},
+    "flow": {"prior": priors.Flow(2, (8,), conditional=True)},
     "mixture": {"likelihood": likelihoods.LogisticMixture(3)},
     "attributes": {
         "condition": lambda: conditions.Attributes(

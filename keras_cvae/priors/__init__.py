@@ -5,6 +5,7 @@ from __future__ import annotations
 from keras_cvae.checks import look_up
 from keras_cvae.priors.base import Prior
 from keras_cvae.priors.conditional import Conditional
+from keras_cvae.priors.flow import Flow
 from keras_cvae.priors.mixture import Mixture
 from keras_cvae.priors.standard_normal import StandardNormal
 from keras_cvae.priors.vamp import VampPrior
@@ -14,6 +15,7 @@ NAMES = {
     "conditional": Conditional,
     "mixture": Mixture,
     "vamp": VampPrior,
+    "flow": Flow,
 }
 
 __all__ = ["NAMES", "Prior", "get", *(member.__name__ for member in NAMES.values())]
