@@ -285,7 +285,8 @@ class TrainedVAE(fitting.FusedModel):
         return {name: values[:count] for name, values in x.items()}
 
     def _check_images(self, images, name="images"):
-        return inputs.check_images(images, self.image_shape, support=self.support, name=name)
+        options = {"support": self.support, "counts": self.counts, "name": name}
+        return inputs.check_images(images, self.image_shape, **options)
 
     def _weigh_classes(self, class_weight):
         table = None
