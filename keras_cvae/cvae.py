@@ -154,6 +154,11 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         return self.likelihood.support if self.binarize is None else (0.0, 1.0)
 
     @property
+    def counts(self) -> bool:
+        """Whether pixels are counts, which nothing rescales."""
+        return self.likelihood.counts and self.binarize is None
+
+    @property
     def binarize(self) -> keras.layers.Layer | None:
         """The layer that makes pixels black or white; None where they are taken as they are."""
         return self._parts.binarize

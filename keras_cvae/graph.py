@@ -58,6 +58,7 @@ class Parts:
         classifier: Model `pixels` to logits, where labels are inferred, or None.
         binarize: The layer that makes pixels black or white, or None.
         standardize: The layer that brings x to unit scale before it is encoded, or None.
+        pseudo_inputs: The layer of what else the encoder is applied to, for the prior, or None.
     """
 
     encoder: keras.Model
@@ -68,6 +69,22 @@ class Parts:
     classifier: keras.Model | None = None
     binarize: keras.layers.Layer | None = None
     standardize: keras.layers.Layer | None = None
+    pseudo_inputs: keras.layers.Layer | None = None
+
+    def given(self, group: Group, context, tensor) -> dict:
+        """What a group's prior is called with, beside latents or noise: arguments by name.
+
+        Args:
+            group: The group.
+            context: What the group depends on, of shape `(rows, width)`, or None.
+            tensor: Any symbolic tensor of the graph.
+        """
+
+        def encode():
+            inputs = self.pseudo_inputs(tensor)
+            return self.encoder(inputs if len(inputs) > 1 else inputs[0])[:2]
+
+        return group.prior.given(context, encode)
 
     @property
     def latent_dim(self) -> int:
@@ -117,6 +134,9 @@ def wire(
         groups.append(Group(index, size, network.lower_prior(), posterior))
         above += size
     parts = Parts(encoder, groups, decoder, likelihood, condition)
+    in_unit_interval = seen is pixels and (likelihood.support == (0.0, 1.0) or binarize is not None)
+    shapes = [tensor.shape[1:] for tensor in encoder.inputs]
+    parts.pseudo_inputs = prior.pseudo_inputs(shapes, in_unit_interval)
     return [image, *inputs], objective.wire(pixels, encoded, y, parts)
 
 
@@ -189,7 +209,8 @@ def read(model, trained: bool = False) -> Parts:
         groups.append(Group(index, size, here[name].prior, posterior))
     if not trained and model.fitted_prior is not None:
         groups[0].prior = model.fitted_prior
-    optional = (here.get(name) for name in ("condition", "classifier", "binarize", "standardize"))
+    names = "condition", "classifier", "binarize", "standardize", "pseudo_inputs"
+    optional = map(here.get, names)
     return Parts(encoder, groups, here["decoder"], here["reconstruction"].likelihood, *optional)
 
 
@@ -246,6 +267,15 @@ def cut_encoder(model) -> keras.Model:
     return _model("encoder", [model.inputs[0], *inputs], outputs, networks.ImageModel)
 
 
+def cut_encoder_inputs(model) -> keras.Model:
+    """Model `[image, label]` (or `image`) to a list of what the encoder itself is given."""
+    parts = read(model)
+    inputs, y = condition_of(model, parts, to_encode=True)
+    to_encoder = y is not None and parts.condition.encoder
+    outputs = [pixels(model), *([y] if to_encoder else [])]
+    return _model("encoder_inputs", [model.inputs[0], *inputs], outputs, networks.ImageModel)
+
+
 def cut_decoder(model, output: Callable = lambda parameters: parameters) -> keras.Model:
     """Model `[z, label]` (or `z`) to a function of the likelihood's parameters, or to these."""
     parts = read(model)
@@ -274,8 +304,7 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
 
     def from_the_prior(group, mean, log_var, context):
         given = {} if output is None else {"temperature": temperature}
-        if group.prior.conditional:
-            given["y"] = context
+        given |= parts.given(group, context, noise)
         return group.prior(each[group.index], **given)
 
     groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]

@@ -100,10 +100,11 @@ class LogWeights(keras.layers.Layer):
         x, parameters, *log_ratios = inputs
         return self.log_likelihood(x, parameters) - sum(map(self.by_example, log_ratios))
 
-    def log_likelihood(self, x, parameters):
+    def log_likelihood(self, x, parameters, training=False):
         """Log p(x | z, y) of every sample, of shape `(batch, K)`."""
-        rows = ops.repeat(x, self.samples, axis=0)
-        return self.by_example(self.likelihood.log_prob(rows, parameters))
+        likelihood = self.likelihood
+        log_prob = likelihood.log_prob_of_batch if training else likelihood.log_prob
+        return self.by_example(log_prob(ops.repeat(x, self.samples, axis=0), parameters))
 
     def by_example(self, rows):
         """Rows of shape `(batch * K,)` as `(batch, K)`."""
@@ -153,10 +154,10 @@ class ImportanceWeightedLoss(LogWeights, LossLayer):
         """Names of the terms that the layer reports."""
         return ("reconstruction", *map(group_name, ["kl"] * self.groups, range(self.groups)))
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         x, parameters, *rest = inputs
         log_ratios = [self.by_example(rows) for rows in rest[: self.groups]]
-        log_likelihood = self.log_likelihood(x, parameters)
+        log_likelihood = self.log_likelihood(x, parameters, training)
         for name, term in zip(self.term_names, [-log_likelihood, *log_ratios], strict=True):
             self.report(name, ops.mean(term, axis=1))
         log_weights = log_likelihood - sum(log_ratios)

@@ -411,9 +411,11 @@ class ReconstructionLoss(LossLayer):
         self.likelihood.build_for(*input_shape)
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         x, parameters = inputs
-        self.add_term(-self.likelihood.log_prob(x, parameters))
+        likelihood = self.likelihood
+        log_prob = likelihood.log_prob_of_batch if training else likelihood.log_prob
+        self.add_term(-log_prob(x, parameters))
         return self.likelihood.mean(parameters)
 
     def compute_output_shape(self, input_shape):

@@ -48,11 +48,12 @@ def build_cvae(
         latent_dim: Size of z.
         network: `"dense"`, `"conv"`, `"hierarchical"`, an object of `keras_cvae.networks`, or a
             pair `(encoder_body, decoder_body)` of Keras models (see `networks.Own`).
-        likelihood: `"bernoulli"`, `"gaussian"`, `"logistic_mixture"`, `"categorical"`, or an object
-            of `keras_cvae.likelihoods`.
-        prior: `"standard_normal"`, `"conditional"`, or an object of `keras_cvae.priors`.
-        objective: `"elbo"`, `"warmup"`, `"free_bits"`, `"capacity"`, `"iwae"`,
-            `"total_correlation"`, `"mmd"`, or an object of `keras_cvae.objectives`.
+        likelihood: One of `likelihoods.NAMES`, such as `"bernoulli"`, `"gaussian"` or `"poisson"`,
+            or an object of `keras_cvae.likelihoods`.
+        prior: One of `priors.NAMES`, such as `"standard_normal"`, `"conditional"` or `"vamp"`, or
+            an object of `keras_cvae.priors`.
+        objective: One of `objectives.NAMES`, such as `"elbo"`, `"warmup"` or `"iwae"`, or an object
+            of `keras_cvae.objectives`.
         binarize: None keeps grey pixels; `"threshold"` sets those above a half to 1 and others to
             0; `"dynamic"` draws them anew at every step; or a `layers.Binarize`.
         name: Name of the model.

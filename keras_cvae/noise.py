@@ -57,6 +57,49 @@ def uniform(shape, seed, minval=0.0):
     return minval + (1.0 - minval) * _bits(shape, seed, 24) * 2.0**-24
 
 
+MOST = 2.0**24  # up to which float32 has all integers
+
+
+def poisson(mean, seed):
+    """Draws counts, of each backend's own generator; not for programs that are compiled.
+
+    Args:
+        mean: Tensor of means of at least 0; those above 2^24 are drawn as of 2^24.
+        seed: As for `normal`.
+
+    Returns:
+        Tensor of whole numbers in float32, of the shape of `mean`.
+    """
+    word = keras.random.randint((), 0, LARGEST_SEED, seed=seed)
+    mean = keras.ops.minimum(keras.ops.cast(mean, "float32"), MOST)
+    return _POISSON[keras.backend.backend()](mean, word)
+
+
+def _poisson_of_tensorflow(mean, word):
+    import tensorflow as tf
+
+    return tf.random.stateless_poisson(tf.shape(mean), [word, 0], mean, "float32")
+
+
+def _poisson_of_jax(mean, word):
+    import jax
+
+    return jax.random.poisson(jax.random.PRNGKey(word), mean).astype("float32")
+
+
+def _poisson_of_torch(mean, word):
+    import torch
+
+    return torch.poisson(mean, torch.Generator(mean.device).manual_seed(int(word)))
+
+
+_POISSON = {
+    "tensorflow": _poisson_of_tensorflow,
+    "jax": _poisson_of_jax,
+    "torch": _poisson_of_torch,
+}
+
+
 def _bits(shape, seed, count):
     """Integers of `count` random bits, at most 24, as float32."""
     import tensorflow as tf

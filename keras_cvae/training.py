@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import evaluation, fitting, networks, terms
+from keras_cvae import evaluation, fitting, graph, inference, networks, terms
 from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
 from keras_cvae.data import inputs
@@ -211,7 +211,10 @@ class TrainedVAE(fitting.FusedModel):
         """Data as Keras is given it: a stream, or checked arrays by name, and no targets."""
         stream, first = inputs.peek(x)
         if first is None:
-            return self._arrays((x, y, sample_weight), train), None
+            checked = self._arrays((x, y, sample_weight), train)
+            if train:
+                self._start_pseudo_inputs(checked)
+            return checked, None
         if sample_weight is not None:
             raise ValueError(
                 "`sample_weight` must be the third part of each batch of a stream, (image, label, "
@@ -222,6 +225,7 @@ class TrainedVAE(fitting.FusedModel):
             if self.condition is not None:
                 self.condition.check_adapted()
             self._check_scale(checked[self.input_names[0]])
+            self._start_pseudo_inputs(checked)
         return stream, y
 
     def check_batch(self, batch):
@@ -281,6 +285,17 @@ class TrainedVAE(fitting.FusedModel):
             return None
         return math.floor(len(x[self.input_names[0]]) * (1.0 - held_out))
 
+    def _start_pseudo_inputs(self, arrays):
+        """Starts what a prior has the encoder applied to at examples, once."""
+        layer = self._parts.pseudo_inputs
+        if layer is None or layer.is_adapted:
+            return
+        rows = layer.choose(len(arrays[self.input_names[0]]))
+        model = graph.cut_encoder_inputs(self)
+        chosen = [arrays[tensor.name][rows] for tensor in model.inputs]
+        found = inference.predict(model, chosen if len(chosen) > 1 else chosen[0])
+        layer.adapt(keras.tree.flatten(found))
+
     def _sample_of(self, x, count=256):
         """The first examples of what `fit` is given, or None where that is a stream."""
         if not isinstance(x, dict):
@@ -288,7 +303,8 @@ class TrainedVAE(fitting.FusedModel):
         return {name: values[:count] for name, values in x.items()}
 
     def _check_images(self, images, name="images"):
-        return inputs.check_images(images, self.image_shape, support=self.support, name=name)
+        options = {"support": self.support, "counts": self.counts, "name": name}
+        return inputs.check_images(images, self.image_shape, **options)
 
     def _weigh_classes(self, class_weight):
         table = None

@@ -72,6 +72,25 @@ def plain_run(tmp_path_factory, toys):
     return run
 
 
+def test_counts_under_a_learned_prior(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    x, y = rng.poisson([0.5, 3.0, 20.0, 300.0], (40, 4)), np.arange(40) % 2
+    np.savez(tmp_path / "counts.npz", x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
+    train = ["train", "--data", tmp_path / "counts.npz", "--out", tmp_path / "run", "--quiet"]
+    options = ["--likelihood", "negative_binomial", "--prior", "vamp", "--epochs", 1, *TINY]
+    assert run_cli(*train, *options) == 0
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert type(model.likelihood) is keras_cvae.likelihoods.NegativeBinomial
+    assert model.get_layer("pseudo_inputs").is_adapted
+    out = ["--out", tmp_path / "drawn.npz"]
+    assert run_cli("generate", tmp_path / "run", *out, "--pixels", "sample", "--count", 30) == 0
+    drawn = np.load(tmp_path / "drawn.npz")["images"]
+    assert (drawn == drawn.round()).all() and drawn.min() == 0 and drawn[:, 3].max() > 100
+    grey = ["train", "--out", tmp_path / "grey", "--likelihood", "poisson", *TINY]
+    assert run_cli(*grey, "--epochs", 1) == 2
+    assert "must be counts" in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.fixture(scope="module")
 def named_run(tmp_path_factory):
     """A run of images in classes that have names."""

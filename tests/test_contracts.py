@@ -119,6 +119,11 @@ LAYERS = {
         {"num_classes": 4, "weight": 3.0, "relaxation": 0.5, "encoder": True, "seed": 1},
         {"label": LABELS, "logits": ONE_HOT},
     ),
+    "PseudoInputs": (
+        priors.vamp.PseudoInputs,
+        {"components": 3, "shapes": [(3, 3, 1), (4,)], "in_unit_interval": True},
+        IMAGE,
+    ),
     "LabelPlanes": (networks.LabelPlanes, {}, [IMAGE, ONE_HOT]),
     "LabelConv2D": (
         networks.LabelConv2D,
@@ -303,6 +308,10 @@ MEMBERS = {
     "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
     "capacity of each group": {"network": "hierarchical", "objective": "capacity"},
     "mmd to a learned prior": {"objective": "mmd", "prior": priors.Mixture(2, conditional=True)},
+    "conditional vamp": {
+        "objective": objectives.IWAE(2),
+        "prior": priors.VampPrior(3, conditional=True),
+    },
 }
 
 
@@ -336,6 +345,8 @@ def test_every_member_in_a_model(member, tmp_path):
     cvae = build(**MEMBERS[member])
     rng = np.random.default_rng(0)
     x, y = rng.random((16, *SHAPE), dtype="float32"), values_for(cvae)
+    if cvae.counts:
+        x = np.floor(9 * x)
     options = {"batch_size": 8, "verbose": 0}
     history = cvae.fit(x, y, **options).history
     assert np.isfinite(list(history.values())).all()
@@ -406,6 +417,8 @@ READ_BY_ALL = {
     "iwae": {"objective": objectives.IWAE(3)},
     "warmup": {"objective": objectives.Warmup(steps=5)},
     "conditional prior": {"prior": "conditional"},
+    "vamp": {"prior": priors.VampPrior(5, conditional=True)},
+    "flow": {"prior": priors.Flow(2, (8,), conditional=True)},
     "mixture": {"likelihood": likelihoods.LogisticMixture(3)},
     "attributes": {
         "condition": lambda: conditions.Attributes(

@@ -17,6 +17,7 @@ import numpy as np
 
 ROWS = 4096  # examples checked at a time, so that a memory-mapped array is never copied whole
 WEIGHT = "sample_weight"
+MOST_COUNT = 2**24  # up to which float32 has all integers
 
 
 def arrange(data, names) -> dict:
@@ -117,17 +118,21 @@ def _is_categorical(values):
     return str(getattr(values, "dtype", "")) == "category"
 
 
-def check_images(images, image_shape, *, support=(-np.inf, np.inf), name="images") -> np.ndarray:
+def check_images(
+    images, image_shape, *, support=(-np.inf, np.inf), counts=False, name="images"
+) -> np.ndarray:
     """Checks the shape, dtype and values of images.
 
     Args:
         images: Array of shape `(count, *image_shape)`; a last axis of 1 may be missing.
         image_shape: Shape of one image.
         support: The bounds that pixels must lie in.
+        counts: Whether pixels must be counts, of any type but uint8.
         name: What the images are called in messages.
 
     Returns:
-        The images, of shape `(count, *image_shape)`, not copied if they are an array.
+        The images, of shape `(count, *image_shape)`, not copied if they are an array; counts that
+        are integers become float32.
 
     Raises:
         ValueError: If any image is not as expected.
@@ -142,7 +147,11 @@ def check_images(images, image_shape, *, support=(-np.inf, np.inf), name="images
         )
     if shape[0] == 0:
         raise ValueError(f"`{name}` must hold at least one image. Received: shape {shape}")
-    _check_values(images, support, name)
+    if counts:
+        _check_counts(images, name)
+        images = images if "float" in images.dtype.name else images.astype("float32")
+    else:
+        _check_values(images, support, name)
     return images.reshape(-1, *image_shape)
 
 
@@ -178,6 +187,27 @@ def _check_values(images, support, name):
                 "likelihood or the binarisation requires. "
                 f"Received: values from {least:g} to {most:g} among {among}"
             )
+
+
+def _check_counts(images, name):
+    if images.dtype == "uint8":
+        raise ValueError(
+            f"`{name}` of dtype uint8 are pixels, divided by 255; pass counts, as the likelihood "
+            "requires them, as int32 or float32. Received: dtype uint8"
+        )
+    expected = (
+        f"`{name}` must be counts, as the likelihood requires: whole numbers of 0 to {MOST_COUNT}"
+    )
+    for start in range(0, len(images), ROWS):
+        rows = images[start : start + ROWS]
+        among = f"images {start} to {start + len(rows) - 1}"
+        if not np.isfinite(rows).all():
+            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity among {among}")
+        if rows.min() < 0 or rows.max() > MOST_COUNT:
+            values = f"values from {rows.min():g} to {rows.max():g}"
+            raise ValueError(f"{expected}. Received: {values} among {among}")
+        if (broken := rows != np.floor(rows)).any():
+            raise ValueError(f"{expected}. Received: {rows[broken][0]:g} among {among}")
 
 
 def check_labels(labels, num_classes: int, *, count: int, name: str = "labels") -> np.ndarray:

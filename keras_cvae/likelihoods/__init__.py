@@ -10,14 +10,22 @@ from keras_cvae.checks import look_up
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.likelihoods.bernoulli import Bernoulli
 from keras_cvae.likelihoods.categorical import Categorical
+from keras_cvae.likelihoods.continuous_bernoulli import ContinuousBernoulli
 from keras_cvae.likelihoods.gaussian import Gaussian
 from keras_cvae.likelihoods.logistic_mixture import LogisticMixture
+from keras_cvae.likelihoods.negative_binomial import NegativeBinomial
+from keras_cvae.likelihoods.optimal_gaussian import OptimalGaussian
+from keras_cvae.likelihoods.poisson import Poisson
 
 NAMES = {
     "bernoulli": Bernoulli,
     "gaussian": Gaussian,
     "logistic_mixture": LogisticMixture,
     "categorical": Categorical,
+    "continuous_bernoulli": ContinuousBernoulli,
+    "optimal_gaussian": OptimalGaussian,
+    "poisson": Poisson,
+    "negative_binomial": NegativeBinomial,
 }
 
 __all__ = ["NAMES", "Likelihood", "get", *(member.__name__ for member in NAMES.values())]

@@ -29,6 +29,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
     Attributes:
         support: The lowest and the highest value that an entry of x may have.
         standardizes: Whether x may have any scale, and `standardize` says which.
+        counts: Whether entries of x are counts, non-negative integers that nothing rescales.
 
     Call arguments:
         parameters: Tensor of shape `(batch, *parameter_shape(x_shape))`.
@@ -51,6 +52,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
 
     support: tuple[float, float] = (-math.inf, math.inf)
     standardizes = False
+    counts = False
 
     def __init__(self, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
@@ -97,6 +99,10 @@ class Likelihood(keras.layers.Layer, abc.ABC):
         Returns:
             Tensor of shape `(batch,)`, in nats.
         """
+
+    def log_prob_of_batch(self, x, parameters):
+        """As `log_prob`, in a step of training, where examples may say something of each other."""
+        return self.log_prob(x, parameters)
 
     @abc.abstractmethod
     def mean(self, parameters):

@@ -62,13 +62,22 @@ class Gaussian(Likelihood):
 
     def log_prob(self, x, parameters):
         log_variance = ops.convert_to_tensor(self.log_variance)
+        return self._log_density(self._residuals(x, parameters), log_variance)
+
+    def _residuals(self, x, parameters):
+        """What the decoder leaves unexplained, in unit scale, of shape `(batch, entries)`."""
         x = ops.cast(x, "float32")
-        width = 0.0
         if self.built:
             location, scale = map(ops.convert_to_tensor, (self.location, self.scale))
             x = (x - location) / scale
-            width = math.prod(x.shape[1:-1]) * ops.sum(ops.log(scale))
-        squared = ops.square(rows(x) - rows(parameters)) * ops.exp(-log_variance)
+        return rows(x) - rows(parameters)
+
+    def _log_density(self, residuals, log_variance):
+        width = 0.0
+        if self.built:
+            scale = ops.convert_to_tensor(self.scale)
+            width = residuals.shape[1] // scale.shape[0] * ops.sum(ops.log(scale))
+        squared = ops.square(residuals) * ops.exp(-log_variance)
         return -0.5 * ops.sum(LOG_2_PI + log_variance + squared, axis=1) - width
 
     def mean(self, parameters):

@@ -41,10 +41,10 @@ class OneSample(Objective):
         def draw(group, mean, log_var, context):
             sampling = layers.Sampling(name=group.called("sampling"))
             divergence = self.divergence(group, group.called("kl"))
-            context = {"y": context} if group.prior.conditional else {}
+            given = parts.given(group, context, mean)
             if not divergence.needs_sample:
-                return sampling(divergence([mean, log_var], **context))
-            return divergence([mean, log_var, sampling([mean, log_var])], **context)[2]
+                return sampling(divergence([mean, log_var], **given))
+            return divergence([mean, log_var, sampling([mean, log_var])], **given)[2]
 
         z = graph.latents(encoded, y, parts.groups, draw)
         parameters = parts.decoder(graph.join_inputs(z, y))

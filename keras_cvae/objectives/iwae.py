@@ -69,9 +69,9 @@ def sampled(encoded, y, parts, samples, path_only=False):
         if path_only:
             z, carrier = importance.WeightedPath(name=group.called("path"))(z)
             carriers.append(carrier)
-        context = {"y": context} if group.prior.conditional else {}
         log_ratio = importance.LogRatio(group.prior, path_only, name=group.called("kl"))
-        log_ratios.append(log_ratio([mean, log_var, z], **context))
+        given = parts.given(group, context, mean)
+        log_ratios.append(log_ratio([mean, log_var, z], **given))
         return z
 
     z = graph.latents(encoded, y, parts.groups, draw)

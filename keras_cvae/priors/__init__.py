@@ -5,12 +5,20 @@ from __future__ import annotations
 from keras_cvae.checks import look_up
 from keras_cvae.priors.base import Prior
 from keras_cvae.priors.conditional import Conditional
+from keras_cvae.priors.flow import Flow
 from keras_cvae.priors.mixture import Mixture
 from keras_cvae.priors.standard_normal import StandardNormal
+from keras_cvae.priors.vamp import VampPrior
 
-__all__ = ["NAMES", "Conditional", "Mixture", "Prior", "StandardNormal", "get"]
+NAMES = {
+    "standard_normal": StandardNormal,
+    "conditional": Conditional,
+    "mixture": Mixture,
+    "vamp": VampPrior,
+    "flow": Flow,
+}
 
-NAMES = {"standard_normal": StandardNormal, "conditional": Conditional, "mixture": Mixture}
+__all__ = ["NAMES", "Prior", "get", *(member.__name__ for member in NAMES.values())]
 
 
 def get(identifier) -> Prior:

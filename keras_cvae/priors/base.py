@@ -41,6 +41,25 @@ class Prior(keras.layers.Layer):
         """
         self.built = True
 
+    def pseudo_inputs(self, shapes, in_unit_interval: bool):
+        """The layer whose outputs the encoder is to be applied to for this prior, or None.
+
+        Args:
+            shapes: Shape of each input of the encoder, without the batch.
+            in_unit_interval: Whether the first of them is of pixels in [0, 1].
+        """
+        return None
+
+    def given(self, y, encode) -> dict:
+        """What the prior is called with in a graph, beside latents or noise: arguments by name.
+
+        Args:
+            y: The symbolic condition, or None.
+            encode: Function without arguments to the symbolic `[z_mean, z_log_var]` of the
+                `pseudo_inputs`.
+        """
+        return {"y": y} if self.conditional else {}
+
     def log_prob(self, z, y=None):
         """Log-density of `z`, shape `(..., latent_dim)`: a tensor of shape `(...)`, in nats."""
         raise NotImplementedError(f"{type(self).__name__} must define `log_prob(z, y)`.")

@@ -82,7 +82,7 @@ class Mixture(Prior):
     def tempered(self, noise, temperature, y=None):
         """Latents from noise; the temperature scales their spread about the component's mean."""
         known = self._known(y)
-        chosen, eps = self._choose(noise, _of_rows(known, self.logits))
+        chosen, eps = choose(noise, _of_rows(known, self.logits))
         chosen = ops.expand_dims(known, 2) * ops.expand_dims(chosen, 1)
         chosen = ops.reshape(chosen, (-1, math.prod(self.logits.shape)))
         mean, whitening = (
@@ -91,20 +91,6 @@ class Mixture(Prior):
         )
         factor, _ = self._factor(whitening)
         return mean + self._solution(factor, temperature * eps)
-
-    def _choose(self, noise, logits):
-        """Which component noise falls in, one-hot `(rows, K)`, and what it is within it."""
-        if self.components == 1:
-            return ops.ones_like(noise[:, :1]), noise
-        uniform = 0.5 * (1.0 + ops.erf(noise[:, :1] / math.sqrt(2.0)))
-        width = ops.softmax(logits)
-        below = ops.cumsum(width, axis=-1) - width
-        index = ops.sum(ops.cast(uniform >= below, "int32"), axis=-1) - 1
-        chosen = ops.one_hot(index, self.components, dtype="float32")
-        width, below = (ops.sum(chosen * each, -1, keepdims=True) for each in (width, below))
-        within = ops.clip((uniform - below) / width, TAIL, 1.0 - TAIL)
-        first = math.sqrt(2.0) * ops.erfinv(2.0 * within - 1.0)
-        return chosen, ops.concatenate([first, noise[:, 1:]], axis=-1)
 
     def _known(self, y):
         """Y with a 1 before it; what does not depend on y is a row for all."""
@@ -141,6 +127,31 @@ class Mixture(Prior):
             "covariance": self.covariance,
         }
         return {**super().get_config(), **config}
+
+
+def choose(noise, logits):
+    """Chooses a component of a mixture by noise, without another random number.
+
+    Args:
+        noise: Tensor of shape `(rows, latent_dim)`, of N(0, I).
+        logits: Of the weights of K components, of shape `(rows, K)` or `(1, K)`.
+
+    Returns:
+        `(chosen, eps)`: the component, one-hot of shape `(rows, K)`, and noise of N(0, I) again, of
+        the shape of `noise`, whichever it is.
+    """
+    components = logits.shape[-1]
+    if components == 1:
+        return ops.ones_like(noise[:, :1]), noise
+    uniform = 0.5 * (1.0 + ops.erf(noise[:, :1] / math.sqrt(2.0)))
+    width = ops.softmax(logits)
+    below = ops.cumsum(width, axis=-1) - width
+    index = ops.sum(ops.cast(uniform >= below, "int32"), axis=-1) - 1
+    chosen = ops.one_hot(index, components, dtype="float32")
+    width, below = (ops.sum(chosen * each, -1, keepdims=True) for each in (width, below))
+    within = ops.clip((uniform - below) / width, TAIL, 1.0 - TAIL)
+    first = math.sqrt(2.0) * ops.erfinv(2.0 * within - 1.0)
+    return chosen, ops.concatenate([first, noise[:, 1:]], axis=-1)
 
 
 def _apart(shape, dtype=None):

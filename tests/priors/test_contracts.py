@@ -24,15 +24,26 @@ def made(name):
     """A prior with weights that are no longer those it starts with, and y for it."""
     keras.utils.set_random_seed(0)
     prior = priors.get(name)
-    prior.build((None, SIZE), (None, WIDTH) if prior.conditional else None)
+    prior.build((None, SIZE), shapes_of(given(prior, 1)))
     rng = np.random.default_rng(0)
     for weight in prior.trainable_weights:
-        weight.assign(numpy(weight) + rng.normal(size=weight.shape) / 2)
+        fan_in = weight.shape[0] if weight.path.endswith("kernel") else 1
+        weight.assign(numpy(weight) + rng.normal(size=weight.shape) / (2 * np.sqrt(fan_in)))
     return prior
 
 
-def given(prior, rows, label=1):
-    return tensor(np.eye(WIDTH)[[label] * rows]) if prior.conditional else None
+def shapes_of(y):
+    return keras.tree.map_structure(lambda t: None if t is None else tuple(t.shape), y)
+
+
+def given(prior, rows, labels=None):
+    """What a graph would call a prior with as y."""
+    y = np.eye(WIDTH)[[1] * rows if labels is None else labels]
+
+    def encode():
+        return [*map(tensor, np.random.default_rng(2).normal(size=(2, prior.components, SIZE)))]
+
+    return prior.given(tensor(y), encode).get("y")
 
 
 def test_get():
@@ -101,10 +112,10 @@ def test_the_divergence_is_that_of_the_density(name):
 def test_an_example_does_not_depend_on_the_others(name):
     prior = made(name)
     rng = np.random.default_rng(0)
-    z, y = rng.normal(size=(5, SIZE)), np.eye(WIDTH)[[0, 1, 2, 3, 0]]
+    z, labels = rng.normal(size=(5, SIZE)), np.array([0, 1, 2, 3, 0])
     for method in (prior.log_prob, prior.transport):
         several, one = (
-            numpy(method(tensor(z[rows]), tensor(y[rows]) if prior.conditional else None))
+            numpy(method(tensor(z[rows]), given(prior, 1, labels[rows])))
             for rows in (slice(None), slice(2, 3))
         )
         np.testing.assert_allclose(several[2:3], one, rtol=1e-5, atol=1e-6)
@@ -117,8 +128,8 @@ def test_half_precision_does_not_reach_it(name):
     try:
         layer = layers.KLDivergence(prior=name)
         half = [keras.ops.cast(tensor(np.ones((2, SIZE))), "bfloat16")] * 3
-        y = {"y": tensor(np.eye(WIDTH)[:2])} if layer.prior.conditional else {}
-        layer(half, **y)
+        y = given(layer.prior, 2)
+        layer(half, **({} if y is None else {"y": y}))
     finally:
         keras.config.set_dtype_policy(policy)
     assert keras.backend.standardize_dtype(layer.losses[0].dtype) == "float32"

@@ -1,0 +1,57 @@
+"""Counts that vary more than those of independent events."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae import noise
+from keras_cvae.likelihoods.base import rows
+from keras_cvae.likelihoods.counts import Counts, log_factorial, log_rising
+
+LIMIT = 10.0  # of log r; a Poisson distribution is hardly different from there on
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class NegativeBinomial(Counts):
+    r"""Independent counts of mean m and variance m + m^2 / r.
+
+    log p(x | o, a) = sum [ log Gamma(x + r) / Gamma(r) - log x!
+                            + x log(m / (r + m)) - r log(1 + m / r) ],    m = b exp(o), r = exp(a)
+
+    It is a Poisson distribution whose mean is drawn from a gamma distribution of shape r and mean
+    m; as r grows it becomes the Poisson distribution of mean m.
+
+    The last axis of `parameters` holds o and a. The base b is 1, or the column's mean (see
+    `Counts`); a is held within +-10.
+
+    Reference:
+        [Lopez et al., 2018](https://doi.org/10.1038/s41592-018-0229-2) (scVI).
+    """
+
+    def parameter_shape(self, x_shape):
+        return (*x_shape, 2)
+
+    def build(self, shape):
+        super().build(shape[:-1])
+
+    def log_prob(self, x, parameters):
+        log_mean, r = map(rows, self._split(parameters))
+        x, mean = rows(x), ops.exp(log_mean)
+        log_choices = log_rising(r, x) - log_factorial(x)
+        log_probability = log_mean - ops.log(r + mean)
+        return ops.sum(log_choices + x * log_probability - r * ops.log1p(mean / r), axis=1)
+
+    def mean(self, parameters):
+        return ops.exp(self._split(parameters)[0])
+
+    def sample(self, parameters, seed=None):
+        log_mean, r = self._split(parameters)
+        drawn = keras.random.gamma(ops.shape(r), r, dtype="float32", seed=seed)
+        return noise.poisson(ops.exp(log_mean) * drawn / r, seed)
+
+    def _split(self, parameters):
+        """Logarithm of the mean, and r, each of the shape of x."""
+        parameters = ops.cast(parameters, "float32")
+        r = ops.exp(ops.clip(parameters[..., 1], -LIMIT, LIMIT))
+        return self.log_mean(parameters[..., 0]), r

@@ -1,0 +1,63 @@
+"""Real values with normal noise, whose variance is calculated instead of learned."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae import checks
+from keras_cvae.likelihoods.gaussian import Gaussian
+
+LEAST = 1e-6  # a variance in unit scale: as it goes to 0, a density has no bound
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class OptimalGaussian(Gaussian):
+    r"""`Gaussian` with the variance that is best for each batch (sigma-VAE).
+
+    In a step of training the variance, one for all entries, is the one under which the batch is
+    most probable: the mean square of what the decoder leaves unexplained,
+
+    v = 1/(N D) \sum_i |x_i - m_i|^2,   -log p = N D / 2 (log(2 pi v) + 1) for the batch of N.
+
+    At the best v the derivative by v is 0, so that the gradient is that of a constant v. No
+    gradient step can leave v behind the decoder, as one can a variance that is learned. Examples
+    count alike, whatever their `sample_weight`; where there are K samples of each, all count.
+
+    Outside of training there is no batch to look at: densities and draws are those of the average
+    of v over the steps of training, the weight `log_variance`, which is saved with the model: of
+    all steps at first, then a moving one. Before training v is 1.
+
+    Location and scale are those of `Gaussian`. v is at least 1e-6.
+
+    Args:
+        momentum: Of the moving average, in [0, 1): what it keeps of itself in a step.
+
+    Raises:
+        ValueError: If `momentum` is not such a number.
+
+    Reference:
+        [Rybkin et al., 2021](https://arxiv.org/abs/2006.13202).
+    """
+
+    def __init__(self, momentum: float = 0.99, **kwargs):
+        super().__init__(variance=1.0, **kwargs)
+        self.momentum = checks.number("momentum", momentum, least=0, below=1)
+        self.steps = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, dtype="float32", name="steps"
+        )
+
+    def log_prob_of_batch(self, x, parameters):
+        residuals = self._residuals(x, parameters)
+        variance = ops.maximum(ops.mean(ops.square(ops.stop_gradient(residuals))), LEAST)
+        steps = self.steps + 1.0
+        rate = ops.maximum(1.0 / steps, 1.0 - self.momentum)
+        average = ops.exp(ops.convert_to_tensor(self.log_variance))
+        self.log_variance.assign(ops.log(average + rate * (variance - average)))
+        self.steps.assign(steps)
+        return self._log_density(residuals, ops.log(variance))
+
+    def get_config(self):
+        config = super().get_config()
+        del config["variance"], config["learn_variance"]
+        return {**config, "momentum": self.momentum}

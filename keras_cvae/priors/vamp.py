@@ -1,0 +1,181 @@
+"""A prior made of the model's own posteriors, at inputs that are learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import checks, divergences
+from keras_cvae.priors.base import Prior
+from keras_cvae.priors.mixture import choose
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class VampPrior(Prior):
+    r"""A mixture of the encoder's posteriors at learned pseudo-inputs.
+
+    p(z | y) = \sum_k w_k(y) q(z | u_k, v_k)
+
+    The pseudo-inputs u_k are images or vectors and, where the encoder is given y, the v_k are
+    conditions; all are learned with the model, and the first `fit` starts them at examples of its
+    data. (The encoder is applied to the `components` pseudo-inputs once a step, whatever the batch:
+    y chooses among them by the weights w, whose logits are linear in y.) The logits start at 0,
+    where w_k = 1 / components as in the paper.
+
+    The encoder belongs to the graph, and so do the pseudo-inputs, a layer `pseudo_inputs`: where
+    other priors are called with y, this one is called with `[z_mean, z_log_var]` of the
+    pseudo-inputs, of shape `(components, latent_dim)`, and where it is conditional with
+    `[z_mean, z_log_var, y]`. Noise becomes latents as for `Mixture`. In a network of one's own,
+    batch normalisation would take the pseudo-inputs for another batch of data: better another kind.
+
+    Args:
+        components: How many pseudo-inputs.
+        conditional: Whether the weights depend on y.
+
+    Raises:
+        ValueError: If `components` is not an integer of at least 1; and where it is built, if what
+            the encoder says of the pseudo-inputs is missing.
+
+    Reference:
+        [Tomczak and Welling, 2018](https://arxiv.org/abs/1705.07120).
+    """
+
+    def __init__(self, components: int = 100, conditional: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.components = checks.integer("components", components, least=1)
+        self.conditional = bool(conditional)
+
+    def pseudo_inputs(self, shapes, in_unit_interval):
+        return PseudoInputs(self.components, shapes, in_unit_interval, name="pseudo_inputs")
+
+    def given(self, y, encode):
+        return {"y": [*encode(), y] if self.conditional else encode()}
+
+    def build(self, z_shape, y_shape=None):
+        shapes = y_shape if isinstance(y_shape, list) else []
+        checks.require(
+            len(shapes) == 2 + self.conditional,
+            "`prior` must be given what the encoder says of its pseudo-inputs, [z_mean, z_log_var"
+            f"{', y' if self.conditional else ''}], as the graph of a model does",
+            f"{len(shapes) or 'no'} tensors",
+        )
+        rows = 1 + (shapes[-1][-1] if self.conditional else 0)
+        self.logits = self.add_weight(
+            (rows, self.components), initializer="zeros", dtype="float32", name="logits"
+        )
+        self.built = True
+
+    def log_prob(self, z, y=None):
+        mean, log_var, log_weights = self._mixture(y)
+        each = divergences.normal_log_prob(ops.expand_dims(z, -2), mean, log_var)
+        return ops.logsumexp(ops.log_softmax(log_weights) + each, axis=-1)
+
+    def transport(self, noise, y=None):
+        return self.tempered(noise, 1.0, y)
+
+    def tempered(self, noise, temperature, y=None):
+        """Latents from noise; the temperature scales their spread about the component's mean."""
+        mean, log_var, logits = self._mixture(y)
+        chosen, eps = choose(noise, logits)
+        deviation = ops.exp(0.5 * ops.minimum(log_var, divergences.LOG_VAR_LIMIT))
+        return ops.matmul(chosen, mean) + temperature * ops.matmul(chosen, deviation) * eps
+
+    def _mixture(self, y):
+        """Means and log-variances `(components, latent_dim)`, logits `(rows, components)`."""
+        mean, log_var, *y = y
+        logits = ops.convert_to_tensor(self.logits)
+        if not self.conditional:
+            return mean, log_var, logits
+        return mean, log_var, logits[:1] + ops.matmul(ops.cast(y[0], "float32"), logits[1:])
+
+    def get_config(self):
+        config = {"components": self.components, "conditional": self.conditional}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class PseudoInputs(keras.layers.Layer):
+    """Learned inputs of an encoder.
+
+    They start at random; `adapt` starts them at examples.
+
+    Args:
+        components: How many.
+        shapes: Shape of each input of the encoder, without the batch; that of the image first.
+        in_unit_interval: Whether images are held in [0, 1].
+
+    Call arguments:
+        inputs: Any tensor: the pseudo-inputs depend on none, but a graph of Keras begins at its
+            inputs.
+
+    Returns:
+        A list of tensors of shape `(components, *shape)`, one for each of `shapes`.
+    """
+
+    def __init__(
+        self,
+        components: int,
+        shapes: Sequence[Sequence[int]],
+        in_unit_interval: bool = False,
+        dtype="float32",
+        **kwargs,
+    ):
+        super().__init__(dtype=dtype, **kwargs)
+        self.components = checks.integer("components", components, least=1)
+        self.shapes = [tuple(shape) for shape in shapes]
+        self.in_unit_interval = in_unit_interval
+
+    def build(self, input_shape):
+        limits = {"constraint": _to_unit_interval} if self.in_unit_interval else {}
+        start = keras.initializers.RandomUniform(0.0, 1.0)
+        self.values = [
+            self.add_weight((self.components, *shape), start, name=f"values_{i}", **given)
+            for i, (shape, given) in enumerate(zip(self.shapes, [limits, {}], strict=False))
+        ]
+        self.adapted = self.add_weight((), "zeros", trainable=False, name="adapted")
+        self.built = True
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether `adapt` was called."""
+        return bool(ops.convert_to_numpy(self.adapted))
+
+    def choose(self, count: int) -> np.ndarray:
+        """Chooses examples to start at: `components` of `count`, or all where there are fewer."""
+        return np.random.default_rng(0).permutation(count)[: self.components]
+
+    def adapt(self, examples: Sequence[np.ndarray]) -> None:
+        """Starts the pseudo-inputs at examples; where these are too few the others stay.
+
+        Args:
+            examples: An array for each input, of as many rows, at most `components`.
+        """
+        for value, rows in zip(self.values, examples, strict=True):
+            start = np.array(ops.convert_to_numpy(value))
+            start[: len(rows)] = rows
+            value.assign(start)
+        self.adapted.assign(1.0)
+
+    def call(self, inputs):
+        return [ops.convert_to_tensor(value) for value in self.values]
+
+    def compute_output_spec(self, inputs):
+        return [
+            keras.KerasTensor((self.components, *shape), dtype=self.compute_dtype)
+            for shape in self.shapes
+        ]
+
+    def get_config(self):
+        config = {
+            "components": self.components,
+            "shapes": self.shapes,
+            "in_unit_interval": self.in_unit_interval,
+        }
+        return {**super().get_config(), **config}
+
+
+def _to_unit_interval(values):
+    return ops.clip(values, 0.0, 1.0)
