@@ -16,12 +16,16 @@ from keras_cvae.evaluation.latent_use import (
 from keras_cvae.evaluation.leakage import label_leakage
 from keras_cvae.evaluation.likelihood import bits_per_dimension, log_likelihood, terms
 from keras_cvae.evaluation.marginal import marginal_log_likelihood
+from keras_cvae.evaluation.measuring import measure
 from keras_cvae.evaluation.rates import rate_and_distortion
 from keras_cvae.evaluation.repeated import averaged, draws_of, seeded
+from keras_cvae.evaluation.table import Measure, Report
 
 __all__ = [
     "Classifier",
     "Estimate",
+    "Measure",
+    "Report",
     "active_units",
     "anomaly_score",
     "as_levels",
@@ -39,6 +43,7 @@ __all__ = [
     "label_leakage",
     "log_likelihood",
     "marginal_log_likelihood",
+    "measure",
     "precision_recall",
     "rate_and_distortion",
     "seeded",
