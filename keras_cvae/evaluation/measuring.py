@@ -133,7 +133,7 @@ def likeness(subject: Subject) -> Iterator[Measure]:
     if size <= NEIGHBOURS:
         raise LeftOut(f"more than {NEIGHBOURS} examples are needed, and there are {size}")
     features = s.classifier.features
-    found = []
+    found, progress = [], keras.utils.Progbar(SETS, verbose=s.verbose, unit_name="set")
     for number in range(SETS):
         rng = np.random.default_rng((s.seed, number))
         reference = features(s.x_train[rng.choice(len(s.x_train), size, replace=False)])
@@ -141,6 +141,7 @@ def likeness(subject: Subject) -> Iterator[Measure]:
         asked = s.y[rows] if s.model.num_classes else None
         drawn = agreement.draw(s.model, asked, count=size, seed=(s.seed, number))
         found.append([_likeness(reference, features(x)) for x in (drawn, s.x[rows])])
+        progress.add(1)
     for name in found[0][0]:
         drawn, real = (average([pair[i][name] for pair in found]) for i in (0, 1))
         yield Measure(name, *drawn, *OF_LIKENESS[name], real.value)
