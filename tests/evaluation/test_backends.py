@@ -28,7 +28,7 @@ def drawn(measure):
 
 
 def rates(seed):
-    return evaluation.rate_and_distortion(cvae, x, y, draws=50, seed=seed)
+    return evaluation.rate_and_distortion(cvae, x, y, draws=500, seed=seed)
 
 
 found = {

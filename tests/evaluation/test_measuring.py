@@ -110,7 +110,7 @@ def test_vectors_with_labels_of_a_linear_model():
 
 
 def test_vectors_without_labels():
-    model = known.Linear()
+    model = known.Linear(gain=0.3 * known.GAIN, spread=np.array([1.5, 1.5]))
     dataset = linear_data(model)
     report = evaluation.measure(model.cvae, dataset, samples=2000, verbose=0)
     exact = model.log_p(dataset.x_test).mean()
