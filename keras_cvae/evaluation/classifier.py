@@ -12,7 +12,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_cvae import checks, fitting, inference, layers
+from keras_cvae import checks, fitting, inference, layers, noise
 
 SMALL = 7  # pixels of a side, down to which images are pooled
 SEEN = 60_000  # images in all, or four epochs of more: enough for 99% of MNIST
@@ -46,7 +46,7 @@ class ImageClassifier(Classifier):
         """Trains the network, by Adam, in batches of 128."""
         epochs = max(4, SEEN // len(x)) if epochs is None else epochs
         with _seeded(seed):
-            image, features, logits = _network(x.shape[1:], int(y.max()) + 1)
+            image, features, logits = _network(x.shape[1:], int(y.max()) + 1, seed)
             label = keras.Input((), dtype="int32", name="label")
             loss = layers.ClassificationLoss(name="classification")([label, logits])
             # A loss layer rather than a loss, so that many steps run in one program.
@@ -125,6 +125,7 @@ def train_classifier(
     checks.require(np.ptp(y), expected, f"label {y[0]} alone")
     if epochs is not None:
         checks.integer("epochs", epochs, least=1)
+    seed = checks.integer("seed", seed, least=0, most=2**32 - 1)
     kind = ImageClassifier if x.ndim == 4 else VectorClassifier
     return kind.train(x, y, seed, epochs, verbose)
 
@@ -139,16 +140,19 @@ def unit(images: np.ndarray) -> np.ndarray:
     return scaled(images).clip(0, 1)
 
 
-def _network(shape, num_classes):
+def _network(shape, num_classes, seed):
     of_keras = keras.layers
+    # Without seeds of its own dropout draws from torch's generator.
+    seeds = [int(word) for word in noise.as_state(np.random.SeedSequence(seed).generate_state(2))]
+    drop, drop_last = (of_keras.Dropout(0.3, seed=one) for one in seeds)
     image = x = keras.Input(shape, name="image")
     pools = max(2, math.ceil(math.log2(max(shape[:2]) / SMALL)))
     for filters in itertools.chain([32], [64] * (pools - 1)):
         x = of_keras.Conv2D(filters, 3, padding="same", activation="relu")(x)
         x = of_keras.MaxPooling2D(padding="same")(x)
-    x = of_keras.Dropout(0.3)(of_keras.Flatten()(x))
+    x = drop(of_keras.Flatten()(x))
     features = of_keras.Dense(128, activation="relu", name="features")(x)
-    return image, features, of_keras.Dense(num_classes)(of_keras.Dropout(0.3)(features))
+    return image, features, of_keras.Dense(num_classes)(drop_last(features))
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ class Subject:
             ValueError: As for `measure`.
         """
         samples = checks.integer("samples", samples, least=1)
-        seed = checks.integer("seed", seed, least=0)
+        seed = checks.integer("seed", seed, least=0, most=2**32 - 1)
         expected = "`cvae` must have a condition of classes, or none"
         has_classes = bool(cvae.num_classes)
         received = type(cvae.condition).__name__

@@ -97,6 +97,8 @@ def test_bad_data(x, y, message):
         evaluation.train_classifier(x, y)
 
 
-def test_bad_epochs():
-    with pytest.raises(ValueError, match="`epochs` must be an integer of at least 1"):
-        evaluation.train_classifier(np.zeros((4, 3)), [0, 1, 0, 1], epochs=0)
+@pytest.mark.parametrize("options", [{"epochs": 0}, {"seed": -1}, {"seed": 2**32}])
+def test_bad_options(options):
+    (name,) = options
+    with pytest.raises(ValueError, match=f"`{name}` must be an integer"):
+        evaluation.train_classifier(np.zeros((4, 3)), [0, 1, 0, 1], **options)
