@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
+import logging
 import math
+import os
 import re
 import sys
 import tempfile
@@ -29,7 +30,8 @@ from keras_cvae.checks import explain, look_up, require
 from keras_cvae.data import datasets
 from keras_cvae.runs import pictures
 from keras_cvae.runs.choosing import AUTO
-from keras_cvae_command import without_log
+from keras_cvae.runs.reading import METRICS
+from keras_cvae_command import LOG_LEVEL, QUIET, without_log
 
 HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
@@ -86,6 +88,9 @@ def main(args: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always.
     """
+    if os.environ.get(LOG_LEVEL) == QUIET:
+        # It takes the programs of several models for one that is traced again and again.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # for authors of libraries
         warnings.showwarning = lambda message, *_, **__: _say(message)
@@ -269,9 +274,24 @@ def reconstruct(
 
 
 @app.command()
-def evaluate(folder: RunFolder, data: OtherData = None) -> None:
-    """Measure a trained model on test images; print the numbers as JSON."""
-    print(json.dumps(runs.Run.load(folder).measure(data), indent=2))
+def evaluate(
+    folder: RunFolder,
+    data: OtherData = None,
+    samples: Annotated[int, Option(help="Of z, for log p of an image.")] = 5000,
+    limit: Annotated[int | None, Option(help="Most test images to take.  [default: all]")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure a trained model on test images; print a table, and keep it in the run's metrics.
+
+    Likelihoods, the use of the latents, and what is generated beside real images. Classifiers are
+    trained on the way, which takes minutes on MNIST, and so may log p with many samples.
+    """
+    run = runs.Run.load(folder)
+    options = {"samples": samples, "limit": limit, "seed": seed}
+    options["begun"] = functools.partial(print, flush=True)
+    report = runs.evaluate(run, data, verbose=int(sys.stdout.isatty()), **options)
+    kept = f"Kept in {run.folder / METRICS}"
+    print(f"\n{report}\n{'Not kept: the run is unfinished' if run.unfinished else kept}")
 
 
 @app.command()

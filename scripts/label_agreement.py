@@ -2,10 +2,10 @@
 
     python scripts/label_agreement.py runs/mnist/model.keras [more models ...] --data mnist
 
-A classifier, a small convolutional network, is trained on the real images alone and kept in
-`--out`. Each model draws `--count` images, the labels in turn, at temperatures 1, 0.8 and 0.6; then
-their spread within a class, the root of the summed variance of their pixels, beside that of the
-real images; then real images redrawn as another class. A model whose prior is that of training is
+The classifier of `keras-cvae evaluate` is trained on the real images alone and kept in `--out`.
+Each model draws `--count` images, the labels in turn, at temperatures 1, 0.8 and 0.6; then their
+spread within a class, the root of the summed variance of their pixels, beside that of the real
+images; then real images redrawn as another class. A model whose prior is that of training is
 measured once more with a prior fitted to the encodings. `--validate` measures on a tenth of the
 training images, for choosing settings.
 """
@@ -17,33 +17,19 @@ import numpy as np
 import typer
 
 import keras_cvae
-from keras_cvae import datasets
+from keras_cvae import datasets, evaluation
+from keras_cvae.evaluation.classifier import ImageClassifier, unit
 
 TEMPERATURES = (1.0, 0.8, 0.6)
 
 
-def train_classifier(x, y, epochs: int, path: Path) -> keras.Model:
+def classifier_of(x, y, epochs: int | None, seed: int, path: Path) -> ImageClassifier:
     """Returns the classifier kept at `path`, or trains it and keeps it there."""
     if path.exists():
-        return keras.saving.load_model(path)
-    layers = keras.layers
-    image = keras.Input(x.shape[1:])
-    features = layers.Conv2D(32, 3, padding="same", activation="relu")(image)
-    features = layers.MaxPooling2D()(features)
-    features = layers.Conv2D(64, 3, padding="same", activation="relu")(features)
-    features = layers.Dropout(0.3)(layers.Flatten()(layers.MaxPooling2D()(features)))
-    features = layers.Dropout(0.3)(layers.Dense(128, activation="relu")(features))
-    classifier = keras.Model(image, layers.Dense(int(y.max()) + 1)(features))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    classifier.compile("adam", loss, metrics=["accuracy"])
-    classifier.fit(unit(x), y, batch_size=128, epochs=epochs, verbose=2)
-    classifier.save(path)
+        return ImageClassifier(keras.saving.load_model(path))
+    classifier = evaluation.train_classifier(x, y, epochs=epochs, seed=seed, verbose=2)
+    classifier.model.save(path)
     return classifier
-
-
-def unit(images: np.ndarray) -> np.ndarray:
-    """Returns pixels in [0, 1], as float32."""
-    return (images.astype("float32") / (255 if images.dtype == np.uint8 else 1)).clip(0, 1)
 
 
 def spread(images: np.ndarray, labels: np.ndarray) -> float:
@@ -68,13 +54,11 @@ def main(
     x_train, y_train, x_real, y_real = *dataset[:2], dataset.x_test, dataset.y_test
     if validate:
         x_train, y_train, x_real, y_real = datasets.hold_out(dataset)
-    epochs = max(4, 60_000 // len(x_train)) if epochs is None else epochs  # more of few images
     path = out / f"classifier{'_validate' if validate else ''}.keras"
-    classifier = train_classifier(x_train, y_train, epochs, path)
+    classifier = classifier_of(x_train, y_train, epochs, seed, path)
 
     def share(images, labels):
-        logits = classifier.predict(unit(images), batch_size=1000, verbose=0)
-        return np.mean(logits.argmax(-1) == labels)
+        return np.mean(classifier.predict(images) == labels)
 
     real = share(x_real, y_real)
     print(f"\nThe classifier reads {100 * real:.2f}% of {len(x_real):,} real images right.")

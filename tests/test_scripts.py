@@ -117,6 +117,22 @@ def test_label_agreement(tmp_path, capsys):
     assert "360 real images" in out and "| Mixture |" in out
 
 
+def test_anomaly(tmp_path, capsys):
+    few = ("--epochs", 1, "--limit", 200, "--held-out", 0, "--held-out", 8)
+    run("anomaly", *few, "--out", tmp_path)
+    out = capsys.readouterr().out
+    assert "200 test images" in out
+    rows = [line.strip("| ").split(" | ") for line in out.splitlines() if line.startswith("| ")]
+    columns = ["reconstruction", "elbo", "log_likelihood", "isolation forest", "PCA"]
+    assert rows[0] == ["class", *columns]
+    assert [row[0] for row in rows[1:]] == ["0", "8", "mean"]
+    areas = np.array([row[1:] for row in rows[1:]], float)
+    assert ((areas > 0) & (areas < 1)).all()
+    np.testing.assert_allclose(areas[2], areas[:2].mean(0), atol=1e-3)
+    assert areas[0, 4] > 0.7  # zeros are not like sums of other digits
+    assert {path.name for path in tmp_path.iterdir()} == {"without_0.keras", "without_8.keras"}
+
+
 def test_benchmark(tmp_path):
     backend = keras.backend.backend()
     options = {"data": "digits", "images": 100, "batch-size": 40, "rounds": 1, "epochs": 1}

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from keras_cvae import evaluation
+from keras_cvae.evaluation.latent_use import COLLAPSED
 
-COLLAPSED = 0.05  # nats of KL divergence, below which z says next to nothing of an image
 IGNORED = 0.05  # of what images differ, that another label must change
 EPOCHS = 3  # before which nothing is said of either
 

@@ -1,15 +1,53 @@
-"""Honest numbers: log p(x | y) in nats and in bits."""
+"""Honest numbers: likelihoods in nats, the use of the latents, the quality of samples."""
 
+from keras_cvae.evaluation.agreement import classification_accuracy_score, label_agreement
+from keras_cvae.evaluation.anomaly import anomaly_score
+from keras_cvae.evaluation.bits import as_levels
+from keras_cvae.evaluation.classifier import Classifier, train_classifier
+from keras_cvae.evaluation.estimates import Estimate, average
+from keras_cvae.evaluation.fidelity import density_coverage, frechet_distance, precision_recall
 from keras_cvae.evaluation.labels import label_effect
+from keras_cvae.evaluation.latent_use import (
+    active_units,
+    collapse,
+    kl_per_dimension,
+    variance_of_means,
+)
+from keras_cvae.evaluation.leakage import label_leakage
 from keras_cvae.evaluation.likelihood import bits_per_dimension, log_likelihood, terms
+from keras_cvae.evaluation.marginal import marginal_log_likelihood
+from keras_cvae.evaluation.measuring import measure
+from keras_cvae.evaluation.rates import rate_and_distortion
 from keras_cvae.evaluation.repeated import averaged, draws_of, seeded
+from keras_cvae.evaluation.table import Measure, Report
 
 __all__ = [
+    "Classifier",
+    "Estimate",
+    "Measure",
+    "Report",
+    "active_units",
+    "anomaly_score",
+    "as_levels",
+    "average",
     "averaged",
     "bits_per_dimension",
+    "classification_accuracy_score",
+    "collapse",
+    "density_coverage",
     "draws_of",
+    "frechet_distance",
+    "kl_per_dimension",
+    "label_agreement",
     "label_effect",
+    "label_leakage",
     "log_likelihood",
+    "marginal_log_likelihood",
+    "measure",
+    "precision_recall",
+    "rate_and_distortion",
     "seeded",
     "terms",
+    "train_classifier",
+    "variance_of_means",
 ]

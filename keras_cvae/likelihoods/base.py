@@ -30,6 +30,8 @@ class Likelihood(keras.layers.Layer, abc.ABC):
         support: The lowest and the highest value that an entry of x may have.
         standardizes: Whether x may have any scale, and `standardize` says which.
         counts: Whether entries of x are counts, non-negative integers that nothing rescales.
+        levels: How many values an entry of x may have, k / (levels - 1), of which `log_prob` gives
+            the probabilities; None where it gives a density.
 
     Call arguments:
         parameters: Tensor of shape `(batch, *parameter_shape(x_shape))`.
@@ -53,6 +55,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
     support: tuple[float, float] = (-math.inf, math.inf)
     standardizes = False
     counts = False
+    levels: int | None = None
 
     def __init__(self, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)

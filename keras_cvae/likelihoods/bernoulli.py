@@ -22,6 +22,7 @@ class Bernoulli(Likelihood):
     """
 
     support = (0.0, 1.0)
+    levels = 2
 
     def log_prob(self, x, parameters):
         x, logits = rows(x), rows(parameters)

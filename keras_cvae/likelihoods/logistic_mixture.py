@@ -51,6 +51,7 @@ class LogisticMixture(Likelihood):
     """
 
     support = (0.0, 1.0)
+    levels = 256
 
     def __init__(self, components: int = 10, **kwargs):
         super().__init__(**kwargs)

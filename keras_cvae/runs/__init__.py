@@ -2,6 +2,7 @@
 
 from keras_cvae.runs import pictures
 from keras_cvae.runs.making import train
+from keras_cvae.runs.measuring import evaluate
 from keras_cvae.runs.reading import Run
 
-__all__ = ["Run", "pictures", "train"]
+__all__ = ["Run", "evaluate", "pictures", "train"]

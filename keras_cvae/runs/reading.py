@@ -137,12 +137,16 @@ class Run:
         values.pop("epoch", None)
         return values
 
+    def dataset_of(self, data: str | None = None) -> datasets.Dataset:
+        """Returns its data, or others of a name or path."""
+        return self.dataset if data is None else self._load(data)
+
     def test_images(self, data: str | None = None, count: int | None = None):
         """Returns `count` test images of its data or others, their labels and the class names.
 
         The labels are None where the data have none.
         """
-        dataset = self.dataset if data is None else self._load(data)
+        dataset = self.dataset_of(data)
         labels = None if dataset.y_test is None else dataset.y_test[:count]
         return dataset.x_test[:count], labels, dataset.class_names
 

@@ -1,0 +1,96 @@
+"""Whether generated images are of the class that was asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_cvae import checks
+from keras_cvae.evaluation.classifier import Classifier, train_classifier
+from keras_cvae.evaluation.estimates import Estimate, average
+
+
+def draw(cvae, labels=None, *, count: int | None = None, seed: int = 0, **options) -> np.ndarray:
+    """Draws examples as they are compared with real ones.
+
+    Of images the mean of p(x | z, y), as `CVAE.generate` shows it; of vectors a draw of it, since
+    what noise adds to columns of numbers is part of how they vary.
+
+    Args:
+        cvae: A `CVAE`.
+        labels: As for `CVAE.generate`.
+        count: As for `CVAE.generate`.
+        seed: As for `CVAE.generate`.
+        **options: For `CVAE.generate`.
+    """
+    pixels = "mean" if len(cvae.image_shape) > 1 else "sample"
+    return cvae.generate(labels, count=count, seed=seed, **{"pixels": pixels, **options})
+
+
+def label_agreement(
+    cvae, classifier: Classifier, labels, *, seed: int = 0, temperature: float = 1.0
+) -> Estimate:
+    """How often images are read as the label that they were generated for.
+
+    No model is read better than real images are by a classifier that errs, unless its images are
+    more typical than real ones: see it beside the classifier's accuracy on real test images, and
+    beside how varied the images are.
+
+    Args:
+        cvae: A `CVAE` whose condition is one of classes.
+        classifier: What reads them, such as `train_classifier` makes of real images.
+        labels: A label for each image to be generated, of shape `(count,)`, none unknown.
+        seed: Seed of the images.
+        temperature: As for `CVAE.generate`.
+
+    Returns:
+        The share, with its standard error over images.
+
+    Raises:
+        ValueError: If the condition is not one of classes, or the labels are not what it takes.
+    """
+    labels = _asked(cvae, labels)
+    images = draw(cvae, labels, seed=seed, temperature=temperature)
+    return average(classifier.predict(images) == labels)
+
+
+def classification_accuracy_score(
+    cvae, labels, x_test, y_test, *, seed: int = 0, epochs: int | None = None, verbose: int = 0
+) -> Estimate:
+    """Accuracy on real images of a classifier that has learned from generated ones alone.
+
+    It falls where classes are mistaken and where images are less varied than real ones.
+
+    Args:
+        cvae: A `CVAE` whose condition is one of classes.
+        labels: A label for each image to be generated and learned from: those of the real training
+            images, to be compared with a classifier that has learned from these.
+        x_test: Real images, as for `train_classifier`.
+        y_test: Their labels.
+        seed: Seed of the images and of the classifier.
+        epochs: As for `train_classifier`.
+        verbose: As for `train_classifier`.
+
+    Returns:
+        The share that is read right, with its standard error over the real images.
+
+    Raises:
+        ValueError: If the condition is not one of classes, or an argument is not one of the above.
+
+    Reference:
+        [Ravuri and Vinyals, 2019](https://arxiv.org/abs/1905.10887).
+    """
+    labels = _asked(cvae, labels)
+    x_test, (y_test,) = cvae.check_data(x_test, y_test)
+    images = draw(cvae, labels, seed=seed)
+    learner = train_classifier(images, labels, seed=seed, epochs=epochs, verbose=verbose)
+    return average(learner.predict(x_test) == y_test)
+
+
+def _asked(cvae, labels):
+    expected = "`cvae` must have a condition of classes to be asked for one"
+    checks.require(cvae.num_classes, expected, type(cvae.condition).__name__)
+    labels = checks.array("labels", labels, (None,), "int64")
+    inside = labels.min() >= 0 and labels.max() < cvae.num_classes
+    expected = f"`labels` must be in 0..{cvae.num_classes - 1}"
+    checks.require(inside, expected, f"values from {labels.min()} to {labels.max()}")
+    return labels

@@ -1,0 +1,45 @@
+"""Bits per dimension of a model, where its log p(x) is that of levels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_cvae import checks
+from keras_cvae.data import inputs
+
+BYTES = 256  # the levels of uint8
+
+
+def as_levels(cvae, images, seed: int = 0) -> tuple[np.ndarray, int | None]:
+    """Images and levels for which `bits_per_dimension` is that of a code for the images.
+
+    Where the likelihood gives probabilities, images at its levels are taken as they are. Where it
+    is a density, bytes k become (k + u) / 256, u uniform noise in [0, 1): the mean log-density of
+    those is at most the log-probability of k under the model that rounds.
+
+    Args:
+        cvae: A `CVAE`.
+        images: Images of shape `(count, *image_shape)`, uint8 or floats.
+        seed: Seed of u, which is drawn once.
+
+    Returns:
+        `(images, levels)`: for `log_likelihood` or `terms`, and for `bits_per_dimension`.
+
+    Raises:
+        ValueError: If the likelihood is a density and the images are not uint8, or it gives
+            probabilities of levels that the pixels are not at.
+
+    Reference:
+        [Theis et al., 2016, section 3.1](https://arxiv.org/abs/1511.01844).
+    """
+    images = inputs.check_images(images, cvae.image_shape, support=cvae.support)
+    levels, kind = cvae.likelihood.levels, type(cvae.likelihood).__name__
+    if levels is None:
+        expected = f"Pixels must be uint8 for the density of {kind} to become bits"
+        checks.require(images.dtype == np.uint8, expected, images.dtype)
+        noise = np.random.default_rng(seed).random(images.shape, "float32")
+        return (images + noise) / np.float32(BYTES), BYTES
+    steps = cvae.pixels_of(images) * (levels - 1)
+    expected = f"Pixels must be at the {levels} levels of {kind} for its bits"
+    checks.require(np.abs(steps - np.round(steps)).max() < 1e-3, expected, "others between them")
+    return images, None

@@ -1,0 +1,172 @@
+"""A classifier of real data: what reads generated images, and whose features compare them."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import itertools
+import math
+import random
+import warnings
+
+import keras
+import numpy as np
+
+from keras_cvae import checks, fitting, inference, layers, noise
+
+SMALL = 7  # pixels of a side, down to which images are pooled
+SEEN = 60_000  # images in all, or four epochs of more: enough for 99% of MNIST
+PASSES = 200  # over few vectors, at most
+
+
+class Classifier(abc.ABC):
+    """What is read from examples of shape `(count, *shape)`."""
+
+    @abc.abstractmethod
+    def features(self, x) -> np.ndarray:
+        """Its last hidden layer, an array of shape `(count, units)`."""
+
+    @abc.abstractmethod
+    def predict(self, x) -> np.ndarray:
+        """The most probable labels, integers of shape `(count,)`."""
+
+
+class ImageClassifier(Classifier):
+    """A small convolutional network.
+
+    Args:
+        model: Model of images in [0, 1] to `[features, logits]`; `train_classifier` makes one.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+
+    @classmethod
+    def train(cls, x, y, seed: int, epochs: int | None, verbose) -> ImageClassifier:
+        """Trains the network, by Adam, in batches of 128."""
+        epochs = max(4, SEEN // len(x)) if epochs is None else epochs
+        with _seeded(seed):
+            image, features, logits = _network(x.shape[1:], int(y.max()) + 1, seed)
+            label = keras.Input((), dtype="int32", name="label")
+            loss = layers.ClassificationLoss(name="classification")([label, logits])
+            # A loss layer rather than a loss, so that many steps run in one program.
+            training = fitting.FusedModel([image, label], loss)
+            training.compile("adam")
+            given = {"image": unit(x), "label": y.astype("int32")}
+            training.fit(given, batch_size=128, epochs=epochs, verbose=verbose)
+        return cls(keras.Model(image, [features, logits]))
+
+    def features(self, x):
+        return inference.predict(self.model, unit(x))[0]
+
+    def predict(self, x):
+        return inference.predict(self.model, unit(x))[1].argmax(-1)
+
+
+class VectorClassifier(Classifier):
+    """scikit-learn's network of one hidden layer, on standardised vectors.
+
+    Args:
+        scaler: A fitted `StandardScaler`.
+        network: A fitted `MLPClassifier`.
+    """
+
+    def __init__(self, scaler, network):
+        self.scaler, self.network = scaler, network
+
+    @classmethod
+    def train(cls, x, y, seed: int, epochs: int | None, verbose) -> VectorClassifier:
+        """Trains the network, by Adam."""
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.neural_network import MLPClassifier
+        from sklearn.preprocessing import StandardScaler
+
+        epochs = int(np.clip(10 * SEEN // len(x), 10, PASSES)) if epochs is None else epochs
+        scaler = StandardScaler().fit(scaled(x))
+        network = MLPClassifier((128,), max_iter=epochs, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            network.fit(scaler.transform(scaled(x)), y)
+        return cls(scaler, network)
+
+    def features(self, x):
+        (weights, _), (bias, _) = self.network.coefs_, self.network.intercepts_
+        return np.maximum(self.scaler.transform(scaled(x)) @ weights + bias, 0.0)
+
+    def predict(self, x):
+        return self.network.predict(self.scaler.transform(scaled(x)))
+
+
+def train_classifier(
+    x, y, *, seed: int = 0, epochs: int | None = None, verbose: int = 0
+) -> Classifier:
+    """Trains a classifier: of images a convolutional network, of vectors scikit-learn's.
+
+    Args:
+        x: Images of shape `(count, height, width, channels)`, uint8 or in [0, 1], or vectors of
+            shape `(count, size)`.
+        y: Their labels, integers of at least 0, of shape `(count,)`, of two classes or more.
+        seed: Seed of its weights, of the order of the images and of what it drops.
+        epochs: Passes over the images; by default more of few images.
+        verbose: What `fit` shows of images: 0 nothing, 1 a bar, 2 a line an epoch.
+
+    Returns:
+        A `Classifier`.
+
+    Raises:
+        ValueError: If the labels are of a single class, or an argument is not one of the above.
+    """
+    x = np.asarray(x)
+    expected = "`x` must be images (N, H, W, C) or vectors (N, D), at least one"
+    checks.require(x.ndim in (2, 4) and x.size, expected, f"shape {x.shape}")
+    y = checks.array("y", y, (len(x),), "int64")
+    checks.require(y.min() >= 0, "`y` must be labels of at least 0", y.min())
+    expected = "`y` must hold two or more classes for a classifier"
+    checks.require(np.ptp(y), expected, f"label {y[0]} alone")
+    if epochs is not None:
+        checks.integer("epochs", epochs, least=1)
+    seed = checks.integer("seed", seed, least=0, most=2**32 - 1)
+    kind = ImageClassifier if x.ndim == 4 else VectorClassifier
+    return kind.train(x, y, seed, epochs, verbose)
+
+
+def scaled(x: np.ndarray) -> np.ndarray:
+    """Numbers as models generate them, float32: bytes are divided by 255."""
+    return x.astype("float32") / np.float32(255 if x.dtype == np.uint8 else 1)
+
+
+def unit(images: np.ndarray) -> np.ndarray:
+    """Pixels in [0, 1], as float32: what a picture shows of them."""
+    return scaled(images).clip(0, 1)
+
+
+def _network(shape, num_classes, seed):
+    of_keras = keras.layers
+    # Without seeds of its own dropout draws from torch's generator.
+    seeds = [int(word) for word in noise.as_state(np.random.SeedSequence(seed).generate_state(2))]
+    drop, drop_last = (of_keras.Dropout(0.3, seed=one) for one in seeds)
+    image = x = keras.Input(shape, name="image")
+    pools = max(2, math.ceil(math.log2(max(shape[:2]) / SMALL)))
+    for filters in itertools.chain([32], [64] * (pools - 1)):
+        x = of_keras.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        x = of_keras.MaxPooling2D(padding="same")(x)
+    x = drop(of_keras.Flatten()(x))
+    features = of_keras.Dense(128, activation="relu", name="features")(x)
+    return image, features, of_keras.Dense(num_classes)(drop_last(features))
+
+
+@contextlib.contextmanager
+def _seeded(seed):
+    """Within it weights, noise and the order of images are drawn anew; then it is as before.
+
+    Keras seeds its layers from Python's generator, and blocks of batches are shuffled by NumPy's.
+    `keras.utils.set_random_seed` would import TensorFlow on every backend.
+    """
+    states = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])

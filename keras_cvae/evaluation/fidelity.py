@@ -1,0 +1,130 @@
+"""How like real images generated ones are, and how varied, in a space of features.
+
+Every function takes two arrays of features, of shape `(count, features)`, such as a classifier's.
+Numbers depend on the features and, the Frechet distance above all, on how many images there are:
+compare them where both are the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_cvae import checks
+
+
+def frechet_distance(real, generated) -> float:
+    r"""Squared Frechet distance of two normals with the means and covariances of the features.
+
+    |m_r - m_g|^2 + tr(C_r + C_g - 2 (C_r^{1/2} C_g C_r^{1/2})^{1/2})
+
+    The published FID is this formula on features of the Inception network, on another scale: with
+    other features, such as those of a classifier trained here, it is no FID.
+
+    Args:
+        real: Features of real images.
+        generated: Features of generated images.
+
+    Returns:
+        A number of at least 0, up to rounding, in squared units of the features.
+
+    Raises:
+        ValueError: If there are fewer than two of either, or they differ in length.
+
+    Reference:
+        [Dowson and Landau, 1982](https://doi.org/10.1016/0047-259X(82)90077-X);
+        [Heusel et al., 2017](https://arxiv.org/abs/1706.08500).
+    """
+    from scipy.linalg import eigh, eigvalsh
+
+    real, generated = _checked(real, generated, 2)
+    of_real, of_generated = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (real, generated))
+    values, vectors = eigh(of_real)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    # Symmetric, so that singular covariances of few images leave nothing complex.
+    cross = np.sqrt(eigvalsh(root @ of_generated @ root).clip(0)).sum()
+    between = np.square(real.mean(0) - generated.mean(0)).sum()
+    return float(between + np.trace(of_real) + np.trace(of_generated) - 2 * cross)
+
+
+def precision_recall(real, generated, neighbours: int = 3) -> dict[str, float]:
+    """Shares of each set that lie in the support of the other.
+
+    The support of a set are the balls around its points that reach their k-th nearest neighbour.
+
+    Args:
+        real: Features of real images.
+        generated: Features of generated images.
+        neighbours: The number k.
+
+    Returns:
+        Dict of `precision`, the share of generated images among the real ones (fidelity), and
+        `recall`, the share of real images among the generated ones (diversity).
+
+    Raises:
+        ValueError: If there are not more than k of either, or they differ in length.
+
+    Reference:
+        [Kynkaanniemi et al., 2019](https://arxiv.org/abs/1904.06991).
+    """
+    k = checks.integer("neighbours", neighbours, least=1)
+    real, generated = _checked(real, generated, k + 1)
+    return {
+        "precision": float(np.mean(_balls_around(generated, real, k) > 0)),
+        "recall": float(np.mean(_balls_around(real, generated, k) > 0)),
+    }
+
+
+def density_coverage(real, generated, neighbours: int = 5) -> dict[str, float]:
+    """Density and coverage, which single outliers among the real images do not sway.
+
+    Args:
+        real: Features of real images.
+        generated: Features of generated images.
+        neighbours: The number k: balls around the real points reach their k-th nearest neighbour.
+
+    Returns:
+        Dict of `density`, in how many balls a generated image lies, over k (about 1 for images as
+        real as the real ones, and not bounded by 1), and `coverage`, the share of balls that hold a
+        generated image (of equally many like ones 1 - 2^-k in expectation).
+
+    Raises:
+        ValueError: If there are not more than k of either, or they differ in length.
+
+    Reference:
+        [Naeem et al., 2020](https://arxiv.org/abs/2002.09797).
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    k = checks.integer("neighbours", neighbours, least=1)
+    real, generated = _checked(real, generated, k + 1)
+    nearest = NearestNeighbors(n_neighbors=1).fit(generated).kneighbors(real)[0][:, 0]
+    return {
+        "density": float(_balls_around(generated, real, k).mean() / k),
+        "coverage": float(np.mean(nearest <= _radii(real, k))),
+    }
+
+
+def _radii(points, k):
+    """Distance from each point to its k-th nearest neighbour among the others."""
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=k).fit(points).kneighbors()[0][:, -1]
+
+
+def _balls_around(points, centres, k):
+    """In how many of the balls around the centres each point lies."""
+    from sklearn.metrics import pairwise_distances_chunked
+
+    radii = _radii(centres, k)
+    chunks = pairwise_distances_chunked(
+        points, centres, reduce_func=lambda distances, _: (distances <= radii).sum(1)
+    )
+    return np.concatenate([*chunks])
+
+
+def _checked(real, generated, least):
+    real = checks.array("real", real, (None, None))
+    generated = checks.array("generated", generated, (None, real.shape[1]))
+    for name, features in (("real", real), ("generated", generated)):
+        checks.require(len(features) >= least, f"`{name}` must hold {least} or more", len(features))
+    return real, generated

@@ -1,0 +1,141 @@
+"""What the latents are used for: active units, KL divergence by dimension, posterior collapse."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import checks, divergences, graph, inference, layers, noise
+from keras_cvae.evaluation.likelihood import terms
+
+ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts as in use
+COLLAPSED = 0.05  # nats of KL divergence, below which z says next to nothing of an image
+
+
+def variance_of_means(cvae, images, labels=None) -> np.ndarray:
+    """Var_x E[z | x, y] of every dimension of z.
+
+    Args:
+        cvae: A `CVAE`.
+        images: Images of shape `(count, *image_shape)`, uint8 or floats.
+        labels: What is known of them, as for `CVAE.encode`.
+
+    Returns:
+        Array of shape `(latent_dim,)`.
+
+    Raises:
+        ValueError: If images or labels are not what the model takes.
+    """
+    means, _ = cvae.encode(images, labels)
+    return means.astype("float64").var(0)
+
+
+def active_units(cvae, images, labels=None, threshold: float = ACTIVE) -> np.ndarray:
+    """Tells which dimensions of z are in use: those whose posterior mean varies with the image.
+
+    Args:
+        cvae: As for `variance_of_means`.
+        images: As for `variance_of_means`.
+        labels: As for `variance_of_means`.
+        threshold: The variance above which a dimension is active.
+
+    Returns:
+        Array of booleans, of shape `(latent_dim,)`; their sum is the number of active units.
+
+    Raises:
+        ValueError: As for `variance_of_means`.
+
+    Reference:
+        [Burda et al., 2016, section 5.2](https://arxiv.org/abs/1509.00519).
+    """
+    return variance_of_means(cvae, images, labels) > threshold
+
+
+def kl_per_dimension(cvae, images, labels=None, *, seed: int = 0) -> np.ndarray:
+    r"""KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension, under the prior of training.
+
+    For one group of latents it is exact, and sums over dimensions to the KL divergence of the
+    bound. Where there are more groups, it is given one draw of those above.
+
+    Args:
+        cvae: A `CVAE` whose priors are diagonal normals.
+        images: As for `variance_of_means`.
+        labels: As for `variance_of_means`.
+        seed: Seed of the draws.
+
+    Returns:
+        Array of shape `(count, latent_dim)`, in nats.
+
+    Raises:
+        ValueError: If a prior is another, whose KL divergence is no sum over dimensions; or images
+            or labels are not what the model takes.
+    """
+    parts = graph.read(cvae, trained=True)
+    for group in parts.groups:
+        expected = "`cvae` must have been trained with a prior that is a diagonal normal"
+        checks.require(group.prior.closed_form, expected, type(group.prior).__name__)
+    images, values = cvae.check_data(images, labels)
+    pixels = cvae.pixels_of(images)
+    model, generators = _model(cvae, parts)
+    states = np.random.SeedSequence(seed).generate_state(2 * len(generators))
+    for generator, state in zip(generators, states.reshape(-1, 2), strict=True):
+        generator.state.assign(noise.as_state(state))
+    return inference.predict(model, [pixels, *values] if values else pixels)
+
+
+def _model(cvae, parts):
+    """A model of pixels and what is known of them to the divergences, and its generators."""
+    x = keras.Input(cvae.image_shape, name="pixels")
+    inputs, y = graph.condition_of(cvae, parts)
+    to_encoder = y is not None and parts.condition.encoder
+    seen = x if parts.standardize is None else parts.standardize(x)
+    encoded = parts.encoder(graph.join_inputs(seen, y if to_encoder else None))
+    found = []
+
+    def draw(group, mean, log_var, context):
+        given = {"y": context} if group.prior.conditional else {}
+        # A diagonal normal carries noise of 0 to its mean, and of 1 to a deviation above it.
+        centre = group.prior(ops.zeros_like(mean), **given)
+        deviation = group.prior(ops.ones_like(mean), **given) - centre
+        q_and_p = mean, log_var, centre, 2.0 * ops.log(deviation)
+        apart = (ops.expand_dims(parameter, -1) for parameter in q_and_p)
+        found.append(divergences.normal_kl(*apart))
+        return layers.Sampling(name=group.called("sampling"))([mean, log_var])
+
+    graph.latents(encoded, y, parts.groups, draw)
+    model = keras.Model([x, *inputs] if inputs else x, graph.end_to_end(found))
+    drawn = [layer for layer in model.layers if isinstance(layer, layers.Sampling)]
+    return model, [layer.seed_generator for layer in drawn]
+
+
+def collapse(cvae, images, labels=None, *, seed: int = 0) -> str:
+    """Says in a sentence whether the posterior has collapsed onto the prior of training.
+
+    It has where a KL divergence is below `COLLAPSED` nats, or no dimension is active.
+
+    Args:
+        cvae: A `CVAE`.
+        images: As for `variance_of_means`.
+        labels: As for `variance_of_means`.
+        seed: Seed of a draw of z for each image.
+
+    Returns:
+        "Posterior collapse: ...", "Partial collapse: ..." or "No posterior collapse: ...".
+
+    Raises:
+        ValueError: As for `variance_of_means`.
+    """
+    active = active_units(cvae, images, labels)
+    found = terms(cvae, images, labels, draws=1, seed=seed, trained=True)
+    kl = {name: float(found[name].mean()) for name in cvae.elbo_terms[1:]}
+    total, used = sum(kl.values()), int(active.sum())
+    said = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"
+    if total < COLLAPSED:
+        return f"Posterior collapse: z says next to nothing of an image; {said}"
+    if not used:
+        return f"Posterior collapse: the mean of z does not depend on the image; {said}"
+    idle = [name for name, nats in kl.items() if nats < COLLAPSED]
+    if idle:
+        return f"Partial collapse: {', '.join(idle)} is next to nothing; {said}"
+    return f"No posterior collapse: {said}"

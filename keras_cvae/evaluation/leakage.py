@@ -1,0 +1,55 @@
+"""How much of the label z holds: a linear probe."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_cvae import checks, divergences
+from keras_cvae.evaluation.estimates import Estimate, average
+
+
+def label_leakage(cvae, train, test, *, seed: int = 0) -> tuple[Estimate, float]:
+    """Trains a linear probe from z to the label.
+
+    The probe is a logistic regression on standardised draws of q(z | x, y): the draws are what the
+    decoder is given, while a mean may tell of the label what the noise hides. At chance, z holds
+    nothing of the label that a linear probe can read, and the label must come from y; above it, a
+    change of y alone need not change the class of an image.
+
+    Args:
+        cvae: A `CVAE` of any condition or none; where it has one of classes it is given the labels.
+        train: `(images, labels)` that the probe learns from; labels of two classes or more, none
+            unknown.
+        test: `(images, labels)` that it is tested with.
+        seed: Seed of the draws.
+
+    Returns:
+        `(accuracy, chance)`: the share of test labels that are read from z, and the share that is
+        right where the most frequent training label is always guessed.
+
+    Raises:
+        ValueError: If there are fewer than two classes, or images or labels are not what the model
+            takes.
+
+    Reference:
+        [Alain and Bengio, 2017](https://arxiv.org/abs/1610.01644), for linear probes.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    (_, y_train), (_, y_test) = train, test
+    classes, counts = np.unique(y_train, return_counts=True)
+    expected = "The labels to learn from must be of two classes or more"
+    checks.require(len(classes) > 1, expected, f"label {classes} alone")
+    rng = np.random.default_rng(seed)
+    z_train, z_test = (_draw(cvae, *part, rng) for part in (train, test))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(z_train, y_train)
+    chance = np.mean(np.asarray(y_test) == classes[counts.argmax()])
+    return average(probe.predict(z_test) == y_test), float(chance)
+
+
+def _draw(cvae, images, labels, rng):
+    mean, log_var = cvae.encode(images, labels if cvae.num_classes else None)
+    deviation = np.exp(0.5 * np.minimum(log_var, divergences.LOG_VAR_LIMIT))
+    return mean + deviation * rng.standard_normal(mean.shape)

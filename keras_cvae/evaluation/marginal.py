@@ -1,0 +1,52 @@
+"""log p(x) of a model of p(x | y): the label summed out."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_cvae import checks
+from keras_cvae.data import inputs
+from keras_cvae.evaluation.likelihood import log_likelihood
+
+
+def marginal_log_likelihood(
+    cvae, images, label_weights=None, *, samples: int = 1000, seed: int = 0, verbose: int = 1
+) -> np.ndarray:
+    r"""Estimates log p(x) = log \sum_y p(y) p(x | y) of each image.
+
+    Each p(x | y) is estimated with `samples` draws of q(z | x, y), as `log_likelihood` does it, so
+    that the estimate of p(x) is unbiased and the expectation of its logarithm at most log p(x).
+
+    Args:
+        cvae: A `CVAE` whose condition is one of classes.
+        images: As for `log_likelihood`.
+        label_weights: p(y) up to a factor, such as how often each label occurs, of shape
+            `(num_classes,)`; by default all labels are equally probable.
+        samples: How many samples for each image and label.
+        seed: As for `log_likelihood`.
+        verbose: 1 shows progress, 0 does not.
+
+    Returns:
+        Array of shape `(count,)`, in nats.
+
+    Raises:
+        ValueError: If the condition is not one of classes, or an argument is not one of the above.
+    """
+    count = cvae.num_classes
+    received = type(cvae.condition).__name__
+    checks.require(count, "`cvae` must have a condition of classes to be summed out", received)
+    samples = checks.integer("samples", samples, least=1)
+    weights = np.ones(count) if label_weights is None else label_weights
+    weights = checks.array("label_weights", weights, (count,))
+    expected = "`label_weights` must be at least 0, and not all of them 0"
+    checks.require(weights.min() >= 0 < weights.max(), expected, weights)
+    images = inputs.check_images(images, cvae.image_shape, support=cvae.support)
+    labels = np.flatnonzero(weights)
+    total = np.full(len(images), -np.inf)
+    progress = keras.utils.Progbar(len(labels), verbose=verbose, unit_name="label")
+    for label in labels:
+        log_p = log_likelihood(cvae, images, label, samples=samples, seed=seed, verbose=0)
+        total = np.logaddexp(total, np.log(weights[label] / weights.sum()) + log_p)
+        progress.add(1)
+    return total

@@ -1,0 +1,245 @@
+"""All measures of a model on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+
+from keras_cvae.evaluation import agreement, bits, fidelity, latent_use, leakage, likelihood
+from keras_cvae.evaluation.estimates import average
+from keras_cvae.evaluation.marginal import marginal_log_likelihood
+from keras_cvae.evaluation.subject import LeftOut, Subject
+from keras_cvae.evaluation.table import Measure, Report
+
+NEIGHBOURS = 5  # the most that a measure of fidelity looks at
+SETS = 5  # of generated examples, over which fidelity is averaged
+SET_SIZE = 5000  # examples in each, at most: distances between all pairs are computed
+NATS, SHARE = "nats", "share"
+
+
+# Measures, in the order of the table. Each yields rows, or raises `LeftOut`.
+
+
+def _nats(name, values, how):
+    return Measure(name, *average(values), NATS, how)
+
+
+def bound(subject: Subject) -> Iterator[Measure]:
+    """The ELBO, rate and distortion."""
+    s = subject
+    options = {"draws": s.draws, "seed": s.seed, "verbose": s.verbose}
+    found = likelihood.terms(s.model, s.x, s.given, **options)
+    kl = {name: found[name] for name in s.model.elbo_terms[1:]}
+    how = f"{s.draws} draws of z for each image"
+    yield _nats("ELBO", found["elbo"], how)
+    yield _nats("rate", sum(kl.values()), "KL of all latents from the prior")
+    yield _nats("distortion", found["reconstruction"], "-log p(x | z, y) at draws of q")
+    if len(kl) > 1:
+        for name, values in kl.items():
+            yield _nats(name, values, "of this group of latents")
+    if s.model.fitted_prior is not None:
+        trained = likelihood.terms(s.model, s.x, s.given, trained=True, **options)
+        yield _nats("ELBO of training", trained["elbo"], "under the prior before `fit_prior`")
+
+
+def evidence(subject: Subject) -> Iterator[Measure]:
+    """The importance-weighted log p(x | y)."""
+    s = subject
+    options = {"samples": s.samples, "seed": s.seed, "verbose": s.verbose}
+    log_p = likelihood.log_likelihood(s.model, s.x, s.given, **options)
+    name = "log p(x | y)" if s.model.num_classes else "log p(x)"
+    yield _nats(name, log_p, f"importance-weighted, {s.samples} samples of z; a lower bound")
+
+
+def marginal(subject: Subject) -> Iterator[Measure]:
+    """The same of x alone, the label summed out."""
+    s = subject
+    if not s.model.num_classes:
+        raise LeftOut("the model has no label to sum out")
+    each = -(-s.samples // s.model.num_classes)  # as much work in all as for log p(x | y)
+    weights = np.bincount(s.y_train[s.y_train >= 0], minlength=s.model.num_classes)
+    options = {"samples": each, "seed": s.seed, "verbose": s.verbose}
+    log_p = marginal_log_likelihood(s.model, s.x, weights, **options)
+    how = f"p(y) as in the training labels, {each} samples for each label; a lower bound"
+    yield _nats("log p(x)", log_p, how)
+
+
+def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
+    """Bits per dimension, of a code that the ELBO promises."""
+    s = subject
+    if len(s.model.image_shape) == 1 and s.x.dtype != np.uint8:
+        raise LeftOut("columns of numbers have no levels")
+    try:
+        x, levels = bits.as_levels(s.model, s.x, s.seed)
+    except ValueError as error:
+        raise LeftOut(str(error)) from None
+    elbo = likelihood.terms(s.model, x, s.given, draws=s.draws, seed=s.seed)["elbo"]
+    value = average(likelihood.bits_per_dimension(elbo, s.model.image_shape, levels=levels))
+    noise = "" if levels is None else f", with uniform noise that fills {levels} levels"
+    yield Measure("bits per dimension", *value, "bits", f"of the ELBO{noise}")
+
+
+def units(subject: Subject) -> Iterator[Measure]:
+    """Active units."""
+    s = subject
+    active = latent_use.active_units(s.model, s.x, s.given)
+    how = f"of {len(active)}: variance of the posterior mean above {latent_use.ACTIVE}"
+    yield Measure("active units", int(active.sum()), None, "latents", how)
+
+
+def dimensions(subject: Subject) -> Iterator[Measure]:
+    """KL by dimension."""
+    s = subject
+    try:
+        kl = latent_use.kl_per_dimension(s.model, s.x, s.given, seed=s.seed).mean(0)
+    except ValueError as error:
+        raise LeftOut(str(error)) from None
+    how = "least and greatest; under the prior of training"
+    yield Measure("KL per dimension", [float(v) for v in kl], None, NATS, how)
+
+
+def label_in_z(subject: Subject) -> Iterator[Measure]:
+    """Label leakage."""
+    s = subject
+    s.require_labels("a probe")
+    train, test = (s.x_train, s.y_train), (s.x, s.y)
+    accuracy, chance = leakage.label_leakage(s.model, train, test, seed=s.seed)
+    how = f"a linear probe from z; chance is {chance:.4f}"
+    yield Measure("label read from z", *accuracy, SHARE, how)
+
+
+def labels_of_samples(subject: Subject) -> Iterator[Measure]:
+    """The classifier, label agreement, classification accuracy score."""
+    s = subject
+    own = average(s.classifier.predict(s.x) == s.y)
+    yield Measure("classifier", *own, SHARE, "right on real test data, trained on real data")
+    s.require_condition("agreement with the label that was asked for")
+    read = agreement.label_agreement(s.model, s.classifier, s.y, seed=s.seed)
+    how = f"{len(s.y)} generated, read by the classifier as asked"
+    yield Measure("label agreement", *read, SHARE, how, own.value)
+    options = {"seed": s.seed, "verbose": s.verbose}
+    score = agreement.classification_accuracy_score(s.model, s.y_train, s.x, s.y, **options)
+    how = f"right on real test data, trained on {len(s.y_train)} generated"
+    yield Measure("classification accuracy score", *score, SHARE, how, own.value)
+
+
+def likeness(subject: Subject) -> Iterator[Measure]:
+    """Fidelity and diversity in the classifier's features."""
+    s = subject
+    s.require_labels("a classifier")
+    size = min(len(s.x), len(s.x_train), SET_SIZE)
+    if size <= NEIGHBOURS:
+        raise LeftOut(f"more than {NEIGHBOURS} examples are needed, and there are {size}")
+    features = s.classifier.features
+    found, progress = [], keras.utils.Progbar(SETS, verbose=s.verbose, unit_name="set")
+    for number in range(SETS):
+        rng = np.random.default_rng((s.seed, number))
+        reference = features(s.x_train[rng.choice(len(s.x_train), size, replace=False)])
+        rows = rng.choice(len(s.x), size, replace=False)
+        asked = s.y[rows] if s.model.num_classes else None
+        drawn = agreement.draw(s.model, asked, count=size, seed=(s.seed, number))
+        found.append([_likeness(reference, features(x)) for x in (drawn, s.x[rows])])
+        progress.add(1)
+    for name in found[0][0]:
+        drawn, real = (average([pair[i][name] for pair in found]) for i in (0, 1))
+        yield Measure(name, *drawn, *OF_LIKENESS[name], real.value)
+
+
+# By name, the unit and what is said of it.
+OF_LIKENESS = {
+    "Frechet distance": ("squared features", "of the classifier's features: not Inception's FID"),
+    "precision": (SHARE, "of generated images, among real ones in the features"),
+    "recall": (SHARE, "of real images, among generated ones"),
+    "density": ("ratio", "how densely real images surround generated ones"),
+    "coverage": (SHARE, "of real images, with a generated one nearby"),
+}
+
+
+def _likeness(reference, features):
+    return {
+        "Frechet distance": fidelity.frechet_distance(reference, features),
+        **fidelity.precision_recall(reference, features),
+        **fidelity.density_coverage(reference, features),
+    }
+
+
+STAGES = {
+    "ELBO, rate and distortion": bound,
+    "log p, importance-weighted": evidence,
+    "log p(x), the label summed out": marginal,
+    "bits per dimension": bits_per_dimension,
+    "active units": units,
+    "KL per dimension": dimensions,
+    "label read from z": label_in_z,
+    "label agreement and classification accuracy score": labels_of_samples,
+    "fidelity and diversity": likeness,
+}
+
+
+def measure(
+    cvae,
+    dataset,
+    *,
+    samples: int = 1000,
+    limit: int | None = None,
+    seed: int = 0,
+    verbose: int = 1,
+    begun: Callable[[str], None] = lambda stage: None,
+) -> Report:
+    """Measures a model on test data, in every way that applies to the two.
+
+    The classifier, the probe and the reference of fidelity learn from the training data; all else
+    sees the test data alone.
+
+    Args:
+        cvae: A `CVAE` with a condition of classes or none.
+        dataset: A `datasets.Dataset`.
+        samples: How many samples of z for the importance-weighted log p of an image; for log p(x)
+            the labels share them.
+        limit: How many test images to measure on, drawn with the seed; by default all.
+        seed: Seed of all that is random.
+        verbose: 1 shows progress, 0 does not.
+        begun: Function of a text, called as each stage begins: its number and name.
+
+    Returns:
+        A `Report`: a table when it is printed, with a standard error wherever there is one: over
+        test images, of measures of fidelity over sets of generated images.
+
+    Raises:
+        ValueError: If an argument is not one of the above or the model does not take the data,
+            before anything is computed.
+
+    Example:
+    ```python
+    print(evaluation.measure(cvae, datasets.load("digits")))
+    ```
+    """
+    subject = Subject.of(cvae, dataset, samples, limit, seed, verbose)
+    report = Report(_protocol(subject))
+    for number, (stage, measures) in enumerate(STAGES.items(), start=1):
+        begun(f"{number}/{len(STAGES)} {stage}")
+        try:
+            for found in measures(subject):
+                report.measures.append(found)
+        except LeftOut as why:
+            report.left_out[stage] = str(why)
+    report.verdict = latent_use.collapse(cvae, subject.x, subject.given, seed=seed)
+    return report
+
+
+def _protocol(subject):
+    s = subject
+    return {
+        "test_examples": len(s.x),
+        "training_examples": len(s.x_train),
+        "samples": s.samples,
+        "draws": s.draws,
+        "seed": s.seed,
+        "prior": type(s.model.prior).__name__,
+        "generated": "the mean of p(x | z, y) for images, a draw of it for vectors",
+        "standard_errors": "over test examples; of fidelity over sets of generated examples",
+        "fidelity": f"{SETS} sets of at most {SET_SIZE}, each against as many training examples",
+        "backend": keras.backend.backend(),
+    }

@@ -1,0 +1,33 @@
+"""Rate and distortion: what z says of an image, and what it leaves to be said."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_cvae.evaluation.likelihood import terms
+
+
+def rate_and_distortion(cvae, images, labels=None, **options) -> dict[str, np.ndarray]:
+    r"""Splits minus the ELBO of each image into rate and distortion.
+
+    R = E_q \sum_groups log q(z | x, y) / p(z | y) and D = -E_q log p(x | z, y); -ELBO = R + D, and
+    the mean of R over the data bounds the mutual information of x and z given y from above.
+
+    Args:
+        cvae: A `CVAE`.
+        images: As for `log_likelihood`.
+        labels: As for `log_likelihood`.
+        **options: `draws`, `seed`, `trained` and `verbose`, as for `terms`.
+
+    Returns:
+        Dict of `rate` and `distortion`, arrays of shape `(count,)`, in nats.
+
+    Raises:
+        ValueError: As for `log_likelihood`.
+
+    Reference:
+        [Alemi et al., 2018](https://arxiv.org/abs/1711.00464).
+    """
+    found = terms(cvae, images, labels, **options)
+    distortion = found["reconstruction"]
+    return {"rate": -found["elbo"] - distortion, "distortion": distortion}

@@ -1,0 +1,93 @@
+"""A model and the data that it is measured on."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import keras
+import numpy as np
+
+from keras_cvae import checks
+from keras_cvae.evaluation.classifier import Classifier, train_classifier
+
+DRAWS = 2**17  # of z in all, for the ELBO
+MOST_DRAWS = 256  # of one example
+
+
+class LeftOut(Exception):
+    """Why a measure does not apply, in words."""
+
+
+@dataclasses.dataclass
+class Subject:
+    """A model and the data it is measured on, checked.
+
+    Attributes:
+        model: The `CVAE`.
+        x_train: Training images.
+        y_train: Their labels, or None.
+        x: Test images.
+        y: Their labels, or None.
+        given: The test labels as the model takes them: None for a model without a condition.
+        samples: How many samples of z for log p.
+        seed: Seed of everything.
+        verbose: 1 shows progress, 0 does not.
+    """
+
+    model: keras.Model
+    x_train: np.ndarray
+    y_train: np.ndarray | None
+    x: np.ndarray
+    y: np.ndarray | None
+    given: np.ndarray | None
+    samples: int
+    seed: int
+    verbose: int
+
+    @classmethod
+    def of(cls, cvae, dataset, samples, limit, seed, verbose) -> Subject:
+        """Checks what `measure` is given; `limit` test images are drawn with the seed.
+
+        Raises:
+            ValueError: As for `measure`.
+        """
+        samples = checks.integer("samples", samples, least=1)
+        seed = checks.integer("seed", seed, least=0, most=2**32 - 1)
+        expected = "`cvae` must have a condition of classes, or none"
+        has_classes = bool(cvae.num_classes)
+        received = type(cvae.condition).__name__
+        checks.require(has_classes or cvae.condition is None, expected, received)
+        x_train, y_train, x, y, _ = dataset
+        for images, labels in (x_train, y_train), (x, y):
+            expected = "`dataset` must have labels, as the model's condition asks for"
+            checks.require(labels is not None or not has_classes, expected, "none")
+            cvae.check_data(images, labels if has_classes else None)
+        if limit is not None and checks.integer("limit", limit, least=1) < len(x):
+            rows = np.sort(np.random.default_rng(seed).choice(len(x), limit, replace=False))
+            x, y = x[rows], None if y is None else y[rows]
+        given = y if has_classes else None
+        return cls(cvae, x_train, y_train, x, y, given, samples, seed, verbose)
+
+    @property
+    def draws(self) -> int:
+        """How many draws of z for the ELBO of an image."""
+        return max(1, min(MOST_DRAWS, -(-DRAWS // len(self.x))))
+
+    @functools.cached_property
+    def classifier(self) -> Classifier:
+        """A classifier that has learned from the real training images."""
+        self.require_labels("a classifier")
+        return train_classifier(self.x_train, self.y_train, seed=self.seed, verbose=self.verbose)
+
+    def require_labels(self, what: str) -> None:
+        """Leaves a measure out of data without labels of two classes."""
+        if self.y is None:
+            raise LeftOut(f"the data have no labels, which {what} needs")
+        if not np.ptp(self.y_train):
+            raise LeftOut(f"the training labels are of a single class, and {what} needs two")
+
+    def require_condition(self, what: str) -> None:
+        """Leaves a measure out of a model that is not asked for a class."""
+        if not self.model.num_classes:
+            raise LeftOut(f"the model has no condition, which {what} needs")

@@ -1,0 +1,83 @@
+"""What was measured: rows of a table to read, and a dict to keep."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class Measure:
+    """A row of the table.
+
+    Attributes:
+        name: What was measured.
+        value: The number, or a list of them.
+        standard_error: Of `value`; None where there is none.
+        unit: The unit of all three numbers.
+        real: The same measure of real test data: what a perfect model would come near to.
+        how: How it was measured.
+    """
+
+    name: str
+    value: float | list[float]
+    standard_error: float | None
+    unit: str
+    how: str
+    real: float | None = None
+
+
+@dataclasses.dataclass
+class Report:
+    """What `measure` found; printed, it is a table.
+
+    Attributes:
+        protocol: On what and how it was measured.
+        measures: A `Measure` for each row.
+        verdict: Whether the posterior has collapsed, in a sentence.
+        left_out: By name, why a measure does not apply.
+    """
+
+    protocol: dict
+    measures: list[Measure] = dataclasses.field(default_factory=list)
+    verdict: str = ""
+    left_out: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Measure:
+        """The measure of this name."""
+        return {measure.name: measure for measure in self.measures}[name]
+
+    def as_dict(self) -> dict:
+        """All of it as numbers, texts, lists and dicts, for JSON."""
+        return dataclasses.asdict(self)
+
+    def __str__(self):
+        rows = [("measure", "value", "s.e.", "real", "unit", "how")]
+        for m in self.measures:
+            numbers = map(_shown, (m.value, m.standard_error, m.real))
+            rows.append((m.name, *numbers, m.unit, m.how))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [_line(row, widths) for row in rows]
+        lines.insert(1, _line(["-" * width for width in widths], widths))
+        p = self.protocol
+        head = f"{p['test_examples']} test examples, seed {p['seed']}, on {p['backend']}; "
+        head += f"standard errors are {p['standard_errors']}\n"
+        notes = [self.verdict, *(f"Left out: {k}: {why}" for k, why in self.left_out.items())]
+        return "\n".join([head, *lines, "", *filter(None, notes)])
+
+
+def _line(cells, widths):
+    name, *numbers, unit, how = (
+        cell.rjust(width) if 0 < index < 4 else cell.ljust(width)
+        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join([name, *numbers, unit, how]).rstrip()
+
+
+def _shown(value):
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return f"{min(value):.3g}..{max(value):.3g}"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"

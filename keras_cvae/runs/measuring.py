@@ -1,0 +1,51 @@
+"""Everything that is measured of a run, kept in its folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from keras_cvae import evaluation
+from keras_cvae.checks import explain
+from keras_cvae.data import datasets
+from keras_cvae.runs.reading import METRICS, Run
+
+EVALUATIONS = "evaluations"
+
+
+def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
+    """Measures a run in every way that applies; adds it to its metrics, by the name of the data.
+
+    Of an unfinished run nothing is kept: it has no metrics yet, which is how it is known.
+
+    Args:
+        run: The run.
+        data: Name or path of other data than it was trained on.
+        **options: `samples`, `limit`, `seed`, `verbose` and `begun`, as for `evaluation.measure`.
+
+    Returns:
+        The report.
+
+    Raises:
+        ValueError: As for `evaluation.measure`, or if the data cannot be loaded or the metrics be
+            read; before anything is computed.
+    """
+    dataset = run.dataset_of(data)
+    kept = None if run.unfinished else run.metrics
+    with explain(f"'{run.folder / METRICS}' is damaged", (TypeError, ValueError)):
+        others = dict((kept or {}).get(EVALUATIONS, {}))
+    report = evaluation.measure(run.model, dataset, **options)
+    name = run.config["data"]["name"] if data is None else str(data)
+    report.protocol |= {"data": name, "digest": datasets.digest(dataset)}
+    if kept is not None:
+        content = {**kept, EVALUATIONS: {**others, name: report.as_dict()}}
+        _replace(run.folder / METRICS, content)
+    return report
+
+
+def _replace(path: Path, content: dict) -> None:
+    """Writes a file whole, or leaves the one that is there."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    os.replace(part, path)
