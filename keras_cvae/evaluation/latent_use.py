@@ -94,7 +94,7 @@ def _model(cvae, parts):
     found = []
 
     def draw(group, mean, log_var, context):
-        given = {"y": context} if group.prior.conditional else {}
+        given = parts.given(group, context, mean)
         # A diagonal normal carries noise of 0 to its mean, and of 1 to a deviation above it.
         centre = group.prior(ops.zeros_like(mean), **given)
         deviation = group.prior(ops.ones_like(mean), **given) - centre
