@@ -1,5 +1,6 @@
 """Every recipe runs on the digits and leaves its pictures."""
 
+import json
 import runpy
 import subprocess
 import sys
@@ -143,3 +144,26 @@ def test_benchmark(tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"keras_cvae, {backend}" in done.stdout and "left out" not in done.stdout
     Image.open(tmp_path / "train_dense.png").verify()
+
+
+def test_likelihoods_of_a_shortened_recipe(tmp_path, capsys):
+    arguments = ("conditional-1", "--data", "digits", "--epochs", 2, "--out", tmp_path)
+    arguments += ("--samples", 20, "--limit", 9)
+    run("reproduce_likelihoods", *arguments)
+    trained = (tmp_path / "conditional-1" / "model.keras").stat().st_mtime_ns
+    result = json.loads((tmp_path / "conditional-1" / "result.json").read_text())
+    assert result["epochs"] == 2 and result["images"] == 9 and 0 < result["ours"] < 50
+    run("reproduce_likelihoods", *arguments)  # nothing is trained again
+    assert (tmp_path / "conditional-1" / "model.keras").stat().st_mtime_ns == trained
+    capsys.readouterr()
+    run("reproduce_likelihoods", "--out", tmp_path)
+    shown = capsys.readouterr().out
+    assert f"| conditional-1 | 82.32 | {result['ours']:.2f}" in shown and "2, shortened" in shown
+
+
+def test_the_stages_of_the_recipe():
+    recipe = runpy.run_path(str(SCRIPTS / "reproduce_likelihoods.py"))
+    rate = recipe["learning_rate"](recipe["FULL"], 3000)
+    stages = [sum(3**j for j in range(i)) for i in range(8)]  # the epoch at which each begins
+    for i, begins in enumerate(stages):
+        assert float(rate(begins * 3000 + 1)) == pytest.approx(1e-3 * 10 ** (-i / 7), rel=1e-5)
