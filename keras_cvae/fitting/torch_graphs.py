@@ -44,7 +44,7 @@ def function(module: torch.fx.GraphModule) -> Callable:
     for node in graph.nodes:
         if node.op != "call_function" or node in changed or not _is_pure(node):
             continue
-        source = _same(node, constants)
+        source = _same(node)
         if source is not None and source not in changed:
             node.replace_all_uses_with(source)
         elif _is_constant(node, constants, changed):
@@ -62,29 +62,32 @@ def _compiled(graph, constants):
     """Python's function of a graph, in which nothing is looked up and nothing kept too long."""
     names = {node: f"v{number}" for number, node in enumerate(graph.nodes)}
     given = [names[node] for node in graph.nodes if node.op == "placeholder"]
+    last = {used: node for node in graph.nodes for used in node.all_input_nodes}
     space, lines = {}, []
 
     def said(value):
-        if isinstance(value, torch.fx.Node) and value not in constants:
-            return names[value]
         if isinstance(value, (list, tuple)):
             return "[" + ", ".join(map(said, value)) + "]"
-        name = names.get(value) if isinstance(value, torch.fx.Node) else f"c{len(space)}"
-        space[name] = constants.get(value) if isinstance(value, torch.fx.Node) else value
+        if isinstance(value, torch.fx.Node):
+            if value in constants:
+                space[names[value]] = constants[value]
+            return names[value]
+        name = f"c{len(space)}"
+        space[name] = value
         return name
 
-    last = {used: node for node in graph.nodes for used in node.all_input_nodes}
     for node in graph.nodes:
-        if node in constants or node.op == "placeholder":
-            continue
         if node.op == "output":
             lines.append(f"return {said(node.args[0])}")
-            continue
-        space[f"f{names[node]}"] = getattr(node.target, "_op", node.target)
-        named = [f"{name}={said(value)}" for name, value in node.kwargs.items()]
-        lines.append(f"{names[node]} = f{names[node]}({', '.join([*map(said, node.args), *named])})")
-        over = [n for n in {*node.all_input_nodes, node} - {*constants} if last.get(n, n) is node]
-        lines += [f"del {', '.join(sorted(names[n] for n in over))}"] if over else []
+        elif node.op == "call_function" and node not in constants:
+            result, operation = names[node], f"f_{names[node]}"
+            space[operation] = getattr(node.target, "_op", node.target)
+            arguments = [*map(said, node.args)]
+            arguments += [f"{name}={said(value)}" for name, value in node.kwargs.items()]
+            lines.append(f"{result} = {operation}({', '.join(arguments)})")
+            used = {*node.all_input_nodes, node} - {*constants}
+            over = sorted(names[one] for one in used if last.get(one, one) is node)
+            lines += [f"del {', '.join(over)}"] if over else []
     body = "\n    ".join(lines)
     exec(f"def run({', '.join(given)}):\n    {body}", space)
     return space["run"]
@@ -103,15 +106,19 @@ def _written(node):
 
 
 def _changed(graph):
-    """The nodes that share memory with what is changed in place, at some time."""
-    changed = set()
-    for node in reversed(graph.nodes):
-        changed.update(_written(node))
+    """The nodes that share memory, or may, with what is changed in place, at some time."""
+    shared = {}  # node: all that may share memory with it
+    for node in graph.nodes:
+        shared[node] = {node}
         schema = getattr(node.target, "_schema", None)
-        may_alias = schema is None or any(result.alias_info for result in schema.returns)
-        if may_alias and node in changed:
-            changed.update(node.all_input_nodes)
-    return changed
+        if schema is None or any(result.alias_info for result in schema.returns):
+            for used in node.all_input_nodes:
+                shared[node] |= shared[used]
+            for other in shared[node]:
+                shared[other] = shared[node]
+    return {
+        other for node in graph.nodes for written in _written(node) for other in shared[written]
+    }
 
 
 def _is_pure(node):
@@ -128,7 +135,7 @@ def _is_constant(node, constants, changed):
 
 
 def _value(node, constants):
-    known = {node: value for node, value in constants.items()}
+    known = dict(constants)
     if node.target in _LIKE:
         like = node.args[0].meta["val"]
         known[node.args[0]] = torch.empty_strided(
@@ -138,7 +145,7 @@ def _value(node, constants):
     return node.target(*args, **kwargs)
 
 
-def _same(node, constants):
+def _same(node):
     """The node of the same value, in the same layout, that this one computes anew; or None."""
     source, value = node.args[0] if node.args else None, node.meta.get("val")
     if not isinstance(source, torch.fx.Node) or not isinstance(value, torch.Tensor):
@@ -156,7 +163,7 @@ def _same(node, constants):
 
 
 def _accumulates(node):
-    """Whether a sum is copied into its first term, just after it was formed and for nothing else."""
+    """Whether a sum is copied into its first term, at once and for nothing else."""
     if node.target is not aten.copy_.default:
         return False
     variable, total = node.args[:2]

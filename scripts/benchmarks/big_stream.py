@@ -75,7 +75,8 @@ def main() -> None:
         cvae.compile("adam")
         before, began = peak(), time.perf_counter()
         shards = Shards(Path(folder), count)  # not shuffled: each is read once
-        loss = cvae.fit(shards, shuffle=False, verbose=1 if sys.stdout.isatty() else 2).history["loss"][-1]
+        verbose = 1 if sys.stdout.isatty() else 2
+        loss = cvae.fit(shards, shuffle=False, verbose=verbose).history["loss"][-1]
         seconds = time.perf_counter() - began
     images = count * BATCHES * BATCH_SIZE
     print(f"{keras.backend.backend()}: {size / 1e9:.1f} GB in {count} shards, loss {loss:.1f}")
