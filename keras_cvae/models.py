@@ -46,8 +46,9 @@ def build_cvae(
         condition: The number of classes, an object of `keras_cvae.conditions`, or None for a plain
             VAE.
         latent_dim: Size of z.
-        network: `"dense"`, `"conv"`, `"hierarchical"`, an object of `keras_cvae.networks`, or a
-            pair `(encoder_body, decoder_body)` of Keras models (see `networks.Own`).
+        network: One of `networks.NAMES`, such as `"dense"`, `"conv"` or `"residual"`, an object of
+            `keras_cvae.networks`, or a pair `(encoder_body, decoder_body)` of Keras models (see
+            `networks.Own`).
         likelihood: One of `likelihoods.NAMES`, such as `"bernoulli"`, `"gaussian"` or `"poisson"`,
             or an object of `keras_cvae.likelihoods`.
         prior: One of `priors.NAMES`, such as `"standard_normal"`, `"conditional"` or `"vamp"`, or

@@ -130,6 +130,7 @@ LAYERS = {
         {"filters": 2, "kernel_size": 3, "strides": 2, "activation": "tanh"},
         [IMAGE, ONE_HOT],
     ),
+    "FiLM": (networks.FiLM, {}, [IMAGE, ONE_HOT]),
 }
 BASES = {conditions.Condition, likelihoods.Likelihood, priors.Prior, terms.LossLayer}
 BASES |= {layers.Divergence, objectives.scheduled.Scheduled}
@@ -297,6 +298,7 @@ MEMBERS = {
         for name in module.NAMES
         if inspect.signature(keras_cvae.build_cvae).parameters[family].default != name
     },
+    "network residual": {"network": networks.Residual((4, 6))},  # quicker than its defaults
     **{f"condition {name}": {"condition": make} for name, make in CONDITIONS.items()},
     "no condition": {"condition": None},
     "several at once": {
@@ -414,6 +416,7 @@ np.savez(sys.argv[2], **found)
 READ_BY_ALL = {
     "dense": {},
     "conv": {"network": networks.Conv((4, 6))},
+    "residual": {"network": networks.Residual((4, 6))},
     "iwae": {"objective": objectives.IWAE(3)},
     "warmup": {"objective": objectives.Warmup(steps=5)},
     "conditional prior": {"prior": "conditional"},

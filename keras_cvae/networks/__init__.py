@@ -1,4 +1,4 @@
-"""The networks of encoder and decoder: dense, convolutional, hierarchical, and one's own.
+"""The networks of encoder and decoder: dense, convolutional, residual, hierarchical, own.
 
 A network is an object with three methods that build Keras models: `encoder`, `decoder` and
 `classifier`. It needs two functions for that: from the image and y to features, and from z and y to
@@ -21,27 +21,37 @@ from keras_cvae.networks.conv import (
 from keras_cvae.networks.dense import Dense, build_dense_decoder, build_dense_encoder
 from keras_cvae.networks.hierarchical import Hierarchical
 from keras_cvae.networks.own import Own
+from keras_cvae.networks.residual import (
+    FiLM,
+    Residual,
+    build_residual_decoder,
+    build_residual_encoder,
+)
 
 __all__ = [
     "NAMES",
     "Conv",
     "Dense",
+    "FiLM",
     "Hierarchical",
     "ImageModel",
     "LabelConv2D",
     "LabelPlanes",
     "Network",
     "Own",
+    "Residual",
     "build_conv_decoder",
     "build_conv_encoder",
     "build_dense_decoder",
     "build_dense_encoder",
+    "build_residual_decoder",
+    "build_residual_encoder",
     "get",
     "given",
     "to_unit_interval",
 ]
 
-NAMES = {"dense": Dense, "conv": Conv, "hierarchical": Hierarchical}
+NAMES = {"dense": Dense, "conv": Conv, "residual": Residual, "hierarchical": Hierarchical}
 
 
 def get(identifier) -> Network:

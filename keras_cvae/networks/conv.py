@@ -40,7 +40,7 @@ class Conv(Network):
 
     def features(self, image, y):
         shape = tuple(image.shape[1:])
-        x = image if len(shape) == 3 else keras.layers.Reshape(_image_shape(shape))(image)
+        x = image if len(shape) == 3 else keras.layers.Reshape(image_shape(shape))(image)
         options = {"strides": 2, "padding": "same", "activation": self.activation}
         for index, count in enumerate(self.filters):
             if index == 0 and y is not None:
@@ -50,7 +50,7 @@ class Conv(Network):
         return x
 
     def parameters(self, z, y, shape):
-        height, width, *others = _image_shape(shape)
+        height, width, *others = image_shape(shape)
         scale = 2 ** len(self.filters)
         rows, columns = -(-height // scale), -(-width // scale)
         units = rows * columns * self.filters[0]
@@ -61,12 +61,7 @@ class Conv(Network):
             x = keras.layers.Conv2DTranspose(count, self.kernel_size, strides=2, **options)(x)
         options = {"padding": "same", "dtype": "float32", "name": "parameters"}
         x = keras.layers.Conv2DTranspose(math.prod(others), self.kernel_size, **options)(x)
-        surplus = rows * scale - height, columns * scale - width
-        if any(surplus):
-            x = keras.layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), dtype="float32")(x)
-        if tuple(x.shape[1:]) != shape:
-            x = keras.layers.Reshape(shape, dtype="float32")(x)
-        return x
+        return cut_to(x, shape)
 
 
 def build_conv_encoder(
@@ -220,10 +215,25 @@ class LabelConv2D(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def _image_shape(shape) -> tuple[int, ...]:
+def image_shape(shape) -> tuple[int, ...]:
+    """`(height, width, ...)` of an image's shape, in which channels may be left out.
+
+    Raises:
+        ValueError: If it is no image's.
+    """
     if len(shape) < 2:
         raise ValueError(
             "A convolutional network needs `input_shape` (height, width, channels) or "
             f'(height, width); network="dense" takes vectors. Received: {tuple(shape)}'
         )
     return (*shape, 1) if len(shape) == 2 else tuple(shape)
+
+
+def cut_to(x, shape):
+    """Crops a symbolic image, in float32, below and on the right: to `(batch, *shape)`."""
+    surplus = [(0, size - wanted) for size, wanted in zip(x.shape[1:3], shape[:2], strict=True)]
+    if surplus != [(0, 0), (0, 0)]:
+        x = keras.layers.Cropping2D(surplus, dtype="float32")(x)
+    if tuple(x.shape[1:]) != shape:
+        x = keras.layers.Reshape(shape, dtype="float32")(x)
+    return x

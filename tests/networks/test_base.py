@@ -12,6 +12,7 @@ from keras_cvae import conditions, networks
 SHAPES = {
     "dense": [(784,), (5,), (28, 28, 1), (8, 8), (33, 47, 3)],
     "conv": [(28, 28, 1), (32, 32, 3), (33, 47, 1), (33, 47, 3), (8, 8), (5, 1, 1)],
+    "residual": [(28, 28, 1), (33, 47, 3), (8, 8), (5, 1, 1)],
 }
 CASES = [(network, shape) for network, shapes in SHAPES.items() for shape in shapes]
 
@@ -36,7 +37,7 @@ def test_any_image_size_and_vector_length(network, shape, condition):
     assert names == (["image", "label", "z", "label"] if condition else ["image", "z"])
 
 
-@pytest.mark.parametrize("network", ["dense", "conv"])
+@pytest.mark.parametrize("network", SHAPES)
 def test_the_label_reaches_encoder_and_decoder(network):
     encoder = getattr(keras_cvae, f"build_{network}_encoder")((9, 7, 1), 3, 2)
     decoder = getattr(keras_cvae, f"build_{network}_decoder")((9, 7, 1), 3, 2)
@@ -59,6 +60,10 @@ def test_uint8_images_are_scaled_in_the_graph():
 BUILDERS = {
     "dense": (networks.Dense, {"hidden_units": (7, 5), "activation": "tanh"}),
     "conv": (networks.Conv, {"filters": (3, 4), "kernel_size": 5, "activation": "tanh"}),
+    "residual": (
+        networks.Residual,
+        {"filters": (3, 4), "blocks": 2, "kernel_size": 5, "activation": "tanh"},
+    ),
 }
 
 
@@ -123,6 +128,9 @@ NO_NETWORK = {
     "filters": (lambda: networks.Conv(filters=32), "`filters` must be a list or tuple"),
     "negative filters": (lambda: networks.Conv((32, -1)), "`filters` must be a list or tuple"),
     "kernel": (lambda: networks.Conv(kernel_size=0), "`kernel_size` must be an integer of at"),
+    "residual filters": (lambda: networks.Residual(64), "`filters` must be a list or tuple"),
+    "no blocks": (lambda: networks.Residual(blocks=0), "`blocks` must be an integer of at least 1"),
+    "residual kernel": (lambda: networks.Residual(kernel_size=1.5), "`kernel_size` must be an int"),
     "hierarchy": (lambda: networks.Hierarchical("dens"), "Did you mean 'dense'"),
     "top_dim": (lambda: networks.Hierarchical(top_dim=0), "`top_dim` must be an integer of at"),
     "lower units": (
