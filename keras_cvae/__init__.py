@@ -25,8 +25,6 @@ from keras_cvae.networks import (
     build_conv_encoder,
     build_dense_decoder,
     build_dense_encoder,
-    build_residual_decoder,
-    build_residual_encoder,
 )
 
 __version__ = "0.1.0"
@@ -41,8 +39,6 @@ __all__ = [
     "build_cvae",
     "build_dense_decoder",
     "build_dense_encoder",
-    "build_residual_decoder",
-    "build_residual_encoder",
     "callbacks",
     "conditions",
     "datasets",

@@ -249,6 +249,24 @@ def condition_of(model, parts: Parts, to_encode: bool = False):
     return inputs, condition.given(inputs)
 
 
+def encode_pixels(model, parts: Parts):
+    """Wires the encoder to pixels that are given as the model sees them, binarised or not.
+
+    Args:
+        model: A `CVAE`.
+        parts: Its parts.
+
+    Returns:
+        `(x, inputs, y, encoded)`: symbolic pixels of shape `(batch, *image_shape)`, what else is to
+        be given, y or None, and what the encoder returned.
+    """
+    x = keras.Input(model.image_shape, name="pixels")
+    inputs, y = condition_of(model, parts)
+    to_encoder = y is not None and parts.condition.encoder
+    seen = x if parts.standardize is None else parts.standardize(x)
+    return x, inputs, y, parts.encoder(join_inputs(seen, y if to_encoder else None))
+
+
 def cut_encoder(model) -> keras.Model:
     """Model `[image, label]` (or `image`) to `[z_mean, z_log_var]` of all latents."""
     parts = read(model)

@@ -27,6 +27,18 @@ def as_state(words):
     return np.asarray(words) % LARGEST_SEED
 
 
+def seed_states(states, seed: int) -> None:
+    """Begins random generators anew, each with bits of its own that one seed gives.
+
+    Args:
+        states: The states of `keras.random.SeedGenerator`s, variables of shape `(2,)`.
+        seed: The seed of all.
+    """
+    words = np.random.SeedSequence(seed).generate_state(2 * len(states)).reshape(-1, 2)
+    for state, pair in zip(states, words, strict=True):
+        state.assign(as_state(pair))
+
+
 def normal(shape, seed, dtype="float32"):
     r"""Draws from N(0, 1), on TensorFlow as sqrt(2) erfinv(u) with u uniform on (-1, 1).
 

@@ -78,19 +78,13 @@ def kl_per_dimension(cvae, images, labels=None, *, seed: int = 0) -> np.ndarray:
     images, values = cvae.check_data(images, labels)
     pixels = cvae.pixels_of(images)
     model, generators = _model(cvae, parts)
-    states = np.random.SeedSequence(seed).generate_state(2 * len(generators))
-    for generator, state in zip(generators, states.reshape(-1, 2), strict=True):
-        generator.state.assign(noise.as_state(state))
+    noise.seed_states([generator.state for generator in generators], seed)
     return inference.predict(model, [pixels, *values] if values else pixels)
 
 
 def _model(cvae, parts):
     """A model of pixels and what is known of them to the divergences, and its generators."""
-    x = keras.Input(cvae.image_shape, name="pixels")
-    inputs, y = graph.condition_of(cvae, parts)
-    to_encoder = y is not None and parts.condition.encoder
-    seen = x if parts.standardize is None else parts.standardize(x)
-    encoded = parts.encoder(graph.join_inputs(seen, y if to_encoder else None))
+    x, inputs, y, encoded = graph.encode_pixels(cvae, parts)
     found = []
 
     def draw(group, mean, log_var, context):

@@ -95,9 +95,7 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
     most = _most_rows(cvae.decoder)
     chunk = -(-samples // -(-samples // min(CHUNK, most)))
     weigher, generators = _weigher(cvae, chunk, trained)
-    states = np.random.SeedSequence(seed).generate_state(2 * len(generators))
-    for generator, state in zip(generators, states.reshape(-1, 2), strict=True):
-        generator.state.assign(noise.as_state(state))
+    noise.seed_states([generator.state for generator in generators], seed)
     rng = np.random.default_rng(seed)
     batch_size = max(1, min(inference.BATCH_SIZE, most // chunk))
     progress = keras.utils.Progbar(len(images), verbose=verbose, unit_name="image")
@@ -127,11 +125,7 @@ def _weigher(cvae, samples, trained=False):
     parts = graph.read(cvae, trained)
     key = samples, id(parts.groups[0].prior)
     if key not in cached:
-        x = keras.Input(cvae.image_shape, name="pixels")
-        inputs, y = graph.condition_of(cvae, parts)
-        to_encoder = y is not None and parts.condition.encoder
-        seen = x if parts.standardize is None else parts.standardize(x)
-        encoded = parts.encoder(graph.join_inputs(seen, y if to_encoder else None))
+        x, inputs, y, encoded = graph.encode_pixels(cvae, parts)
         parameters, log_ratios = objectives.iwae.sampled(encoded, y, parts, samples)
         log_p = importance.LogWeights(samples, parts.likelihood)([x, parameters])
         outputs = [log_p, *(keras.ops.reshape(ratio, (-1, samples)) for ratio in log_ratios)]

@@ -38,9 +38,7 @@ def seeded(model: keras.Model, seed: int) -> Iterator[None]:
     """Within it all that is random in a model begins anew with a seed; then it is as before."""
     states = generator_states(model)
     before = [np.array(ops.convert_to_numpy(state)) for state in states]
-    words = np.random.SeedSequence(seed).generate_state(2 * len(states)).reshape(-1, 2)
-    for state, pair in zip(states, words, strict=True):
-        state.assign(noise.as_state(pair))
+    noise.seed_states(states, seed)
     try:
         yield
     finally:

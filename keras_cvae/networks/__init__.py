@@ -24,8 +24,6 @@ from keras_cvae.networks.own import Own
 from keras_cvae.networks.residual import (
     FiLM,
     Residual,
-    build_residual_decoder,
-    build_residual_encoder,
 )
 
 __all__ = [
@@ -44,8 +42,6 @@ __all__ = [
     "build_conv_encoder",
     "build_dense_decoder",
     "build_dense_encoder",
-    "build_residual_decoder",
-    "build_residual_encoder",
     "get",
     "given",
     "to_unit_interval",

@@ -105,68 +105,6 @@ class Residual(Network):
         return keras.layers.Conv2D(count, self.kernel_size, padding="same", **options)(x)
 
 
-def build_residual_encoder(
-    input_shape: Sequence[int],
-    condition=None,
-    latent_dim: int = 2,
-    *,
-    filters: Sequence[int] = (64, 128, 256),
-    blocks: int = 1,
-    kernel_size: int = 3,
-    activation="relu",
-) -> keras.Model:
-    """Builds a residual convolutional encoder q(z | x, y).
-
-    Args:
-        input_shape: Shape of one image, `(height, width, channels)` or `(height, width)`.
-        condition: A number of classes, a condition, or None for a plain VAE.
-        latent_dim: Size of z.
-        filters: Filters at each size; before each the image is halved.
-        blocks: Residual blocks at each size.
-        kernel_size: Size of the kernels.
-        activation: Activation before all convolutions but the first.
-
-    Returns:
-        A model `[image, label]` (or `image`) to `[z_mean, z_log_var]`, each `(batch, latent_dim)`.
-
-    Raises:
-        ValueError: If `input_shape` is no image's.
-    """
-    network = Residual(filters, blocks, kernel_size, activation)
-    return network.encoder(input_shape, condition, latent_dim)
-
-
-def build_residual_decoder(
-    input_shape: Sequence[int],
-    condition=None,
-    latent_dim: int = 2,
-    *,
-    filters: Sequence[int] = (64, 128, 256),
-    blocks: int = 1,
-    kernel_size: int = 3,
-    activation="relu",
-) -> keras.Model:
-    """Builds a residual convolutional decoder p(x | z, y).
-
-    Args:
-        input_shape: Shape of one image, `(height, width, channels)` or `(height, width)`.
-        condition: A number of classes, a condition, or None for a plain VAE.
-        latent_dim: Size of z.
-        filters: The encoder's; the decoder mirrors them.
-        blocks: Residual blocks at each size.
-        kernel_size: Size of the kernels.
-        activation: Activation before all convolutions.
-
-    Returns:
-        A model `[z, label]` (or `z`) to likelihood parameters of shape `(batch, *input_shape)`.
-
-    Raises:
-        ValueError: If `input_shape` is no image's.
-    """
-    network = Residual(filters, blocks, kernel_size, activation)
-    return network.decoder(input_shape, condition, latent_dim)
-
-
 @keras.saving.register_keras_serializable("keras_cvae")
 class FiLM(keras.layers.Layer):
     r"""Scales and shifts each channel by linear functions of y: (1 + y A) * x + y B.

@@ -1,12 +1,7 @@
 """One model measured on every backend: the numbers agree within their standard errors."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 
-import keras
 import numpy as np
 import pytest
 
@@ -45,31 +40,13 @@ json.dump([found, exact], open(sys.argv[3], "w"))
 """
 
 
-def test_the_numbers_of_every_backend(tmp_path):
-    ours = keras.backend.backend()
-    others = [b for b in ("tensorflow", "jax", "torch") if b != ours]
-    others = [b for b in others if importlib.util.find_spec(b)]
-    if not others:
-        pytest.skip("no other backend is installed")
+def test_the_numbers_of_every_backend(tmp_path, on_every_backend):
     model = known.Linear(3, gain=0.3 * known.GAIN, spread=np.array([1.5, 1.5]))
     model.cvae.save(tmp_path / "model.keras")
     x, y = known.data(50), np.arange(50) % 3
     np.savez(tmp_path / "arrays.npz", x=x, y=y)
-    running = {
-        backend: subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", MEASURE, "model.keras", "arrays.npz", backend],
-            env={**os.environ, "KERAS_BACKEND": backend},
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for backend in (ours, *others)
-    }
-    for process in running.values():
-        _, error = process.communicate(timeout=300)
-        assert process.returncode == 0, error[-2000:]
-    results = {name: json.loads((tmp_path / name).read_text()) for name in running}
+    ours, *others = on_every_backend(MEASURE, "model.keras", "arrays.npz")
+    results = {name: json.loads((tmp_path / name).read_text()) for name in (ours, *others)}
     found, exact = results[ours]
     for backend in others:
         for name, values in results[backend][0].items():

@@ -24,8 +24,8 @@ def numpy(x):
 @pytest.mark.parametrize("condition", [None, 4])
 @pytest.mark.parametrize(("network", "shape"), CASES)
 def test_any_image_size_and_vector_length(network, shape, condition):
-    encoder = getattr(keras_cvae, f"build_{network}_encoder")(shape, condition, 3)
-    decoder = getattr(keras_cvae, f"build_{network}_decoder")(shape, condition, 3)
+    encoder = networks.get(network).encoder(shape, condition, 3)
+    decoder = networks.get(network).decoder(shape, condition, 3)
     x, y = np.random.default_rng(0).random((2, *shape), dtype="float32"), np.int32([1, 3])
     x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
     z_mean, z_log_var = encoder([x, y] if condition else x)
@@ -39,8 +39,8 @@ def test_any_image_size_and_vector_length(network, shape, condition):
 
 @pytest.mark.parametrize("network", SHAPES)
 def test_the_label_reaches_encoder_and_decoder(network):
-    encoder = getattr(keras_cvae, f"build_{network}_encoder")((9, 7, 1), 3, 2)
-    decoder = getattr(keras_cvae, f"build_{network}_decoder")((9, 7, 1), 3, 2)
+    encoder = networks.get(network).encoder((9, 7, 1), 3, 2)
+    decoder = networks.get(network).decoder((9, 7, 1), 3, 2)
     x, z = np.ones((4, 9, 7, 1), "float32"), np.ones((4, 2), "float32")
     y = np.int32([0, 1, 2, -1])
     for outputs in (numpy(encoder([x, y])[0]), numpy(decoder([z, y])).reshape(4, -1)):
@@ -60,10 +60,6 @@ def test_uint8_images_are_scaled_in_the_graph():
 BUILDERS = {
     "dense": (networks.Dense, {"hidden_units": (7, 5), "activation": "tanh"}),
     "conv": (networks.Conv, {"filters": (3, 4), "kernel_size": 5, "activation": "tanh"}),
-    "residual": (
-        networks.Residual,
-        {"filters": (3, 4), "blocks": 2, "kernel_size": 5, "activation": "tanh"},
-    ),
 }
 
 

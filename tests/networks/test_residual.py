@@ -8,8 +8,8 @@ import keras_cvae
 from keras_cvae import networks
 
 BUILD = {
-    "encoder": keras_cvae.build_residual_encoder,
-    "decoder": keras_cvae.build_residual_decoder,
+    "encoder": lambda *given, **options: networks.Residual(**options).encoder(*given),
+    "decoder": lambda *given, **options: networks.Residual(**options).decoder(*given),
 }
 Y = np.int32([0, 1, 2, -1])
 
