@@ -10,7 +10,7 @@ import numpy as np
 from keras_cvae.fitting import inside
 
 BATCH_SIZE = 512
-_COMPILED_FOR = weakref.WeakKeyDictionary()  # model: the fingerprint it last predicted with
+_PREPARED = weakref.WeakKeyDictionary()  # model: its fingerprint, and what applies it to a batch
 
 
 def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
@@ -32,16 +32,17 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
     """
     count = len(keras.tree.flatten(data)[0])
     size = min(batch_size, 1 << (count - 1).bit_length())
-    compiled_for = _COMPILED_FOR.get(model)
-    if compiled_for is None or not compiled_for.is_of(model):
+    fingerprint, apply = _PREPARED.get(model, (None, None))
+    if fingerprint is None or not fingerprint.is_of(model):
         model.make_predict_function(force=True)
-        _COMPILED_FOR[model] = inside.Fingerprint(model)
+        apply = _applied()
+        _PREPARED[model] = inside.Fingerprint(model), apply
     results = None
     for start in range(0, count, size):
         rows = slice(start, start + size)
         if start + size > count:
             rows = np.minimum(np.arange(start, start + size), count - 1)  # the last row, repeated
-        outputs = model.predict_on_batch(keras.tree.map_structure(lambda a, r=rows: a[r], data))
+        outputs = apply(model, keras.tree.map_structure(lambda a, r=rows: a[r], data))
         if results is None:
             results = keras.tree.map_structure(
                 lambda output: np.empty((count, *output.shape[1:]), output.dtype), outputs
@@ -50,3 +51,12 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
             kept = result[start : start + size]
             kept[:] = output[: len(kept)]
     return results
+
+
+def _applied():
+    """Function of a model and a batch to its outputs; on torch it avoids Keras's layers."""
+    if keras.backend.backend() == "torch":
+        from keras_cvae.fitting import torch_predictions
+
+        return torch_predictions.Predictions()
+    return keras.Model.predict_on_batch

@@ -95,3 +95,27 @@ def test_encode_and_decode_in_batches():
     assert cvae.decode(np.zeros((20, 20, 3)), 4).shape == (20, 20, 8, 8, 1)
     with pytest.raises(ValueError, match="`labels` must be 70"):
         cvae.encode(x[:70], y[:69])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="traces on torch")
+def test_a_trace_draws_and_follows_the_weights_as_keras_does():
+    from keras_cvae.fitting import torch_predictions
+
+    def build():
+        inputs = keras.Input((4,))
+        mean = keras.layers.Dense(3, kernel_initializer="ones", name="mean")(inputs)
+        return keras.Model(inputs, keras_cvae.layers.Sampling(seed=5)([mean, mean]))
+
+    rows, ours, theirs, apply = (
+        np.ones((6, 4), "float32"),
+        build(),
+        build(),
+        torch_predictions.Predictions(),
+    )
+    for number in range(6):
+        if number == 5:  # when a trace is there already
+            for model in (ours, theirs):
+                model.get_layer("mean").set_weights([np.full((4, 3), 0.1), np.ones(3)])
+        found = apply(ours, rows)
+        np.testing.assert_allclose(found, theirs.predict_on_batch(rows), rtol=1e-5)
+    assert apply._traces

@@ -45,7 +45,7 @@ class Program:
     """
 
     def __init__(self, model, kind: str, batch_size: int, jit_compile):
-        self.model, self.batch_size = model, batch_size
+        self.model, self.batch_size, self._kind = model, batch_size, kind
         self._step = getattr(model, f"{kind}_step")
         self._trains = kind == "train"
         if self._trains and not model.optimizer.built:
@@ -76,7 +76,7 @@ class Program:
         """Takes a step and returns its trace; or returns None, and nothing has changed."""
         while self._ways:
             try:
-                return Trace(self.model, self._step, batch, self._trains, self._ways[0])
+                return Trace(self.model, self._kind, batch, self._ways[0])
             except Exception as error:  # whatever a layer does that has no trace
                 self._ways.pop(0)
                 if not self._ways and self.model not in _SAID:
@@ -94,13 +94,16 @@ class Trace:
 
     Args:
         model: The model.
-        step: Its `train_step` or `test_step`.
+        kind: `"train"`, `"test"` or `"predict"`: which step of the model.
         batch: What to take the step with.
-        trains: Whether it is a step of training.
         with_optimizer: Whether the optimizer's update is recorded too, or called after each run.
+
+    Attributes:
+        outputs: Of a prediction, what the model made of the batch, tensors.
     """
 
-    def __init__(self, model, step, batch, trains: bool, with_optimizer: bool):
+    def __init__(self, model, kind: str, batch, with_optimizer: bool = True):
+        trains, step = kind == "train", getattr(model, f"{kind}_step")
         optimizer = model.optimizer if trains else None
         self._apply = None if with_optimizer else optimizer.apply
         variables = [*model.variables, *model.metrics_variables]
@@ -116,7 +119,10 @@ class Trace:
                     stack.enter_context(inside.adam_updated_by(optimizer, _fused_adam))
                 elif trains:
                     stack.enter_context(inside.replaced(optimizer, "apply", note))
-                step(keras.tree.pack_sequence_as(batch, leaves))
+                outputs = step(keras.tree.pack_sequence_as(batch, leaves))
+            if kind == "predict":
+                self.outputs = keras.tree.flatten(outputs)
+                return self.outputs
             return gradients
 
         def note(found, variables):
@@ -133,11 +139,12 @@ class Trace:
         self._update(gradients)
 
     def __call__(self, leaves):
-        """Takes a step with a batch, flattened."""
+        """Takes a step with a batch, flattened; returns the outputs of a prediction."""
         # What an optimizer makes of gradients may stay: that must be no inference tensor.
         with torch.no_grad() if self._apply else torch.inference_mode():
-            gradients = self._run(*self._values, *leaves)
-        self._update(gradients)
+            results = self._run(*self._values, *leaves)
+        self._update(results)
+        return results
 
     def _update(self, gradients):
         if self._apply:
