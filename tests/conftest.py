@@ -1,12 +1,18 @@
-"""Shared by all tests: quiet backends, real digits, gradients on any backend."""
+"""Shared by all tests: quiet and quick backends, real digits, gradients on any backend."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# What a test compiles runs for a moment: XLA is not to spend seconds on making it fast.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 
 import keras
 import numpy as np
@@ -15,9 +21,62 @@ import pytest
 from keras_cvae import datasets
 
 
+def pytest_configure(config):
+    """Has JAX keep what it compiles, for all models of this process that are the same program."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        programs = tempfile.TemporaryDirectory()
+        config.add_cleanup(programs.cleanup)
+        jax.config.update("jax_compilation_cache_dir", programs.name)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Gives each worker a stretch of files, so that what a file's tests share is made once."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+def pytest_collection_modifyitems(items):
+    """Leaves out on JAX and torch what is about no backend."""
+    if keras.backend.backend() != "tensorflow":
+        for item in items:
+            if item.get_closest_marker("once"):
+                item.add_marker(pytest.mark.skip(reason="about no backend: runs on TensorFlow"))
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def with_xla():
+    """A context in which TensorFlow compiles steps by XLA where users have them so compiled.
+
+    Elsewhere a test does without: on TensorFlow that is most of what a short training costs. The
+    tests of `fitting` are in it as a whole.
+    """
+    if keras.backend.backend() != "tensorflow":
+        yield contextlib.nullcontext
+        return
+    from keras_cvae.fitting import tensorflow
+
+    gains_by_xla = tensorflow.gains_by_xla
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tensorflow, "gains_by_xla", lambda model: False)
+
+        @contextlib.contextmanager
+        def as_users_have_it():
+            with pytest.MonkeyPatch.context() as inner:
+                inner.setattr(tensorflow, "gains_by_xla", gains_by_xla)
+                yield
+
+        yield as_users_have_it
 
 
 @pytest.fixture(scope="session")

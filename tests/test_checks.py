@@ -5,6 +5,8 @@ import pytest
 
 from keras_cvae import checks
 
+pytestmark = pytest.mark.once
+
 NAMES = {"dense": 1, "conv": 2}
 
 

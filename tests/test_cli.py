@@ -22,6 +22,7 @@ from keras_cvae.runs.pictures import DIAGRAMS, KINDS, PICTURES
 from keras_cvae_command import LOG_LEVEL
 from tests.data.files import write_classes
 
+once = pytest.mark.once
 TINY = ["--hidden-units", "16", "--latent-dim", "2", "--batch-size", "256"]
 
 
@@ -72,6 +73,7 @@ def plain_run(tmp_path_factory, toys):
     return run
 
 
+@once
 def test_counts_under_a_learned_prior(tmp_path, capsys):
     rng = np.random.default_rng(0)
     x, y = rng.poisson([0.5, 3.0, 20.0, 300.0], (40, 4)), np.arange(40) % 2
@@ -123,6 +125,7 @@ def test_a_run_holds_everything(run):
     assert {"python", "keras", "keras_cvae", "numpy", config["backend"]} <= set(config["versions"])
 
 
+@once
 def test_a_run_holds_diagrams_of_its_networks(graphviz, run):
     for name in DIAGRAMS:
         assert_drawn(run / name)
@@ -179,6 +182,7 @@ def test_evaluate(run, tmp_path, capsys, _short):
     assert {path.name for path in folder.iterdir()} == {path.name for path in run.iterdir()}
 
 
+@once
 def test_evaluate_on_other_data_and_without_a_condition(plain_run, toys, tmp_path, capsys, _short):
     folder = shutil.copytree(plain_run, tmp_path / "run")
     for data in ([], ["--data", toys]):
@@ -190,6 +194,7 @@ def test_evaluate_on_other_data_and_without_a_condition(plain_run, toys, tmp_pat
     assert elbos[0] == pytest.approx(elbos[-1], rel=1e-5)
 
 
+@once
 def test_nothing_is_kept_of_an_unfinished_run(plain_run, tmp_path, capsys):
     folder = shutil.copytree(plain_run, tmp_path / "run")
     (folder / "metrics.json").unlink()
@@ -201,6 +206,7 @@ def test_nothing_is_kept_of_an_unfinished_run(plain_run, tmp_path, capsys):
     assert not (folder / "metrics.json").exists()
 
 
+@once
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -223,6 +229,7 @@ def test_bad_evaluations(run, tmp_path, toys, capsys, arguments, message):
     assert (run / "metrics.json").read_bytes() == before
 
 
+@once
 def test_metrics_that_are_damaged_are_not_written_over(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     for content in ("{", '{"evaluations": 3}'):
@@ -231,12 +238,14 @@ def test_metrics_that_are_damaged_are_not_written_over(run, tmp_path, capsys):
         assert (folder / "metrics.json").read_text() == content
 
 
+@once
 def test_train_never_overwrites(run, capsys):
     before = (run / "model.keras").read_bytes()
     assert "replace with `--force`" in refused(capsys, "train", "--out", run)
     assert (run / "model.keras").read_bytes() == before
 
 
+@once
 def test_the_default_folder_force_one_seed_and_no_graphviz(tmp_path, toys, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "runs" / "toys"
@@ -275,6 +284,7 @@ def warns_of_unknown_labels(capsys, *args):
     assert error.startswith("keras-cvae: ") and "dropout" in error and error.count("\n") == 1
 
 
+@once
 def test_train_leaves_other_folders_alone(tmp_path, capsys):
     (tmp_path / "config.json").write_text("{}")
     assert "is no run" in refused(capsys, "train", "--out", tmp_path, "--force", *TINY)
@@ -313,6 +323,7 @@ def test_generate_arrays(run, tmp_path):
     np.testing.assert_allclose(files["two"]["images"], expected, rtol=1e-5, atol=1e-6)
 
 
+@once
 def test_generate_pictures(run, tmp_path, capsys):
     out = tmp_path / "new" / "eights.png"
     assert run_cli("generate", run, "--label", 8, "--out", out) == 0
@@ -323,6 +334,7 @@ def test_generate_pictures(run, tmp_path, capsys):
     assert Image.open(out).size != size
 
 
+@once
 def test_a_picture_has_full_rows_under_the_names_of_their_classes(
     named_run, tmp_path, drawn, capsys
 ):
@@ -374,6 +386,7 @@ def drawn(monkeypatch):
     return figures
 
 
+@once
 @pytest.mark.parametrize("kind", KINDS)
 def test_plots(run, tmp_path, capsys, monkeypatch, drawn, kind):
     options, title = PLOTS[kind]
@@ -393,6 +406,7 @@ def test_plots(run, tmp_path, capsys, monkeypatch, drawn, kind):
     assert "--force" in refused(capsys, "plot", run, "--kind", kind, "--out", out)
 
 
+@once
 def test_plots_without_a_condition(plain_run, tmp_path, capsys, drawn):
     plot = ["plot", plain_run, "--out", tmp_path / "a.png", "--force", "--kind"]
     for kind in ("samples", "manifold", "interpolation", "traversals"):
@@ -403,6 +417,7 @@ def test_plots_without_a_condition(plain_run, tmp_path, capsys, drawn):
     assert "without a condition" in refused(capsys, *plot, "swaps")
 
 
+@once
 def test_an_interpolation_goes_between_test_images_of_its_class(run, tmp_path, drawn):
     out = tmp_path / "a.png"
     plot = ["plot", run, "--kind", "interpolation", "--label", 4, "--count", 2, "--out", out]
@@ -418,6 +433,7 @@ def test_an_interpolation_goes_between_test_images_of_its_class(run, tmp_path, d
     np.testing.assert_allclose(tiles, [images[0, 0], images[1, 10]], atol=1e-5)
 
 
+@once
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -437,6 +453,7 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
     assert not (tmp_path / "a.png").exists()
 
 
+@once
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -468,6 +485,7 @@ def test_bad_settings_leave_no_folder(tmp_path, capsys, arguments, message):
     assert not (tmp_path / "run").exists()
 
 
+@once
 def test_a_loss_that_diverges_keeps_the_last_good_model(tmp_path, toys, capsys):
     train = ["train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, "--latent-dim", 2]
     assert run_cli(*train, "--learning-rate", 1e30) == 2
@@ -476,6 +494,7 @@ def test_a_loss_that_diverges_keeps_the_last_good_model(tmp_path, toys, capsys):
     assert all(np.isfinite(weights).all() for weights in model.get_weights())
 
 
+@once
 def test_bad_files(run, tmp_path, toys, capsys):
     out = tmp_path / "a.png"
     label = ["generate", run, "--out", out, "--label"]
@@ -498,6 +517,7 @@ def test_bad_files(run, tmp_path, toys, capsys):
     assert not out.exists()
 
 
+@once
 @pytest.mark.parametrize(
     "file, content, message",
     [
@@ -539,6 +559,7 @@ def warned(capsys, *args):
     return error
 
 
+@once
 def test_an_unfinished_run_says_so(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     (folder / "metrics.json").unlink()
@@ -550,6 +571,7 @@ def test_an_unfinished_run_says_so(run, tmp_path, capsys):
     assert "was stopped; no epoch has ended, so" in warned(capsys, *generate)
 
 
+@once
 def test_changed_data_are_told(toys, plain_run, capsys):
     with np.load(toys) as arrays:
         before = dict(arrays)
@@ -564,6 +586,7 @@ def test_changed_data_are_told(toys, plain_run, capsys):
         np.savez(toys, **before)
 
 
+@once
 def test_a_folder_that_is_being_trained_is_refused(tmp_path, capsys):
     train = ["train", "--out", tmp_path, *TINY]
     with lock.hold(tmp_path):
@@ -571,6 +594,7 @@ def test_a_folder_that_is_being_trained_is_refused(tmp_path, capsys):
     assert os.listdir(tmp_path) == []
 
 
+@once
 def test_places_that_cannot_be_written_to(run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     (tmp_path / "a.png").mkdir()
@@ -582,12 +606,14 @@ def test_places_that_cannot_be_written_to(run, tmp_path, capsys):
     assert "`--out` must be a folder that can be written to" in refused(capsys, *train)
 
 
+@once
 @pytest.mark.parametrize("temperature", ["inf", "nan"])
 def test_a_temperature_is_finite(run, tmp_path, capsys, temperature):
     generate = ["generate", run, "--out", tmp_path / "a.png", "--temperature", temperature]
     assert "`--temperature` must be a finite number" in refused(capsys, *generate)
 
 
+@once
 def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):
     train = ["train", "--data", toys, "--epochs", 2, *TINY, "--out"]
     assert run_cli(*train, tmp_path / "loud") == 0
@@ -597,6 +623,7 @@ def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):
     assert [line[:5] for line in capsys.readouterr().out.splitlines()] == ["Test:", "Pictu"]
 
 
+@once
 @pytest.mark.parametrize("name", objectives.NAMES)
 def test_every_objective_is_an_option(name, monkeypatch):
     asked = []
@@ -613,6 +640,7 @@ def test_every_objective_is_an_option(name, monkeypatch):
         assert [type(objective) for objective in asked] == [objectives.NAMES[name]]
 
 
+@once
 def test_a_run_that_warms_up(tmp_path, toys, capsys):
     """Its beta is in the history, its objective in the settings; it says that it is too short."""
     folder = tmp_path / "run"
@@ -631,6 +659,7 @@ def test_a_run_that_warms_up(tmp_path, toys, capsys):
     assert labels["beta"] == "weight" and labels["kl"] == "nats per image"
 
 
+@once
 def test_every_argument_of_build_cvae_is_an_option():
     (train,) = [command for command in cli.app.registered_commands if command.callback is cli.train]
     options = inspect.signature(train.callback).parameters
@@ -644,6 +673,7 @@ def test_version(capsys):
     assert keras_cvae.__version__ in out and keras.backend.backend() in out
 
 
+@once
 def test_ctrl_c_while_pictures_are_drawn(tmp_path, toys, capsys, monkeypatch):
     def interrupted(run):
         raise KeyboardInterrupt
@@ -660,6 +690,7 @@ def test_ctrl_c_while_pictures_are_drawn(tmp_path, toys, capsys, monkeypatch):
     assert capsys.readouterr().err == "keras-cvae: Stopped\n"
 
 
+@once
 @pytest.mark.parametrize("arguments", [["train", "--seed", "-1"], ["train", "--epoch"], ["fly"]])
 def test_usage_errors(capsys, arguments):
     assert run_cli(*arguments) == 2

@@ -10,6 +10,8 @@ import pytest
 
 import keras_cvae_command as command
 
+pytestmark = pytest.mark.once
+
 
 def test_a_backend_that_is_not_there_is_one_line():
     done = subprocess.run(

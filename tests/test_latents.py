@@ -9,6 +9,8 @@ from scipy.stats import norm
 
 from keras_cvae import latents, plots
 
+pytestmark = pytest.mark.once
+
 floats = st.floats(-10, 10, width=32)
 vectors = arrays.arrays("float32", st.integers(1, 8), elements=floats)
 

@@ -3,6 +3,8 @@ import pytest
 
 from keras_cvae import strokes
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("width", [2, 3, 4, 6])
 def test_thickness_of_a_bar_is_its_width(width):

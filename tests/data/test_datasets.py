@@ -19,6 +19,8 @@ from tests.data.files import (
     write_npz,
 )
 
+pytestmark = pytest.mark.once
+
 
 def test_digits_is_a_seeded_stratified_split_of_scikit_learns_images():
     from sklearn.datasets import load_digits

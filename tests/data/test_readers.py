@@ -27,6 +27,8 @@ from tests.data.files import (
     write_npz,
 )
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("shape", [(5, 4), (5, 4, 1), (5, 4, 3), (7,)])
 def test_npz_round_trip(tmp_path, shape):

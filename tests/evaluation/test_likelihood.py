@@ -110,7 +110,7 @@ def test_bad_arguments():
         evaluation.log_likelihood(cvae, x[:, :4])
 
 
-def test_the_evidence_under_a_learned_prior():
+def test_the_evidence_under_a_learned_prior(with_xla):
     """x | z ~ N(W z + b, v I), z | y ~ N(m, diag s): x ~ N(W m + b, W diag s W' + v I)."""
     cvae, dense = linear_gaussian(3, prior="conditional")
     for layer in (cvae.prior.mean, cvae.prior.log_var):
@@ -126,7 +126,8 @@ def test_the_evidence_under_a_learned_prior():
         ).logpdf(row)
         for row, label, m, s in zip(x, labels, mean, log_var, strict=True)
     ]
-    estimate = evaluation.log_likelihood(cvae, x, labels, samples=20_000, verbose=0)
+    with with_xla():
+        estimate = evaluation.log_likelihood(cvae, x, labels, samples=20_000, verbose=0)
     np.testing.assert_allclose(estimate, exact, atol=0.1)
 
 

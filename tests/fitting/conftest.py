@@ -33,6 +33,13 @@ class Tiny(fitting.FusedModel):
         return self.get_layer("energy").traces
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _by_xla(with_xla):
+    """Compiled steps are what is tested here."""
+    with with_xla():
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """A function of layers and options of `compile` to a compiled model of (4, 4, 1) images."""

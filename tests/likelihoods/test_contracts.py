@@ -128,12 +128,28 @@ def graph(likelihood, shape):
 
 
 @every_case
-def test_trains_saves_and_loads(name, shape, tmp_path):
+def test_saves_and_loads(name, shape, tmp_path):
     likelihood = likelihoods.get(name)
     model, parameters = graph(likelihood, shape)
     assert model.output_shape == (None, *shape)
-    model.compile(keras.optimizers.Adam(0.01))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
     x, _ = data(likelihood, shape, count=32)
+    outputs = numpy(model(x))
+    np.testing.assert_array_equal(numpy(loaded(x)), outputs)
+    (loss,) = loaded.losses
+    value = keras.Model(model.input, parameters)(x)
+    nll = -numpy(likelihood.log_prob(x, value)).mean()
+    np.testing.assert_allclose(numpy(loss), nll, rtol=1e-5)
+    np.testing.assert_allclose(numpy(likelihood(value)), outputs, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", likelihoods.NAMES)
+def test_trains_as_a_part_of_any_model(name, tmp_path):
+    likelihood = likelihoods.get(name)
+    model, parameters = graph(likelihood, SHAPES[-1])
+    model.compile(keras.optimizers.Adam(0.01))
+    x, _ = data(likelihood, SHAPES[-1], count=32)
     history = model.fit(x, epochs=6, batch_size=16, verbose=0).history["loss"]
     assert np.isfinite(history).all() and history[-1] < history[0]
     model.save(tmp_path / "model.keras")

@@ -5,6 +5,8 @@ import pytest
 from keras_cvae import plots
 from tests.plots.drawn import png
 
+pytestmark = pytest.mark.once
+
 HISTORY = {
     "loss": [3.0, 2.0, 1.5],
     "kl": [1.0, 0.5, 0.25],

@@ -6,6 +6,8 @@ import pytest
 from keras_cvae import plots
 from tests.plots.drawn import NAMES, assert_tile, canvas, png, random_images, shapes, ticks
 
+pytestmark = pytest.mark.once
+
 
 @shapes
 def test_manifold_is_seamless_with_y_upwards_and_ticks_at_the_centres(shape):

@@ -1,13 +1,12 @@
 """Whole pixels, no text clipped, nothing left behind."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from keras_cvae import plots
 from tests.plots.drawn import canvas, png, random_images
+
+pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize(
@@ -79,20 +78,6 @@ def test_coordinates_have_as_few_decimals_as_they_need(values, expected):
     images = random_images(1, len(values), 8, 8)
     labels = plots.traversals(images, values).axes[0].get_xticklabels()
     assert [label.get_text() for label in labels][:3] == expected
-
-
-def test_importing_the_package_does_not_import_matplotlib():
-    code = """
-import sys
-import keras  # imports matplotlib for its own plots
-
-for name in [name for name in sys.modules if name.startswith("matplotlib")]:
-    del sys.modules[name]
-import keras_cvae.plots
-
-sys.exit("matplotlib" in sys.modules)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_drawing_leaves_no_figure_in_pyplot():

@@ -6,6 +6,8 @@ import pytest
 from keras_cvae import plots
 from tests.plots.drawn import NAMES
 
+pytestmark = pytest.mark.once
+
 GREY = np.zeros((4, 8, 8))
 GRID = np.zeros((2, 3, 8, 8))
 NAN = np.full((4, 8, 8), np.nan)

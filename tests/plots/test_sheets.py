@@ -6,6 +6,8 @@ import pytest
 from keras_cvae import plots
 from tests.plots.drawn import NAMES, assert_tile, canvas, png, random_images, shapes, ticks, tile
 
+pytestmark = pytest.mark.once
+
 
 @shapes
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])

@@ -1,9 +1,12 @@
 """Settings chosen from data."""
 
 import numpy as np
+import pytest
 
 from keras_cvae import likelihoods
 from keras_cvae.runs import choosing
+
+pytestmark = pytest.mark.once
 
 RNG = np.random.default_rng(0)
 

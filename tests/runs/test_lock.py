@@ -4,6 +4,8 @@ import pytest
 
 from keras_cvae.runs import lock
 
+pytestmark = pytest.mark.once
+
 
 def test_one_training_at_a_time(tmp_path):
     folder = tmp_path / "new" / "run"
