@@ -325,6 +325,26 @@ def class_weights(weights, num_classes: int) -> np.ndarray:
     return found
 
 
+def check_numbers(batch, names) -> None:
+    """Refuses names of classes in a batch of a stream, which goes to Keras as it is.
+
+    Args:
+        batch: What the stream gives.
+        names: As for `arrange`.
+
+    Raises:
+        ValueError: If there are texts in it.
+    """
+    for name, values in arrange(batch, names).items():
+        dtype = str(getattr(values, "dtype", None) or np.asarray(values).dtype)
+        if dtype.startswith(("<U", "str", "object", "category")):
+            raise ValueError(
+                f"`{name}` must be numbers in a stream: names of classes are understood in arrays "
+                "and lists alone. Map each to its integer, `cvae.condition.names.index(name)`, in "
+                f"the stream. Received: dtype {dtype}"
+            )
+
+
 def is_stream(data) -> bool:
     """Whether these are batches one after another: not an array, a list, a tuple or a dict."""
     if hasattr(data, "shape") or isinstance(data, (list, tuple, Mapping)):
