@@ -12,11 +12,22 @@ from keras_cvae.conditions import classes
 from keras_cvae.conditions.attributes import Attributes
 from keras_cvae.conditions.base import Condition, Embedded
 from keras_cvae.conditions.classes import Classes
+from keras_cvae.conditions.image import Image
 from keras_cvae.conditions.inferred import Inferred
 from keras_cvae.conditions.naming import UNKNOWN
 from keras_cvae.conditions.vector import Vector
 
-__all__ = ["UNKNOWN", "Attributes", "Classes", "Condition", "Embedded", "Inferred", "Vector", "get"]
+__all__ = [
+    "UNKNOWN",
+    "Attributes",
+    "Classes",
+    "Condition",
+    "Embedded",
+    "Image",
+    "Inferred",
+    "Vector",
+    "get",
+]
 
 
 def get(identifier) -> Condition | Embedded | None:

@@ -17,7 +17,7 @@ class Attributes(Condition):
 
     Args:
         **attributes: By name, a number of classes, a list of their names, or a condition
-            (`Classes`, `Vector`). The attributes' names are those of the model's inputs.
+            (`Classes`, `Vector`, `Image`). The attributes' names are those of the model's inputs.
 
     Call arguments:
         inputs: Dict by name of tensors, as each attribute takes them.
@@ -100,6 +100,13 @@ class Attributes(Condition):
 
     def check_by_name(self, values, count):
         return self.check(values, count)
+
+    def how_many(self, values):
+        known = values if isinstance(values, dict) else {}
+        found = (
+            part.how_many(known[name]) for name, part in self.attributes.items() if name in known
+        )
+        return max(found, default=1)
 
     def adapt(self, values: dict) -> None:
         """Lets every `Vector` learn its mean and variance.
