@@ -122,6 +122,10 @@ def train(
     hidden_units: Annotated[str | None, Option(help="Of a dense network, as 500,500.")] = None,
     filters: Annotated[str | None, Option(help="Of a conv or residual network, as 32,64.")] = None,
     activation: Annotated[str | None, Option(help="Of the hidden layers: relu, tanh, ...")] = None,
+    inject: Annotated[
+        str | None,
+        Option(help=f"Where labels enter it: {', '.join(networks.INJECTIONS)}.  [default: input]"),
+    ] = None,
     likelihood: Annotated[str, Option(help=f"auto, {', '.join(likelihoods.NAMES)}.")] = AUTO,
     prior: Annotated[str, Option(help=f"{', '.join(priors.NAMES)}.")] = "standard_normal",
     objective: Annotated[str, Option(help=f"{', '.join(objectives.NAMES)}.")] = "elbo",
@@ -155,6 +159,7 @@ def train(
         "hidden_units": _integers("--hidden-units", hidden_units, ","),
         "filters": _integers("--filters", filters, ","),
         "activation": activation,
+        "inject": inject,
     }
     with without_log():
         keras.utils.set_random_seed(seed)  # which imports TensorFlow, whatever the backend

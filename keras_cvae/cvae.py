@@ -195,9 +195,8 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
             ValueError: If labels are out of range, or another argument makes no sense.
         """
         checks.look_up("pixels", pixels, {"mean": None, "sample": None})
-        given = labels.values() if isinstance(labels, dict) else [labels]
         if count is None:
-            count = max((len(value) for value in given if np.ndim(value)), default=1)
+            count = 1 if self.condition is None else self.condition.how_many(labels)
         count = checks.integer("count", count, least=1)
         temperature = checks.number("temperature", temperature, least=0)
         noise = np.random.default_rng(seed).standard_normal((count, self.latent_dim), "float32")

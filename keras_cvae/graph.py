@@ -282,7 +282,7 @@ def cut_encoder(model) -> keras.Model:
 
     latents(encoded, y, parts.groups, at_the_mean)
     outputs = [end_to_end(means), end_to_end(log_vars)]
-    return _model("encoder", [model.inputs[0], *inputs], outputs, networks.ImageModel)
+    return _model("encoder", [model.inputs[0], *inputs], outputs)
 
 
 def cut_encoder_inputs(model) -> keras.Model:
@@ -291,7 +291,7 @@ def cut_encoder_inputs(model) -> keras.Model:
     inputs, y = condition_of(model, parts, to_encode=True)
     to_encoder = y is not None and parts.condition.encoder
     outputs = [pixels(model), *([y] if to_encoder else [])]
-    return _model("encoder_inputs", [model.inputs[0], *inputs], outputs, networks.ImageModel)
+    return _model("encoder_inputs", [model.inputs[0], *inputs], outputs)
 
 
 def cut_decoder(model, output: Callable = lambda parameters: parameters) -> keras.Model:
@@ -334,16 +334,16 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
 def cut_condition(model) -> keras.Model | None:
     """Model of what is known to y, or None where nothing is."""
     inputs, y = condition_of(model, read(model))
-    return keras.Model(inputs, y, name="condition") if inputs else None
+    return networks.ImageModel(inputs, y, name="condition") if inputs else None
 
 
 def cut_classifier(model) -> keras.Model:
     """Model `image` to the probabilities q(y | x) of each class, where labels are inferred."""
     probabilities = keras.ops.softmax(read(model).classifier(pixels(model)))
-    return _model("classifier", model.inputs[:1], probabilities, networks.ImageModel)
+    return _model("classifier", model.inputs[:1], probabilities)
 
 
-def _model(name, inputs, outputs, kind=keras.Model):
-    model = kind(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
+def _model(name, inputs, outputs):
+    model = networks.ImageModel(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
     model(model.input)  # Keras exports no model that was never called
     return model

@@ -43,8 +43,8 @@ def build_cvae(
 
     Args:
         input_shape: Shape of one image or vector, such as `(28, 28, 1)`, `(32, 32, 3)` or `(784,)`.
-        condition: The number of classes, an object of `keras_cvae.conditions`, or None for a plain
-            VAE.
+        condition: The number of classes, a list of their names, an object of
+            `keras_cvae.conditions`, or None for a plain VAE.
         latent_dim: Size of z.
         network: One of `networks.NAMES`, such as `"dense"`, `"conv"` or `"residual"`, an object of
             `keras_cvae.networks`, or a pair `(encoder_body, decoder_body)` of Keras models (see

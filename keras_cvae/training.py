@@ -94,8 +94,8 @@ class TrainedVAE(fitting.FusedModel):
                 `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
                 torch `DataLoader` or generator of `(image, label)` pairs. Of a stream the first
                 batch is checked beforehand and, where steps are fused, every other as it arrives.
-                Images are floats or uint8; labels are integers, -1 is unknown. Arrays, DataFrames,
-                lists and tensors all do.
+                Images are floats or uint8; labels are integers, -1 is unknown, or, but for streams,
+                names of the condition's classes. Arrays, DataFrames, lists and tensors all do.
             y: Labels, where `x` is images alone.
             *args: As for `keras.Model.fit`.
             validation_data: `([images, labels], None)`, `(images, labels)`, with weights as a third
@@ -220,6 +220,7 @@ class TrainedVAE(fitting.FusedModel):
                 "`sample_weight` must be the third part of each batch of a stream, (image, label, "
                 "weight). Received: a stream, and `sample_weight` beside it"
             )
+        inputs.check_numbers(first, self.input_names)
         checked = self._arrays(first)
         if train:
             if self.condition is not None:

@@ -114,6 +114,11 @@ LAYERS = {
         {"digit": 3, "slant": conditions.Vector(1, mean=0.0, variance=1.0), "name": "both"},
         {"digit": LABELS, "slant": np.ones((4, 1), "float32")},
     ),
+    "Image": (
+        conditions.Image,
+        {"model": keras.layers.Dense(2, name="dense"), "shape": (3, 3, 1), "dropout": 0.5},
+        IMAGE,
+    ),
     "Inferred": (
         conditions.Inferred,
         {"num_classes": 4, "weight": 3.0, "relaxation": 0.5, "encoder": True, "seed": 1},
@@ -297,6 +302,7 @@ CONDITIONS = {
     "Classes": lambda: conditions.Classes(4, dropout=0.3),
     "Vector": lambda: conditions.Vector(2, dropout=0.3),
     "Attributes": lambda: conditions.Attributes(digit=4, slant=conditions.Vector(1)),
+    "Image": lambda: conditions.Image(keras.layers.Conv2D(2, 2), (3, 3, 1), dropout=0.3),
     "Inferred": lambda: conditions.Inferred(4, weight=2.0),
 }
 MEMBERS = {

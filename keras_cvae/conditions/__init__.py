@@ -8,20 +8,34 @@ zeros there.
 
 from __future__ import annotations
 
+from keras_cvae.conditions import classes
 from keras_cvae.conditions.attributes import Attributes
 from keras_cvae.conditions.base import Condition, Embedded
-from keras_cvae.conditions.classes import UNKNOWN, Classes
+from keras_cvae.conditions.classes import Classes
+from keras_cvae.conditions.image import Image
 from keras_cvae.conditions.inferred import Inferred
+from keras_cvae.conditions.naming import UNKNOWN
 from keras_cvae.conditions.vector import Vector
 
-__all__ = ["UNKNOWN", "Attributes", "Classes", "Condition", "Embedded", "Inferred", "Vector", "get"]
+__all__ = [
+    "UNKNOWN",
+    "Attributes",
+    "Classes",
+    "Condition",
+    "Embedded",
+    "Image",
+    "Inferred",
+    "Vector",
+    "get",
+]
 
 
 def get(identifier) -> Condition | Embedded | None:
     """Returns the condition that `identifier` stands for.
 
     Args:
-        identifier: A number of classes, a condition, or None for no condition.
+        identifier: A number of classes, a list of their names, a condition, or None for no
+            condition.
 
     Returns:
         A condition of its own for each model, a copy where one is given: in a diagram, a layer that
@@ -36,4 +50,4 @@ def get(identifier) -> Condition | Embedded | None:
         return identifier
     if isinstance(identifier, Condition):
         return identifier.copy()
-    return Classes(identifier, name="condition")
+    return classes.of(identifier, name="condition")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_cvae.conditions import classes
 from keras_cvae.conditions.base import Condition
-from keras_cvae.conditions.classes import Classes
 
 RESERVED = ("image", "z", "sample_weight")
 
@@ -16,8 +16,8 @@ class Attributes(Condition):
     """Named attributes, categorical and continuous together; y is their vectors end to end.
 
     Args:
-        **attributes: By name, a number of classes or a condition (`Classes`, `Vector`). The names
-            are those of the model's inputs.
+        **attributes: By name, a number of classes, a list of their names, or a condition
+            (`Classes`, `Vector`, `Image`). The attributes' names are those of the model's inputs.
 
     Call arguments:
         inputs: Dict by name of tensors, as each attribute takes them.
@@ -31,10 +31,10 @@ class Attributes(Condition):
 
     Example:
     ```python
-    condition = conditions.Attributes(digit=10, slant=conditions.Vector(1))
+    condition = conditions.Attributes(digit=10, slant=conditions.Vector(1), hand=["left", "right"])
     cvae = keras_cvae.build_cvae((28, 28, 1), condition)
-    cvae.fit({"image": x_train, "digit": y_train, "slant": slants})
-    cvae.generate({"digit": 8, "slant": np.linspace(-0.5, 0.5, 9)})
+    cvae.fit({"image": x_train, "digit": y_train, "slant": slants, "hand": hands})
+    cvae.generate({"digit": 8, "slant": np.linspace(-0.5, 0.5, 9), "hand": "left"})
     ```
     """
 
@@ -53,7 +53,7 @@ class Attributes(Condition):
         self.attributes = {}
         for name, attribute in attributes.items():
             if not isinstance(attribute, Condition):
-                attribute = Classes(attribute)
+                attribute = classes.of(attribute)
             elif len(attribute.inputs()) != 1 or attribute.infers:
                 raise ValueError(
                     f"`{name}` must be a condition of one value, which is given. "
@@ -100,6 +100,13 @@ class Attributes(Condition):
 
     def check_by_name(self, values, count):
         return self.check(values, count)
+
+    def how_many(self, values):
+        known = values if isinstance(values, dict) else {}
+        found = (
+            part.how_many(known[name]) for name, part in self.attributes.items() if name in known
+        )
+        return max(found, default=1)
 
     def adapt(self, values: dict) -> None:
         """Lets every `Vector` learn its mean and variance.

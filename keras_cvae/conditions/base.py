@@ -70,6 +70,10 @@ class Condition(keras.layers.Layer):
         (value,) = values.values()
         return self.check(value, count)
 
+    def how_many(self, values) -> int:
+        """How many examples unchecked values are of; 1 where they are one for all."""
+        return len(values) if np.ndim(values) else 1
+
     def complete(self, values: dict[str, np.ndarray], infer) -> dict[str, np.ndarray]:
         """Fills in what is unknown, where it can be inferred.
 

@@ -10,10 +10,10 @@ import numpy as np
 from keras import ops
 
 from keras_cvae.checks import require
+from keras_cvae.conditions import naming
 from keras_cvae.conditions.base import Condition
+from keras_cvae.conditions.naming import UNKNOWN
 from keras_cvae.data import inputs
-
-UNKNOWN = -1
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -21,11 +21,13 @@ class Classes(Condition):
     """One-hot encoding of class labels.
 
     Args:
-        num_classes: How many classes there are, at least 2.
+        num_classes: How many classes there are, at least 2; may be left out where there are
+            `names`.
         dropout: How often training hides a label, in [0, 1]; 0.1 makes `generate(None)` draw from
             the whole data set.
         seed: Optional integer seed of what is hidden.
-        names: Optional names of the classes, different ones; they are saved with the model.
+        names: Optional names of the classes, different ones; they are saved with the model, and
+            stand for labels wherever the model is given some as arrays, lists or one for all.
 
     Attributes:
         num_classes: How many classes there are.
@@ -45,13 +47,15 @@ class Classes(Condition):
 
     def __init__(
         self,
-        num_classes: int,
+        num_classes: int | None = None,
         dropout: float = 0.0,
         seed: int | None = None,
         names: Sequence[str] | None = None,
         **kwargs,
     ):
         super().__init__(dropout, seed, **kwargs)
+        if num_classes is None and isinstance(names, (list, tuple)):
+            num_classes = len(names)
         self.num_classes = self.width = number_of_classes(num_classes)
         self.has_names = names is not None
         self._names = self._checked(names) if self.has_names else None
@@ -84,9 +88,21 @@ class Classes(Condition):
     def check(self, values, count, name="labels"):
         if values is None or np.ndim(values) == 0:
             values = np.full(count, UNKNOWN if values is None else values)
+        values = self.numbered(values, name)
         return {"label": inputs.check_labels(values, self.num_classes, count=count, name=name)}
 
+    def numbered(self, values, name: str = "labels"):
+        """Labels in which integers have taken the place of the names of classes.
+
+        Raises:
+            ValueError: If a name is none of the condition's.
+        """
+        return naming.to_labels(values, self._names, name)
+
     def class_weights(self, weights):
+        if isinstance(weights, dict):
+            labels = self.numbered([*weights], "class_weight")
+            weights = dict(zip(labels, weights.values(), strict=True))
         return inputs.class_weights(weights, self.num_classes)
 
     def get_config(self):
@@ -104,13 +120,20 @@ class Classes(Condition):
         return listed
 
 
+def of(identifier, **options) -> Classes:
+    """Returns the classes that a number, or a list of their names, stands for."""
+    if isinstance(identifier, (list, tuple)):
+        return Classes(names=identifier, **options)
+    return Classes(identifier, **options)
+
+
 def number_of_classes(value) -> int:
     """Returns a number of classes, or explains that `condition` must be one."""
     is_integer = hasattr(value, "__index__") and not isinstance(value, bool)
     if not is_integer or value < 2:
         raise ValueError(
-            "`condition` must be a number of classes of at least 2, an object of "
-            "`keras_cvae.conditions`, or None for a plain VAE. "
+            "`condition` must be a number of classes of at least 2, a list of their names, an "
+            "object of `keras_cvae.conditions`, or None for a plain VAE. "
             f"Received: {value!r}"
         )
     return operator.index(value)

@@ -20,7 +20,8 @@ class Inferred(Classes):
     term of the loss in which -1 is left out.
 
     Args:
-        num_classes: How many classes there are, at least 2.
+        num_classes: How many classes there are, at least 2; may be left out where there are
+            `names`.
         weight: Weight of the cross-entropy in the loss.
         relaxation: Temperature of the Gumbel-softmax.
         encoder: Whether the encoder is given the label too, so that z holds the style alone and an
@@ -48,7 +49,7 @@ class Inferred(Classes):
 
     def __init__(
         self,
-        num_classes: int,
+        num_classes: int | None = None,
         weight: float = 1.0,
         relaxation: float = 1.0,
         encoder: bool = False,

@@ -131,8 +131,14 @@ class Vector(Condition):
         library = np if isinstance(values, np.ndarray) else ops
         return library.any(library.isnan(values), axis=-1)
 
+    def how_many(self, values):
+        return len(values) if np.ndim(values) > (self.size > 1) else 1
+
     def check(self, values, count, name="labels"):
         values = np.nan if values is None else values
+        if isinstance(values, (list, tuple)):
+            unknown = math.nan if self.size == 1 else [math.nan] * self.size
+            values = [unknown if value is None else value for value in values]
         if np.ndim(values) < (1 if self.size == 1 else 2):  # one for all
             values = np.broadcast_to(values, (count, self.size))
         return {"vector": inputs.check_vectors(values, self.size, count=count, name=name)}

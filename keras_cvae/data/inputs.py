@@ -263,15 +263,36 @@ def check_vectors(vectors, size: int, *, count: int | None = None, name: str) ->
     vectors = array(vectors, name)
     if vectors.ndim == 1 and size == 1:
         vectors = vectors[:, None]
-    if vectors.ndim != 2 or vectors.shape[1] != size or count not in (None, len(vectors)):
-        expected = "count" if count is None else count
-        raise ValueError(
-            f"`{name}` must have the shape ({expected}, {size}). Received: {vectors.shape}"
-        )
-    vectors = vectors.astype("float32")
-    if np.isinf(vectors).any():
-        raise ValueError(f"`{name}` must be finite, or NaN where unknown. Received: infinity")
-    return vectors
+    return check_tensors(vectors.astype("float32"), (size,), count=count, name=name)
+
+
+def check_tensors(tensors, shape, *, count: int | None = None, name: str) -> np.ndarray:
+    """Checks conditions of any shape; returns them as float32, or uint8 where they are pixels.
+
+    Args:
+        tensors: Array of shape `(count, *shape)`, NaN where unknown. Of two axes or more an example
+            may be of uint8, which a model scales to [0, 1].
+        shape: Shape of one example.
+        count: How many there must be; any number by default.
+        name: What they are called in messages.
+
+    Raises:
+        ValueError: If any is not as expected.
+    """
+    if tensors.shape[1:] != tuple(shape) or not tensors.ndim or count not in (None, len(tensors)):
+        sizes = ", ".join(map(str, ("count" if count is None else count, *shape)))
+        raise ValueError(f"`{name}` must have the shape ({sizes}). Received: {tensors.shape}")
+    if tensors.dtype == "uint8":
+        if len(shape) == 1:
+            raise ValueError(
+                f"`{name}` must be floating point: only images are scaled from 0..255. "
+                "Received: vectors of dtype uint8"
+            )
+        return tensors
+    for start in range(0, len(tensors), ROWS):
+        if np.isinf(tensors[start : start + ROWS]).any():
+            raise ValueError(f"`{name}` must be finite, or NaN where unknown. Received: infinity")
+    return tensors.astype("float32", copy=False)
 
 
 def check_weights(weights, *, count: int) -> np.ndarray:
@@ -323,6 +344,26 @@ def class_weights(weights, num_classes: int) -> np.ndarray:
             )
         found[label] = weight
     return found
+
+
+def check_numbers(batch, names) -> None:
+    """Refuses names of classes in a batch of a stream, which goes to Keras as it is.
+
+    Args:
+        batch: What the stream gives.
+        names: As for `arrange`.
+
+    Raises:
+        ValueError: If there are texts in it.
+    """
+    for name, values in arrange(batch, names).items():
+        dtype = str(getattr(values, "dtype", None) or np.asarray(values).dtype)
+        if dtype.startswith(("<U", "str", "object", "category")):
+            raise ValueError(
+                f"`{name}` must be numbers in a stream: names of classes are understood in arrays "
+                "and lists alone. Map each to its integer, `cvae.condition.names.index(name)`, in "
+                f"the stream. Received: dtype {dtype}"
+            )
 
 
 def is_stream(data) -> bool:

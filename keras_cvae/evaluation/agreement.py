@@ -89,7 +89,7 @@ def classification_accuracy_score(
 def _asked(cvae, labels):
     expected = "`cvae` must have a condition of classes to be asked for one"
     checks.require(cvae.num_classes, expected, type(cvae.condition).__name__)
-    labels = checks.array("labels", labels, (None,), "int64")
+    labels = checks.array("labels", cvae.condition.numbered(labels), (None,), "int64")
     inside = labels.min() >= 0 and labels.max() < cvae.num_classes
     expected = f"`labels` must be in 0..{cvae.num_classes - 1}"
     checks.require(inside, expected, f"values from {labels.min()} to {labels.max()}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks, divergences, graph, inference, layers, noise
+from keras_cvae import checks, divergences, graph, inference, layers, networks, noise
 from keras_cvae.evaluation.likelihood import terms
 
 ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts as in use
@@ -98,7 +97,7 @@ def _model(cvae, parts):
         return layers.Sampling(name=group.called("sampling"))([mean, log_var])
 
     graph.latents(encoded, y, parts.groups, draw)
-    model = keras.Model([x, *inputs] if inputs else x, graph.end_to_end(found))
+    model = networks.ImageModel([x, *inputs] if inputs else x, graph.end_to_end(found))
     drawn = [layer for layer in model.layers if isinstance(layer, layers.Sampling)]
     return model, [layer.seed_generator for layer in drawn]
 

@@ -8,7 +8,7 @@ import weakref
 import keras
 import numpy as np
 
-from keras_cvae import checks, graph, importance, inference, noise, objectives
+from keras_cvae import checks, graph, importance, inference, networks, noise, objectives
 from keras_cvae.fitting import inside
 
 CHUNK = 1024  # samples of one image that are decoded together, at most
@@ -129,7 +129,7 @@ def _weigher(cvae, samples, trained=False):
         parameters, log_ratios = objectives.iwae.sampled(encoded, y, parts, samples)
         log_p = importance.LogWeights(samples, parts.likelihood)([x, parameters])
         outputs = [log_p, *(keras.ops.reshape(ratio, (-1, samples)) for ratio in log_ratios)]
-        model = keras.Model([x, *inputs] if inputs else x, outputs)
+        model = networks.ImageModel([x, *inputs] if inputs else x, outputs)
         if keras.backend.backend() == "tensorflow":  # XLA fuses what follows the products
             from keras_cvae.fitting import tensorflow
 

@@ -20,13 +20,12 @@ from keras_cvae.networks.conv import (
 )
 from keras_cvae.networks.dense import Dense, build_dense_decoder, build_dense_encoder
 from keras_cvae.networks.hierarchical import Hierarchical
+from keras_cvae.networks.injection import INJECTIONS, FiLM
 from keras_cvae.networks.own import Own
-from keras_cvae.networks.residual import (
-    FiLM,
-    Residual,
-)
+from keras_cvae.networks.residual import Residual
 
 __all__ = [
+    "INJECTIONS",
     "NAMES",
     "Conv",
     "Dense",

@@ -126,10 +126,10 @@ class Network:
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class ImageModel(keras.Model):
-    """A functional model whose input `image` may be uint8: 0..255 is then scaled to [0, 1].
+    """A functional model whose inputs that are images may be uint8: 0..255 is scaled to [0, 1].
 
-    The scaling happens inside the compiled program, on the device. Built like any functional model:
-    `ImageModel(inputs, outputs)`, with `image` the first of the inputs.
+    These are its first input, and all others of two axes or more. The scaling happens inside the
+    compiled program, on the device. Built like any functional model: `ImageModel(inputs, outputs)`.
     """
 
     def __init__(self, *args, **kwargs):
@@ -139,7 +139,9 @@ class ImageModel(keras.Model):
         if isinstance(inputs, dict):
             inputs = [inputs[tensor.name] for tensor in self.inputs]
         if isinstance(inputs, (list, tuple)):
-            inputs = [to_unit_interval(inputs[0]), *inputs[1:]]
+            first, *others = inputs
+            others = [to_unit_interval(x) if len(x.shape) > 2 else x for x in others]
+            inputs = [to_unit_interval(first), *others]
         else:
             inputs = to_unit_interval(inputs)
         return super().call(inputs, training=training, mask=mask)

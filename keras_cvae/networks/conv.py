@@ -6,6 +6,7 @@ convolutions of stride 2 down, two transposed ones up, for images of any size.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from keras import ops
 
 from keras_cvae import checks
 from keras_cvae.networks.base import Network, join
+from keras_cvae.networks.injection import INJECTIONS
 
 
 class Conv(Network):
@@ -27,26 +29,34 @@ class Conv(Network):
         filters: Filters of each convolution; the decoder mirrors them.
         kernel_size: Size of the kernels.
         activation: Activation of all layers but the last.
+        inject: Where y enters, as for `networks.Dense`: `"input"`, `"every_layer"`, as planes
+            beside the channels, or `"film"`, which scales and shifts channels.
 
     Raises:
-        ValueError: If `filters` or `kernel_size` are not positive integers; and where it is built,
-            if the shape is no image's.
+        ValueError: If `filters` or `kernel_size` are not positive integers, or `inject` is unknown;
+            and where it is built, if the shape is no image's.
     """
 
-    def __init__(self, filters: Sequence[int] = (32, 64), kernel_size: int = 3, activation="relu"):
+    def __init__(
+        self,
+        filters: Sequence[int] = (32, 64),
+        kernel_size: int = 3,
+        activation="relu",
+        inject: str = "input",
+    ):
         self.filters = checks.integers("filters", filters)
         self.kernel_size = checks.integer("kernel_size", kernel_size, least=1)
         self.activation = activation
+        checks.look_up("inject", inject, INJECTIONS)
+        self.inject = inject
 
     def features(self, image, y):
         shape = tuple(image.shape[1:])
         x = image if len(shape) == 3 else keras.layers.Reshape(image_shape(shape))(image)
-        options = {"strides": 2, "padding": "same", "activation": self.activation}
         for index, count in enumerate(self.filters):
-            if index == 0 and y is not None:
-                x = LabelConv2D(count, self.kernel_size, **options)([x, y])
-            else:
-                x = keras.layers.Conv2D(count, self.kernel_size, **options)(x)
+            joined = INJECTIONS[self.inject].joined(y, index == 0)
+            kind = keras.layers.Conv2D if joined is None else LabelConv2D
+            x = self._convolve(kind, count, x if joined is None else [x, joined], y)
         return x
 
     def parameters(self, z, y, shape):
@@ -54,14 +64,21 @@ class Conv(Network):
         scale = 2 ** len(self.filters)
         rows, columns = -(-height // scale), -(-width // scale)
         units = rows * columns * self.filters[0]
-        x = keras.layers.Dense(units, activation=self.activation)(join(z, y))
+        injection = INJECTIONS[self.inject]
+        layer = functools.partial(keras.layers.Dense, units)
+        x = injection.apply(layer, join(z, y), y, self.activation)
         x = keras.layers.Reshape((rows, columns, self.filters[0]))(x)
-        options = {"padding": "same", "activation": self.activation}
         for count in reversed(self.filters):
-            x = keras.layers.Conv2DTranspose(count, self.kernel_size, strides=2, **options)(x)
+            joined = join_planes(x, injection.joined(y, is_first=False))
+            x = self._convolve(keras.layers.Conv2DTranspose, count, joined, y)
         options = {"padding": "same", "dtype": "float32", "name": "parameters"}
         x = keras.layers.Conv2DTranspose(math.prod(others), self.kernel_size, **options)(x)
         return cut_to(x, shape)
+
+    def _convolve(self, kind, count, x, y):
+        options = {"strides": 2, "padding": "same"}
+        layer = functools.partial(kind, count, self.kernel_size, **options)
+        return INJECTIONS[self.inject].apply(layer, x, y, self.activation)
 
 
 def build_conv_encoder(
@@ -147,7 +164,7 @@ class LabelPlanes(keras.layers.Layer):
 
 def join_planes(image, one_hot):
     """Concatenates a one-hot label to the channels of an image, as constant planes."""
-    return image if one_hot is None else LabelPlanes(name="label_planes")([image, one_hot])
+    return image if one_hot is None else LabelPlanes()([image, one_hot])
 
 
 @keras.saving.register_keras_serializable("keras_cvae")

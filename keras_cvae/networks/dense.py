@@ -1,7 +1,8 @@
-"""Dense networks: y is concatenated to the flattened image and to z."""
+"""Dense networks: y is concatenated to the flattened image and to z, and enters where asked."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ import keras
 
 from keras_cvae import checks
 from keras_cvae.networks.base import Network, flat, join
+from keras_cvae.networks.injection import INJECTIONS
 
 
 class Dense(Network):
@@ -17,27 +19,43 @@ class Dense(Network):
     Args:
         hidden_units: Units of each hidden layer, from the image inwards; the decoder mirrors them.
         activation: Activation of the hidden layers.
+        inject: Where y enters: `"input"`, beside what the first layer of encoder and decoder is
+            given; `"every_layer"`, beside what each hidden layer is given; or `"film"`, as with
+            `"input"`, and y scales and shifts each hidden unit before its activation, which starts
+            as no change.
 
     Raises:
-        ValueError: If `hidden_units` are not positive integers.
+        ValueError: If `hidden_units` are not positive integers, or `inject` is unknown.
+
+    Reference:
+        [Perez et al., 2018](https://arxiv.org/abs/1709.07871), for scale and shift.
     """
 
-    def __init__(self, hidden_units: Sequence[int] = (256,), activation="relu"):
+    def __init__(
+        self,
+        hidden_units: Sequence[int] = (256,),
+        activation="relu",
+        inject: str = "input",
+    ):
         self.hidden_units = checks.integers("hidden_units", hidden_units)
         self.activation = activation
+        checks.look_up("inject", inject, INJECTIONS)
+        self.inject = inject
 
     def features(self, image, y):
-        x = join(keras.layers.Flatten()(image), y)
-        return self._hidden(x, self.hidden_units)
+        return self._hidden(keras.layers.Flatten()(image), y, self.hidden_units)
 
     def parameters(self, z, y, shape):
-        x = self._hidden(join(z, y), reversed(self.hidden_units))
+        x = self._hidden(z, y, reversed(self.hidden_units))
         x = keras.layers.Dense(math.prod(shape), dtype="float32", name="parameters")(flat(x))
         return keras.layers.Reshape(shape, dtype="float32")(x)
 
-    def _hidden(self, x, hidden_units):
-        for units in hidden_units:
-            x = keras.layers.Dense(units, activation=self.activation)(x)
+    def _hidden(self, x, y, hidden_units):
+        injection = INJECTIONS[self.inject]
+        for index, units in enumerate(hidden_units):
+            x = join(x, injection.joined(y, index == 0))
+            layer = functools.partial(keras.layers.Dense, units)
+            x = injection.apply(layer, x, y, self.activation)
         return x
 
 

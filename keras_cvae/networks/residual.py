@@ -15,11 +15,11 @@ import math
 from collections.abc import Sequence
 
 import keras
-from keras import ops
 
 from keras_cvae import checks
 from keras_cvae.networks.base import Network, join
 from keras_cvae.networks.conv import LabelConv2D, cut_to, image_shape
+from keras_cvae.networks.injection import FiLM
 
 
 class Residual(Network):
@@ -103,34 +103,3 @@ class Residual(Network):
 
     def _convolve(self, x, count, **options):
         return keras.layers.Conv2D(count, self.kernel_size, padding="same", **options)(x)
-
-
-@keras.saving.register_keras_serializable("keras_cvae")
-class FiLM(keras.layers.Layer):
-    r"""Scales and shifts each channel by linear functions of y: (1 + y A) * x + y B.
-
-    It starts as the identity, with A = B = 0, and stays so for a y of zeros, an unknown label.
-
-    Call arguments:
-        inputs: `[x, y]`, of shapes `(batch, height, width, channels)` and `(batch, width_of_y)`.
-
-    Returns:
-        Tensor of the shape of x.
-
-    Reference:
-        [Perez et al., 2018](https://arxiv.org/abs/1709.07871).
-    """
-
-    def build(self, input_shape):
-        (*_, channels), (*_, width) = input_shape
-        options = {"shape": (width, channels), "initializer": "zeros"}
-        self.scale = self.add_weight(**options, name="scale")
-        self.shift = self.add_weight(**options, name="shift")
-
-    def call(self, inputs):
-        x, y = inputs
-        scale, shift = (ops.matmul(y, kernel)[:, None, None] for kernel in (self.scale, self.shift))
-        return (1 + scale) * x + shift
-
-    def compute_output_shape(self, input_shape):
-        return input_shape[0]

@@ -194,12 +194,29 @@ def test_wrong_names_and_values_are_refused(case, cvae):
     assert len(str(caught.value)) < 500
 
 
+def test_each_attribute_has_names_and_an_unknown_of_its_own(data):
+    x, values = data
+    condition = conditions.Attributes(sex=["F", "M"], age=conditions.Vector(1))
+    cvae = keras_cvae.build_cvae((6,), condition, 2, network=networks.Dense((8,)))
+    cvae.compile("adam")
+    sexes = np.array(["F", "M", None], object)[values["digit"] % 3]
+    ages = [None, *values["slant"][1:]]
+    cvae.fit({"image": x, "sex": sexes, "age": ages}, verbose=0)
+    drawn = cvae.generate({"sex": "F", "age": 40}, seed=0)
+    np.testing.assert_array_equal(drawn, cvae.generate({"sex": 0, "age": [40.0]}, seed=0))
+    for unknown in ({"sex": None, "age": 40}, {"sex": ["F"], "age": [None]}):
+        assert np.abs(drawn - cvae.generate(unknown, seed=0)).max() > 1e-5
+    with pytest.raises(ValueError, match=r"`labels\['sex'\]` must be.*'F', 'M'.*Received: 'X'"):
+        cvae.generate({"sex": "X"})
+
+
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
         ({}, "must be given attributes by name"),
         ({"image": 3}, "none may be called image, z"),
         ({"z": 3, "digit": 4}, "none may be called"),
+        ({"digit": ["ten"]}, "`condition` must be a number of classes of at least 2, a list"),
         ({"digit": "ten"}, "`condition` must be a number of classes"),
         ({"digit": conditions.Inferred(3)}, "`digit` must be a condition of one value"),
         ({"both": conditions.Attributes(digit=3, hue=2)}, "`both` must be a condition of one"),

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 
 import keras
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 import keras_cvae
-from keras_cvae import conditions
+from keras_cvae import conditions, evaluation, networks
 
 
 def numpy(x):
@@ -101,3 +102,98 @@ def test_a_condition_saved_without_names_is_read():
     config = conditions.Classes(3).get_config()
     del config["names"]
     assert conditions.Classes.from_config(config).names == ("0", "1", "2")
+
+
+# Names in the place of labels
+
+ANIMALS = ["cat", "dog", "emu"]
+NUMBERS = np.int32([2, 0, -1, 1])
+
+
+def forms():
+    """The same labels, as users have them."""
+    names = np.array(["emu", "cat", None, "dog"], object)
+    yield from (names, names[:, None], names.tolist(), tuple(names), ["emu", 0, -1, "dog"])
+    yield np.array(["emu", "cat", -1, "dog"])  # all of them texts
+    if importlib.util.find_spec("pandas"):
+        import pandas
+
+        series = pandas.Series(names)
+        yield from (series, series.astype("category"), series.astype("category").array)
+        yield from (series.astype("string"), pandas.Series(NUMBERS, dtype="Int64"))
+        yield pandas.Series([2, 0, None, 1], dtype="Int64")
+
+
+def test_names_are_labels_in_every_form():
+    condition = conditions.get(ANIMALS)
+    assert condition.names == tuple(ANIMALS) and condition.num_classes == 3
+    for labels in forms():
+        found = condition.check(labels, 4)["label"]
+        np.testing.assert_array_equal(found, NUMBERS)
+        assert found.dtype == np.int32
+    np.testing.assert_array_equal(condition.check("dog", 2)["label"], [1, 1])
+    numbers = conditions.Classes(names=["7", "0"]).check(["0", "7", 0], 3)["label"]
+    np.testing.assert_array_equal(numbers, [1, 0, 0])  # a text is a name
+
+
+@pytest.fixture(scope="module")
+def named():
+    """A model of three named classes, trained with names."""
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).random((16, 6), dtype="float32")
+    cvae = keras_cvae.build_cvae((6,), ANIMALS, 2, network=networks.Dense((8,)))
+    cvae.compile("adam")
+    y = np.resize(["cat", "dog", "emu", None], 16)
+    data = ([x, y.tolist()], None)
+    cvae.fit(x, y, validation_data=data, class_weight={"dog": 2.0}, verbose=0)
+    return cvae, x, y
+
+
+def test_names_wherever_labels_are_taken(named):
+    cvae, x, y = named
+    labels = cvae.condition.check(y, 16)["label"]
+
+    def uses(y, one, some):
+        yield from cvae.encode(x, y)
+        yield cvae.decode(np.zeros((2, 2, 2)), some)
+        yield cvae.reconstruct(x, one, as_labels=some[1][0])
+        yield cvae.generate(some[0], seed=0)
+        yield cvae.generate(one, count=2, seed=0)
+        yield evaluation.log_likelihood(cvae, x, y, samples=2, verbose=0)
+        yield np.array([evaluation.label_effect(cvae, x, y)])
+
+    by_name = uses(y, "emu", [["emu", "dog"], ["cat", "cat"]])
+    by_number = uses(labels, 2, [[2, 1], [0, 0]])
+    for ours, expected in zip(by_name, by_number, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    weights = cvae.condition.class_weights({"emu": 3.0, 0: 0.5})
+    np.testing.assert_array_equal(weights, np.float32([0.5, 1, 3, 1]))
+
+
+def test_a_name_never_seen_is_refused(named):
+    cvae, x, y = named
+    message = (
+        "names of classes, which are 'cat', 'dog', 'emu'. Did you mean 'emu'. Received: 'Emus'"
+    )
+    for use in (
+        lambda: cvae.generate("Emus"),
+        lambda: cvae.encode(x, ["Emus"] * 16),
+        lambda: cvae.fit([x, np.where(y == "emu", "Emus", "cat")], verbose=0),
+    ):
+        with pytest.raises(ValueError, match=message):
+            use()
+    with pytest.raises(ValueError, match="`as_labels` must be integers, .*'emu'. Received: 1.5"):
+        cvae.reconstruct(x, "cat", as_labels=["cat", 1.5])
+    with pytest.raises(ValueError, match="classes of this model have no names.*Received: 'cat'"):
+        conditions.Classes(3).check("cat", 2)
+    with pytest.raises(ValueError, match=r"'c19', ... \(30 in all\)"):
+        conditions.get([f"c{i}" for i in range(30)]).check(["dog"], 1)
+    with pytest.raises(ValueError, match="`class_weight` must be.* Received: 'bird'"):
+        cvae.fit([x, y], class_weight={"bird": 2.0}, verbose=0)
+
+
+def test_names_in_a_stream_are_refused(named):
+    cvae, x, y = named
+    batches = [(x[:8], y[:8].astype(str)), (x[8:], y[8:].astype(str))]
+    with pytest.raises(ValueError, match="`label` must be numbers in a stream: names of classes"):
+        cvae.fit((batch for batch in batches), verbose=0)

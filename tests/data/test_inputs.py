@@ -155,18 +155,18 @@ def test_every_use_takes_what_is_no_array(kind, data, again):
     np.testing.assert_array_equal(cvae.decode(AS[kind](z), other_y), cvae.decode(z, y))
 
 
-def test_codes_of_a_categorical_are_labels_and_itself_is_not(data, again):
+def test_codes_of_a_categorical_are_labels_and_itself_is_not_without_names(data, again):
     pandas = pytest.importorskip("pandas")
     x, y = data
     names = pandas.Series(np.array(["cat", "dog", "owl"])[y], dtype="category")
     logs = again().evaluate([x, names.cat.codes], verbose=0, return_dict=True)
     same = again().evaluate([x, y], verbose=0, return_dict=True)
     np.testing.assert_allclose(logs["kl"], same["kl"], rtol=1e-6)
-    for categorical in (names, names.array):
-        with pytest.raises(ValueError, match="of a pandas categorical, its codes"):
-            again().fit([x, categorical], verbose=0)
-    with pytest.raises(ValueError, match="`labels` must be an array of numbers"):
-        again().fit([x, names.astype(str)], verbose=0)
+    with pytest.raises(ValueError, match="of a pandas categorical, its codes"):
+        again().fit([x, names.cat.codes.astype("category")], verbose=0)
+    for texts in (names, names.array, names.astype(str)):
+        with pytest.raises(ValueError, match="classes of this model have no names"):
+            again().fit([x, texts], verbose=0)
 
 
 def test_a_plain_vae_takes_images_and_leaves_labels_out(data):
@@ -251,7 +251,7 @@ BAD = {
         r"\[images, label\].*Received: image, label, labels",
     ),
     "ragged": (lambda x, y: [[[1.0], [1.0, 0.0]], [0, 1]], "`images` must be an array of numbers"),
-    "text": (lambda x, y: [x, y.astype(str)], "`labels` must be an array of numbers"),
+    "text": (lambda x, y: [x, y.astype(str)], "classes of this model have no names"),
     "bad pairs": (lambda x, y: Pairs(x * 255, y, 32), r"must be in \[0, 1\]"),
 }
 

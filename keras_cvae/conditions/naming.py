@@ -1,0 +1,69 @@
+"""Names of classes, and the labels that they stand for."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from keras_cvae.checks import nearest, require
+
+UNKNOWN = -1
+SHOWN = 20  # names that a message lists
+
+
+def to_labels(values, names: Sequence[str] | None, argument: str):
+    """Returns what a user gives for labels with integers in the place of names.
+
+    Args:
+        values: An array, list, tuple, tensor, pandas series or categorical, in which names,
+            integers and None (or a missing value of pandas) may be mixed.
+        names: Names of the classes, or None where they have none.
+        argument: What the values are called in messages.
+
+    Returns:
+        An array of integers, -1 for None; `values` themselves where nothing in them is a name or
+        None.
+
+    Raises:
+        ValueError: If a name is none of `names`, or there is something else beside names.
+    """
+    dtype = getattr(values, "dtype", None)
+    if keras.ops.is_tensor(values) or (isinstance(dtype, np.dtype) and dtype.kind in "buif"):
+        return values
+    table = np.array(values, dtype=object)
+    flat = table.ravel().tolist()
+    if not any(isinstance(value, str) or _is_none(value) for value in flat):
+        return values
+    known = {str(UNKNOWN): UNKNOWN}  # as NumPy writes a -1 beside names
+    known |= {name: label for label, name in enumerate(names or ())}
+    labels = [
+        known[value]
+        if isinstance(value, str) and value in known
+        else _label(value, names, argument)
+        for value in flat
+    ]
+    return np.array(labels, "int64").reshape(table.shape)
+
+
+def _label(value, names, argument):
+    if _is_none(value) or (isinstance(value, float) and value != value):
+        return UNKNOWN
+    if hasattr(value, "__index__") and not isinstance(value, bool):
+        return operator.index(value)
+    expected = f"`{argument}` must be integers, -1 or None for unknown"
+    if names is None:
+        expected += (
+            ": the classes of this model have no names, which `condition=['cat', 'dog']` gives them"
+        )
+    else:
+        listed = ", ".join(map(repr, names[:SHOWN]))
+        more = f", ... ({len(names)} in all)" if len(names) > SHOWN else ""
+        expected += f", or names of classes, which are {listed}{more}"
+    require(False, expected + nearest(value, names or ()), repr(value))
+
+
+def _is_none(value):
+    return value is None or type(value).__name__ == "NAType"  # of pandas

@@ -1,0 +1,80 @@
+"""Where y enters the hidden layers of a network: beside their inputs, or by scale and shift."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+
+@dataclasses.dataclass(frozen=True)
+class Injection:
+    """How the hidden layers of a network are given y.
+
+    Attributes:
+        everywhere: Whether y is joined to what each layer is given, not to what the first is alone.
+        modulates: Whether y scales and shifts what each layer returns, before its activation.
+    """
+
+    everywhere: bool = False
+    modulates: bool = False
+
+    def joined(self, y, is_first: bool):
+        """What of y is joined to a layer's input: y or None."""
+        return y if is_first or self.everywhere else None
+
+    def apply(self, layer: Callable, x, y, activation):
+        """Applies a hidden layer, modulated where that is asked for.
+
+        Args:
+            layer: Function that makes the layer, with the activation that it is given.
+            x: What the layer is called with.
+            y: Symbolic tensor of shape `(batch, width)`, or None.
+            activation: The activation.
+        """
+        if y is None or not self.modulates:
+            return layer(activation=activation)(x)
+        return keras.layers.Activation(activation)(FiLM()([layer()(x), y]))
+
+
+INJECTIONS = {
+    "input": Injection(),
+    "every_layer": Injection(everywhere=True),
+    "film": Injection(modulates=True),
+}
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class FiLM(keras.layers.Layer):
+    r"""Scales and shifts each channel by linear functions of y: (1 + y A) * x + y B.
+
+    It starts as the identity, with A = B = 0, and stays so for a y of zeros, an unknown label.
+
+    Call arguments:
+        inputs: `[x, y]`, of shapes `(batch, ..., channels)` and `(batch, width_of_y)`.
+
+    Returns:
+        Tensor of the shape of x.
+
+    Reference:
+        [Perez et al., 2018](https://arxiv.org/abs/1709.07871).
+    """
+
+    def build(self, input_shape):
+        (*_, channels), (*_, width) = input_shape
+        options = {"shape": (width, channels), "initializer": "zeros"}
+        self.scale = self.add_weight(**options, name="scale")
+        self.shift = self.add_weight(**options, name="shift")
+
+    def call(self, inputs):
+        x, y = inputs
+        shape = (-1, *(1 for _ in x.shape[1:-1]), x.shape[-1])
+        scale, shift = (
+            ops.reshape(ops.matmul(y, kernel), shape) for kernel in (self.scale, self.shift)
+        )
+        return (1 + scale) * x + shift
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
