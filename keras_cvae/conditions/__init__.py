@@ -11,10 +11,21 @@ from __future__ import annotations
 from keras_cvae.conditions.attributes import Attributes
 from keras_cvae.conditions.base import Condition, Embedded
 from keras_cvae.conditions.classes import UNKNOWN, Classes
+from keras_cvae.conditions.enumerated import Enumerated
 from keras_cvae.conditions.inferred import Inferred
 from keras_cvae.conditions.vector import Vector
 
-__all__ = ["UNKNOWN", "Attributes", "Classes", "Condition", "Embedded", "Inferred", "Vector", "get"]
+__all__ = [
+    "UNKNOWN",
+    "Attributes",
+    "Classes",
+    "Condition",
+    "Embedded",
+    "Enumerated",
+    "Inferred",
+    "Vector",
+    "get",
+]
 
 
 def get(identifier) -> Condition | Embedded | None:
