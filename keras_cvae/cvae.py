@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import warnings
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -146,7 +147,13 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
     @property
     def elbo_terms(self) -> tuple[str, ...]:
         """Names of the terms whose sum is minus the ELBO."""
-        return ("reconstruction", *(group.called("kl") for group in self._parts.groups))
+        of_y = () if self.condition is None else self.condition.cost_names
+        return ("reconstruction", *self.kl_terms, *of_y)
+
+    @property
+    def kl_terms(self) -> tuple[str, ...]:
+        """Names of those that are of z: the KL divergence of each group of latents."""
+        return tuple(group.called("kl") for group in self._parts.groups)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -194,9 +201,13 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
             count = 1 if self.condition is None else self.condition.how_many(labels)
         count = checks.integer("count", count, least=1)
         temperature = checks.number("temperature", temperature, least=0)
-        noise = np.random.default_rng(seed).standard_normal((count, self.latent_dim), "float32")
+        rng = np.random.default_rng(seed)
+        noise = rng.standard_normal((count, self.latent_dim), "float32")
         temperatures = np.full((count, 1), temperature, "float32")
-        rows = [noise, temperatures, *self._values(labels, count).values()]
+        values = self._values(labels, count)
+        if values:
+            values = self.condition.drawn(values, rng)
+        rows = [noise, temperatures, *values.values()]
         if pixels == "mean":
             return inference.predict(self._drawings, rows, batch_size)
         seeds = np.random.default_rng(seed).integers(2**31 - 1, size=-(-count // batch_size))
@@ -359,6 +370,31 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         images = self.check_images(images)
         return images, [*self._completed(images, self._values(labels, len(images))).values()]
 
+    def labellings(self, images, labels=None) -> tuple[np.ndarray, Iterator[tuple], dict]:
+        """What the bound of images is an average over: every label that one may have.
+
+        Args:
+            images: As for `encode`.
+            labels: As for `encode`.
+
+        Returns:
+            `(images, labellings, costs)`: the images; of each labelling `(rows, labels, weights)`,
+            an index of them, what is known of those, and what that weighs in their bound; and what
+            the labels themselves add to minus the bound, arrays of shape `(count,)` by the name of
+            the term.
+
+        Raises:
+            ValueError: If they are not what the model takes.
+        """
+        images = self._check_images(images)
+        values = self._values(labels, len(images))
+        if not values:
+            return images, iter([(slice(None), None, 1.0)]), {}
+        of_images = values, functools.partial(self._infer, images)
+        found = self.condition.labellings(*of_images)
+        named = ((rows, _one_or_all(known), weights) for rows, known, weights in found)
+        return images, named, self.condition.costs(*of_images)
+
     def pixels_of(self, images, rng=None) -> np.ndarray:
         """What of images is to be explained: float32 pixels, drawn or thresholded as in training.
 
@@ -373,10 +409,11 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         return pixels.astype("float32")
 
     def _completed(self, images, values):
-        def infer(rows):
-            return inference.predict(self.classifier, images[rows])
-
+        infer = functools.partial(self._infer, images)
         return self.condition.complete(values, infer) if values else {}
+
+    def _infer(self, images, rows):
+        return inference.predict(self.classifier, images[rows])
 
     def _values(self, labels, count: int, name: str = "labels") -> dict[str, np.ndarray]:
         """What is given for the condition, checked, by the names of its inputs."""
@@ -400,3 +437,8 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
     def _with_values(self, first, labels, name="labels"):
         values = self._values(labels, len(first), name)
         return [first, *values.values()] if values else first
+
+
+def _one_or_all(values):
+    """Values of several inputs by name, or the one array there is: as `encode` takes them."""
+    return values if len(values) > 1 else next(iter(values.values()), None)

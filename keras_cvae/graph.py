@@ -4,6 +4,8 @@
     latents -> decoder -> reconstruction
     label -> condition -> y, which encoder, prior and decoder are given
 
+A condition that looks at several y for each example makes rows of it before the encoder, which all
+that follows takes for examples, and of the rows of the reconstruction one for each example again.
 What lies between encoder and reconstruction is the objective's; the chain of latents is the same
 for all: each group's z is drawn given y and the groups before it, and only the way of drawing
 differs: from the posterior for training and for the K-sample bound, its mean for embedding, from
@@ -125,6 +127,10 @@ def wire(
     decoder = network.decoder(shape, networks.given(y), latent_dim)
     if network.is_own and likelihood.support == (0.0, 1.0):
         _check_logits(decoder, likelihood)
+    x = pixels
+    if condition is not None:
+        both = condition.every_row([seen] if seen is pixels else [seen, pixels])
+        seen, x = both[0], both[-1]
     encoded = encoder(join_inputs(seen, encoder_y))
 
     groups = [Group(0, encoded[0].shape[-1], prior)]
@@ -135,10 +141,11 @@ def wire(
         groups.append(Group(index, size, network.lower_prior(), posterior))
         above += size
     parts = Parts(encoder, groups, decoder, likelihood, condition)
-    in_unit_interval = seen is pixels and (likelihood.support == (0.0, 1.0) or binarize is not None)
+    in_unit_interval = seen is x and (likelihood.support == (0.0, 1.0) or binarize is not None)
     shapes = [tensor.shape[1:] for tensor in encoder.inputs]
     parts.pseudo_inputs = prior.pseudo_inputs(shapes, in_unit_interval)
-    return [image, *inputs], objective.wire(pixels, encoded, y, parts)
+    output = objective.wire(x, encoded, y, parts)
+    return [image, *inputs], output if condition is None else condition.one_row(output)
 
 
 def _check_logits(decoder, likelihood):
@@ -246,7 +253,7 @@ def condition_of(model, parts: Parts, to_encode: bool = False):
     if condition is None:
         return [], None
     if to_encode and condition.infers:
-        return [], condition.most_probable(parts.classifier(pixels(model)))
+        return condition.inferred(inputs, parts.classifier(pixels(model)))
     return inputs, condition.given(inputs)
 
 

@@ -9,6 +9,11 @@ weights, and the loss is
 as it is for a loss that Keras compiles. The step collects it, and the averages by name for the
 metrics: what is reported need not be what is minimised (`kl` beside `beta * kl`). (Keras knows by
 Python's `id` whose loss is whose, and on JAX without compilation mistakes one for another.)
+
+Where an unknown label is enumerated, an example is K rows, next to each other, and a term has a
+value for each row. `split` tells the step what they weigh, and the average is
+
+    1/batch \sum_i w_i \sum_k v_ik term_ik,   \sum_k v_ik = 1.
 """
 
 from __future__ import annotations
@@ -30,12 +35,13 @@ class Step:
         sample_weight: Tensor of shape `(batch,)`, or None where all examples weigh 1.
 
     Attributes:
+        row_weight: What the rows of terms weigh: those of the examples, until `split`.
         losses: What is to be minimised, scalars.
         reported: Averages by name, scalars in nats.
     """
 
     def __init__(self, sample_weight=None):
-        self.sample_weight = sample_weight
+        self.sample_weight = self.row_weight = sample_weight
         self.losses = []
         self.reported = {}
 
@@ -53,6 +59,20 @@ def step(sample_weight=None) -> Iterator[Step]:
 def current() -> Step | None:
     """The step that is being computed, if any."""
     return _STEP.get()
+
+
+def split(weights) -> None:
+    """From here on, terms of the step have K rows for each example. Without a step, nothing.
+
+    Args:
+        weights: Tensor of shape `(batch, K)`: what the rows weigh, a sum of 1 for each example.
+    """
+    step = current()
+    if step is not None:
+        if step.sample_weight is not None:
+            of_examples = ops.cast(ops.reshape(step.sample_weight, (-1, 1)), weights.dtype)
+            weights = weights * of_examples
+        step.row_weight = weights.shape[-1] * ops.reshape(weights, (-1,))
 
 
 class LossLayer(keras.layers.Layer):
@@ -139,12 +159,12 @@ def average(term):
     """The average over the batch, with the weights of the step, if any.
 
     Args:
-        term: Tensor of shape `(batch, ...)`.
+        term: Tensor of shape `(batch, ...)`, or `(batch * K, ...)` where examples were `split`.
 
     Returns:
         Tensor of shape `(...)`.
     """
-    weights = current() and current().sample_weight
+    weights = current() and current().row_weight
     if weights is not None:
         weights = ops.reshape(ops.cast(weights, term.dtype), (-1, *[1] * (len(term.shape) - 1)))
         term = term * weights

@@ -129,6 +129,17 @@ LAYERS = {
         {"num_classes": 4, "weight": 3.0, "relaxation": 0.5, "encoder": True, "seed": 1},
         {"label": LABELS, "logits": ONE_HOT},
     ),
+    "Enumerated": (
+        conditions.Enumerated,
+        {"num_classes": 4, "weight": 3.0, "prior": [1.0, 2.0, 3.0, 4.0]},
+        {"label": LABELS, "logits": ONE_HOT},
+    ),
+    "LabelDivergence": (
+        conditions.enumerated.LabelDivergence,
+        {"num_classes": 4, "prior": [1.0, 2.0, 3.0, 4.0]},
+        [LABELS, ONE_HOT],
+    ),
+    "Chosen": (conditions.enumerated.Chosen, {}, [IMAGE.repeat(4, axis=0), LABELS, ONE_HOT]),
     "PseudoInputs": (
         priors.vamp.PseudoInputs,
         {"components": 3, "shapes": [(3, 3, 1), (4,)], "in_unit_interval": True},
@@ -143,7 +154,7 @@ LAYERS = {
     "FiLM": (networks.FiLM, {}, [IMAGE, ONE_HOT]),
 }
 BASES = {conditions.Condition, likelihoods.Likelihood, priors.Prior, terms.LossLayer}
-BASES |= {layers.Divergence, objectives.scheduled.Scheduled}
+BASES |= {layers.Divergence, objectives.scheduled.Scheduled, conditions.predicted.Predicted}
 FAMILIES = {
     "likelihood": likelihoods,
     "prior": priors,
@@ -310,6 +321,7 @@ CONDITIONS = {
     "Attributes": lambda: conditions.Attributes(digit=4, slant=conditions.Vector(1)),
     "Image": lambda: conditions.Image(keras.layers.Conv2D(2, 2), (3, 3, 1), dropout=0.3),
     "Inferred": lambda: conditions.Inferred(4, weight=2.0),
+    "Enumerated": lambda: conditions.Enumerated(4, weight=2.0),
 }
 MEMBERS = {
     "the defaults": {},
@@ -330,6 +342,11 @@ MEMBERS = {
     },
     "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
     "capacity of each group": {"network": "hierarchical", "objective": "capacity"},
+    "dreg of every label": {
+        "condition": CONDITIONS["Enumerated"],
+        "objective": objectives.IWAE(2, "dreg"),
+        "network": networks.Conv((4,)),
+    },
     "mmd to a learned prior": {"objective": "mmd", "prior": priors.Mixture(2, conditional=True)},
     "conditional vamp": {
         "objective": objectives.IWAE(2),
@@ -450,6 +467,7 @@ READ_BY_ALL = {
             digit=4, slant=conditions.Vector(1, mean=0.5, variance=4.0)
         )
     },
+    "enumerated": {"condition": CONDITIONS["Enumerated"]},
     "hierarchical": {"network": "hierarchical"},
 }
 

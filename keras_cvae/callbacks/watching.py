@@ -54,7 +54,7 @@ class Watch(keras.callbacks.Callback):
         )  # not of an epoch without batches
         if self.failure or not is_known:
             return
-        kl = sum(self._logs[name] for name in self.model.elbo_terms[1:])
+        kl = sum(self._logs[name] for name in self.model.kl_terms)
         if kl < COLLAPSED:
             warnings.warn(
                 f"Posterior collapse: the KL divergence is {kl:.2f} nats, so z says nothing of an "

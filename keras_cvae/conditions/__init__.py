@@ -12,6 +12,7 @@ from keras_cvae.conditions import classes
 from keras_cvae.conditions.attributes import Attributes
 from keras_cvae.conditions.base import Condition, Embedded
 from keras_cvae.conditions.classes import Classes
+from keras_cvae.conditions.enumerated import Enumerated
 from keras_cvae.conditions.image import Image
 from keras_cvae.conditions.inferred import Inferred
 from keras_cvae.conditions.naming import UNKNOWN
@@ -23,6 +24,7 @@ __all__ = [
     "Classes",
     "Condition",
     "Embedded",
+    "Enumerated",
     "Image",
     "Inferred",
     "Vector",

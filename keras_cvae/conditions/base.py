@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 from keras import ops
@@ -31,6 +33,8 @@ class Condition(keras.layers.Layer):
     width: int
     encoder = True  # whether the encoder is given y too
     infers = False  # whether y is inferred from the image, where there is one
+    rows = 1  # how many y each example is looked at with
+    cost_names: tuple[str, ...] = ()  # of the terms of minus the ELBO that `costs` are
 
     def __init__(self, dropout: float = 0.0, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
@@ -80,6 +84,37 @@ class Condition(keras.layers.Layer):
         Args:
             values: Checked values.
             infer: Function of rows (an array of booleans) to what the classifier says of them.
+        """
+        return values
+
+    def labellings(self, values: dict[str, np.ndarray], infer) -> Iterator[tuple]:
+        """What y may be, for the bound.
+
+        Args:
+            values: Checked values.
+            infer: As for `complete`.
+
+        Yields:
+            `(rows, values, weights)`: which examples, an index; their values, of which none is to
+            be inferred; and what these weigh, numbers that add up to 1 for each example.
+        """
+        yield slice(None), self.complete(values, infer), 1.0
+
+    def costs(self, values: dict[str, np.ndarray], infer) -> dict[str, np.ndarray]:
+        """What y itself adds to minus the ELBO, in nats: by name arrays of shape `(count,)`.
+
+        Args:
+            values: Checked values.
+            infer: As for `complete`.
+        """
+        return {}
+
+    def drawn(self, values: dict[str, np.ndarray], rng) -> dict[str, np.ndarray]:
+        """Draws what is unknown from p(y), where there is one.
+
+        Args:
+            values: Checked values.
+            rng: A NumPy generator.
         """
         return values
 
@@ -136,6 +171,26 @@ class Condition(keras.layers.Layer):
             inputs: The inputs that `wire` made.
         """
         return self.output
+
+    def inferred(self, inputs, logits):
+        """As `given`, where y is inferred from the image.
+
+        Args:
+            inputs: The inputs that `wire` made.
+            logits: Those of the classes, of shape `(batch, num_classes)`.
+
+        Returns:
+            `(inputs, y)`: which inputs are still needed, and y.
+        """
+        raise NotImplementedError
+
+    def every_row(self, tensors: list) -> list:
+        """Symbolic tensors of examples as those of rows, `rows` of each, next to each other."""
+        return tensors
+
+    def one_row(self, tensor):
+        """A symbolic tensor of rows as one of examples."""
+        return tensor
 
     def named(self, names) -> Condition:
         """This condition, its classes called `names` if it has classes without names."""

@@ -8,11 +8,11 @@ import keras
 from keras import ops
 
 from keras_cvae import layers
-from keras_cvae.conditions.classes import Classes
+from keras_cvae.conditions.predicted import Predicted
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class Inferred(Classes):
+class Inferred(Predicted):
     """A class label that a classifier q(y | x) predicts from the image.
 
     A draw from it (a straight-through Gumbel-softmax in training, the most probable class
@@ -45,8 +45,6 @@ class Inferred(Classes):
         trained together; [Jang et al., 2017](https://arxiv.org/abs/1611.01144), for the relaxation.
     """
 
-    infers = True
-
     def __init__(
         self,
         num_classes: int | None = None,
@@ -57,15 +55,9 @@ class Inferred(Classes):
         names: Sequence[str] | None = None,
         **kwargs,
     ):
-        super().__init__(num_classes, seed=seed, names=names, **kwargs)
+        super().__init__(num_classes, weight, seed, names, **kwargs)
         self.encoder = bool(encoder)
-        self.classification = layers.ClassificationLoss(weight, name="classification")
         self.draw = layers.GumbelSoftmax(relaxation, seed)
-
-    @property
-    def term_names(self) -> tuple[str, ...]:
-        """Names of the terms that the layer reports."""
-        return self.classification.term_names
 
     def wire(self, pixels, network):
         inputs = self.inputs()
@@ -78,12 +70,8 @@ class Inferred(Classes):
         self.draw.build(input_shape["logits"])
         self.built = True
 
-    def most_probable(self, logits):
-        """The one-hot vectors of the most probable classes, of shape `(batch, num_classes)`."""
-        return ops.one_hot(ops.argmax(logits, axis=-1), self.num_classes)
-
-    def given(self, inputs):
-        return Classes(self.num_classes)(inputs[0])
+    def inferred(self, inputs, logits):
+        return [], self.most_probable(logits)
 
     def call(self, inputs, training=False):
         logits = self.classification([inputs["label"], inputs["logits"]])
@@ -92,22 +80,6 @@ class Inferred(Classes):
     def compute_output_spec(self, inputs, training=False):
         return keras.KerasTensor(inputs["logits"].shape, dtype=self.compute_dtype)
 
-    def complete(self, values, infer):
-        labels = values["label"].copy()
-        unknown = self.is_unknown(labels)
-        if unknown.any():
-            labels[unknown] = infer(unknown).argmax(-1)
-        return {"label": labels}
-
-    def is_untrained(self, values):
-        return False
-
     def get_config(self):
-        config = super().get_config()
-        del config["dropout"]
-        return {
-            **config,
-            "weight": self.classification.weight,
-            "relaxation": self.draw.temperature,
-            "encoder": self.encoder,
-        }
+        config = {"relaxation": self.draw.temperature, "encoder": self.encoder}
+        return {**super().get_config(), **config}

@@ -121,7 +121,7 @@ def collapse(cvae, images, labels=None, *, seed: int = 0) -> str:
     """
     active = active_units(cvae, images, labels)
     found = terms(cvae, images, labels, draws=1, seed=seed, trained=True)
-    kl = {name: float(found[name].mean()) for name in cvae.elbo_terms[1:]}
+    kl = {name: float(found[name].mean()) for name in cvae.kl_terms}
     total, used = sum(kl.values()), int(active.sum())
     said = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"
     if total < COLLAPSED:

@@ -60,7 +60,8 @@ def terms(
 ) -> dict[str, np.ndarray]:
     r"""Measures the ELBO of each image and its terms, averaged over draws of z ~ q(z | x, y).
 
-    -log p(x | z, y) + \sum_groups log q(z | x, y) / p(z | y), as `objectives.IWAE` has them.
+    -log p(x | z, y) + \sum_groups log q(z | x, y) / p(z | y), as `objectives.IWAE` has them. Where
+    the model enumerates labels, an unknown one is summed out as in training.
 
     Args:
         cvae: A `CVAE`.
@@ -79,10 +80,15 @@ def terms(
         ValueError: As for `log_likelihood`.
     """
     draws = checks.integer("draws", draws, least=1)
-    found = _log_ratios(cvae, images, labels, draws, seed, verbose, trained)
-    means = zip(*([part.mean(1) for part in parts] for parts in found), strict=True)
-    log_p, *ratios = map(np.concatenate, means)
-    values = dict(zip(cvae.elbo_terms, [-log_p, *ratios], strict=True))
+    images, labellings, costs = cvae.labellings(images, labels)
+    values = {name: np.zeros(len(images)) for name in ("reconstruction", *cvae.kl_terms)}
+    for rows, known, weights in labellings:
+        found = _log_ratios(cvae, images[rows], known, draws, seed, verbose, trained)
+        means = zip(*([part.mean(1) for part in parts] for parts in found), strict=True)
+        log_p, *ratios = map(np.concatenate, means)
+        for value, term in zip(values.values(), [-log_p, *ratios], strict=True):
+            value[rows] += weights * term
+    values |= costs
     return {"elbo": -sum(values.values()), **values}
 
 

@@ -38,7 +38,7 @@ def bound(subject: Subject) -> Iterator[Measure]:
     yield _nats("distortion", found["reconstruction"], "-log p(x | z, y) at draws of q")
     if len(kl) > 1:
         for name, values in kl.items():
-            yield _nats(name, values, "of this group of latents")
+            yield _nats(name, values, "its share of the rate")
     if s.model.fitted_prior is not None:
         trained = likelihood.terms(s.model, s.x, s.given, trained=True, **options)
         yield _nats("ELBO of training", trained["elbo"], "under the prior before `fit_prior`")

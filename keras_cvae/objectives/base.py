@@ -41,6 +41,13 @@ class OneSample(Objective):
         def draw(group, mean, log_var, context):
             sampling = layers.Sampling(name=group.called("sampling"))
             divergence = self.divergence(group, group.called("kl"))
+            rows = 1 if parts.condition is None else parts.condition.rows
+            if divergence.compares_examples and rows > 1:
+                raise ValueError(
+                    f"`objective` {type(self).__name__} compares the examples of a batch, and must "
+                    "be used with a condition that looks at each once. "
+                    f"Received: {type(parts.condition).__name__}, which makes {rows} rows of each"
+                )
             given = parts.given(group, context, mean)
             if not divergence.needs_sample:
                 return sampling(divergence([mean, log_var], **given))

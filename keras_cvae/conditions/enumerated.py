@@ -1,0 +1,242 @@
+r"""Class labels of which some are given, and the others summed over, every one in turn.
+
+    log p(x, y) >= log p(y) + L(x, y),   L(x, y) = E log p(x | z, y) - KL(q(z | x, y) || p(z | y))
+    log p(x) >= \sum_y q(y | x) L(x, y) - KL(q(y | x) || p(y))
+
+The first is the second with a point mass at the label that is given in the place of q(y | x). An
+example becomes `num_classes` rows, next to each other, one with each label; what they weigh is
+that distribution.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import checks, layers, terms
+from keras_cvae.conditions.predicted import Predicted
+from keras_cvae.terms import LossLayer
+
+register = keras.saving.register_keras_serializable("keras_cvae")
+
+
+@register
+class Enumerated(Predicted):
+    r"""A class label that is given or -1, in any mix: an unknown one is summed out exactly.
+
+    The model of semi-supervised learning: p(x, y, z) = p(y) p(z | y) p(x | z, y), with a classifier
+    q(y | x). The bound of an example is that of log p(x, y) where its label is given and of
+    log p(x) where it is not; all that constants add is counted, -log p(y) of a label that is given
+    too. Minus the bound is the sum of `reconstruction` and `kl`, which are averages over the labels
+    with their weights (1 for the given one, q(y | x) where none is), and of `kl_label`, which is
+    KL(q(y | x) || p(y)), or -log p(y). The loss has the cross-entropy of the classifier with the
+    labels that are given besides, as `classification`.
+
+    Encoder and decoder see `num_classes` rows of each example, whose weights a step of a `CVAE`
+    knows: in a Keras model of the user's own, the loss layers of the graph would weigh all alike.
+
+    Args:
+        num_classes: How many classes there are, at least 2.
+        weight: Weight of the cross-entropy, averaged over the labelled examples, in the loss.
+        prior: p(y) up to a factor, positive numbers, such as how often each label occurs; by
+            default all are equally probable.
+        names: Optional names of the classes, as `Classes` takes them.
+
+    Call arguments:
+        inputs: Dict of `label`, integers of shape `(batch,)`, and `logits` of shape
+            `(batch, num_classes)`.
+
+    Returns:
+        One-hot vectors of shape `(batch * num_classes, num_classes)`.
+
+    Raises:
+        ValueError: If an argument is not one of the above; where it is wired, if the objective
+            compares the examples of a batch.
+
+    Example:
+    ```python
+    cvae = keras_cvae.build_cvae((28, 28, 1), conditions.Enumerated(10, weight=50.0), 16)
+    cvae.compile("adam")
+    cvae.fit([x_train, np.where(is_labelled, y_train, -1)], epochs=20)
+    digits = cvae.classifier.predict(x_test).argmax(-1)
+    ```
+
+    Reference:
+        [Kingma et al., 2014](https://arxiv.org/abs/1406.5298), model M2.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        weight: float = 1.0,
+        prior: Sequence[float] | None = None,
+        names: Sequence[str] | None = None,
+        **kwargs,
+    ):
+        super().__init__(num_classes, weight, names=names, **kwargs)
+        self.divergence = LabelDivergence(self.num_classes, prior, name="kl_label")
+        self.rows = self.num_classes
+
+    @property
+    def term_names(self):
+        return (*super().term_names, *self.cost_names)
+
+    @property
+    def cost_names(self):
+        return self.divergence.term_names
+
+    def wire(self, pixels, network):
+        inputs = self.inputs()
+        logits = network.classifier(tuple(pixels.shape[1:]), self.num_classes)(pixels)
+        y = self({**inputs, "logits": logits})
+        return list(inputs.values()), y, y
+
+    def every_row(self, tensors):
+        return layers.Repeat(self.rows, name="every_label")(tensors)
+
+    def one_row(self, tensor):
+        label, logits = self.input
+        return Chosen(name="chosen_label")([tensor, label, logits])
+
+    def build(self, input_shape):
+        self.classification.build(list(input_shape.values()))
+        self.divergence.build(list(input_shape.values()))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        label = inputs["label"]
+        logits = self.classification([label, inputs["logits"]])
+        terms.split(self.divergence([label, logits]))
+        every = ops.eye(self.num_classes, dtype=self.compute_dtype)
+        return ops.tile(every, (ops.shape(label)[0], 1))
+
+    def compute_output_spec(self, inputs, training=False):
+        batch, count = inputs["logits"].shape
+        return keras.KerasTensor((batch and batch * count, count), dtype=self.compute_dtype)
+
+    def inferred(self, inputs, logits):
+        return inputs, ops.one_hot(completed(inputs[0], logits), self.num_classes)
+
+    def labellings(self, values, infer):
+        weights = self._weights(values, infer)
+        for label in range(self.num_classes):
+            rows = np.flatnonzero(weights[:, label])
+            if len(rows):
+                yield rows, {"label": np.full(len(rows), label, "int32")}, weights[rows, label]
+
+    def drawn(self, values, rng):
+        labels = values["label"].copy()
+        unknown = self.is_unknown(labels)
+        p = np.exp(self.divergence.log_prior.astype("float64"))
+        labels[unknown] = rng.choice(self.num_classes, np.sum(unknown), p=p / p.sum())
+        return {"label": labels}
+
+    def adapt_once(self, values):
+        if self.is_unknown(values["label"]).all():
+            warnings.warn(
+                "All labels are unknown (-1): the bound is of log p(x) alone, no term tells which "
+                "class is which, and what the model calls by a label is whatever it finds.",
+                stacklevel=5,
+            )
+
+    def costs(self, values, infer):
+        weights = self._weights(values, infer)
+        log_ratio = np.log(np.where(weights > 0, weights, 1.0)) - self.divergence.log_prior
+        return {self.divergence.name: np.sum(weights * log_ratio, axis=1)}
+
+    def _weights(self, values, infer):
+        """What each label weighs, of shape `(count, num_classes)`."""
+        labels = values["label"]
+        weights = np.eye(self.num_classes)[labels]
+        unknown = self.is_unknown(labels)
+        if unknown.any():
+            weights[unknown] = infer(unknown)
+        return weights
+
+    def get_config(self):
+        config = {**super().get_config(), "prior": self.divergence.prior}
+        del config["seed"]
+        return config
+
+
+@register
+class LabelDivergence(LossLayer):
+    r"""Loss layer: adds KL(q(y | x) || p(y)), averaged over the batch, in nats.
+
+    Where the label is given, q is 1 for it: the term is -log p(y), a constant.
+
+    Args:
+        num_classes: How many classes there are.
+        prior: As of `Enumerated`.
+
+    Call arguments:
+        inputs: `[label, logits]`: integer labels of shape `(batch,)`, -1 where unknown, and logits
+            of q(y | x) of shape `(batch, num_classes)`.
+
+    Returns:
+        q, a tensor of the shape of the logits: one-hot vectors where the label is given.
+
+    Raises:
+        ValueError: If `prior` is not `num_classes` positive numbers.
+    """
+
+    def __init__(self, num_classes: int, prior=None, **kwargs):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        given = checks.array("prior", np.ones(num_classes) if prior is None else prior, (None,))
+        expected = f"`prior` must be {num_classes} positive numbers, one for each class"
+        checks.require(len(given) == num_classes and given.min() > 0, expected, repr(prior))
+        self.prior = None if prior is None else given.tolist()
+        self.log_prior = np.log(given / given.sum()).astype("float32")
+
+    def call(self, inputs):
+        label, logits = inputs
+        known = ops.expand_dims(label >= 0, -1)
+        log_q = ops.log_softmax(logits)
+        given = ops.one_hot(label, self.num_classes, dtype=log_q.dtype)
+        q = ops.where(known, given, ops.exp(log_q))
+        log_ratio = ops.where(known, 0.0, log_q) - ops.convert_to_tensor(self.log_prior)
+        self.add_term(ops.sum(q * log_ratio, axis=-1))
+        return q
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[1]
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes, "prior": self.prior}
+
+
+@register
+class Chosen(keras.layers.Layer):
+    """The row of the label that is given, or else of the most probable one.
+
+    Call arguments:
+        inputs: `[rows, label, logits]`: a tensor of shape `(batch * num_classes, ...)`, integer
+            labels of shape `(batch,)`, -1 where unknown, and logits of shape
+            `(batch, num_classes)`.
+
+    Returns:
+        Tensor of shape `(batch, ...)`.
+    """
+
+    def __init__(self, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+
+    def call(self, inputs):
+        rows, label, logits = inputs
+        label = ops.cast(completed(label, logits), "int32")
+        first = logits.shape[-1] * ops.arange(ops.shape(label)[0], dtype="int32")
+        return ops.take(rows, first + label, axis=0)
+
+    def compute_output_shape(self, input_shape):
+        rows, label, _ = input_shape
+        return (label[0], *rows[1:])
+
+
+def completed(label, logits):
+    """Labels of shape `(batch,)`, the most probable ones where they are -1."""
+    return ops.where(label < 0, ops.cast(ops.argmax(logits, axis=-1), label.dtype), label)

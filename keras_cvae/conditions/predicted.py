@@ -1,0 +1,68 @@
+"""Class labels that may be told from the image: what conditions with a classifier share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keras import ops
+
+from keras_cvae import layers
+from keras_cvae.conditions.classes import Classes
+
+
+class Predicted(Classes):
+    """A class label with a classifier q(y | x), which learns from the labels that are given.
+
+    Args:
+        num_classes: How many classes there are, at least 2.
+        weight: Weight of the classifier's cross-entropy in the loss.
+        seed: Optional integer seed.
+        names: Optional names of the classes, as `Classes` takes them.
+
+    Call arguments:
+        inputs: Dict of `label`, integers of shape `(batch,)`, and `logits` of shape
+            `(batch, num_classes)`.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+    """
+
+    infers = True
+
+    def __init__(
+        self,
+        num_classes: int,
+        weight: float = 1.0,
+        seed: int | None = None,
+        names: Sequence[str] | None = None,
+        **kwargs,
+    ):
+        super().__init__(num_classes, seed=seed, names=names, **kwargs)
+        self.classification = layers.ClassificationLoss(weight, name="classification")
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the terms that the layer reports."""
+        return self.classification.term_names
+
+    def most_probable(self, logits):
+        """The one-hot vectors of the most probable classes, of shape `(batch, num_classes)`."""
+        return ops.one_hot(ops.argmax(logits, axis=-1), self.num_classes)
+
+    def given(self, inputs):
+        return Classes(self.num_classes)(inputs[0])
+
+    def complete(self, values, infer):
+        labels = values["label"].copy()
+        unknown = self.is_unknown(labels)
+        if unknown.any():
+            labels[unknown] = infer(unknown).argmax(-1)
+        return {"label": labels}
+
+    def is_untrained(self, values):
+        return False
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dropout"]
+        return {**config, "weight": self.classification.weight}
