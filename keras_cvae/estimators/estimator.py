@@ -16,25 +16,29 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_cvae import checks, conditions, evaluation, models, noise
+from keras_cvae import checks, conditions, evaluation, likelihoods, models, noise
 from keras_cvae.estimators import files
 
+PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
 UNLABELLED = 0.1  # how often training hides the class, so that rows without one mean something
 LARGEST_SEED = 2**31 - 1
 
 
-class CVAEEstimator(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator
-):
+class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
     """A conditional VAE of the rows of a table: embeds them, draws new ones, gives log p(x).
 
     What is fitted is the `keras_cvae.CVAE` `model_`, built and trained with the arguments here;
     every other tool of the package works with it.
 
+    X is an array of numbers, or a DataFrame: its columns of strings, booleans and categories are
+    categories, the others numbers. NaN is a cell that is missing. Rows that are drawn or decoded
+    are a DataFrame of the same types where X was one.
+
     Args:
         latent_dim: Size of z, the number of columns that `transform` returns.
         network: As for `build_cvae`.
-        likelihood: As for `build_cvae`.
+        likelihood: As for `build_cvae`; None for `likelihoods.Columns` as X has them. To say that a
+            column holds counts give `likelihoods.Columns` yourself. Others take no missing cells.
         prior: As for `build_cvae`.
         objective: As for `build_cvae`.
         conditional: Whether the model is conditional on the classes `y` that `fit` is given. Where
@@ -75,7 +79,7 @@ class CVAEEstimator(
         latent_dim=8,
         *,
         network="dense",
-        likelihood="gaussian",
+        likelihood=None,
         prior="standard_normal",
         objective="elbo",
         conditional=True,
@@ -119,11 +123,12 @@ class CVAEEstimator(
         batch_size = checks.integer("batch_size", self.batch_size, least=1)
         learning_rate = checks.number("learning_rate", self.learning_rate, above=0)
         checks.integer("samples", self.samples, least=1)
+        self.frame_ = self._frame(X)
         if y is None or not self.conditional:
-            X = validate_data(self, X, dtype="float32")
+            X = self._checked(X, reset=True)
             self.classes_, self.class_counts_, data = None, None, X
         else:
-            X, y = validate_data(self, X, y, dtype="float32")
+            X, y = self._checked(X, y, reset=True)
             kind = type_of_target(y, input_name="y", raise_unknown=True)
             expected = "`y` must be classes; with `conditional=False` it may be anything"
             checks.require(kind in ("binary", "multiclass"), expected, f"{kind} targets")
@@ -146,8 +151,11 @@ class CVAEEstimator(
         return self
 
     def _build(self, columns):
-        parts = {name: getattr(self, name) for name in ("network", "prior", "objective")}
-        parts["likelihood"] = self.likelihood
+        parts = {name: getattr(self, name) for name in PARTS}
+        if self.likelihood is None:
+            numbers = {f"x{place}": "numeric" for place in range(columns)}
+            said = numbers if self.frame_ is None else self.frame_.columns
+            parts["likelihood"] = likelihoods.Columns(said)
         condition = None
         if self.classes_ is not None:
             condition = conditions.Classes(len(self.classes_), dropout=UNLABELLED)
@@ -168,6 +176,7 @@ class CVAEEstimator(
         Raises:
             ValueError: If X is not what the model was fitted to.
         """
+        check_is_fitted(self)
         mean, _ = self.model_.encode(self._checked(X))
         return mean
 
@@ -179,14 +188,14 @@ class CVAEEstimator(
             y: The class of each row, or one for all; None: unknown.
 
         Returns:
-            Means of p(x | z, y), an array of shape `(rows, columns)`.
+            Means of p(x | z, y), of shape `(rows, columns)`; of categories the most probable.
 
         Raises:
             ValueError: If X or y are not what the model was fitted to.
         """
         check_is_fitted(self)
         z = check_array(X, dtype="float32", input_name="X")
-        return self.model_.decode(z, self._labels(y, len(z)))
+        return self._as_given(self.model_.decode(z, self._labels(y, len(z))))
 
     def score_samples(self, X, y=None):
         """Estimates the log-density of rows, by importance sampling from q(z | x, y).
@@ -206,12 +215,11 @@ class CVAEEstimator(
         Raises:
             ValueError: If X or y are not what the model was fitted to.
         """
+        check_is_fitted(self)
         X = self._checked(X)
         options = {"samples": self.samples, "seed": self._seed(), "verbose": 0}
         if y is None and self.classes_ is not None:
-            return evaluation.marginal_log_likelihood(
-                self.model_, X, self.class_counts_, **options
-            )
+            return evaluation.marginal_log_likelihood(self.model_, X, self.class_counts_, **options)
         return evaluation.log_likelihood(self.model_, X, self._labels(y, len(X)), **options)
 
     def score(self, X, y=None):
@@ -243,7 +251,7 @@ class CVAEEstimator(
             random_state: As for the estimator, whose own is taken by default.
 
         Returns:
-            Array of shape `(n_samples, columns)`.
+            Array or DataFrame of shape `(n_samples, columns)`.
 
         Raises:
             ValueError: If an argument is not one of the above.
@@ -256,13 +264,27 @@ class CVAEEstimator(
             labels = np.random.default_rng(seed).choice(len(shares), n_samples, p=shares)
         else:
             labels = self._labels(y, n_samples)
-        return self.model_.generate(
+        rows = self.model_.generate(
             labels, count=n_samples, temperature=temperature, pixels="sample", seed=seed
         )
+        return self._as_given(rows)
 
-    def _checked(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, dtype="float32", reset=False)
+    def _frame(self, X):
+        """What the columns of a DataFrame are; None of what is none."""
+        if not hasattr(X, "iloc"):
+            return None
+        from keras_cvae.estimators.frames import Frame
+
+        return Frame(X, getattr(self.likelihood, "columns", None))
+
+    def _checked(self, X, *y, reset=False):
+        if self.frame_ is not None and hasattr(X, "iloc"):
+            X = self.frame_.to_numbers(X)
+        options = {"dtype": "float32", "ensure_all_finite": "allow-nan", "reset": reset}
+        return validate_data(self, X, *y, **options)
+
+    def _as_given(self, rows):
+        return rows if self.frame_ is None else self.frame_.from_numbers(rows)
 
     def _labels(self, y, count):
         """Classes as the model knows them, integers of shape `(count,)`; None: unknown."""
@@ -288,6 +310,7 @@ class CVAEEstimator(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.allow_nan = True
         return tags
 
     def __getstate__(self):
