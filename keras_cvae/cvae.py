@@ -154,11 +154,6 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         return self.likelihood.support if self.binarize is None else (0.0, 1.0)
 
     @property
-    def counts(self) -> bool:
-        """Whether pixels are counts, which nothing rescales."""
-        return self.likelihood.counts and self.binarize is None
-
-    @property
     def binarize(self) -> keras.layers.Layer | None:
         """The layer that makes pixels black or white; None where they are taken as they are."""
         return self._parts.binarize
@@ -284,7 +279,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         Raises:
             ValueError: If images or labels are not what the model takes.
         """
-        images = self._check_images(images)
+        images = self.check_images(images)
         is_given = len(self.encoder.inputs) > 1 or self.condition is None
         rows = self._with_values(images, labels) if is_given else images
         return inference.predict(self.encoder, rows, batch_size)
@@ -340,7 +335,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         Raises:
             ValueError: If images or labels are not what the model takes.
         """
-        images = self._check_images(images)
+        images = self.check_images(images)
         name = "labels" if as_labels is None else "as_labels"
         values = self._values(labels if as_labels is None else as_labels, len(images), name)
         z, _ = self.encode(images, labels, batch_size=batch_size)
@@ -362,7 +357,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         Raises:
             ValueError: If they are not what the model takes.
         """
-        images = self._check_images(images)
+        images = self.check_images(images)
         return images, [*self._completed(images, self._values(labels, len(images))).values()]
 
     def pixels_of(self, images, rng=None) -> np.ndarray:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_cvae import importance, layers, networks, standardize
+from keras_cvae import importance, layers, networks
 
 
 @dataclasses.dataclass
@@ -116,10 +116,11 @@ def wire(
     if binarize is not None:
         pixels = binarize(pixels)
     seen = pixels
-    if likelihood.standardizes and binarize is None:
-        seen = standardize.Standardize(name="standardize")(pixels)
+    standardizer = likelihood.standardizer() if binarize is None else None
+    if standardizer is not None:
+        seen = standardizer(pixels)
     inputs, encoder_y, y = condition.wire(seen, network) if condition else ([], None, None)
-    encoder = network.encoder(input_shape, networks.given(encoder_y), latent_dim)
+    encoder = network.encoder(seen.shape[1:], networks.given(encoder_y), latent_dim)
     shape = likelihood.parameter_shape(input_shape)
     decoder = network.decoder(shape, networks.given(y), latent_dim)
     if network.is_own and likelihood.support == (0.0, 1.0):

@@ -48,15 +48,19 @@ class Standardize(keras.layers.Layer):
                 shifted.
         """
         if self.is_far(data):
-            mean, deviation, _ = _moments(data)
+            mean, deviation, _ = self._moments(data)
             self.location.assign(mean)
             self.scale.assign(np.where(deviation > 0, deviation, 1.0))
         self.adapted.assign(1.0)
 
     def is_far(self, data) -> bool:
         """Whether data is far from unit scale."""
-        _, deviation, farthest = _moments(data)
+        _, deviation, farthest = self._moments(data)
         return bool(farthest > self.FARTHEST or 0 < deviation.max() < self.NARROWEST)
+
+    def scaled(self, data: np.ndarray) -> np.ndarray:
+        """Some of the data, floats, on the scale that is standardised: here they are."""
+        return data
 
     def call(self, inputs):
         return (ops.cast(inputs, "float32") - self.location) / self.scale
@@ -64,22 +68,29 @@ class Standardize(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
+    def _moments(self, data, rows=4096):
+        """Mean and standard deviation of every column, and the largest absolute value.
 
-def _moments(data, rows=4096):
-    """Mean and standard deviation of every column, and the largest absolute value.
+        Rows at a time, so that a memory-mapped array is never copied whole. What is NaN, a cell
+        that is missing, is left out.
+        """
+        count, total, squares, farthest = 0, 0.0, 0.0, 0.0
+        origin = None
+        for start in range(0, len(data), rows):
+            part = np.asarray(data[start : start + rows])
+            part = part / 255.0 if part.dtype == np.uint8 else part.astype("float64")
+            part = self.scaled(part.reshape(-1, part.shape[-1]))
+            known = ~np.isnan(part)
+            origin = _mean(part, known) if origin is None else origin
+            part = np.where(known, part, origin)
+            farthest = max(farthest, np.abs(part).max())
+            count = count + known.sum(0)
+            total += (part - origin).sum(0)
+            squares += np.square(part - origin).sum(0)
+        count = np.maximum(count, 1)
+        mean = total / count
+        return origin + mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0)), farthest
 
-    Rows at a time, so that a memory-mapped array is never copied whole.
-    """
-    count, total, squares, farthest = 0, 0.0, 0.0, 0.0
-    origin = None
-    for start in range(0, len(data), rows):
-        part = np.asarray(data[start : start + rows])
-        part = part / 255.0 if part.dtype == np.uint8 else part.astype("float64")
-        part = part.reshape(-1, part.shape[-1])
-        origin = part.mean(0) if origin is None else origin
-        farthest = max(farthest, np.abs(part).max())
-        count += len(part)
-        total += (part - origin).sum(0)
-        squares += np.square(part - origin).sum(0)
-    mean = total / count
-    return origin + mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0)), farthest
+
+def _mean(part, known):
+    return np.where(known, part, 0.0).sum(0) / np.maximum(known.sum(0), 1)

@@ -234,7 +234,7 @@ class TrainedVAE(fitting.FusedModel):
     def _arrays(self, data, train=False):
         found = inputs.arrange(data, self.input_names)
         image, *names = self.input_names
-        images = self._check_images(found[image])
+        images = self.check_images(found[image])
         checked = {image: images}
         if names:
             values = {name: found[name] for name in names}
@@ -265,7 +265,7 @@ class TrainedVAE(fitting.FusedModel):
                 "`adapt` needs a likelihood of numbers of any scale, such as "
                 f"`likelihoods.Gaussian`. Received: {type(self.likelihood).__name__}"
             )
-        layer.adapt(self._check_images(images))
+        layer.adapt(self.check_images(images))
         # Copies: variables that share memory cannot both be given to a step of JAX.
         found = (np.array(ops.convert_to_numpy(w)) for w in (layer.location, layer.scale))
         self.likelihood.standardize(*found)
@@ -302,9 +302,11 @@ class TrainedVAE(fitting.FusedModel):
             return None
         return {name: values[:count] for name, values in x.items()}
 
-    def _check_images(self, images, name="images"):
-        options = {"support": self.support, "counts": self.counts, "name": name}
-        return inputs.check_images(images, self.image_shape, **options)
+    def check_images(self, images, name="images"):
+        check = self.likelihood.check
+        if self.binarize is not None:
+            check = functools.partial(inputs.check_values, support=self.support)
+        return inputs.check_images(images, self.image_shape, check, name)
 
     def _weigh_classes(self, class_weight):
         table = None

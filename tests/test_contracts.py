@@ -40,6 +40,11 @@ LAYERS = {
     "Repeat": (layers.Repeat, {"count": 3}, [*POSTERIOR, IMAGE]),
     "UnitInterval": (layers.UnitInterval, {}, IMAGE),
     "Standardize": (standardize.Standardize, {}, IMAGE),
+    "StandardizeColumns": (
+        likelihoods.columns.StandardizeColumns,
+        {"columns": {"size": "numeric", "colour": ["red", "blue"], "visits": "count"}},
+        np.float32([[1.5, 0, 3], [np.nan, 1, 0], [0, np.nan, np.nan], [-1, 1, 2]]),
+    ),
     "KLDivergence": (layers.KLDivergence, {"beta": 0.5}, POSTERIOR),
     "KLDivergence of a sample": (
         layers.KLDivergence,
@@ -183,7 +188,8 @@ def test_no_layer_is_forgotten():
 def test_every_member_of_a_family_has_a_name(family, base):
     module = FAMILIES[family]
     found = {kind for kind in classes_of(module, base) if kind is not base}
-    assert found - {networks.Own} == set(module.NAMES.values())  # a pair of bodies is its name
+    nameless = {networks.Own, likelihoods.Columns}  # they are known by what they are given
+    assert found - nameless == set(module.NAMES.values())
     assert {kind.__name__ for kind in found} <= set(module.__all__)
     for name, kind in module.NAMES.items():
         assert type(module.get(name)) is kind
@@ -347,7 +353,7 @@ def test_every_member_in_a_model(member, tmp_path):
     cvae = build(**MEMBERS[member])
     rng = np.random.default_rng(0)
     x, y = rng.random((16, *SHAPE), dtype="float32"), values_for(cvae)
-    if cvae.counts:
+    if cvae.likelihood.support == (0.0, np.inf):  # counts
         x = np.floor(9 * x)
     options = {"batch_size": 8, "verbose": 0}
     history = cvae.fit(x, y, **options).history

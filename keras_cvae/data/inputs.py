@@ -118,21 +118,17 @@ def _is_categorical(values):
     return str(getattr(values, "dtype", "")) == "category"
 
 
-def check_images(
-    images, image_shape, *, support=(-np.inf, np.inf), counts=False, name="images"
-) -> np.ndarray:
+def check_images(images, image_shape, check, name="images") -> np.ndarray:
     """Checks the shape, dtype and values of images.
 
     Args:
         images: Array of shape `(count, *image_shape)`; a last axis of 1 may be missing.
         image_shape: Shape of one image.
-        support: The bounds that pixels must lie in.
-        counts: Whether pixels must be counts, of any type but uint8.
+        check: Function of an array and its name that returns it, its values checked.
         name: What the images are called in messages.
 
     Returns:
-        The images, of shape `(count, *image_shape)`, not copied if they are an array; counts that
-        are integers become float32.
+        What `check` returns of the images, of shape `(count, *image_shape)`.
 
     Raises:
         ValueError: If any image is not as expected.
@@ -147,20 +143,20 @@ def check_images(
         )
     if shape[0] == 0:
         raise ValueError(f"`{name}` must hold at least one image. Received: shape {shape}")
-    if counts:
-        _check_counts(images, name)
-        images = images if "float" in images.dtype.name else images.astype("float32")
-    else:
-        _check_values(images, support, name)
-    return images.reshape(-1, *image_shape)
+    return check(images.reshape(-1, *image_shape), name=name)
 
 
-def _check_values(images, support, name):
+def check_values(images, support, name: str) -> np.ndarray:
+    """Returns images, checked to be finite and within the bounds `support`.
+
+    Raises:
+        ValueError: If they are not.
+    """
     low, high = support
     bounded = np.isfinite(low) or np.isfinite(high)
     dtype = images.dtype
     if dtype == "bool":
-        return
+        return images
     starts = range(0, len(images), ROWS)
     if dtype == "uint8":
         if max(images[start : start + ROWS].max() for start in starts) == 1:
@@ -168,7 +164,7 @@ def _check_values(images, support, name):
                 f"`{name}` of dtype uint8 are divided by 255; pass black and white ones as bool or "
                 "float. Received: uint8 values of 0 and 1 alone"
             )
-        return
+        return images
     if "float" not in dtype.name:
         within = f" in [{low:g}, {high:g}]" if bounded else ""
         raise ValueError(
@@ -187,9 +183,15 @@ def _check_values(images, support, name):
                 "likelihood or the binarisation requires. "
                 f"Received: values from {least:g} to {most:g} among {among}"
             )
+    return images
 
 
-def _check_counts(images, name):
+def check_counts(images, name: str) -> np.ndarray:
+    """Returns counts, checked, as floats.
+
+    Raises:
+        ValueError: If they are uint8, or no counts.
+    """
     if images.dtype == "uint8":
         raise ValueError(
             f"`{name}` of dtype uint8 are pixels, divided by 255; pass counts, as the likelihood "
@@ -208,6 +210,7 @@ def _check_counts(images, name):
             raise ValueError(f"{expected}. Received: {values} among {among}")
         if (broken := rows != np.floor(rows)).any():
             raise ValueError(f"{expected}. Received: {rows[broken][0]:g} among {among}")
+    return images if "float" in images.dtype.name else images.astype("float32")
 
 
 def check_labels(labels, num_classes: int, *, count: int, name: str = "labels") -> np.ndarray:

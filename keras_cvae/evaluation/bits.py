@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from keras_cvae import checks
-from keras_cvae.data import inputs
 
 BYTES = 256  # the levels of uint8
 
@@ -32,7 +31,7 @@ def as_levels(cvae, images, seed: int = 0) -> tuple[np.ndarray, int | None]:
     Reference:
         [Theis et al., 2016, section 3.1](https://arxiv.org/abs/1511.01844).
     """
-    images = inputs.check_images(images, cvae.image_shape, support=cvae.support)
+    images = cvae.check_images(images)
     levels, kind = cvae.likelihood.levels, type(cvae.likelihood).__name__
     if levels is None:
         expected = f"Pixels must be uint8 for the density of {kind} to become bits"

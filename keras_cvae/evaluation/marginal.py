@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from keras_cvae import checks
-from keras_cvae.data import inputs
 from keras_cvae.evaluation.likelihood import log_likelihood
 
 
@@ -41,7 +40,7 @@ def marginal_log_likelihood(
     weights = checks.array("label_weights", weights, (count,))
     expected = "`label_weights` must be at least 0, and not all of them 0"
     checks.require(weights.min() >= 0 < weights.max(), expected, weights)
-    images = inputs.check_images(images, cvae.image_shape, support=cvae.support)
+    images = cvae.check_images(images)
     labels = np.flatnonzero(weights)
     total = np.full(len(images), -np.inf)
     progress = keras.utils.Progbar(len(labels), verbose=verbose, unit_name="label")

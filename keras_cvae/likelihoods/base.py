@@ -8,6 +8,9 @@ import math
 import keras
 from keras import ops
 
+from keras_cvae import standardize
+from keras_cvae.data import inputs
+
 
 def rows(x):
     """The entries of each example as a float32 vector, tensor of shape `(batch, entries)`.
@@ -29,7 +32,6 @@ class Likelihood(keras.layers.Layer, abc.ABC):
     Attributes:
         support: The lowest and the highest value that an entry of x may have.
         standardizes: Whether x may have any scale, and `standardize` says which.
-        counts: Whether entries of x are counts, non-negative integers that nothing rescales.
         levels: How many values an entry of x may have, k / (levels - 1), of which `log_prob` gives
             the probabilities; None where it gives a density.
 
@@ -54,7 +56,6 @@ class Likelihood(keras.layers.Layer, abc.ABC):
 
     support: tuple[float, float] = (-math.inf, math.inf)
     standardizes = False
-    counts = False
     levels: int | None = None
 
     def __init__(self, dtype="float32", **kwargs):
@@ -83,6 +84,21 @@ class Likelihood(keras.layers.Layer, abc.ABC):
             )
         if not self.built:
             self.build(received)
+
+    def check(self, x, name: str):
+        """Checks values that a user gives for x, an array of shape `(count, *x_shape)`.
+
+        Returns:
+            The array, not copied unless its type has to be another.
+
+        Raises:
+            ValueError: If they are not what the likelihood is of; `name` is what they are called.
+        """
+        return inputs.check_values(x, self.support, name)
+
+    def standardizer(self) -> keras.layers.Layer | None:
+        """A layer `standardize`, between x and the encoder; None where x is at unit scale."""
+        return standardize.Standardize(name="standardize") if self.standardizes else None
 
     def standardize(self, location, scale) -> None:
         """Takes the location and scale of x, arrays that broadcast against it.

@@ -45,9 +45,7 @@ class Categorical(Likelihood):
         logits = self._logits(parameters)
         x = ops.reshape(ops.cast(x, "float32"), (-1, logits.shape[1]))
         level = ops.cast(ops.round(x * (self.levels - 1)), "int32")
-        return -ops.sum(
-            ops.sparse_categorical_crossentropy(level, logits, from_logits=True), axis=1
-        )
+        return ops.sum(log_probability(level, logits), axis=1)
 
     def mean(self, parameters):
         probabilities = ops.softmax(ops.cast(parameters, "float32"))
@@ -55,12 +53,7 @@ class Categorical(Likelihood):
         return ops.clip(ops.sum(ops.multiply(probabilities, values), axis=-1), 0.0, 1.0)
 
     def sample(self, parameters, seed=None):
-        # The level is how many of the cumulative probabilities a uniform number reaches.
-        logits = self._logits(parameters)
-        cumulative = ops.cumsum(ops.softmax(logits), axis=-1)
-        uniform = ops.expand_dims(noise.uniform(ops.shape(logits)[:2], seed), -1)
-        reached = cumulative[:, :, :-1] <= uniform * cumulative[:, :, -1:]
-        level = ops.sum(ops.cast(reached, "float32"), axis=-1)
+        level = draw(self._logits(parameters), seed)
         return ops.reshape(level / (self.levels - 1), (-1, *parameters.shape[1:-1]))
 
     def get_config(self):
@@ -69,3 +62,25 @@ class Categorical(Likelihood):
     def _logits(self, parameters):
         shape = (-1, math.prod(parameters.shape[1:-1]), self.levels)
         return ops.reshape(ops.cast(parameters, "float32"), shape)
+
+
+def log_probability(level, logits):
+    """Log-probability of each entry.
+
+    Args:
+        level: Tensor of integers, of shape `(batch, entries)`.
+        logits: Tensor of shape `(batch, entries, levels)`.
+
+    Returns:
+        Tensor of shape `(batch, entries)`, in nats.
+    """
+    return -ops.sparse_categorical_crossentropy(level, logits, from_logits=True)
+
+
+def draw(logits, seed):
+    """Draws the level of each entry, a whole number in float32, of shape `(batch, entries)`."""
+    # The level is how many of the cumulative probabilities a uniform number reaches.
+    cumulative = ops.cumsum(ops.softmax(logits), axis=-1)
+    uniform = ops.expand_dims(noise.uniform(ops.shape(logits)[:2], seed), -1)
+    reached = cumulative[:, :, :-1] <= uniform * cumulative[:, :, -1:]
+    return ops.sum(ops.cast(reached, "float32"), axis=-1)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from keras import ops
 
+from keras_cvae.data import inputs
 from keras_cvae.likelihoods.base import Likelihood
 
 LIMIT = 15.0  # of the logarithm of a mean: exp(15) is 3.3 million
@@ -28,7 +29,6 @@ class Counts(Likelihood):
 
     support = (0.0, math.inf)
     standardizes = True
-    counts = True
 
     def build(self, shape):
         self.log_base = self.add_weight(
@@ -39,14 +39,20 @@ class Counts(Likelihood):
     def standardize(self, location, scale):
         self.log_base.assign(np.log(np.where(location > 0, location, 1.0)))
 
+    def check(self, x, name):
+        return inputs.check_counts(x, name)
+
     def log_mean(self, outputs):
         """Logarithm of the mean, of the shape of `outputs`, in float32."""
-        outputs = ops.cast(outputs, "float32")
-        beyond = outputs > LIMIT
-        inside = ops.where(beyond, LIMIT, outputs)
-        outside = ops.log1p(ops.where(beyond, outputs - LIMIT, 0.0))
         base = ops.convert_to_tensor(self.log_base) if self.built else 0.0
-        return inside + outside + base
+        return continued(ops.cast(outputs, "float32")) + base
+
+
+def continued(outputs):
+    """The logarithm of exp(o) where o is at most 15, of its tangent there beyond."""
+    beyond = outputs > LIMIT
+    inside = ops.where(beyond, LIMIT, outputs)
+    return inside + ops.log1p(ops.where(beyond, outputs - LIMIT, 0.0))
 
 
 def log_factorial(x):

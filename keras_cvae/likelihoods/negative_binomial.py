@@ -37,21 +37,33 @@ class NegativeBinomial(Counts):
 
     def log_prob(self, x, parameters):
         log_mean, r = map(rows, self._split(parameters))
-        x, mean = rows(x), ops.exp(log_mean)
-        log_choices = log_rising(r, x) - log_factorial(x)
-        log_probability = log_mean - ops.log(r + mean)
-        return ops.sum(log_choices + x * log_probability - r * ops.log1p(mean / r), axis=1)
+        return ops.sum(log_probability(rows(x), log_mean, r), axis=1)
 
     def mean(self, parameters):
         return ops.exp(self._split(parameters)[0])
 
     def sample(self, parameters, seed=None):
-        log_mean, r = self._split(parameters)
-        drawn = keras.random.gamma(ops.shape(r), r, dtype="float32", seed=seed)
-        return noise.poisson(ops.exp(log_mean) * drawn / r, seed)
+        return draw(*self._split(parameters), seed)
 
     def _split(self, parameters):
         """Logarithm of the mean, and r, each of the shape of x."""
         parameters = ops.cast(parameters, "float32")
-        r = ops.exp(ops.clip(parameters[..., 1], -LIMIT, LIMIT))
-        return self.log_mean(parameters[..., 0]), r
+        return self.log_mean(parameters[..., 0]), shape_of(parameters[..., 1])
+
+
+def shape_of(log_r):
+    """The number r of an entry, of what the decoder says of it."""
+    return ops.exp(ops.clip(log_r, -LIMIT, LIMIT))
+
+
+def log_probability(x, log_mean, r):
+    """Log-probability of each count, in nats; tensors of one shape."""
+    mean = ops.exp(log_mean)
+    log_choices = log_rising(r, x) - log_factorial(x)
+    return log_choices + x * (log_mean - ops.log(r + mean)) - r * ops.log1p(mean / r)
+
+
+def draw(log_mean, r, seed):
+    """Draws counts, of the shape of `r`."""
+    drawn = keras.random.gamma(ops.shape(r), r, dtype="float32", seed=seed)
+    return noise.poisson(ops.exp(log_mean) * drawn / r, seed)

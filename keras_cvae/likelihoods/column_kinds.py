@@ -1,0 +1,176 @@
+"""What a column of a table may be: how its cells are encoded, and what is said of them.
+
+Each kind takes all columns of its kind together. `x` and `known` are tensors of shape
+`(batch, columns)`, the cells and whether they are known, `parameters` those of these columns, and
+`location` and `scale` are of shape `(columns,)`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from keras import ops
+
+from keras_cvae import noise
+from keras_cvae.data.inputs import MOST_COUNT
+from keras_cvae.divergences import normal_log_prob
+from keras_cvae.likelihoods import categorical, counts, negative_binomial
+
+START = math.log(0.1)  # of a log-variance: as wide as the column, z would have nothing to explain
+LEAST = math.log(1e-4)  # of a log-variance: where numbers repeat, a density has no bound
+
+
+class Numeric:
+    """Real numbers: a normal distribution, whose mean and variance the decoder gives.
+
+    Both are in unit scale. The variance is at least 1e-4 of the column's.
+
+    Args:
+        places: Where in x the columns are.
+    """
+
+    def __init__(self, places):
+        self.places = places
+        self.size = self.encoded_size = 2 * len(places)
+
+    def check(self, cells) -> str | None:
+        """What is wrong with known cells of a column, an array; None where nothing is."""
+        most = np.finfo("float32").max
+        return None if (np.abs(cells) <= most).all() else "numbers in the range of float32"
+
+    def scaled(self, cells):
+        """Cells on the scale that is standardised."""
+        return cells
+
+    def encode(self, x, known, location, scale):
+        """What the encoder sees: a tensor of shape `(batch, encoded_size)`."""
+        unit = ops.where(known, (x - location) / scale, 0.0)
+        return ops.concatenate([unit, missing(known)], axis=1)
+
+    def log_probs(self, x, known, parameters, location, scale):
+        """Log-density of each cell, finite where it is unknown."""
+        unit = ops.where(known, (x - location) / scale, 0.0)
+        cells = (unit, *self._split(parameters))
+        each = normal_log_prob(*(ops.expand_dims(part, -1) for part in cells))
+        return each - ops.log(scale)
+
+    def mean(self, parameters, location, scale):
+        """The mean of each cell."""
+        return location + scale * self._split(parameters)[0]
+
+    def sample(self, parameters, location, scale, seed):
+        """A draw of each cell."""
+        mean, log_var = self._split(parameters)
+        eps = noise.normal(ops.shape(mean), seed)
+        return location + scale * (mean + ops.exp(0.5 * log_var) * eps)
+
+    def _split(self, parameters):
+        mean, log_var = ops.split(parameters, 2, axis=1)
+        return mean, ops.logaddexp(ops.minimum(log_var + START, -LEAST), LEAST)
+
+
+class Count:
+    """Counts: a negative binomial distribution (see `NegativeBinomial`).
+
+    The base of its mean is the column's own, in the mean of log(1 + count).
+
+    Args:
+        places: Where in x the columns are.
+    """
+
+    def __init__(self, places):
+        self.places = places
+        self.size = self.encoded_size = 2 * len(places)
+
+    def check(self, cells):
+        whole = (cells == np.floor(cells)).all() and (cells >= 0).all()
+        within = whole and (cells <= MOST_COUNT).all()
+        return None if within else f"counts, whole numbers of 0 to {MOST_COUNT}"
+
+    def scaled(self, cells):
+        return np.log1p(cells)
+
+    def encode(self, x, known, location, scale):
+        unit = (ops.log1p(ops.where(known, x, 0.0)) - location) / scale
+        return ops.concatenate([ops.where(known, unit, 0.0), missing(known)], axis=1)
+
+    def log_probs(self, x, known, parameters, location, scale):
+        x = ops.where(known, x, 0.0)
+        return negative_binomial.log_probability(x, *self._split(parameters, location))
+
+    def mean(self, parameters, location, scale):
+        return ops.exp(self._split(parameters, location)[0])
+
+    def sample(self, parameters, location, scale, seed):
+        return negative_binomial.draw(*self._split(parameters, location), seed)
+
+    def _split(self, parameters, location):
+        outputs, log_r = ops.split(parameters, 2, axis=1)
+        log_base = ops.log(ops.where(location > 0, ops.expm1(location), 1.0))
+        return counts.continued(outputs) + log_base, negative_binomial.shape_of(log_r)
+
+
+class Categories:
+    """Categories, as many in each column: a softmax of their logits. A cell is an index.
+
+    Args:
+        places: Where in x the columns are.
+        levels: How many categories each has.
+    """
+
+    def __init__(self, places, levels: int):
+        self.places = places
+        self.levels = levels
+        self.size = self.encoded_size = levels * len(places)
+
+    def check(self, cells):
+        valid = (cells == np.floor(cells)).all() and (cells >= 0).all()
+        valid = valid and (cells < self.levels).all()
+        return None if valid else f"indices of its categories, 0 to {self.levels - 1}"
+
+    def scaled(self, cells):
+        return np.zeros_like(cells)
+
+    def encode(self, x, known, location, scale):
+        one_hot = ops.one_hot(self._indices(x, known, -1.0), self.levels, dtype="float32")
+        return ops.reshape(one_hot, (-1, self.size))
+
+    def log_probs(self, x, known, parameters, location, scale):
+        return categorical.log_probability(self._indices(x, known, 0.0), self._logits(parameters))
+
+    def mean(self, parameters, location, scale):
+        """The index of the most probable category: categories have no mean."""
+        return ops.cast(ops.argmax(self._logits(parameters), axis=-1), "float32")
+
+    def sample(self, parameters, location, scale, seed):
+        return categorical.draw(self._logits(parameters), seed)
+
+    def _indices(self, x, known, unknown):
+        return ops.cast(ops.where(known, x, unknown), "int32")
+
+    def _logits(self, parameters):
+        return ops.reshape(parameters, (-1, len(self.places), self.levels))
+
+
+def missing(known):
+    """1 where a cell is unknown, else 0."""
+    return 1.0 - ops.cast(known, "float32")
+
+
+NAMED = {"numeric": Numeric, "count": Count}
+
+
+def kinds_of(columns: dict) -> list:
+    """The kinds that occur in a description of columns, as `Columns` takes it, each once."""
+    listed = list(columns.values())
+    found = [
+        kind([place for place, said in enumerate(listed) if said == name])
+        for name, kind in NAMED.items()
+        if name in listed
+    ]
+    levels = [None if isinstance(said, str) else len(said) for said in listed]
+    for count in sorted({level for level in levels if level}):
+        places = [place for place, level in enumerate(levels) if level == count]
+        found.append(Categories(places, count))
+    return found

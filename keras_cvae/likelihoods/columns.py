@@ -1,0 +1,230 @@
+"""A table: numbers, categories and counts side by side, each column as what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import checks, standardize
+from keras_cvae.data import inputs
+from keras_cvae.likelihoods.base import Likelihood
+from keras_cvae.likelihoods.column_kinds import NAMED, kinds_of
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class Columns(Likelihood):
+    r"""A distribution of its own for each column of a table; given z and y they are independent.
+
+    log p(x | z, y) = \sum over the known cells of a row, log p(x_j | z, y)
+
+    A row of x has one number a column: a real number, the index of a category, or a count; NaN is
+    a cell that is missing. What is missing has no part in `log_prob`, which is then that of the
+    cells that are known, exactly: given z and y, cells say nothing of each other.
+
+    - A numeric column has a normal distribution, whose mean and variance the decoder gives for
+      each row, in the column's own scale.
+    - A column of categories has a softmax.
+    - A column of counts has a negative binomial distribution.
+
+    Location and scale of every column are learned from the data that `fit` is first given. What the
+    encoder sees is the layer `StandardizeColumns`. The parameters, one vector, are in its order:
+    means and log-variances of numbers, then those of counts, then the logits of categories.
+
+    The mean is the mean of a number or a count, and of categories the most probable.
+
+    Args:
+        columns: Dict of the names of the columns of x, in their order, to what each is:
+            `"numeric"`, `"count"`, or a list of the names of its categories.
+        table: Optional description of the table that the columns are of, anything that JSON takes;
+            it is kept and saved with the model.
+
+    Raises:
+        ValueError: If `columns` is anything else.
+
+    Example:
+    ```python
+    columns = likelihoods.Columns({"age": "numeric", "sex": ["F", "M"], "visits": "count"})
+    cvae = keras_cvae.build_cvae((3,), None, 8, likelihood=columns)
+    cvae.fit(np.float32([[31.5, 0, 2], [np.nan, 1, 0], ...]))
+    rows = cvae.generate(count=1000, pixels="sample")
+    ```
+
+    Reference:
+        [Nazabal et al., 2020](https://arxiv.org/abs/1807.03653), for a likelihood a column and
+        missing cells.
+    """
+
+    standardizes = True
+
+    def __init__(self, columns: Mapping[str, str | list[str]], table=None, **kwargs):
+        super().__init__(**kwargs)
+        self.columns = checked(columns)
+        self.table = table
+        self.kinds = kinds_of(self.columns)
+        self._order = order_of(self.kinds)
+        options = {"shape": (len(self.columns),), "trainable": False, "dtype": "float32"}
+        self.location = self.add_weight(initializer="zeros", name="location", **options)
+        self.scale = self.add_weight(initializer="ones", name="scale", **options)
+
+    def parameter_shape(self, x_shape):
+        if tuple(x_shape) != (len(self.columns),):
+            raise ValueError(
+                f"`input_shape` must be ({len(self.columns)},), as many numbers as `Columns` has. "
+                f"Received: {tuple(x_shape)}"
+            )
+        return (sum(kind.size for kind in self.kinds),)
+
+    def standardizer(self):
+        return StandardizeColumns(self.columns, name="standardize")
+
+    def standardize(self, location, scale):
+        self.location.assign(location)
+        self.scale.assign(scale)
+
+    def check(self, x, name):
+        return check_cells(x, self.columns, self.kinds, name)
+
+    def log_prob(self, x, parameters):
+        x = ops.cast(x, "float32")
+        known = ops.logical_not(ops.isnan(x))
+        total = 0.0
+        for kind, part, *unit in self._parts(parameters):
+            here = ops.take(known, kind.places, axis=1)
+            each = kind.log_probs(ops.take(x, kind.places, axis=1), here, part, *unit)
+            total = total + ops.sum(ops.where(here, each, 0.0), axis=1)
+        return total
+
+    def mean(self, parameters):
+        return self._joined([kind.mean(*part) for kind, *part in self._parts(parameters)])
+
+    def sample(self, parameters, seed=None):
+        seeds = [seed] * len(self.kinds)
+        if isinstance(seed, int):  # the same numbers would be drawn for every kind
+            seeds = np.random.default_rng(seed).integers(2**31 - 1, size=len(seeds)).tolist()
+        parts = zip(self._parts(parameters), seeds, strict=True)
+        return self._joined([kind.sample(*part, seed) for (kind, *part), seed in parts])
+
+    def get_config(self):
+        return {**super().get_config(), "columns": self.columns, "table": self.table}
+
+    def _parts(self, parameters):
+        """Of each kind: itself, its parameters, location and scale."""
+        ends = np.cumsum([kind.size for kind in self.kinds])[:-1].tolist()
+        parameters = ops.cast(parameters, "float32")
+        parts = ops.split(parameters, ends, axis=1) if ends else [parameters]
+        location, scale = map(ops.convert_to_tensor, (self.location, self.scale))
+        for kind, part in zip(self.kinds, parts, strict=True):
+            yield kind, part, ops.take(location, kind.places), ops.take(scale, kind.places)
+
+    def _joined(self, cells):
+        return ops.take(ops.concatenate(cells, axis=1), self._order, axis=1)
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class StandardizeColumns(standardize.Standardize):
+    """What the encoder sees of the cells of a table.
+
+    Numbers and log(1 + count) in zero mean and unit variance, 0 where one is missing, and beside
+    them 1 where it is; categories as one-hot vectors, all zeros where one is missing.
+
+    Args:
+        columns: As for `Columns`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, columns)`, NaN where a cell is missing.
+
+    Returns:
+        Tensor of shape `(batch, width)`, in float32: the kinds of columns one after another.
+    """
+
+    def __init__(self, columns: Mapping[str, str | list[str]], **kwargs):
+        super().__init__(**kwargs)
+        self.columns = checked(columns)
+        self.kinds = kinds_of(self.columns)
+
+    def is_far(self, data):
+        return True  # each column has a scale of its own
+
+    def scaled(self, data):
+        data = np.asarray(data, "float64").copy()
+        for kind in self.kinds:
+            data[:, kind.places] = kind.scaled(data[:, kind.places])
+        return data
+
+    def call(self, inputs):
+        x = ops.cast(inputs, "float32")
+        known = ops.logical_not(ops.isnan(x))
+        location, scale = map(ops.convert_to_tensor, (self.location, self.scale))
+        found = []
+        for kind in self.kinds:
+            cells = [ops.take(part, kind.places, axis=1) for part in (x, known)]
+            unit = [ops.take(part, kind.places) for part in (location, scale)]
+            found.append(kind.encode(*cells, *unit))
+        return ops.concatenate(found, axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], sum(kind.encoded_size for kind in self.kinds))
+
+    def get_config(self):
+        return {**super().get_config(), "columns": self.columns}
+
+
+def checked(columns) -> dict[str, str | list[str]]:
+    """A description of columns as `Columns` takes it, or an error that says what is wrong."""
+    expected = "`columns` must be a dict of the names of columns, at least one"
+    named = isinstance(columns, Mapping) and columns
+    named = named and all(isinstance(name, str) and name for name in columns)
+    received = list(columns) if isinstance(columns, Mapping) else type(columns).__name__
+    checks.require(named, expected, received)
+    return {name: _checked(name, said) for name, said in columns.items()}
+
+
+def _checked(name, said):
+    names = [*said] if isinstance(said, (list, tuple)) else []
+    expected = (
+        f"`columns[{name!r}]` must be {' or '.join(map(repr, NAMED))}, or a list of the names of "
+        "its categories, two or more different strings"
+    )
+    if isinstance(said, str):
+        checks.require(said in NAMED, expected + checks.nearest(said, NAMED), repr(said))
+        return said
+    texts = all(isinstance(category, str) for category in names)
+    checks.require(texts and len(set(names)) == len(names) >= 2, expected, repr(said))
+    return names
+
+
+def order_of(kinds) -> list[int]:
+    """Where the columns of x are, after those of each kind have been put together."""
+    return np.argsort([place for kind in kinds for place in kind.places]).tolist()
+
+
+def check_cells(x: np.ndarray, columns, kinds, name: str) -> np.ndarray:
+    """Checks the cells of a table, of which NaN is one that is missing.
+
+    Returns:
+        The cells, in float32 where they were whole numbers.
+
+    Raises:
+        ValueError: If a cell is not what its column is of; the message names the column.
+    """
+    names = list(columns)
+    checks.require(
+        x.dtype != "uint8",
+        f"`{name}` must be numbers that are not divided by 255, such as float32",
+        "dtype uint8",
+    )
+    for start in range(0, len(x), inputs.ROWS):
+        rows = np.asarray(x[start : start + inputs.ROWS], "float64")
+        for kind in kinds:
+            for place in kind.places:
+                cells = rows[:, place]
+                cells = cells[~np.isnan(cells)]
+                wrong = kind.check(cells)
+                if wrong:
+                    expected = f"Column {names[place]!r} of `{name}` must hold {wrong}, or NaN"
+                    among = f"values from {cells.min():g} to {cells.max():g}"
+                    checks.require(False, expected, among)
+    return x if "float" in x.dtype.name else x.astype("float32")

@@ -1,0 +1,265 @@
+"""A likelihood for each column of a table, and cells that are missing."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from scipy import special, stats
+
+import keras_cvae
+from keras_cvae import evaluation, likelihoods
+
+COLUMNS = {
+    "visits": "count",
+    "sex": ["F", "M"],
+    "height": "numeric",
+    "site": ["north", "east", "south"],
+    "age": "numeric",
+    "smokes": ["no", "yes"],
+}
+NAN = np.nan
+
+
+def numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def table(count=400, seed=0, holes=0.2):
+    """Rows whose cells depend on one hidden number; a fifth of them is missing."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=count)
+    x = np.stack(
+        [
+            rng.poisson(np.exp(1 + 0.5 * z)),
+            z + 0.3 * rng.normal(size=count) > 0,
+            170 + 8 * z + 2 * rng.normal(size=count),
+            np.digitize(z + 0.5 * rng.normal(size=count), [-0.5, 0.5]),
+            rng.gamma(4, 10, size=count),
+            rng.random(count) < 0.3,
+        ],
+        axis=1,
+    ).astype("float32")
+    x[rng.random(x.shape) < holes] = NAN
+    return x
+
+
+@pytest.fixture(scope="module")
+def columns():
+    """The likelihood with the location and scale of a table, and parameters for five rows."""
+    likelihood = likelihoods.Columns(COLUMNS)
+    layer = likelihood.standardizer()
+    layer.build((None, 6))
+    layer.adapt(table())
+    likelihood.standardize(numpy(layer.location), numpy(layer.scale))
+    parameters = np.random.default_rng(1).normal(size=(5, *likelihood.parameter_shape((6,))))
+    return likelihood, layer, parameters.astype("float32")
+
+
+X = np.float32(
+    [
+        [3, 1, 180, 2, 40, 0],
+        [0, 0, 165.5, 0, 21, 1],
+        [NAN, NAN, 190, 1, NAN, 1],
+        [250, 1, NAN, NAN, 90, NAN],
+        [NAN] * 6,
+    ]
+)
+
+
+def log_probs(x, parameters, layer):
+    """Of each cell by scipy, NaN where one is missing."""
+    location, scale = numpy(layer.location).astype("float64"), numpy(layer.scale)
+    p = parameters.astype("float64")
+    found = np.full(x.shape, NAN)
+    for i, column in enumerate((2, 4)):
+        variance = np.exp(p[:, 2 + i]) * 0.1 + 1e-4
+        found[:, column] = stats.norm.logpdf(
+            x[:, column], location[column] + scale[column] * p[:, i], scale[column] * variance**0.5
+        )
+    mean, r = np.exp(p[:, 4]) * np.expm1(location[0]), np.exp(p[:, 5])
+    found[:, 0] = stats.nbinom.logpmf(x[:, 0], r, r / (r + mean))
+    for column, logits in (1, p[:, 6:8]), (5, p[:, 8:10]), (3, p[:, 10:]):
+        known = ~np.isnan(x[:, column])
+        rows = np.flatnonzero(known)
+        found[rows, column] = special.log_softmax(logits, 1)[rows, x[rows, column].astype(int)]
+    return found
+
+
+def test_log_prob_is_that_of_the_known_cells(columns):
+    likelihood, layer, parameters = columns
+    expected = log_probs(X, parameters, layer)
+    assert np.isfinite(expected[:2]).all()
+    ours = numpy(likelihood.log_prob(X, parameters))
+    np.testing.assert_allclose(ours, np.nansum(expected, axis=1), rtol=2e-5)
+    assert ours[4] == 0
+
+
+def test_a_missing_cell_is_summed_out(columns):
+    """What is left is the marginal: the sum over what the cell may be."""
+    likelihood, _, parameters = columns
+    for column, values in (3, [0, 1, 2]), (0, range(2000)):
+        rows = np.repeat(X[:1], len(values), axis=0)
+        rows[:, column] = values
+        joint = numpy(likelihood.log_prob(rows, np.repeat(parameters[:1], len(values), axis=0)))
+        hole = X[:1].copy()
+        hole[0, column] = NAN
+        marginal = numpy(likelihood.log_prob(hole, parameters[:1]))
+        np.testing.assert_allclose(special.logsumexp(joint), marginal[0], rtol=1e-4)
+
+
+def test_gradients_are_finite_and_missing_cells_have_none(columns, gradient):
+    likelihood, _, parameters = columns
+    for scale in (1.0, 1e4):
+        (slope,) = gradient(
+            lambda p: keras.ops.sum(likelihood.log_prob(X, p)),
+            scale * parameters,
+        )
+        assert np.isfinite(slope).all() and (slope[4] == 0).all()
+        missing = [0, 2, *range(8, 13)]
+        assert (slope[3, missing] == 0).all()
+        assert scale > 1 or (np.delete(slope[3], missing) != 0).all()
+
+
+def test_draws_and_means(columns):
+    likelihood, layer, parameters = columns
+    rows = np.repeat(parameters[:1], 20000, axis=0)
+    drawn = numpy(likelihood.sample(rows, seed=3))
+    np.testing.assert_array_equal(drawn, numpy(likelihood.sample(rows, seed=3)))
+    assert (drawn != numpy(likelihood.sample(rows, seed=keras.random.SeedGenerator(3)))).any()
+    mean = numpy(likelihood.mean(parameters))[0]
+    error = 5 * drawn.std(0) / np.sqrt(len(drawn))
+    numbers = [0, 2, 4]
+    assert (np.abs(drawn.mean(0) - mean)[numbers] < error[numbers]).all()
+    for column, logits in (1, parameters[0, 6:8]), (3, parameters[0, 10:]):
+        shares = np.bincount(drawn[:, column].astype(int), minlength=len(logits)) / len(drawn)
+        np.testing.assert_allclose(shares, special.softmax(logits), atol=0.02)
+        assert mean[column] == logits.argmax()
+    variance = (np.exp(parameters[0, 2]) * 0.1 + 1e-4) * numpy(layer.scale)[2] ** 2
+    np.testing.assert_allclose(drawn[:, 2].var(), variance, rtol=0.05)
+    off_diagonal = np.corrcoef(drawn.T)[np.triu_indices(6, 1)]
+    assert np.abs(off_diagonal).max() < 0.05  # independent, whatever their kinds
+
+
+def test_what_the_encoder_sees(columns):
+    _, layer, _ = columns
+    x = table()
+    seen = numpy(layer(x))
+    known = ~np.isnan(x)
+    assert seen.shape == (400, 4 + 2 + 7) and np.isfinite(seen).all()
+    for place, column in enumerate((2, 4)):
+        unit = seen[known[:, column], place]
+        np.testing.assert_allclose([unit.mean(), unit.std()], [0, 1], atol=1e-5)
+        np.testing.assert_array_equal(seen[:, 2 + place], ~known[:, column])
+    assert (seen[:, 0][~known[:, 2]] == 0).all() and (seen[:, 4][~known[:, 0]] == 0).all()
+    logs = np.log1p(x[known[:, 0], 0])
+    expected = (logs - logs.mean()) / logs.std()
+    np.testing.assert_allclose(seen[known[:, 0], 4], expected, atol=1e-4)
+    np.testing.assert_array_equal(seen[:, 6:8].sum(1), known[:, 1])
+    np.testing.assert_array_equal(seen[:, 10:].argmax(1)[known[:, 3]], x[known[:, 3], 3])
+
+
+def test_config_round_trip():
+    """The order of the columns is kept, and what is said of the table."""
+    ours = likelihoods.Columns(COLUMNS, table={"rows": [1, None]}, name="mine")
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(ours)))
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.get_config() == ours.get_config()
+    assert list(again.columns) == list(COLUMNS) and again.table == {"rows": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (["numeric"], "`columns` must be a dict of the names.*Received: list"),
+        ({}, r"at least one. Received: \[\]"),
+        ({"age": "numerical"}, r"`columns\['age'\]` must.*mean 'numeric'. Received: 'numerical'"),
+        ({"sex": ["F"]}, r"two or more different strings. Received: \['F'\]"),
+        ({"sex": ["F", "F"]}, "two or more different strings"),
+        ({"sex": [0, 1]}, "two or more different strings"),
+    ],
+)
+def test_descriptions_that_are_refused(wrong, expected):
+    with pytest.raises(ValueError, match=expected):
+        likelihoods.Columns(wrong)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        (0, -1, "Column 'visits' of `images` must hold counts.*or NaN.*from -1"),
+        (0, 1.5, "'visits' of `images` must hold counts"),
+        (1, 2, "'sex' of `images` must hold indices of its categories, 0 to 1, or NaN.*to 2"),
+        (2, np.inf, "'height' of `images` must hold numbers in the range of float32"),
+    ],
+)
+def test_cells_that_are_refused(column, value, expected):
+    x = table(8)
+    x[3, column] = value
+    cvae = keras_cvae.build_cvae((6,), None, 2, likelihood=likelihoods.Columns(COLUMNS))
+    with pytest.raises(ValueError, match=expected):
+        cvae.encode(x)
+
+
+def test_tables_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"`input_shape` must be \(6,\), as many numbers"):
+        keras_cvae.build_cvae((5,), None, 2, likelihood=likelihoods.Columns(COLUMNS))
+    cvae = keras_cvae.build_cvae((6,), None, 2, likelihood=likelihoods.Columns(COLUMNS))
+    with pytest.raises(ValueError, match="not divided by 255.*Received: dtype uint8"):
+        cvae.encode(np.ones((3, 6), "uint8"))
+    assert cvae.encode(np.ones((3, 6), "int64"))[0].shape == (3, 2)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model of the table and of a label that goes with it, NaN and all."""
+    x = table()
+    y = (np.nan_to_num(x[:, 2], nan=170) > 172).astype("int32")
+    cvae = keras_cvae.build_cvae(
+        (6,),
+        2,
+        2,
+        network=keras_cvae.networks.Dense((16,)),
+        likelihood=likelihoods.Columns(COLUMNS),
+    )
+    cvae.compile(keras.optimizers.Adam(0.01))
+    history = cvae.fit([x, y], validation_split=0.2, epochs=3, batch_size=50, verbose=0).history
+    return cvae, x, y, history
+
+
+def test_a_model_of_a_table_with_holes(trained, tmp_path):
+    cvae, x, y, history = trained
+    assert np.isfinite(list(history.values())).all()
+    assert history["loss"][-1] < history["loss"][0]
+    cvae.fit_prior([x, y])
+    cvae.save(tmp_path / "cvae.keras")
+    loaded = keras.saving.load_model(tmp_path / "cvae.keras")
+    results = []
+    for model in (cvae, loaded):
+        found = model.evaluate([x, y], return_dict=True, verbose=0)
+        log_p = evaluation.log_likelihood(model, x, y, samples=20, verbose=0)
+        rows = model.generate(y, pixels="sample", seed=0)
+        results.append([log_p, rows, model.reconstruct(x, y), *model.encode(x, y), found["elbo"]])
+    for ours, theirs in zip(*results, strict=True):
+        assert np.isfinite(ours).all()
+        np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
+    log_p, rows, *_, elbo = results[0]
+    assert log_p.mean() > elbo
+    assert cvae.likelihood.check(rows, "rows") is rows  # cells are what their columns are of
+    assert rows[y == 1, 2].mean() > rows[y == 0, 2].mean() + 3
+
+
+def test_a_stream_of_rows_with_holes(trained):
+    _, x, y, _ = trained
+    cvae = keras_cvae.build_cvae((6,), 2, 2, likelihood=likelihoods.Columns(COLUMNS), prior="vamp")
+    cvae.compile("adam")
+
+    def batches():
+        for start in range(0, 400, 50):
+            yield x[start : start + 50], y[start : start + 50]
+
+    with pytest.raises(ValueError, match="`adapt` must be called before training on a stream"):
+        cvae.fit(batches(), verbose=0)
+    cvae.adapt(x)
+    history = cvae.fit(batches(), verbose=0).history
+    assert np.isfinite(list(history.values())).all()
