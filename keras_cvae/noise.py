@@ -11,7 +11,10 @@ Reference:
 
 from __future__ import annotations
 
+import contextlib
 import math
+import random
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -37,6 +40,26 @@ def seed_states(states, seed: int) -> None:
     words = np.random.SeedSequence(seed).generate_state(2 * len(states)).reshape(-1, 2)
     for state, pair in zip(states, words, strict=True):
         state.assign(as_state(pair))
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within it weights, noise and the order of examples are drawn anew; then it is as before.
+
+    Keras seeds its layers from Python's generator, and blocks of batches are shuffled by NumPy's.
+    `keras.utils.set_random_seed` would import TensorFlow on every backend.
+
+    Args:
+        seed: The seed of all.
+    """
+    states = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 
 def normal(shape, seed, dtype="float32"):

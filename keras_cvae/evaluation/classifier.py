@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import abc
-import contextlib
 import itertools
 import math
-import random
 import warnings
 
 import keras
@@ -45,7 +43,7 @@ class ImageClassifier(Classifier):
     def train(cls, x, y, seed: int, epochs: int | None, verbose) -> ImageClassifier:
         """Trains the network, by Adam, in batches of 128."""
         epochs = max(4, SEEN // len(x)) if epochs is None else epochs
-        with _seeded(seed):
+        with noise.seeded(seed):
             image, features, logits = _network(x.shape[1:], int(y.max()) + 1, seed)
             label = keras.Input((), dtype="int32", name="label")
             loss = layers.ClassificationLoss(name="classification")([label, logits])
@@ -153,20 +151,3 @@ def _network(shape, num_classes, seed):
     x = drop(of_keras.Flatten()(x))
     features = of_keras.Dense(128, activation="relu", name="features")(x)
     return image, features, of_keras.Dense(num_classes)(drop_last(features))
-
-
-@contextlib.contextmanager
-def _seeded(seed):
-    """Within it weights, noise and the order of images are drawn anew; then it is as before.
-
-    Keras seeds its layers from Python's generator, and blocks of batches are shuffled by NumPy's.
-    `keras.utils.set_random_seed` would import TensorFlow on every backend.
-    """
-    states = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])

@@ -1,0 +1,325 @@
+"""A conditional VAE as an estimator of scikit-learn."""
+
+from __future__ import annotations
+
+import copy
+
+import keras
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from keras_cvae import checks, conditions, evaluation, likelihoods, models, noise
+from keras_cvae.estimators import files
+
+PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
+UNLABELLED = 0.1  # how often training hides the class, so that rows without one mean something
+LARGEST_SEED = 2**31 - 1
+
+
+class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
+    """A conditional VAE of the rows of a table: embeds them, draws new ones, gives log p(x).
+
+    What is fitted is the `keras_cvae.CVAE` `model_`, built and trained with the arguments here;
+    every other tool of the package works with it.
+
+    X is an array of numbers, or a DataFrame: its columns of strings, booleans and categories are
+    categories, the others numbers. NaN is a cell that is missing. Rows that are drawn or decoded
+    are a DataFrame of the same types where X was one.
+
+    Args:
+        latent_dim: Size of z, the number of columns that `transform` returns.
+        network: As for `build_cvae`.
+        likelihood: As for `build_cvae`; None for `likelihoods.Columns` as X has them. To say that a
+            column holds counts give `likelihoods.Columns` yourself. Others take no missing cells.
+        prior: As for `build_cvae`.
+        objective: As for `build_cvae`.
+        conditional: Whether the model is conditional on the classes `y` that `fit` is given. Where
+            what follows in a pipeline is to predict y from z, take False: z then holds the class
+            too, and `y` may be anything.
+        fit_prior: Whether the prior is fitted after training to where the rows of each class are
+            encoded (`CVAE.fit_prior`), which matters most for what `sample` draws.
+        epochs: How often training passes over the rows.
+        batch_size: How many rows a step of training sees.
+        learning_rate: Of Adam, at the beginning; it falls to 0 along half a cosine.
+        samples: How many draws of z for each row `score_samples` takes.
+        random_state: An integer, a `numpy.random.RandomState` or None: seeds weights, order, noise
+            and what is drawn. With an integer two fits are equal.
+        verbose: What training shows: 0 nothing, 1 a bar, 2 a line an epoch.
+
+    Attributes:
+        model_: The fitted `CVAE`.
+        history_: Dict of the loss, its terms and the ELBO of each epoch, in nats per row.
+        classes_: The classes, sorted; None where the model is not conditional.
+        class_counts_: How many rows of each class `fit` was given, or None.
+        n_features_in_: How many columns there are.
+        feature_names_in_: Their names, where X had names that are all strings.
+
+    Example:
+    ```python
+    from sklearn.datasets import load_wine
+    from keras_cvae.estimators import CVAEEstimator
+
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    cvae = CVAEEstimator(random_state=0).fit(X, y)
+    rows = cvae.sample(100, y=2)  # of the third class
+    cvae.score_samples(X, y)  # log p(x | y), in nats
+    ```
+    """
+
+    def __init__(
+        self,
+        latent_dim=8,
+        *,
+        network="dense",
+        likelihood=None,
+        prior="standard_normal",
+        objective="elbo",
+        conditional=True,
+        fit_prior=True,
+        epochs=100,
+        batch_size=32,
+        learning_rate=1e-3,
+        samples=100,
+        random_state=None,
+        verbose=0,
+    ):
+        self.latent_dim = latent_dim
+        self.network = network
+        self.likelihood = likelihood
+        self.prior = prior
+        self.objective = objective
+        self.conditional = conditional
+        self.fit_prior = fit_prior
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.samples = samples
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Trains a new model.
+
+        Args:
+            X: Table of shape `(rows, columns)`.
+            y: Classes of any type, of shape `(rows,)`; None, or anything where `conditional` is
+                False, for a model without a condition.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ValueError: If an argument is not one of the above.
+        """
+        epochs = checks.integer("epochs", self.epochs, least=1)
+        batch_size = checks.integer("batch_size", self.batch_size, least=1)
+        learning_rate = checks.number("learning_rate", self.learning_rate, above=0)
+        checks.integer("samples", self.samples, least=1)
+        self.frame_ = self._frame(X)
+        if y is None or not self.conditional:
+            X = self._checked(X, reset=True)
+            self.classes_, self.class_counts_, data = None, None, X
+        else:
+            X, y = self._checked(X, y, reset=True)
+            kind = type_of_target(y, input_name="y", raise_unknown=True)
+            expected = "`y` must be classes; with `conditional=False` it may be anything"
+            checks.require(kind in ("binary", "multiclass"), expected, f"{kind} targets")
+            self.classes_, labels, self.class_counts_ = np.unique(
+                y, return_inverse=True, return_counts=True
+            )
+            expected = "`y` must hold two classes or more, or be left out"
+            checks.require(len(self.classes_) > 1, expected, f"1 class, {self.classes_[0]!r}")
+            data = [X, labels]
+        seed = check_random_state(self.random_state).randint(LARGEST_SEED)
+        with noise.seeded(seed):
+            self.model_ = self._build(X.shape[1])
+            steps = epochs * -(-len(X) // batch_size)
+            rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+            self.model_.compile(keras.optimizers.Adam(rate))
+            options = {"batch_size": batch_size, "epochs": epochs, "verbose": self.verbose}
+            self.history_ = self.model_.fit(data, **options).history
+        if self.fit_prior:
+            self.model_.fit_prior(data, seed=seed)
+        return self
+
+    def _build(self, columns):
+        parts = {name: getattr(self, name) for name in PARTS}
+        if self.likelihood is None:
+            numbers = {f"x{place}": "numeric" for place in range(columns)}
+            said = numbers if self.frame_ is None else self.frame_.columns
+            parts["likelihood"] = likelihoods.Columns(said)
+        condition = None
+        if self.classes_ is not None:
+            condition = conditions.Classes(len(self.classes_), dropout=UNLABELLED)
+        # Copies: what is trained is part of the model, not of the arguments.
+        return models.build_cvae(
+            (columns,), condition, self.latent_dim, **copy.deepcopy(parts), name="cvae"
+        )
+
+    def transform(self, X):
+        """Encodes rows, of which no class is given.
+
+        Args:
+            X: Table of shape `(rows, columns)`.
+
+        Returns:
+            Means of q(z | x), an array of shape `(rows, latent_dim)`, or what `set_output` says.
+
+        Raises:
+            ValueError: If X is not what the model was fitted to.
+        """
+        check_is_fitted(self)
+        mean, _ = self.model_.encode(self._checked(X))
+        return mean
+
+    def inverse_transform(self, X, y=None):
+        """Decodes latents.
+
+        Args:
+            X: Latents of shape `(rows, latent_dim)`.
+            y: The class of each row, or one for all; None: unknown.
+
+        Returns:
+            Means of p(x | z, y), of shape `(rows, columns)`; of categories the most probable.
+
+        Raises:
+            ValueError: If X or y are not what the model was fitted to.
+        """
+        check_is_fitted(self)
+        z = check_array(X, dtype="float32", input_name="X")
+        return self._as_given(self.model_.decode(z, self._labels(y, len(z))))
+
+    def score_samples(self, X, y=None):
+        """Estimates the log-density of rows, by importance sampling from q(z | x, y).
+
+        The estimate is at most the log-density in expectation, and grows towards it with
+        `samples`. It is of the columns as they are given, so that it changes with their units. The
+        draws depend on a row's place among the others.
+
+        Args:
+            X: Table of shape `(rows, columns)`.
+            y: The class of each row, for log p(x | y). None, of a conditional model, for log p(x),
+                over classes as frequent as those that `fit` was given.
+
+        Returns:
+            Array of shape `(rows,)`, in nats.
+
+        Raises:
+            ValueError: If X or y are not what the model was fitted to.
+        """
+        check_is_fitted(self)
+        X = self._checked(X)
+        options = {"samples": self.samples, "seed": self._seed(), "verbose": 0}
+        if y is None and self.classes_ is not None:
+            return evaluation.marginal_log_likelihood(self.model_, X, self.class_counts_, **options)
+        return evaluation.log_likelihood(self.model_, X, self._labels(y, len(X)), **options)
+
+    def score(self, X, y=None):
+        """Averages `score_samples`, in nats per row: the greater the better, as in a grid search.
+
+        To cross-validate a conditional model take folds that hold every class, such as
+        `StratifiedKFold`.
+
+        Args:
+            X: As for `score_samples`.
+            y: As for `score_samples`.
+
+        Returns:
+            A number.
+
+        Raises:
+            ValueError: As for `score_samples`.
+        """
+        return float(np.mean(self.score_samples(X, y)))
+
+    def sample(self, n_samples=1, y=None, *, temperature=1.0, random_state=None):
+        """Draws rows: z ~ p(z | y), then x ~ p(x | z, y).
+
+        Args:
+            n_samples: How many.
+            y: A class for each, or one for all. None, of a conditional model: classes as frequent
+                as those that `fit` was given.
+            temperature: Scales the spread of z; below 1 rows are more typical and less varied.
+            random_state: As for the estimator, whose own is taken by default.
+
+        Returns:
+            Array or DataFrame of shape `(n_samples, columns)`.
+
+        Raises:
+            ValueError: If an argument is not one of the above.
+        """
+        check_is_fitted(self)
+        n_samples = checks.integer("n_samples", n_samples, least=1)
+        seed = self._seed(random_state)
+        if y is None and self.classes_ is not None:
+            shares = self.class_counts_ / self.class_counts_.sum()
+            labels = np.random.default_rng(seed).choice(len(shares), n_samples, p=shares)
+        else:
+            labels = self._labels(y, n_samples)
+        rows = self.model_.generate(
+            labels, count=n_samples, temperature=temperature, pixels="sample", seed=seed
+        )
+        return self._as_given(rows)
+
+    def _frame(self, X):
+        """What the columns of a DataFrame are; None of what is none."""
+        if not hasattr(X, "iloc"):
+            return None
+        from keras_cvae.estimators.frames import Frame
+
+        return Frame(X, getattr(self.likelihood, "columns", None))
+
+    def _checked(self, X, *y, reset=False):
+        if self.frame_ is not None and hasattr(X, "iloc"):
+            X = self.frame_.to_numbers(X)
+        options = {"dtype": "float32", "ensure_all_finite": "allow-nan", "reset": reset}
+        return validate_data(self, X, *y, **options)
+
+    def _as_given(self, rows):
+        return rows if self.frame_ is None else self.frame_.from_numbers(rows)
+
+    def _labels(self, y, count):
+        """Classes as the model knows them, integers of shape `(count,)`; None: unknown."""
+        if y is None or self.classes_ is None:
+            return None
+        given = np.full(count, y) if np.ndim(y) == 0 else np.asarray(y)
+        expected = f"`y` must be one class, or one for each of {count} rows"
+        checks.require(given.shape == (count,), expected, f"shape {given.shape}")
+        labels = np.minimum(np.searchsorted(self.classes_, given), len(self.classes_) - 1)
+        strange = given[self.classes_[labels] != given]
+        expected = f"`y` must be of the classes {self.classes_.tolist()}"
+        checks.require(not strange.size, expected, f"{strange[:1].tolist()}")
+        return labels
+
+    def _seed(self, random_state=None):
+        random_state = self.random_state if random_state is None else random_state
+        return check_random_state(random_state).randint(LARGEST_SEED)
+
+    @property
+    def _n_features_out(self):
+        return self.model_.latent_dim
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        if "model_" in state:
+            state["model_"] = files.to_bytes(state["model_"])
+        return state
+
+    def __setstate__(self, state):
+        if "model_" in state:
+            state = {**state, "model_": files.from_bytes(state["model_"])}
+        super().__setstate__(state)

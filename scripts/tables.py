@@ -1,0 +1,316 @@
+"""Tables: rows drawn by a conditional VAE beside SMOTE's and those of a Gaussian copula.
+
+    pip install imbalanced-learn pandas
+    python scripts/tables.py wine diabetes cancer customers
+
+Three tables come with scikit-learn; `customers` are 50,000 rows made here: numbers, categories and
+counts that depend on each other, with a rare class. Each seed splits a table in halves. Models see
+the first half, and choose their settings by folds of it: the VAE by its log p(x | y); for
+oversampling the VAE and SMOTE each by the balanced accuracy of the forest that follows. All figures
+are of the second half.
+
+The first table asks how good as many drawn rows as there were are: the distance of marginals
+(Kolmogorov-Smirnov, of categories total variation), of rank correlations, the balanced accuracy of
+a random forest that has seen nothing but them, and how far they are from the closest training row,
+divided by what real rows of the second half are: much below 1 is copying. The second asks what
+drawn rows do for a class that is rare. Each seed's figures are kept in `--out` as they come.
+"""
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+import typer
+from imblearn.over_sampling import SMOTE, SMOTENC, RandomOverSampler
+from imblearn.pipeline import make_pipeline
+from matplotlib.figure import Figure
+from sklearn import datasets
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import balanced_accuracy_score, f1_score, recall_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from keras_cvae import likelihoods, networks
+from keras_cvae.estimators import CVAEEstimator, CVAEOversampler
+
+QUALITY = {
+    "marginals": "distance of marginals",
+    "correlations": "difference of\nrank correlations",
+    "accuracy": "balanced accuracy on real rows,\ntrained on these",
+    "distance": "distance to the closest training row,\nheld-out real rows = 1",
+}
+RARE = {
+    "recall": "recall of the rare class",
+    "f1": "F1 of the rare class",
+    "balanced": "balanced accuracy",
+}
+MANY = 5000  # rows, from which one fold is enough
+
+
+def customers(rows=50_000, seed=0):
+    """Rows of three hidden groups; the class `leaves` is one in fifty or so."""
+    rng = np.random.default_rng(seed)
+    group = rng.choice(3, rows, p=[0.5, 0.3, 0.2])
+    age = np.clip(rng.normal(np.take([32, 48, 67], group), np.take([6, 9, 7], group)), 18, 95)
+    income = np.exp(rng.normal(np.take([7.6, 8.3, 7.7], group), 0.3) + 0.004 * (age - 45))
+    region = [rng.choice(list("NESW"), p=p) for p in np.take(REGIONS, group, axis=0)]
+    contract = np.digitize(np.log(income) + rng.normal(0, 0.5, rows), [7.5, 8.2])
+    visits = rng.poisson(np.exp(0.3 + 0.6 * contract - 0.01 * (age - 45)))
+    balance = rng.normal(0.2 * income - 80 * visits, 300)
+    regret = 1.3 * (visits == 0) + 0.8 * (contract == 0) - balance / 700 + (age < 30)
+    leaves = rng.random(rows) < scipy.special.expit(regret * 1.5 - 6.4)
+    x = pd.DataFrame({"age": age, "income": income, "balance": balance, "visits": visits})
+    x["region"] = pd.Categorical(region)
+    x["contract"] = pd.Categorical(np.take(["month", "year", "two years"], contract))
+    return x, np.where(leaves, "leaves", "stays")
+
+
+REGIONS = [[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.1, 0.6, 0.1, 0.2]]
+
+
+def diabetes():
+    """The table of diabetes, whose target is above the median or not."""
+    x, y = datasets.load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    x["sex"] = pd.Categorical(x["sex"].astype(int))
+    return x, np.where(y > np.median(y), "high", "low")
+
+
+class Table(NamedTuple):
+    """A table, its rare class, how many rows of that are kept for oversampling, and settings."""
+
+    load: Callable
+    rare: object
+    keep: int | None
+    grid: dict
+    counts: tuple = ()
+
+
+SMALL = {"epochs": [100, 300], "latent_dim": [2, 6], "batch_size": [32]}
+LARGE = {"epochs": [10, 30], "latent_dim": [6], "batch_size": [256]}
+TABLES = {
+    "wine": Table(lambda: datasets.load_wine(return_X_y=True, as_frame=True), 2, 8, SMALL),
+    "diabetes": Table(diabetes, "high", 15, SMALL),
+    "cancer": Table(
+        lambda: datasets.load_breast_cancer(return_X_y=True, as_frame=True), 0, 15, SMALL
+    ),
+    "customers": Table(customers, "leaves", None, LARGE, ("visits",)),
+}
+
+
+def copula(x, count, rng):
+    """Draws rows of a Gaussian copula whose marginals are the columns' own."""
+    codes = x.apply(lambda c: c.cat.codes if isinstance(c.dtype, pd.CategoricalDtype) else c)
+    mixed = codes.sample(frac=1, random_state=int(rng.integers(2**31)))  # ties in random order
+    normal = scipy.stats.norm.ppf((mixed.rank(method="first") - 0.5) / len(x))
+    covariance = np.atleast_2d(np.cov(normal.T))
+    u = scipy.stats.norm.cdf(rng.multivariate_normal(np.zeros(len(covariance)), covariance, count))
+    drawn = x.iloc[:0].reindex(range(count))
+    for place, (name, cells) in enumerate(x.items()):
+        order = cells.iloc[np.argsort(codes[name], kind="stable")]
+        drawn[name] = order.iloc[(u[:, place] * len(x)).astype(int)].array
+    return drawn.astype(x.dtypes)
+
+
+def encoder(x):
+    """Numbers in unit scale and categories as one-hot vectors, as a fitted transformer."""
+    categories = make_column_selector(dtype_include="category")
+    numbers = make_column_selector(dtype_exclude="category")
+    one_hot = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
+    return make_column_transformer((StandardScaler(), numbers), (one_hot, categories)).fit(x)
+
+
+def forest(seed):
+    """The classifier that all is measured with."""
+    return RandomForestClassifier(100, random_state=seed)
+
+
+def folds(rows, seed):
+    """Folds of training rows: three of few, one of many."""
+    if len(rows) < MANY:
+        return StratifiedKFold(3, shuffle=True, random_state=seed)
+    return StratifiedShuffleSplit(1, test_size=0.2, random_state=seed)
+
+
+def estimator(table, x, seed):
+    """The VAE before its settings are chosen."""
+    options = {"network": networks.Dense((128, 128)), "samples": 50, "random_state": seed}
+    if table.counts:
+        known = {name: sorted(x[name].cat.categories) for name in x.select_dtypes("category")}
+        columns = {name: known.get(name, "numeric") for name in x}
+        columns |= dict.fromkeys(table.counts, "count")
+        options["likelihood"] = likelihoods.Columns(columns)
+    return CVAEEstimator(**options)
+
+
+def smote(x, seed, **options):
+    """SMOTE, or SMOTENC where there are categories."""
+    categories = list(x.select_dtypes("category"))
+    if categories:
+        return SMOTENC(categories, random_state=seed, **options)
+    return SMOTE(random_state=seed, **options)
+
+
+def drawn_rows(table, x, y, seed):
+    """Yields `(name, x, y)`: as many rows as there are, by each of the ways."""
+    rng = np.random.default_rng(seed)
+    yield "real rows", x, y
+    labels, counts = np.unique(y, return_counts=True)
+    twice = dict(zip(labels.tolist(), (2 * counts).tolist(), strict=True))
+    more_x, more_y = smote(x, seed, sampling_strategy=twice).fit_resample(x, y)
+    yield "SMOTE", more_x[len(x) :], np.asarray(more_y)[len(x) :]
+    parts = [copula(x[y == label], n, rng) for label, n in zip(labels, counts, strict=True)]
+    yield "copula", pd.concat(parts, ignore_index=True), np.repeat(labels, counts)
+    search = GridSearchCV(estimator(table, x, seed), table.grid, cv=folds(x, seed)).fit(x, y)
+    print(f"  chosen for log p: {search.best_params_}", flush=True)
+    yield "VAE", search.best_estimator_.sample(len(y), y), y
+
+
+def quality(real, drawn, train, seed):
+    """The figures of `QUALITY`, of drawn rows beside real ones."""
+    (x_real, y_real), (x, y), (x_train, _) = real, drawn, train
+    of_columns = []
+    for name, cells in x_real.items():
+        if isinstance(cells.dtype, pd.CategoricalDtype):
+            shares = [part[name].value_counts(normalize=True, sort=False) for part in (x_real, x)]
+            of_columns.append(shares[0].sub(shares[1], fill_value=0).abs().sum() / 2)
+        else:
+            of_columns.append(scipy.stats.ks_2samp(cells, x[name]).statistic)
+    encode = encoder(x_train).transform
+    a, b, near = encode(x_real), encode(x), encode(x_train)
+    with np.errstate(invalid="ignore"):
+        found = [np.corrcoef(scipy.stats.rankdata(part, axis=0).T) for part in (a, b)]
+    pairs = np.triu_indices(a.shape[1], 1)
+    correlations = np.abs(np.nan_to_num(found[0]) - np.nan_to_num(found[1]))[pairs]
+    neighbours = NearestNeighbors(n_neighbors=1).fit(near)
+    rng = np.random.default_rng(seed)
+    far = [np.median(neighbours.kneighbors(rng.permutation(rows)[:2000])[0]) for rows in (b, a)]
+    predicted = forest(seed).fit(b, y).predict(a)
+    return {
+        "marginals": float(np.mean(of_columns)),
+        "correlations": float(correlations.mean()),
+        "accuracy": float(balanced_accuracy_score(y_real, predicted)),
+        "distance": float(far[0] / far[1]) if x is not x_train else 0.0,
+    }
+
+
+def imbalanced(table, x, y, seed):
+    """The same rows, of the rare class only a few."""
+    rare = np.flatnonzero(y == table.rare)
+    kept = np.random.default_rng(seed).permutation(rare)[: table.keep]
+    rows = np.sort(np.concatenate([np.flatnonzero(y != table.rare), kept]))
+    return x.iloc[rows].reset_index(drop=True), y[rows]
+
+
+def oversampling(table, x, y, x_test, y_test, seed):
+    """Returns the figures of `RARE` by what was done for the rare class."""
+    x, y = imbalanced(table, x, y, seed)
+    vae = CVAEOversampler(estimator(table, x, seed), random_state=seed)
+    grid = {f"cvaeoversampler__estimator__{name}": values for name, values in table.grid.items()}
+    grid["cvaeoversampler__temperature"] = [0.7, 1.0]
+    of_smote = smote(x, seed)
+    name = f"{type(of_smote).__name__.lower()}__k_neighbors"
+    ways = {
+        "nothing": ((), {}),
+        "class weights": ((), {"randomforestclassifier__class_weight": ["balanced"]}),
+        "copies": ((RandomOverSampler(random_state=seed),), {}),
+        "SMOTE": ((of_smote,), {name: [1, 3, 5]}),
+        "VAE": ((vae,), grid),
+    }
+    figures = {}
+    for way, (steps, grid) in ways.items():
+        model = make_pipeline(*steps, encoder(x), forest(seed))
+        # The encoder is fitted to what a fold holds, as the forest is.
+        model = GridSearchCV(model, grid, scoring="balanced_accuracy", cv=folds(x, seed))
+        predicted = model.fit(x, y).predict(x_test)
+        if way in ("SMOTE", "VAE"):
+            print(f"  chosen for oversampling: {model.best_params_}", flush=True)
+        options = {"labels": [table.rare], "average": "macro", "zero_division": 0}
+        figures[way] = {
+            "recall": float(recall_score(y_test, predicted, **options)),
+            "f1": float(f1_score(y_test, predicted, **options)),
+            "balanced": float(balanced_accuracy_score(y_test, predicted)),
+        }
+        print(f"  {way}: {figures[way]}", flush=True)
+    return figures
+
+
+def run(name, seed, limit):
+    """The figures of one table and seed."""
+    table = TABLES[name]
+    x, y = table.load()
+    y = np.asarray(y)
+    if limit is not None and limit < len(x):
+        rows, _ = next(StratifiedShuffleSplit(1, train_size=limit, random_state=seed).split(x, y))
+        x, y = x.iloc[rows], y[rows]
+    split = StratifiedShuffleSplit(1, test_size=0.5, random_state=seed)
+    halves = next(split.split(x, y))
+    train, test = ((x.iloc[rows].reset_index(drop=True), y[rows]) for rows in halves)
+    found = {}
+    for way, *drawn in drawn_rows(table, *train, seed):
+        found[way] = quality(test, drawn, train, seed)
+        print(f"  {way}: {found[way]}", flush=True)
+    return {"quality": found, "oversampling": oversampling(table, *train, *test, seed)}
+
+
+def table_of(figures, part, names):
+    """The lines of a table: mean and standard deviation over seeds."""
+    yield f"| table | rows | {' | '.join(names)} |\n|---|---" + "|---" * len(names) + "|"
+    for name, seeds in figures.items():
+        for way in seeds[0][part]:
+            cells = [[one[part][way][measure] for one in seeds] for measure in names]
+            said = [f"{np.mean(cell):.3f} ± {np.std(cell):.3f}" for cell in cells]
+            yield f"| {name} | {way} | {' | '.join(said)} |"
+
+
+def picture(figures, part, names):
+    """A panel a measure, a group of points a table."""
+    figure = Figure(figsize=(4.2 * len(names), 3.8), layout="constrained", dpi=110)
+    for axes, (measure, said) in zip(figure.subplots(1, len(names)), names.items(), strict=True):
+        ways = list(next(iter(figures.values()))[0][part])
+        for number, way in enumerate(ways):
+            cells = [[one[part][way][measure] for one in seeds] for seeds in figures.values()]
+            places = np.arange(len(cells)) + (number - (len(ways) - 1) / 2) * 0.15
+            means, spreads = np.mean(cells, axis=1), np.std(cells, axis=1)
+            axes.errorbar(places, means, spreads, fmt="o", capsize=3, label=way)
+        axes.set_xticks(range(len(figures)), figures)
+        axes.set(ylabel=said, xlabel="table")
+        axes.grid(alpha=0.3, axis="y")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def main(
+    tables: Annotated[list[str] | None, typer.Argument(help=", ".join(TABLES))] = None,
+    seeds: int = 3,
+    out: Path = Path("runs/tables"),
+    limit: int | None = None,
+) -> None:
+    """Measure what is not there yet, and print and draw all of it."""
+    warnings.filterwarnings("ignore", "The model ignores its label|Posterior collapse")
+    for name in tables or TABLES:
+        if name not in TABLES:
+            raise typer.BadParameter(f"must be among {', '.join(TABLES)}. Received: {name}")
+    out.mkdir(parents=True, exist_ok=True)
+    figures = {}
+    for name in tables or TABLES:
+        for seed in range(seeds):
+            path = out / f"{name}_{seed}.json"
+            if not path.exists():
+                print(f"{name}, seed {seed}", flush=True)
+                path.write_text(json.dumps(run(name, seed, limit), indent=2) + "\n")
+            figures.setdefault(name, []).append(json.loads(path.read_text()))
+    for part, names in ("quality", QUALITY), ("oversampling", RARE):
+        print(f"\n{part}, mean and standard deviation of {seeds} seeds")
+        print("\n".join(table_of(figures, part, names)))
+        picture(figures, part, names).savefig(out / f"{part}.png")
+
+
+if __name__ == "__main__":
+    typer.run(main)

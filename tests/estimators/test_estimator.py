@@ -1,0 +1,162 @@
+"""The estimator as scikit-learn's users know estimators, beside the model that it wraps."""
+
+import copy
+import io
+import pickle
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from keras_cvae import evaluation, likelihoods, networks
+from keras_cvae.estimators import CVAEEstimator
+
+EXPECTED = {
+    "check_methods_sample_order_invariance": "score_samples draws z: a row's draws depend on its "
+    "place, and more `samples` make the difference small",
+    "check_methods_subset_invariance": "the same",
+}
+
+
+def tiny(**options):
+    given = {"network": networks.Dense((4,)), "epochs": 1, "samples": 2, "fit_prior": False}
+    return CVAEEstimator(2, **{**given, **options})
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch",
+    reason="sixty fits: torch compiles nothing, and the estimator has no code of a backend's own",
+)
+@pytest.mark.filterwarnings("ignore:In training this model never saw:UserWarning")
+@parametrize_with_checks([tiny(network="dense")], expected_failed_checks=lambda estimator: EXPECTED)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def wine():
+    """Columns of unlike units, and classes that are words."""
+    x, y = load_wine(return_X_y=True, as_frame=True)
+    return x, np.array(["barolo", "grignolino", "barbera"])[y]
+
+
+@pytest.fixture(scope="module")
+def fitted(wine):
+    return tiny(epochs=4, fit_prior=True, random_state=0).fit(*wine)
+
+
+def test_it_is_the_model_of_the_package(wine, fitted):
+    x, y = wine
+    labels = np.searchsorted(fitted.classes_, y)
+    assert fitted.classes_.tolist() == ["barbera", "barolo", "grignolino"]
+    assert fitted.class_counts_.tolist() == [48, 59, 71]
+    assert fitted.feature_names_in_.tolist() == x.columns.tolist()
+    assert list(fitted.history_["loss"]) and len(fitted.history_["loss"]) == 4
+    model, array = fitted.model_, x.to_numpy("float32")
+    mean, _ = model.encode(array)
+    np.testing.assert_allclose(fitted.transform(x), mean, rtol=1e-6)
+    np.testing.assert_allclose(
+        fitted.inverse_transform(mean, y), model.decode(mean, labels), rtol=1e-6
+    )
+    # Of many draws the estimate hardly depends on the seed.
+    many = copy.copy(fitted).set_params(samples=300)
+    expected = evaluation.log_likelihood(model, array, labels, samples=300, seed=9, verbose=0)
+    np.testing.assert_allclose(many.score(x, y), expected.mean(), atol=0.3)
+    weights = fitted.class_counts_
+    expected = evaluation.marginal_log_likelihood(
+        model, array, weights, samples=300, seed=9, verbose=0
+    )
+    np.testing.assert_allclose(many.score(x), expected.mean(), atol=0.3)
+    assert many.score_samples(x).shape == (178,)
+
+
+def test_seeds(wine, fitted):
+    x, y = wine
+    state = np.random.get_state()[1].copy()
+    twin = clone(fitted).fit(x, y)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # nobody else's draws
+    np.testing.assert_array_equal(twin.transform(x), fitted.transform(x))
+    np.testing.assert_array_equal(twin.sample(9), fitted.sample(9))
+    np.testing.assert_array_equal(twin.score_samples(x, y), fitted.score_samples(x, y))
+    other = clone(fitted).set_params(random_state=1).fit(x, y)
+    assert not np.allclose(other.transform(x), fitted.transform(x))
+    assert not np.allclose(fitted.sample(9, random_state=1), fitted.sample(9))
+
+
+@pytest.mark.parametrize("through", ["pickle", "joblib"])
+def test_pickle(through, wine, fitted):
+    x, y = wine
+    module = {"pickle": pickle, "joblib": joblib}[through]
+    file = io.BytesIO()
+    module.dump(fitted, file)
+    file.seek(0)
+    loaded = module.load(file)
+    assert loaded.get_params()["epochs"] == 4
+    np.testing.assert_array_equal(loaded.transform(x), fitted.transform(x))
+    np.testing.assert_array_equal(loaded.sample(9, "barolo"), fitted.sample(9, "barolo"))
+    np.testing.assert_array_equal(loaded.score_samples(x, y), fitted.score_samples(x, y))
+
+
+def test_a_pickled_model_runs_no_code():
+    """The state holds a .keras file, and one with code in it is refused."""
+    unsafe = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: 2 * x)])
+    estimator = CVAEEstimator()
+    estimator.model_ = unsafe
+    state = estimator.__getstate__()
+    assert isinstance(state["model_"], bytes)
+    with pytest.raises(Exception, match="[Ll]ambda"):
+        CVAEEstimator().__setstate__(state)
+
+
+def test_arguments_are_left_as_they_are(wine):
+    likelihood = likelihoods.Gaussian()
+    before = [np.array(keras.ops.convert_to_numpy(w)) for w in likelihood.weights]
+    estimator = tiny(likelihood=likelihood, random_state=0)
+    first = estimator.fit(*wine).transform(wine[0])
+    np.testing.assert_array_equal(estimator.fit(*wine).transform(wine[0]), first)
+    assert estimator.likelihood is likelihood
+    for weight, old in zip(likelihood.weights, before, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old)
+
+
+def test_pipelines_and_grid_search(wine):
+    x, y = wine
+    steps = make_pipeline(StandardScaler(), tiny(conditional=False), LogisticRegression())
+    assert 0 <= steps.fit(x, y).score(x, y) <= 1
+    grid = GridSearchCV(tiny(), {"latent_dim": [1, 3]}, cv=StratifiedKFold(2))
+    found = grid.fit(x, y).best_estimator_.set_output(transform="pandas").transform(x)
+    assert list(found)[0] == "cvaeestimator0" and found.shape[1] in (1, 3)
+
+
+@pytest.mark.parametrize(
+    "options, fitted_to, message",
+    [
+        ({"epochs": 0}, None, "`epochs` must be an integer of at least 1"),
+        ({"learning_rate": 0}, None, "`learning_rate` must be a finite number above 0"),
+        ({"samples": 0}, None, "`samples` must be an integer of at least 1"),
+        ({"likelihood": "gausian"}, None, "Did you mean 'gaussian'"),
+        ({}, np.linspace(0, 1, 20), "`y` must be classes; with `conditional=False`"),
+        ({}, np.zeros(20), "`y` must hold two classes or more"),
+    ],
+)
+def test_what_fit_refuses(options, fitted_to, message):
+    with pytest.raises(ValueError, match=message):
+        tiny(**options).fit(np.eye(20)[:, :3], fitted_to)
+
+
+def test_what_a_fitted_model_refuses(wine, fitted):
+    x, y = wine
+    with pytest.raises(ValueError, match="`y` must be of the classes .*Received: .*merlot"):
+        fitted.score_samples(x, np.where(y == "barolo", "merlot", y))
+    with pytest.raises(ValueError, match="`y` must be one class, or one for each of 3 rows"):
+        fitted.sample(3, ["barolo", "barbera"])
+    with pytest.raises(ValueError, match="`z` must have the shape"):
+        fitted.inverse_transform(np.zeros((3, 5)))

@@ -1,0 +1,105 @@
+"""The oversampler beside imbalanced-learn's."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
+
+from keras_cvae import networks
+from keras_cvae.estimators import CVAEEstimator, CVAEOversampler
+
+COUNTS = {"cow": 60, "ant": 12, "bee": 25}
+X, Y = make_blobs([*COUNTS.values()], centers=np.float64([[0, 0], [6, 0], [0, 6]]), random_state=0)
+Y = np.array([*COUNTS])[Y]
+
+
+def tiny(**options):
+    estimator = CVAEEstimator(2, network=networks.Dense((8,)), epochs=1, fit_prior=False)
+    return CVAEOversampler(estimator, **{"random_state": 0, **options})
+
+
+@pytest.mark.parametrize(
+    "strategy, classes",
+    [
+        ("auto", COUNTS),
+        ("not majority", COUNTS),
+        ("minority", COUNTS),
+        ("not minority", COUNTS),
+        ("all", COUNTS),
+        ({"ant": 20, "bee": 25}, COUNTS),
+        (lambda y: {"ant": 15, "cow": 61}, COUNTS),
+        (0.7, ("cow", "ant")),
+        (1, ("cow", "ant")),
+    ],
+)
+def test_it_draws_as_many_rows_as_imbalanced_learn(strategy, classes):
+    over_sampling = pytest.importorskip("imblearn.over_sampling")
+    rows = np.isin(Y, [*classes])
+    reference = over_sampling.RandomOverSampler(sampling_strategy=strategy, random_state=0)
+    _, expected = reference.fit_resample(X[rows], Y[rows])
+    sampler = tiny(sampling_strategy=strategy)
+    labels, first, counts = np.unique(Y[rows], return_index=True, return_counts=True)
+    asked = sampler._asked(Y[rows], labels, counts)
+    found = dict(zip(labels.tolist(), (counts + asked).tolist(), strict=True))
+    assert found == dict(zip(*np.unique(expected, return_counts=True), strict=True))
+
+
+def test_rows_are_added_behind_those_given():
+    x, y = tiny().fit_resample(X, Y)
+    assert len(x) == len(y) == 180
+    np.testing.assert_array_equal(x[:97], X)
+    np.testing.assert_array_equal(y[:97], Y)
+    assert np.unique(y, return_counts=True)[1].tolist() == [60, 60, 60]
+    again, _ = tiny().fit_resample(X, Y)
+    np.testing.assert_array_equal(again, x)
+    assert not np.allclose(tiny(random_state=1).fit_resample(X, Y)[0][97:], x[97:])
+
+
+def test_frames_stay_frames():
+    frame = pd.DataFrame({"a": X[:, 0], "n": np.arange(97)}, index=np.arange(97) + 5)
+    sampler = tiny()
+    x, y = sampler.fit_resample(frame, pd.Series(Y, name="animal", dtype="category"))
+    assert x.dtypes.equals(frame.dtypes) and x.index.equals(pd.RangeIndex(180))
+    assert y.name == "animal" and y.dtype == "category"
+    pd.testing.assert_frame_equal(x[:97], frame.reset_index(drop=True))
+    assert sampler.sampling_strategy_ == {"ant": 48, "bee": 35}
+
+
+def test_in_a_pipeline():
+    pipeline = pytest.importorskip("imblearn.pipeline")
+    steps = pipeline.make_pipeline(tiny(), LogisticRegression()).fit(X, Y)
+    assert steps.predict(X).shape == (97,)
+    assert steps[0].sampling_strategy_ == {"ant": 48, "bee": 35}
+
+
+def test_rows_are_of_their_class():
+    estimator = CVAEEstimator(2, network=networks.Dense((32,)), epochs=60, learning_rate=1e-2)
+    x, y = CVAEOversampler(estimator, random_state=0).fit_resample(X, Y)
+    centres = np.array([X[Y == label].mean(0) for label in ("ant", "bee", "cow")])
+    nearest = np.square(x[97:, None] - centres).sum(-1).argmin(1)
+    assert np.mean(np.array(["ant", "bee", "cow"])[nearest] == y[97:]) > 0.95
+    ants = x[97:][y[97:] == "ant"]
+    np.testing.assert_allclose(ants.mean(0), centres[0], atol=0.8)
+    assert (ants.std(0) > 0.4).all() and (ants.std(0) < 1.8).all()  # not copies, not noise
+
+
+@pytest.mark.parametrize(
+    "strategy, message",
+    [
+        ("most", "`sampling_strategy` must be one of 'auto'"),
+        (0.5, "`sampling_strategy` must be a dict, or a name, of more than two classes"),
+        ({"ant": 3}, r"`sampling_strategy\['ant'\]` must be an integer of at least 12"),
+        ({"dog": 30}, "`sampling_strategy` must be of the classes"),
+        (1.5, "`sampling_strategy` must be a finite number above 0 and of at most 1"),
+    ],
+)
+def test_bad_strategies(strategy, message):
+    with pytest.raises(ValueError, match=message):
+        tiny(sampling_strategy=strategy).fit_resample(X, Y)
+
+
+def test_a_ratio_that_is_there_already():
+    rows = np.isin(Y, ["ant", "cow"])
+    with pytest.raises(ValueError, match="must be more than the 0.2 that there are"):
+        tiny(sampling_strategy=0.1).fit_resample(X[rows], Y[rows])
