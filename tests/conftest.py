@@ -29,7 +29,7 @@ def pytest_configure(config):
         programs = tempfile.TemporaryDirectory()
         config.add_cleanup(programs.cleanup)
         jax.config.update("jax_compilation_cache_dir", programs.name)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
