@@ -118,6 +118,7 @@ def test_a_run_holds_everything(run):
         "class": "Dense",
         "hidden_units": [16],
         "activation": "relu",
+        "inject": "input",
     }
     assert config["model"]["condition"]["dropout"] == 0.1
     assert config["training"]["epochs"] == 2 and config["training"]["seed"] == 0
@@ -460,7 +461,10 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
         (["--data", "digit"], "Did you mean 'digits'"),
         (["--data", "~nosuchuser/x"], "no such file or folder"),
         (["--network", "denze"], "Did you mean 'dense'"),
-        (["--network", "dense", "--filters", "8"], "takes, hidden_units, activation. Received"),
+        (
+            ["--network", "dense", "--filters", "8"],
+            "takes, hidden_units, activation, inject. Received",
+        ),
         (["--hidden-units", "5;5"], "integers with ','"),
         (["--hidden-units", ""], "`--hidden-units` must be integers"),
         (["--network", "conv", "--filters", ""], "`--filters` must be integers"),
@@ -478,6 +482,8 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
         (["--objective", "warmup", "--beta", "much"], "`--beta` must be auto or a number"),
         (["--objective", "mmd", "--beta", "2"], "`--beta` must be left out of `--objective mmd`"),
         (["--activation", "nope"], "nope"),
+        (["--inject", "fillm"], "`--inject` must be one of 'input', 'every_layer', 'film'. Did"),
+        (["--network", "residual", "--inject", "film"], "takes, filters, blocks, kernel_size"),
     ],
 )
 def test_bad_settings_leave_no_folder(tmp_path, capsys, arguments, message):
