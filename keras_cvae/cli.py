@@ -128,6 +128,9 @@ def train(
     binarize: Annotated[str | None, Option(help="Of grey pixels: threshold or dynamic.")] = None,
     conditional: LabelSwitch = True,
     infer_label: Annotated[bool, Option("--infer-label", help="Predict labels too.")] = False,
+    enumerate_label: Annotated[
+        bool, Option("--enumerate-label", help="The same, and sum over those that are -1.")
+    ] = False,
     label_dropout: Annotated[
         float | None, Option(help="Share of labels to hide in training.  [default: 0.1]")
     ] = None,
@@ -171,7 +174,7 @@ def train(
             likelihood=likelihood,
             prior=prior,
             binarize=binarize,
-            condition=_condition(conditional, infer_label, label_dropout),
+            condition=_condition(conditional, infer_label, enumerate_label, label_dropout),
             objective=_objective(objective, beta),
             learning_rate=checks.number("--learning-rate", learning_rate, above=0),
             epochs=_number_or_auto("--epochs", epochs),
@@ -368,14 +371,23 @@ def _number_or_auto(option, text):
     return int(text)
 
 
-def _condition(conditional, infer_label, label_dropout):
+def _condition(conditional, infer_label, enumerate_label, label_dropout):
     """A function of the number of classes to the condition, or None."""
-    if not conditional or infer_label:
+    kinds = {"--infer-label": conditions.Inferred, "--enumerate-label": conditions.Enumerated}
+    asked = [
+        name
+        for name, is_asked in zip(kinds, (infer_label, enumerate_label), strict=True)
+        if is_asked
+    ]
+    if not conditional or asked:
         with_labels = "a model that is given its labels"
         expected = f"`--label-dropout` must be left out but of {with_labels}"
         require(label_dropout in (None, 0), expected, label_dropout)
-        require(conditional or not infer_label, "`--infer-label` needs labels", "--unconditional")
-        return conditions.Inferred if infer_label else None
+        require(
+            len(asked) < 2, "`--enumerate-label` must be left out with another", "--infer-label"
+        )
+        require(conditional or not asked, f"`{' '.join(asked)}` needs labels", "--unconditional")
+        return kinds[asked[0]] if asked else None
     dropout = HIDDEN if label_dropout is None else label_dropout
     return functools.partial(conditions.Classes, dropout=dropout)
 

@@ -25,7 +25,7 @@ class Subject:
 
     Attributes:
         model: The `CVAE`.
-        x_train: Training images.
+        x_train: Training images, those without a label left out where there are labels.
         y_train: Their labels, or None.
         x: Test images.
         y: Their labels, or None.
@@ -66,6 +66,8 @@ class Subject:
         if limit is not None and checks.integer("limit", limit, least=1) < len(x):
             rows = np.sort(np.random.default_rng(seed).choice(len(x), limit, replace=False))
             x, y = x[rows], None if y is None else y[rows]
+        if y_train is not None and y_train.min() < 0:
+            x_train, y_train = x_train[y_train >= 0], y_train[y_train >= 0]
         given = y if has_classes else None
         return cls(cvae, x_train, y_train, x, y, given, samples, seed, verbose)
 
