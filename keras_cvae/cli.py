@@ -150,6 +150,9 @@ def train(
     condition: cli_tables.Condition = None,
     columns: cli_tables.Columns = None,
     infer_label: Annotated[bool, Option("--infer-label", help="Predict labels too.")] = False,
+    enumerate_label: Annotated[
+        bool, Option("--enumerate-label", help="The same, and sum over those that are -1.")
+    ] = False,
     label_dropout: Annotated[
         float | None, Option(help="Share of labels to hide in training.  [default: 0.1]")
     ] = None,
@@ -180,6 +183,7 @@ def train(
             "--class-names": class_names,
             "--binarize": binarize,
             "--infer-label": infer_label or None,
+            "--enumerate-label": enumerate_label or None,
             "--unconditional": None if conditional else "which a table is without --condition",
         }
         begin = cli_tables.training(condition, columns, label_dropout, of_images)
@@ -189,7 +193,7 @@ def train(
             runs.train,
             image_size=_height_and_width(image_size),
             class_names=class_names and class_names.split(","),
-            condition=_condition(conditional, infer_label, label_dropout),
+            condition=_condition(conditional, infer_label, enumerate_label, label_dropout),
             binarize=binarize,
         )
     of_network = {
@@ -430,14 +434,23 @@ def _number_or_auto(option, text):
     return int(text)
 
 
-def _condition(conditional, infer_label, label_dropout):
+def _condition(conditional, infer_label, enumerate_label, label_dropout):
     """A function of the number of classes to the condition, or None."""
-    if not conditional or infer_label:
+    kinds = {"--infer-label": conditions.Inferred, "--enumerate-label": conditions.Enumerated}
+    asked = [
+        name
+        for name, is_asked in zip(kinds, (infer_label, enumerate_label), strict=True)
+        if is_asked
+    ]
+    if not conditional or asked:
         with_labels = "a model that is given its labels"
         expected = f"`--label-dropout` must be left out but of {with_labels}"
         require(label_dropout in (None, 0), expected, label_dropout)
-        require(conditional or not infer_label, "`--infer-label` needs labels", "--unconditional")
-        return conditions.Inferred if infer_label else None
+        require(
+            len(asked) < 2, "`--enumerate-label` must be left out with another", "--infer-label"
+        )
+        require(conditional or not asked, f"`{' '.join(asked)}` needs labels", "--unconditional")
+        return kinds[asked[0]] if asked else None
     dropout = HIDDEN if label_dropout is None else label_dropout
     return functools.partial(conditions.Classes, dropout=dropout)
 

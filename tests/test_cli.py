@@ -74,6 +74,18 @@ def plain_run(tmp_path_factory, toys):
 
 
 @once
+def test_labels_of_which_some_are_unknown(tmp_path, toys, capsys):
+    arrays = {**np.load(toys)}
+    arrays["y_train"][:10] = -1
+    np.savez(tmp_path / "some.npz", **arrays)
+    train = ["train", "--data", tmp_path / "some.npz", "--out", tmp_path / "run", "--epochs", 1]
+    assert run_cli(*train, "--enumerate-label", *TINY) == 0
+    assert "kl_label" in capsys.readouterr().out
+    assert run_cli("evaluate", tmp_path / "run", "--samples", 2) == 0
+    assert "log p(x)" in capsys.readouterr().out
+
+
+@once
 def test_counts_under_a_learned_prior(tmp_path, capsys):
     rng = np.random.default_rng(0)
     x, y = rng.poisson([0.5, 3.0, 20.0, 300.0], (40, 4)), np.arange(40) % 2
@@ -475,6 +487,8 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
         (["--epochs", "0"], "`--epochs` must be auto or an integer"),
         (["--label-dropout", "2"], "`--label-dropout`"),
         (["--unconditional", "--label-dropout", "0.5"], "`--label-dropout` must be left out"),
+        (["--enumerate-label", "--infer-label"], "must be left out with another"),
+        (["--enumerate-label", "--unconditional"], "`--enumerate-label` needs labels"),
         (["--likelihood", "poison"], "`--likelihood`"),
         (["--binarize", "no"], "`--binarize`"),
         (["--beta", "nan"], "`--beta`"),

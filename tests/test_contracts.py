@@ -139,6 +139,11 @@ LAYERS = {
         {"num_classes": 4, "prior": [1.0, 2.0, 3.0, 4.0]},
         [LABELS, ONE_HOT],
     ),
+    "ConsistencyLoss": (
+        conditions.consistency.ConsistencyLoss,
+        {"weight": 2.0, "threshold": 0.3},
+        [LABELS, ONE_HOT, POSTERIOR[1].repeat(2, axis=1)],
+    ),
     "Chosen": (conditions.enumerated.Chosen, {}, [IMAGE.repeat(4, axis=0), LABELS, ONE_HOT]),
     "PseudoInputs": (
         priors.vamp.PseudoInputs,
@@ -342,6 +347,11 @@ MEMBERS = {
     },
     "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
     "capacity of each group": {"network": "hierarchical", "objective": "capacity"},
+    "images that are changed": {
+        "condition": lambda: conditions.Enumerated(
+            4, augment=keras.layers.RandomTranslation(0.2, 0.2, "constant", seed=3)
+        )
+    },
     "dreg of every label": {
         "condition": CONDITIONS["Enumerated"],
         "objective": objectives.IWAE(2, "dreg"),

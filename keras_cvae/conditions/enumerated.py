@@ -18,6 +18,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import checks, layers, terms
+from keras_cvae.conditions.consistency import ConsistencyLoss
 from keras_cvae.conditions.predicted import Predicted
 from keras_cvae.terms import LossLayer
 
@@ -44,11 +45,17 @@ class Enumerated(Predicted):
         weight: Weight of the cross-entropy, averaged over the labelled examples, in the loss.
         prior: p(y) up to a factor, positive numbers, such as how often each label occurs; by
             default all are equally probable.
+        augment: Optional Keras layer that in training changes an image at random, but not its
+            class, such as `keras.layers.RandomTranslation(0.1, 0.1, "constant")`. The classifier
+            then learns from labelled images that were changed, and is asked to say of an unlabelled
+            one that was changed what it says of it as it is (`ConsistencyLoss`, a term called
+            `consistency`, with the same `weight`). The bound sees images as they are.
         names: Optional names of the classes, as `Classes` takes them.
 
     Call arguments:
         inputs: Dict of `label`, integers of shape `(batch,)`, and `logits` of shape
-            `(batch, num_classes)`.
+            `(batch, num_classes)`; where there is an `augment`, also `changed`, those of the
+            changed images.
 
     Returns:
         One-hot vectors of shape `(batch * num_classes, num_classes)`.
@@ -74,16 +81,24 @@ class Enumerated(Predicted):
         num_classes: int,
         weight: float = 1.0,
         prior: Sequence[float] | None = None,
+        augment: keras.layers.Layer | None = None,
         names: Sequence[str] | None = None,
         **kwargs,
     ):
         super().__init__(num_classes, weight, names=names, **kwargs)
         self.divergence = LabelDivergence(self.num_classes, prior, name="kl_label")
         self.rows = self.num_classes
+        is_layer = augment is None or isinstance(augment, keras.layers.Layer)
+        checks.require(is_layer, "`augment` must be a Keras layer, or None", repr(augment))
+        self.augment = self.consistency = None
+        if augment is not None:
+            self.augment = keras.saving.serialize_keras_object(augment)
+            self.consistency = ConsistencyLoss(weight, name="consistency")
 
     @property
     def term_names(self):
-        return (*super().term_names, *self.cost_names)
+        consistency = self.consistency.term_names if self.consistency else ()
+        return (*super().term_names, *consistency, *self.cost_names)
 
     @property
     def cost_names(self):
@@ -91,25 +106,34 @@ class Enumerated(Predicted):
 
     def wire(self, pixels, network):
         inputs = self.inputs()
-        logits = network.classifier(tuple(pixels.shape[1:]), self.num_classes)(pixels)
-        y = self({**inputs, "logits": logits})
+        classifier = network.classifier(tuple(pixels.shape[1:]), self.num_classes)
+        found = {**inputs, "logits": classifier(pixels)}
+        if self.augment is not None:
+            augment = keras.saving.deserialize_keras_object(self.augment)
+            found["changed"] = classifier(augment(pixels))
+        y = self(found)
         return list(inputs.values()), y, y
 
     def every_row(self, tensors):
         return layers.Repeat(self.rows, name="every_label")(tensors)
 
     def one_row(self, tensor):
-        label, logits = self.input
+        *_, label, logits = self.input  # in the order of their names
         return Chosen(name="chosen_label")([tensor, label, logits])
 
     def build(self, input_shape):
-        self.classification.build(list(input_shape.values()))
-        self.divergence.build(list(input_shape.values()))
+        for layer in (self.classification, self.divergence, self.consistency):
+            if layer is not None:
+                layer.build(None)
         self.built = True
 
     def call(self, inputs, training=False):
-        label = inputs["label"]
-        logits = self.classification([label, inputs["logits"]])
+        label, logits = inputs["label"], inputs["logits"]
+        if self.consistency is not None:
+            self.classification([label, inputs["changed"]])
+            self.consistency([label, logits, inputs["changed"]])
+        else:
+            self.classification([label, logits])
         terms.split(self.divergence([label, logits]))
         every = ops.eye(self.num_classes, dtype=self.compute_dtype)
         return ops.tile(every, (ops.shape(label)[0], 1))
@@ -158,9 +182,17 @@ class Enumerated(Predicted):
         return weights
 
     def get_config(self):
-        config = {**super().get_config(), "prior": self.divergence.prior}
+        config = super().get_config()
+        config |= {"prior": self.divergence.prior, "augment": self.augment}
         del config["seed"]
         return config
+
+    @classmethod
+    def from_config(cls, config):
+        augment = config.get("augment")
+        if isinstance(augment, dict):
+            augment = keras.saving.deserialize_keras_object(augment)
+        return cls(**{**config, "augment": augment})
 
 
 @register

@@ -76,7 +76,8 @@ def load(
         `(N, H, W, C)`, uint8 in 0..255 or float32 in [0, 1]. Vectors have shape `(N, D)`: float32
         of any scale; uint8 if they are stored so, or are integers that span 0 to 255 exactly, as
         flattened images do. Labels are int32 of shape `(N,)`, indices into the tuple of strings
-        `class_names`; without labels they are `None`, and `class_names` is empty.
+        `class_names`, and may be -1 in the training part of a source that is split already:
+        unknown. Without labels they are `None`, and `class_names` is empty.
 
     Raises:
         ValueError: If the name is unknown, a file is missing or damaged, or the data are not
@@ -220,9 +221,10 @@ def _checked(parts, size):
     """Returns the parts with their arrays checked and converted."""
     are_pixels = _are_pixels([part.images for part in parts])
     checked = []
-    for part in parts:
+    for index, part in enumerate(parts):
         x = _images(part.images, part.origins[0], size, are_pixels)
-        y = None if part.labels is None else _labels(part.labels, part.origins[1])
+        least = -1 if index == 0 and len(parts) > 1 else 0  # unknown in training
+        y = None if part.labels is None else _labels(part.labels, part.origins[1], least)
         if y is not None:
             received = f"{len(x)} in {part.origins[0]} and {len(y)} in {part.origins[1]}"
             require(len(x) == len(y), "Images and labels must be equally many", received)
@@ -236,10 +238,10 @@ def _checked(parts, size):
     expected = f"{origins[0]} must have pixels in 0..255 (binary ones: as floats or booleans)"
     require(x.dtype != "uint8" or x.max() != 1, expected, "integers of at most 1")
     if y is not None:
-        found = np.unique(y)
+        found = np.unique(y[y >= 0])
         expected = f"{origins[1]} must hold two or more classes"
         expected += "; `labelled=False` takes data without labels"
-        require(len(found) > 1, expected, f"only label {found[0]}")
+        require(len(found) > 1, expected, f"only label {found[0] if len(found) else -1}")
     return checked
 
 
@@ -277,15 +279,16 @@ def _images(x, origin, size, are_pixels):
     return x
 
 
-def _labels(y, origin):
+def _labels(y, origin, least):
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     expected = f"{origin} must hold integer labels of shape (N,)"
     hint = "; of one-hot labels, `y.argmax(axis=1)`" if y.ndim == 2 else ""
     is_integer = y.ndim == 1 and y.dtype.kind in "iu"
     require(is_integer, expected + hint, f"dtype {y.dtype}, shape {y.shape}")
     found = np.unique(y)
-    inside = not found.size or (found[0] >= 0 and found[-1] < MAX_CLASSES)
-    require(inside, f"{origin} must hold labels 0, 1, ... below {MAX_CLASSES}", found)
+    inside = not found.size or (found[0] >= least and found[-1] < MAX_CLASSES)
+    unknown = "" if least == 0 else ", or -1 for unknown"
+    require(inside, f"{origin} must hold labels 0, 1, ... below {MAX_CLASSES}{unknown}", found)
     return y.astype("int32")
 
 

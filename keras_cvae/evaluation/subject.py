@@ -26,7 +26,7 @@ class Subject:
 
     Attributes:
         model: The `CVAE`.
-        x_train: Training images.
+        x_train: Training images, those without a label left out where there are labels.
         y_train: Their labels, or None.
         x: Test images.
         y: Their labels, or None.
@@ -68,6 +68,8 @@ class Subject:
         given = y if has_condition else None
         if has_condition and not cvae.num_classes:
             y_train = y = None
+        if y_train is not None and y_train.min() < 0:
+            x_train, y_train = x_train[y_train >= 0], y_train[y_train >= 0]
         return cls(cvae, x_train, y_train, x, y, given, samples, seed, verbose)
 
     @property

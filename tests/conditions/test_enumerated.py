@@ -7,6 +7,7 @@ from scipy import special
 
 import keras_cvae
 from keras_cvae import conditions, evaluation, networks, objectives
+from keras_cvae.conditions.consistency import ConsistencyLoss
 
 CLASSES, COUNT, WEIGHT = 3, 12, 3.0
 P = np.array([0.5, 0.3, 0.2])
@@ -151,6 +152,31 @@ def test_streams_and_single_steps_train_alike():
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
+def test_a_changed_image_is_to_be_told_alike():
+    q = np.array([[0.97, 0.02, 0.01], [0.97, 0.02, 0.01], [0.5, 0.3, 0.2], [0.01, 0.98, 0.01]])
+    changed = RNG.normal(size=(4, 3))
+    layer = ConsistencyLoss(weight=5.0, threshold=0.9)
+    given = [np.int32([-1, 0, -1, -1]), np.float32(np.log(q)), np.float32(changed)]
+    layer([*map(keras.ops.convert_to_tensor, given)])
+    log_q = special.log_softmax(changed, axis=1)
+    expected = -5.0 * (log_q[0, 0] + log_q[3, 1]) / 3  # the first counts, and the last, of three
+    assert float(keras.ops.convert_to_numpy(layer.losses[0])) == pytest.approx(expected, rel=1e-5)
+
+
+def test_only_training_changes_images():
+    """Images are turned upside down: of what is not trained, no term knows."""
+    augment = keras.layers.RandomFlip("vertical", seed=0)
+    condition = conditions.Enumerated(CLASSES, augment=augment)
+    cvae = keras_cvae.build_cvae((2, 3, 1), condition, 2, network=networks.Dense((8,)))
+    cvae.compile("sgd")
+    x = X.reshape(-1, 2, 3, 1)
+    found = cvae.evaluate([x, np.abs(LABELS)], draws=1, verbose=0, return_dict=True)
+    q = np.float64(cvae.classifier.predict(x, verbose=0))
+    expected = -np.mean(np.log(q[np.arange(COUNT), np.abs(LABELS)]))
+    assert found["classification"] == pytest.approx(expected, rel=1e-5)
+    assert {"consistency", "kl_label"} <= set(cvae.fit([x, LABELS], verbose=0).history)
+
+
 def test_what_is_unknown_is_inferred_and_labels_are_drawn(cvae):
     inferred = cvae.classifier.predict(X, verbose=0).argmax(-1)
     completed = np.where(LABELS < 0, inferred, LABELS)
@@ -180,6 +206,11 @@ def test_without_a_label_it_says_so():
 def test_objectives_that_compare_examples_are_refused(objective):
     with pytest.raises(ValueError, match="compares the examples of a batch.*makes 3 rows of each"):
         build(objective=objective)
+
+
+def test_what_is_no_layer_cannot_change_images():
+    with pytest.raises(ValueError, match="`augment` must be a Keras layer, or None"):
+        conditions.Enumerated(3, augment=abs)
 
 
 @pytest.mark.parametrize("prior", [[0.5, 0.5], [1.0, 0.0, 1.0], [1.0, np.nan, 1.0]])

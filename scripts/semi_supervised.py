@@ -1,0 +1,253 @@
+"""Digits learned from few labels and many images without: test error by the number of labels.
+
+    python scripts/semi_supervised.py 100 --seed 0 --seed 1 --seed 2
+    python scripts/semi_supervised.py 100 600 1000 3000 --seed 0
+    python scripts/semi_supervised.py              # table and picture of what has been trained
+
+The model M2 of Kingma et al., 2014: labels that are not given are summed out
+(`conditions.Enumerated`). Encoder and decoder are dense, 794-256-32-256-784; the classifier
+q(y | x) is a small convolutional network, which learns from labelled images that were shifted and
+turned, and must say of unlabelled ones that were what it says of them as they are (`--no-augment`
+leaves that out). Half of each batch has labels, the same number of each class, the other half has
+none. Beside it, the same classifier trained on the labels alone, shifted and turned too, for as
+many steps. Adam, a learning rate that falls from 1e-3 to 0 along a cosine.
+
+Each run is a folder of `--out` with model, log and result; an interrupted one goes on after its
+last whole epoch. `--validate` measures on a tenth of the training images, to choose settings by;
+the test images are seen at the end alone.
+"""
+
+import csv
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Annotated
+
+import keras
+import numpy as np
+import typer
+
+import keras_cvae
+from keras_cvae import conditions, datasets, networks
+
+STEPS = 100  # of an epoch
+PYRO = {100: 6.81, 600: 5.63, 1000: 5.13, 3000: 4.18}  # Pyro's M2, error in %
+METHODS = ("semi-supervised", "labels alone")
+
+
+class Network(networks.Dense):
+    """Dense encoder and decoder, and a convolutional classifier."""
+
+    def classifier_features(self, image):
+        x = image
+        for filters, size in ((16, 5), (32, 3)):
+            x = keras.layers.Conv2D(filters, size, padding="same", activation="relu")(x)
+            x = keras.layers.MaxPooling2D()(x)
+        x = keras.layers.Flatten()(x)
+        return keras.layers.Dense(128, activation="relu")(x)
+
+
+def augment() -> keras.layers.Layer:
+    """Shifts by up to a tenth of the image, and turns by up to 18 degrees."""
+    options = {"fill_mode": "constant"}
+    shift = keras.layers.RandomTranslation(0.1, 0.1, **options)
+    return keras.Sequential([shift, keras.layers.RandomRotation(0.05, **options)], name="augment")
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of which a part has labels, drawn with a seed, without end; `STEPS` make an epoch.
+
+    Args:
+        x: Images.
+        y: Their labels.
+        labelled: Which images are given their labels, as many of each class.
+        labels: How many labelled images a batch has.
+        others: How many images without.
+        seed: Seed of what is drawn.
+    """
+
+    def __init__(self, x, y, labelled, labels, others, seed):
+        super().__init__()
+        self.x, self.y, self.labelled = x, y, labelled
+        self.labels, self.others = labels, others
+        self.rng = np.random.default_rng(seed)
+
+    def __len__(self):
+        return STEPS
+
+    def __getitem__(self, index):
+        rows = self.rng.choice(self.labelled, self.labels)
+        without = self.rng.choice(len(self.x), self.others)
+        labels = np.concatenate([self.y[rows], np.full(self.others, conditions.UNKNOWN)])
+        return self.x[np.concatenate([rows, without])], labels.astype("int32")
+
+
+class Clock(keras.callbacks.Callback):
+    """Adds the seconds of each epoch to its logs."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs):
+        logs["seconds"] = time.perf_counter() - self.began
+
+
+def choose(y, count: int, num_classes: int, seed: int):
+    """Rows of `count` images that are given their labels, as many of each class."""
+    rng = np.random.default_rng(seed)
+    each = count // num_classes
+    rows = [rng.choice(np.flatnonzero(y == c), each, replace=False) for c in range(num_classes)]
+    return np.concatenate(rows)
+
+
+def build(method: str, image_shape, num_classes: int, weight: float, augmented: bool):
+    """The model of a method, compiled but for its optimizer: `(model, arguments of compile)`."""
+    changes = augment() if augmented else None
+    network = Network((256,))
+    if method == METHODS[0]:
+        condition = conditions.Enumerated(num_classes, weight, augment=changes)
+        return keras_cvae.build_cvae(image_shape, condition, 32, network=network), {}
+    image = keras.Input(image_shape, name="image")
+    classifier = network.classifier(image_shape, num_classes)
+    logits = classifier(image if changes is None else changes(image))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return networks.ImageModel(image, logits), {"loss": loss}
+
+
+def error(model, x, y) -> float:
+    """The share of images, in %, whose most probable class is not theirs."""
+    classifier = model.classifier if isinstance(model, keras_cvae.CVAE) else model
+    found = classifier.predict(x, batch_size=500, verbose=0).argmax(-1)
+    return 100.0 * float(np.mean(found != y))
+
+
+def train(method, data, labels, epochs, batch_size, weight, augmented, out, seed):
+    """Returns the model of a run: the one that is kept, or one that is trained now."""
+    if (out / "model.keras").exists():
+        return keras.saving.load_model(out / "model.keras")
+    keras.utils.set_random_seed(seed)
+    x, y, num_classes = data.x_train, data.y_train, len(data.class_names)
+    model, options = build(method, x.shape[1:], num_classes, weight, augmented)
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, epochs * STEPS)
+    model.compile(optimizer=keras.optimizers.Adam(rate), **options)
+    half = batch_size // 2
+    others = half if method == METHODS[0] else 0
+    batches = Batches(x, y, choose(y, labels, num_classes, seed), half, others, seed)
+    backup = keras.callbacks.BackupAndRestore(out / "backup")
+    log = keras.callbacks.CSVLogger(out / "history.csv", append=True)
+    model.fit(batches, epochs=epochs, callbacks=[backup, Clock(), log], verbose=2)
+    model.save(out / "model.keras")
+    return model
+
+
+def results(out: Path) -> list[dict]:
+    """What all runs of a folder have found."""
+    return [json.loads(path.read_text()) for path in sorted(out.glob("*/result.json"))]
+
+
+def errors(found, method, labels) -> list[float]:
+    """The error of each seed of a method."""
+    return [one["error"] for one in found if (one["method"], one["labels"]) == (method, labels)]
+
+
+def table(found) -> str:
+    """The numbers of labels that have a result."""
+    lines = [
+        "| labels | semi-supervised | labels alone | Pyro's M2 | trained for |",
+        "|---" * 5 + "|",
+    ]
+    for labels in sorted({one["labels"] for one in found}):
+        cells = [f"{labels:,}"]
+        for method in METHODS:
+            values = errors(found, method, labels)
+            mean = f"{np.mean(values):.2f}% ± {np.std(values):.2f}" if values else "-"
+            cells.append(f"{mean} ({', '.join(f'{value:.2f}' for value in values)})")
+        cells.append(f"{PYRO[labels]}%" if labels in PYRO else "-")
+        ours = [one for one in found if one["labels"] == labels and one["method"] == METHODS[0]]
+        minutes = [one["seconds"] / 60 for one in ours]
+        cells.append(
+            f"{ours[0]['epochs']} epochs of {STEPS} steps, {np.mean(minutes):.0f} min, "
+            f"{ours[0]['hardware']}"
+            if ours
+            else "-"
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def draw(found, path: Path) -> None:
+    """Error against the number of labels."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    counts = sorted({one["labels"] for one in found})
+    seeds = 0
+    for method, colour in zip(METHODS, ("tab:blue", "tab:orange"), strict=True):
+        each = {count: errors(found, method, count) for count in counts}
+        each = {count: values for count, values in each.items() if values}
+        means = [np.mean(values) for values in each.values()]
+        spread = [np.std(values) for values in each.values()]
+        axes.errorbar([*each], means, spread, label=method, color=colour, marker="o", capsize=3)
+        seeds = max([seeds, *map(len, each.values())])
+    if found[0]["data"] == "mnist":
+        shown = [count for count in PYRO if count in counts]
+        axes.plot(shown, [PYRO[c] for c in shown], "k:x", label="M2, published by Pyro")
+    axes.set(xscale="log", yscale="log", xlabel="labelled training images", ylabel="test error, %")
+    axes.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
+    axes.minorticks_off()
+    ticks = [tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if tick < axes.get_ylim()[1]]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_title(
+        f"{found[0]['data']}: mean and standard deviation of up to {seeds} seeds\n"
+        "scripts/semi_supervised.py",
+        fontsize=10,
+    )
+    axes.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def main(
+    labels: Annotated[
+        list[int] | None, typer.Argument(help="Numbers of labels to train with.")
+    ] = None,
+    data: str = "mnist",
+    epochs: int = 30,
+    batch_size: int = 100,
+    weight: float = 50.0,
+    augmented: Annotated[bool, typer.Option("--augment/--no-augment")] = True,
+    validate: bool = False,
+    out: Path = Path("runs/semi_supervised"),
+    seed: Annotated[list[int], typer.Option(help="May be repeated.")] = [0],  # noqa: B006
+) -> None:
+    """Train what is asked for and is not there yet; print the table and draw the picture of all."""
+    dataset = datasets.load(data) if labels else None
+    if validate and labels:
+        x, y, *held_out = datasets.hold_out(dataset, seed=0)
+        dataset = dataset._replace(x_train=x, y_train=y, x_test=held_out[0], y_test=held_out[1])
+    for count in labels or ():
+        for one in seed:
+            for method in METHODS:
+                folder = out / f"{method.replace(' ', '-')}-{count}-{one}"
+                folder.mkdir(parents=True, exist_ok=True)
+                if (folder / "result.json").exists():
+                    continue
+                options = (epochs, batch_size, weight, augmented, folder, one)
+                model = train(method, dataset, count, *options)
+                with (folder / "history.csv").open() as file:
+                    history = [float(epoch["seconds"]) for epoch in csv.DictReader(file)]
+                result = {"method": method, "labels": count, "seed": one, "data": data}
+                result["error"] = error(model, dataset.x_test, dataset.y_test)
+                result |= {"epochs": len(history), "seconds": sum(history)}
+                result["hardware"] = f"{platform.machine()}, {keras.backend.backend()}"
+                (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+                print(f"{folder.name}: error {result['error']:.2f}%", flush=True)
+    found = results(out)
+    if found:
+        print(f"\n{table(found)}")
+        draw(found, out / "errors.png")
+
+
+if __name__ == "__main__":
+    typer.run(main)
