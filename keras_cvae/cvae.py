@@ -386,7 +386,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         Raises:
             ValueError: If they are not what the model takes.
         """
-        images = self._check_images(images)
+        images = self.check_images(images)
         values = self._values(labels, len(images))
         if not values:
             return images, iter([(slice(None), None, 1.0)]), {}
