@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What a test compiles runs for a moment: XLA is not to spend seconds on making it fast.
@@ -151,7 +152,7 @@ def on_every_backend(tmp_path, monkeypatch):
         pytest.skip("no other backend is installed")
 
     def run(program, *arguments):
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, warnings.catch_warnings(action="ignore"):
             patch.chdir(tmp_path)
             patch.setattr(sys, "argv", ["-c", *arguments, ours])
             exec(program, {"__name__": "__main__"})
