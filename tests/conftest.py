@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What a test compiles runs for a moment: XLA is not to spend seconds on making it fast.
@@ -52,6 +53,17 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def _seeded():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _let_go():
+    """After the tests of a file, lets go of what their models compiled: gigabytes by the end."""
+    yield
+    keras.utils.clear_session()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -125,19 +137,25 @@ def gradient():
 
 
 @pytest.fixture
-def on_every_backend(tmp_path):
-    """A function of a program and its arguments, which runs it on all backends, each by itself.
+def on_every_backend(tmp_path, monkeypatch):
+    """A function of a program and its arguments, which runs it on all backends.
 
-    The program is given the arguments and the backend's name, in `tmp_path`. Returns the names of
-    the backends, that of this process first; the test is skipped where it is the only one.
+    The program is given the arguments and the backend's name, in `tmp_path`: on this backend here,
+    on the others each by itself. Returns the names of the backends, that of this process first; the
+    test is skipped where it is the only one.
     """
+    ours = keras.backend.backend()
+    others = [
+        b for b in ("tensorflow", "jax", "torch") if b != ours and importlib.util.find_spec(b)
+    ]
+    if not others:
+        pytest.skip("no other backend is installed")
 
     def run(program, *arguments):
-        ours = keras.backend.backend()
-        others = [b for b in ("tensorflow", "jax", "torch") if b != ours]
-        others = [b for b in others if importlib.util.find_spec(b)]
-        if not others:
-            pytest.skip("no other backend is installed")
+        with monkeypatch.context() as patch, warnings.catch_warnings(action="ignore"):
+            patch.chdir(tmp_path)
+            patch.setattr(sys, "argv", ["-c", *arguments, ours])
+            exec(program, {"__name__": "__main__"})
         running = [
             subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-c", program, *arguments, backend],
@@ -147,7 +165,7 @@ def on_every_backend(tmp_path):
                 stderr=subprocess.PIPE,
                 text=True,
             )
-            for backend in (ours, *others)
+            for backend in others
         ]
         for process in running:
             _, error = process.communicate(timeout=300)
