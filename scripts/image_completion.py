@@ -250,7 +250,7 @@ def main(
         print(f"{name}: {row.quadrants} of 4 quadrants are seen", flush=True)
         pixels = load(row, dataset)
         keras.utils.set_random_seed(seed)
-        baseline = train_baseline(row, pixels, max(1, epochs // 4), folder / "baseline.keras")
+        baseline = train_baseline(row, pixels, max(1, epochs // 2), folder / "baseline.keras")
         cvae = train(row, pixels, baseline, epochs, folder / "model.keras")
         baseline = keras.saving.load_model(folder / "baseline.keras", compile=False)
         result = measure(row, cvae, baseline, pixels, samples, limit, seed)
