@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_cvae import datasets
+
 once = pytest.mark.once  # what a recipe does on each backend is tested where it is made
 PARTS = ("train", "test")
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -172,6 +174,43 @@ def test_likelihoods_of_a_shortened_recipe(tmp_path, capsys):
     run("reproduce_likelihoods", "--out", tmp_path)
     shown = capsys.readouterr().out
     assert f"| conditional-1 | 82.32 | {result['ours']:.2f}" in shown and "2, shortened" in shown
+
+
+@once
+def test_image_completion(tmp_path, capsys):
+    arguments = ("grey-1", "drawn-3", "--data", "digits", "--epochs", 2, "--samples", 5)
+    arguments += ("--limit", 20, "--out", tmp_path)
+    run("image_completion", *arguments)
+    table = capsys.readouterr().out
+    assert "| grey-1 | 100.4 | 71.8 | " in table and "| drawn-3 |  | 20.95 | " in table
+    for name, images in (("grey-1", 48), ("drawn-3", 16)):  # pixels that are not seen
+        model = keras.saving.load_model(tmp_path / name / "model.keras")
+        assert model.image_shape == (images,) and model.condition.shape == (64 - images,)
+        result = json.loads((tmp_path / name / "result.json").read_text())
+        assert 0 < result["model"] < result["baseline"] + 3 and result["images"] == 20
+    Image.open(tmp_path / "completions.png").verify()
+    trained = (tmp_path / "grey-1" / "model.keras").stat().st_mtime_ns
+    (tmp_path / "grey-1" / "result.json").unlink()
+    run("image_completion", "grey-1", *arguments[2:])  # nothing is trained again
+    assert (tmp_path / "grey-1" / "model.keras").stat().st_mtime_ns == trained
+
+
+@once
+def test_quadrants_are_those_of_the_example():
+    recipe = runpy.run_path(str(SCRIPTS / "image_completion.py"))
+    digits = datasets.load("digits")
+    x = digits.x_test[:, :, :, 0]
+    quarter = np.zeros((2, 2), bool)
+    for name, place in (("grey-1", (1, 0)), ("grey-2", (0, 0)), ("grey-3", (0, 1))):
+        quarter[place] = True  # lower left, upper left, upper right
+        data = recipe["load"](recipe["ROWS"][name], digits)
+        np.testing.assert_array_equal(data.mask, np.kron(quarter, np.ones((4, 4), bool)))
+        np.testing.assert_allclose(data.seen["test"], x[:, data.mask] / x.dtype.type(1))
+        whole = recipe["completed"](data, np.zeros_like(data.whole["test"]), data.rest["test"])
+        np.testing.assert_allclose(whole[..., 0], x * ~data.mask)
+    data = recipe["load"](recipe["ROWS"]["drawn-1"], digits)
+    assert set(np.unique(data.rest["valid"])) == set(np.unique(data.seen["test"])) == {0, 1}
+    assert len(np.unique(data.rest["train"])) > 2  # drawn at every step
 
 
 @once
