@@ -18,7 +18,7 @@ KINDS = ("numeric", "categorical", "count", "ignore")
 MOST_CATEGORIES = 200
 FEW = 10  # whole numbers of no more different values are taken for categories
 MOST_DECIMALS = 6
-MOST_DISTINCT = 20  # texts that may each be in one row alone
+MOST_DISTINCT = 20  # values of which most may be in one row alone
 LEAST_SPREAD = 1e-5  # of a column, as a share of its size: float32 tells no more apart
 LEAVE_OUT = "; the kind `ignore` leaves it out"
 
@@ -47,14 +47,14 @@ def column_of(series: Series, kind: str | None = None) -> Numbers | Categories |
         require(texts or flags, expected, f"{dtype}: {reprlib.repr(list(map(str, values)))}")
         expected = f"Column {name!r} must hold numbers to be {kind}"
         require(kind in (None, "categorical"), expected, f"{dtype}: {reprlib.repr(values)}")
-        return _categories(series, known, values)
+        return _categories(series, known, values, kind)
     numbers = known.to_numpy("float64")
     expected = f"Column {name!r} must hold finite numbers in the range of float32{LEAVE_OUT}"
     within = (np.abs(numbers) <= np.finfo("float32").max).all()
     require(within, expected, f"numbers from {numbers.min():g} to {numbers.max():g}")
     whole = types.is_integer_dtype(series.dtype)
     if kind == "categorical" or (kind is None and whole and len(values) <= FEW):
-        return _categories(series, known, values)
+        return _categories(series, known, values, kind)
     low, high = float(numbers.min()), float(numbers.max())
     in_order = whole and (np.diff(np.sort(numbers)) == 1).all() and len(values) > MOST_DISTINCT
     expected = f"Column {name!r} must tell something of the rows{LEAVE_OUT}"
@@ -71,10 +71,10 @@ def column_of(series: Series, kind: str | None = None) -> Numbers | Categories |
     return Numbers(name, kind, dtype, _decimals(numbers), low, high)
 
 
-def _categories(series, known, values):
+def _categories(series, known, values, kind):
     name, count, rows = series.name, len(values), len(known)
-    identifies = count == rows and count > MOST_DISTINCT
-    limit = f"at most {MOST_CATEGORIES} categories, and some of them in several rows"
+    identifies = kind is None and count > max(MOST_DISTINCT, rows / 2)
+    limit = f"at most {MOST_CATEGORIES} categories, most of them in several rows"
     expected = f"Column {name!r} must have {limit}, not identifiers{LEAVE_OUT}"
     if not all(isinstance(value, str) for value in values):
         received = f"{count} different values in {rows} rows"

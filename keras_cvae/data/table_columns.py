@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_cvae import checks, conditions
-from keras_cvae.checks import explain, look_up, require
+from keras_cvae.checks import explain, nearest, require
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -68,9 +68,8 @@ class Numbers:
 
     def parse(self, text: str) -> float:
         """A cell that a user has written."""
-        with explain(f"`where` must give column {self.name!r} a number", ValueError):
-            number = float(text)
-        return checks.number(f"where[{self.name!r}]", number)
+        with explain(f"`where` must give column {self.name!r} a finite number", ValueError):
+            return checks.number("where", float(text))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +119,9 @@ class Categories:
 
     def parse(self, text: str) -> float:
         places = {name: float(place) for place, name in enumerate(self.said)}
-        return look_up(f"where[{self.name!r}]", text, places)
+        expected = f"`where` must give column {self.name!r} one of {', '.join(map(repr, places))}"
+        require(text in places, expected + nearest(text, places), repr(text))
+        return places[text]
 
 
 @dataclasses.dataclass(frozen=True)

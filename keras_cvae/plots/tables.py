@@ -106,7 +106,7 @@ def correlations(
         axes.set_title(label)
         axes.set_xticks(ticks, [*map(_short, names)], rotation=90, fontsize="small")
     panels[0].set_yticks(ticks, [*map(_short, names)], fontsize="small")
-    label = "correlation; with categories, correlation ratio or Cramér's V"
+    label = "correlation\n(ratio or Cramér's V with categories)"
     figure.colorbar(image, ax=panels, shrink=0.8).set_label(label, fontsize="small")
     return figure
 
