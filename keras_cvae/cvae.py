@@ -38,7 +38,8 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
     def encoder(self) -> keras.Model:
         """Model `[image, label]` (or `image`) to `[z_mean, z_log_var]`.
 
-        Where labels are inferred it takes the image alone, and its most probable class is y.
+        Where labels are inferred it takes the image alone, and its most probable class is y; where
+        they are enumerated, the label too, and the most probable class is y of an unknown one.
         With dynamic binarisation it takes grey pixels as they are: its output is no matter of
         chance.
         """

@@ -5,7 +5,7 @@
     python scripts/semi_supervised.py              # table and picture of what has been trained
 
 The model M2 of Kingma et al., 2014: labels that are not given are summed out
-(`conditions.Enumerated`). Encoder and decoder are dense, 794-256-32-256-784; the classifier
+(`conditions.Enumerated`). Encoder and decoder are dense, 794-128-32-128-784; the classifier
 q(y | x) is a small convolutional network, which learns from labelled images that were shifted and
 turned, and must say of unlabelled ones that were what it says of them as they are (`--no-augment`
 leaves that out). Half of each batch has labels, the same number of each class, the other half has
@@ -104,7 +104,7 @@ def choose(y, count: int, num_classes: int, seed: int):
 def build(method: str, image_shape, num_classes: int, weight: float, augmented: bool):
     """The model of a method, compiled but for its optimizer: `(model, arguments of compile)`."""
     changes = augment() if augmented else None
-    network = Network((256,))
+    network = Network((128,))
     if method == METHODS[0]:
         condition = conditions.Enumerated(num_classes, weight, augment=changes)
         return keras_cvae.build_cvae(image_shape, condition, 32, network=network), {}
@@ -215,7 +215,7 @@ def main(
     data: str = "mnist",
     epochs: int = 30,
     batch_size: int = 100,
-    weight: float = 50.0,
+    weight: float = 500.0,
     augmented: Annotated[bool, typer.Option("--augment/--no-augment")] = True,
     validate: bool = False,
     out: Path = Path("runs/semi_supervised"),
@@ -237,7 +237,7 @@ def main(
                 model = train(method, dataset, count, *options)
                 with (folder / "history.csv").open() as file:
                     history = [float(epoch["seconds"]) for epoch in csv.DictReader(file)]
-                result = {"method": method, "labels": count, "seed": one, "data": data}
+                result = {"method": method, "labels": count, "seed": one, "data": Path(data).stem}
                 result["error"] = error(model, dataset.x_test, dataset.y_test)
                 result |= {"epochs": len(history), "seconds": sum(history)}
                 result["hardware"] = f"{platform.machine()}, {keras.backend.backend()}"

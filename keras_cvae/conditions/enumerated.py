@@ -37,8 +37,10 @@ class Enumerated(Predicted):
     KL(q(y | x) || p(y)), or -log p(y). The loss has the cross-entropy of the classifier with the
     labels that are given besides, as `classification`.
 
-    Encoder and decoder see `num_classes` rows of each example, whose weights a step of a `CVAE`
-    knows: in a Keras model of the user's own, the loss layers of the graph would weigh all alike.
+    Encoder and decoder see `num_classes` rows of each example, and the model returns the
+    reconstruction with the label that is given, or with the most probable one. What the rows weigh
+    a step of a `CVAE` knows: in a Keras model of the user's own, the loss layers of the graph would
+    weigh all alike, and so does a likelihood that looks at the batch (`OptimalGaussian`).
 
     Args:
         num_classes: How many classes there are, at least 2.
