@@ -133,7 +133,8 @@ class Trace:
 
         gradients, leaves = [], keras.tree.flatten(batch)
         with _undone_by_errors(self._values), torch.set_grad_enabled(trains):
-            self._run = _function(make_fx(record, DECOMPOSED)(self._values, leaves))
+            module = make_fx(record, DECOMPOSED)(self._values, leaves)
+            self._run = _function(module, to_the_bit=kind == "predict")
         for value in self._values:
             value.grad = None
         self._update(gradients)
@@ -271,9 +272,9 @@ def _undone_by_errors(values):
         raise
 
 
-def _function(module):
+def _function(module, **options):
     """The trace as a function of tensors, in which a draw is the function that draws."""
     for node in module.graph.nodes:
         if node.target is torch.ops.keras_cvae.draw.default:
             node.target = _DRAWS[node.args[2]]
-    return torch_graphs.function(module)
+    return torch_graphs.function(module, **options)

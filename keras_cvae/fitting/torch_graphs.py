@@ -24,11 +24,12 @@ _IDENTITY = {
 _AS_IT_IS = {aten.view.default, aten.expand.default, aten._to_copy.default}
 
 
-def function(module: torch.fx.GraphModule) -> Callable:
+def function(module: torch.fx.GraphModule, to_the_bit: bool = False) -> Callable:
     """The function of a traced module's arguments, which it may change in place, to its results.
 
     Args:
         module: A module that `make_fx` made, whose nodes hold examples of their values; changed.
+        to_the_bit: Whether nothing may be rounded in another way.
     """
     graph = module.graph
     for node in graph.nodes:
@@ -36,7 +37,7 @@ def function(module: torch.fx.GraphModule) -> Callable:
             node.replace_all_uses_with(node.args[0])
         elif node.target is aten.view.default and node.args[0].target is aten.view.default:
             node.args = (node.args[0].args[0], node.args[1])
-        elif _adds_product(node):
+        elif not to_the_bit and _adds_product(node):
             node.target, node.args = aten.addmm.default, (*_others(node), *node.prev.args)
     graph.eliminate_dead_code()
     changed = _changed(graph)
