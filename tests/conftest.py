@@ -70,8 +70,7 @@ def _let_go():
 def with_xla():
     """A context in which TensorFlow compiles steps by XLA where users have them so compiled.
 
-    Elsewhere a test does without: on TensorFlow that is most of what a short training costs. The
-    tests of `fitting` are in it as a whole.
+    Elsewhere a test does without: on TensorFlow that is most of what a short training costs.
     """
     if keras.backend.backend() != "tensorflow":
         yield contextlib.nullcontext

@@ -33,9 +33,9 @@ class Tiny(fitting.FusedModel):
         return self.get_layer("energy").traces
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _by_xla(with_xla):
-    """Compiled steps are what is tested here."""
+@pytest.fixture(scope="module")
+def by_xla(with_xla):
+    """For files whose subject is what steps are compiled to."""
     with with_xla():
         yield
 

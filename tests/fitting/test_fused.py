@@ -11,6 +11,7 @@ import pytest
 import keras_cvae
 from keras_cvae import conditions, likelihoods, networks, objectives
 
+pytestmark = pytest.mark.usefixtures("by_xla")
 BACKEND = keras.backend.backend()
 
 

@@ -14,6 +14,7 @@ import keras_cvae
 from keras_cvae import networks
 from keras_cvae.fitting import fused, inside, streams
 
+pytestmark = pytest.mark.usefixtures("by_xla")
 BACKEND = keras.backend.backend()
 fusing = pytest.mark.skipif(BACKEND not in fused.PROGRAMS, reason="there is no program of steps")
 
