@@ -181,8 +181,9 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         """Draws images from the model: z ~ p(z | y), then the mean of p(x | z, y), or a draw of it.
 
         Args:
-            labels: A label for each image, or one for all `count`; -1 or None draws without a
-                label.
+            labels: A label for each image, or one for all `count`: integers, or the names of the
+                condition's classes; -1 or None draws without a label. Of a condition of another
+                kind its values, of `conditions.Attributes` a dict of them.
             count: How many images, where `labels` does not tell; 1 by default.
             temperature: Scales the spread of z, of a mixture about the mean of each component;
                 below 1 draws are more typical, less varied.
@@ -280,8 +281,8 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
 
         Args:
             images: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
-            labels: The images' labels, or one for all; -1 or None: unknown, or inferred where the
-                model infers them.
+            labels: The images' labels, as for `generate`, or one for all; -1 or None: unknown, or
+                inferred where the model infers them.
             batch_size: How many images are processed at a time.
 
         Returns:

@@ -98,7 +98,7 @@ def fit(model, x, y, valid, monitor, epochs: int, path: Path) -> None:
         save_weights_only=True,
         initial_value_threshold=choose(found) if found else None,
     )
-    backup = keras.callbacks.BackupAndRestore(path.with_suffix(".backup"))
+    backup = keras.callbacks.BackupAndRestore(path.with_suffix(".backup"), double_checkpoint=True)
     clock = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: logs.update(at=time.time())
     )
@@ -153,7 +153,10 @@ def build(row: Row, baseline: keras.Model, warmup: int) -> keras_cvae.CVAE:
         return x
 
     rest, z, y = keras.Input((size,)), keras.Input((LATENT_DIM,)), keras.Input((UNITS,))
-    encoder = keras.Model([rest, y], hidden(layers.Concatenate()([rest, y])))
+    x = hidden(layers.Concatenate()([rest, y]))
+    narrow = keras.initializers.Constant(-4.0)  # a z of much noise would be ignored from the start
+    heads = [layers.Dense(LATENT_DIM)(x), layers.Dense(LATENT_DIM, bias_initializer=narrow)(x)]
+    encoder = keras.Model([rest, y], heads)
     change = layers.Dense(size)(hidden(layers.Concatenate()([z, y])))
     decoder = keras.Model([z, y], layers.Add()([guess(y), change]))
     return keras_cvae.build_cvae(

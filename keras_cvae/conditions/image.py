@@ -106,10 +106,8 @@ class Image(Condition):
         return {self.shape, self.shape[:-1] if self.shape[-1] == 1 else self.shape} - {()}
 
     def check(self, values, count, name="labels"):
-        if values is None:
-            values = np.float32(math.nan)
-        if np.ndim(values) == 0 and np.isnan(values):
-            values = np.broadcast_to(np.float32(values), (count, *self.shape))
+        if np.ndim(values) == 0 and (values is None or values != values):
+            values = np.broadcast_to(np.float32(math.nan), (count, *self.shape))
         values = inputs.array(values, name)
         if self._is_one(values) and values.ndim:
             values = np.broadcast_to(values, (count, *values.shape))

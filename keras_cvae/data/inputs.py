@@ -360,12 +360,13 @@ def check_numbers(batch, names) -> None:
         ValueError: If there are texts in it.
     """
     for name, values in arrange(batch, names).items():
-        dtype = str(getattr(values, "dtype", None) or np.asarray(values).dtype)
-        if dtype.startswith(("<U", "str", "object", "category")):
+        dtype = str(getattr(values, "dtype", ""))
+        is_text = dtype.startswith(("<U", "str", "object", "category"))
+        if is_text or any(isinstance(part, str) for part in keras.tree.flatten(values)):
             raise ValueError(
                 f"`{name}` must be numbers in a stream: names of classes are understood in arrays "
                 "and lists alone. Map each to its integer, `cvae.condition.names.index(name)`, in "
-                f"the stream. Received: dtype {dtype}"
+                f"the stream. Received: {type(values).__name__} of names"
             )
 
 

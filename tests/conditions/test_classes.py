@@ -132,6 +132,8 @@ def test_names_are_labels_in_every_form():
         np.testing.assert_array_equal(found, NUMBERS)
         assert found.dtype == np.int32
     np.testing.assert_array_equal(condition.check("dog", 2)["label"], [1, 1])
+    inferred = conditions.Inferred(names=ANIMALS)
+    np.testing.assert_array_equal(inferred.check(["emu", None], 2)["label"], [2, -1])
     numbers = conditions.Classes(names=["7", "0"]).check(["0", "7", 0], 3)["label"]
     np.testing.assert_array_equal(numbers, [1, 0, 0])  # a text is a name
 

@@ -163,6 +163,7 @@ WRONG = {
     "another length": (lambda s: s[:3], r"must have the shape \(16, 4, 3, 1\). Received: \(3, 4"),
     "a number": (lambda s: 3.0, r"must have the shape \(16, 4, 3, 1\). Received: \(\)"),
     "text": (lambda s: s.astype(str), "must be an array of numbers"),
+    "a name": (lambda s: "bag", "must be an array of numbers"),
     "infinity": (lambda s: s + np.inf, "must be finite, or NaN where unknown"),
 }
 
