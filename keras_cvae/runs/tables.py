@@ -125,11 +125,18 @@ class TableRun(Run):
         return evaluation.likeness(real, drawn, dataset.x_train[:count], self.categories, seed=seed)
 
     def keep(self, y_train):
-        """Keeps conditions of training rows, at most 5,000, of which `generate` draws."""
-        if y_train is not None:
-            rows = np.random.default_rng(0).permutation(len(next(iter(y_train.values()))))
-            cells = self.table.cells(datasets.take(y_train, rows[:MOST_KEPT]))
-            table_files.write(self.table.frame_of_conditions(cells), self.folder / KEPT)
+        """Keeps conditions of training rows, at most 5,000, of which `generate` draws.
+
+        Those that are known whole, where there are any.
+        """
+        if y_train is None:
+            return
+        cells = self.table.cells(y_train)
+        known = ~np.isnan(np.stack([*cells.values()])).any(0)
+        rows = np.flatnonzero(known if known.any() else ~known)
+        rows = np.random.default_rng(0).permutation(rows)[:MOST_KEPT]
+        kept = self.table.frame_of_conditions(datasets.take(cells, rows))
+        table_files.write(kept, self.folder / KEPT)
 
     def generate(
         self,

@@ -1,0 +1,166 @@
+"""A run of a table, from the command line: rows in, rows out, in their own columns."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_cvae import cli, runs
+from keras_cvae.data import table_files
+
+pytestmark = pytest.mark.filterwarnings("ignore:The same in every row")
+TINY = ["--hidden-units", 16, "--latent-dim", 2, "--batch-size", 64, "--epochs", 3, "--quiet"]
+
+
+def run_cli(*args):
+    with pytest.raises(SystemExit) as exit:
+        cli.main([str(arg) for arg in args])
+    return exit.value.code or 0
+
+
+def refused(capsys, *args):
+    """The one line on stderr that bad input ends with."""
+    capsys.readouterr()
+    assert run_cli(*args) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("keras-cvae: ") and error.count("\n") == 1
+    return error
+
+
+def people(count=300):
+    rng = np.random.default_rng(0)
+    sex = rng.choice(["F", "M"], count)
+    age = rng.integers(18, 80, count)
+    rows = pd.DataFrame(
+        {
+            "id": [f"p{i}" for i in range(count)],
+            "sex": sex,
+            "height": (165 + 12 * (sex == "M") + 5 * rng.normal(size=count)).round(1),
+            "age": age,
+            "visits": rng.negative_binomial(1, 1 / (1 + age / 20)),
+            "smokes": rng.random(count) < 0.3,
+            "land": "AT",
+        }
+    )
+    holes = rng.random((count, 2)) < 0.1
+    return rows.mask(np.isin(rows.columns, ["sex"]) & holes[:, :1]).assign(
+        height=rows["height"].mask(holes[:, 1])
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run of a table with two conditions."""
+    made = tmp_path_factory.mktemp("tables")
+    table_files.write(people(), made / "people.parquet")
+    options = ["--condition", "sex,age", "--columns", "id=ignore", "--out", made / "run"]
+    runs.train_table(
+        made / "people.parquet",
+        made / "first",
+        columns={"id": "ignore"},
+        latent_dim=2,
+        epochs=1,
+        batch_size=64,
+        fit_prior=False,
+        verbose=0,
+    )
+    assert run_cli("train", "--data", made / "people.parquet", *options, *TINY) == 0
+    return made
+
+
+def test_what_is_left_in_the_folder(folder):
+    run = runs.Run.load(folder / "run")
+    assert type(run) is runs.TableRun
+    names = {path.name for path in run.folder.iterdir()}
+    pictures = {"marginals.png", "correlations.png", "loss_curves.png"}
+    kept = {"model.keras", "config.json", "history.csv", "metrics.json", "conditions.csv"}
+    assert names >= pictures | kept and "samples.png" not in names
+    config = json.loads((run.folder / "config.json").read_text())
+    assert config["model"]["likelihood"]["table"] == run.table.as_config()
+    assert run.metrics["rows"] == 60 and run.metrics["unit"].startswith("nats per row")
+    kept = pd.read_csv(run.folder / "conditions.csv")
+    assert list(kept.columns) == ["sex", "age"]
+    assert 180 < len(kept) < 216 and not kept.isna().any().any()  # nine tenths know their sex
+    assert run.summary().startswith("240 training and 60 test rows of 3 columns, conditions: sex")
+    loaded = keras.saving.load_model(run.folder / "model.keras")
+    assert list(loaded.likelihood.columns) == ["height", "visits", "smokes"]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_rows_are_generated_as_asked(folder, tmp_path, name):
+    arguments = ("generate", folder / "run", "--count", 50, "--out", tmp_path / name)
+    assert run_cli(*arguments, "--where", "sex=F,age=40", "--seed", 1) == 0
+    rows = table_files.read(tmp_path / name)
+    theirs = people().drop(columns="id")
+    assert list(rows.columns) == list(theirs.columns) and len(rows) == 50
+    assert dict(rows.dtypes) == dict(theirs.dtypes)
+    assert set(rows["sex"]) == {"F"} and set(rows["age"]) == {40} and set(rows["land"]) == {"AT"}
+    assert (rows["height"] == rows["height"].round(1)).all() and not rows.isna().any().any()
+    assert rows["height"].between(theirs["height"].min(), theirs["height"].max()).all()
+
+
+def test_conditions_that_are_left_open_are_those_of_training_rows(folder):
+    run = runs.Run.load(folder / "run")
+    kept = pd.read_csv(run.folder / "conditions.csv")
+    rows = run.generate({"sex": "M"}, count=200, seed=0)
+    assert set(rows["sex"]) == {"M"}
+    assert (
+        set(rows["age"]) <= set(kept.loc[kept["sex"] == "M", "age"]) and rows["age"].nunique() > 20
+    )
+    rows = run.generate("age=79", count=200, seed=0)  # nearest rows say what the sex may be
+    assert set(rows["age"]) == {79} and set(rows["sex"]) == {"F", "M"}
+    rows = run.generate(count=200, seed=0)
+    pairs = [set(part[["sex", "age"]].itertuples(index=False, name=None)) for part in (rows, kept)]
+    assert pairs[0] <= pairs[1]
+    pd.testing.assert_frame_equal(run.generate(count=5, seed=3), run.generate(count=5, seed=3))
+    plain = runs.Run.load(folder / "first")
+    assert plain.generate(count=4, seed=0).shape == (4, 6)
+
+
+def test_reconstructions_and_pictures(folder, tmp_path, capsys):
+    out = tmp_path / "rows.csv"
+    assert run_cli("reconstruct", folder / "run", "--count", 5, "--out", out) == 0
+    assert len(pd.read_csv(out)) == 5 and not pd.read_csv(out)["height"].isna().any()
+    out = tmp_path / "loss.png"
+    assert run_cli("plot", folder / "run", "--kind", "loss", "--out", out) == 0
+    assert out.stat().st_size > 1000
+    assert "must be one of 'marginals', 'correlations', 'loss'" in refused(
+        capsys, "plot", folder / "run", "--kind", "samples", "--out", tmp_path / "a.png"
+    )
+
+
+def test_evaluation(folder, capsys):
+    assert run_cli("evaluate", folder / "run", "--samples", 5) == 0
+    printed = capsys.readouterr().out
+    assert "told from real" in printed and "log p(x | y)" in printed
+    metrics = json.loads((folder / "run" / "metrics.json").read_text())
+    (report,) = metrics["evaluations"].values()
+    found = {measure["name"]: measure["value"] for measure in report["measures"]}
+    assert 0 < found["columns"] < found["worst column"] < 1 and found["told from real"] > 0.4
+
+
+def test_what_is_refused(folder, tmp_path, capsys):
+    run, data = folder / "run", folder / "people.parquet"
+    generate = ("generate", run, "--out", tmp_path / "rows.csv")
+    train = ("train", "--data", data, "--out", tmp_path / "other")
+    for arguments, expected in (
+        ((*generate, "--where", "sez=F"), "`--where` must be one of 'sex', 'age'. Did you mean"),
+        ((*generate, "--where", "sex=X"), "`--where` must give column 'sex' one of 'F', 'M'"),
+        ((*generate, "--where", "age=old"), "`--where` must give column 'age' a finite number"),
+        ((*generate, "--label", "3"), "`--label` must be left out but of images"),
+        (("generate", run, "--out", tmp_path / "a.png"), "`--out` must end in .csv or .parquet"),
+        (train, "'id' must have at most 200 categories"),
+        ((*train, "--columns", "id=text"), "must be one of 'numeric', 'categorical', 'count'"),
+        ((*train, "--columns", "id"), "`--columns` must be names and what they are"),
+        (
+            (*train, "--columns", "id=ignore", "--condition", "six"),
+            "`--condition` must be one of 'sex'",
+        ),
+        ((*train, "--infer-label"), "`--infer-label` must be left out but of images"),
+        ((*train, "--likelihood", "gaussian"), "`--likelihood` must be left out of a table"),
+        (("train", "--condition", "a"), "`--condition` must be left out but of a table"),
+    ):
+        assert expected in refused(capsys, *arguments)
+    assert not (tmp_path / "other").exists()
