@@ -136,6 +136,7 @@ def test_anomaly(tmp_path, capsys):
 
 def test_semi_supervised(tmp_path, capsys):
     few = ("--data", "digits", "--epochs", 1, "--batch-size", 40, "--out", tmp_path)
+    few += ("--no-augment",)  # which torch takes half a minute to trace
     run("semi_supervised", 100, *few)
     trained = tmp_path / "semi-supervised-100-0"
     result = json.loads((trained / "result.json").read_text())
