@@ -44,8 +44,9 @@ class Network(networks.Dense):
         for filters, size in ((16, 5), (32, 3)):
             x = keras.layers.Conv2D(filters, size, padding="same", activation="relu")(x)
             x = keras.layers.MaxPooling2D()(x)
-        x = keras.layers.Flatten()(x)
-        return keras.layers.Dense(128, activation="relu")(x)
+        x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(x))
+        x = keras.layers.Dense(128, activation="relu")(x)
+        return keras.layers.Dropout(0.5)(x)
 
 
 def augment() -> keras.layers.Layer:
@@ -213,7 +214,7 @@ def main(
         list[int] | None, typer.Argument(help="Numbers of labels to train with.")
     ] = None,
     data: str = "mnist",
-    epochs: int = 30,
+    epochs: int = 12,
     batch_size: int = 100,
     weight: float = 500.0,
     augmented: Annotated[bool, typer.Option("--augment/--no-augment")] = True,

@@ -348,9 +348,7 @@ MEMBERS = {
     "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
     "capacity of each group": {"network": "hierarchical", "objective": "capacity"},
     "images that are changed": {
-        "condition": lambda: conditions.Enumerated(
-            4, augment=keras.layers.RandomTranslation(0.2, 0.2, "constant", seed=3)
-        )
+        "condition": lambda: conditions.Enumerated(4, augment=keras.layers.GaussianNoise(0.1))
     },
     "dreg of every label": {
         "condition": CONDITIONS["Enumerated"],

@@ -148,6 +148,22 @@ def test_anomaly(tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"without_0.keras", "without_8.keras"}
 
 
+def test_semi_supervised(tmp_path, capsys):
+    few = ("--data", "digits", "--epochs", 1, "--batch-size", 40, "--out", tmp_path)
+    few += ("--no-augment",)  # which torch takes half a minute to trace
+    run("semi_supervised", 100, *few)
+    trained = tmp_path / "semi-supervised-100-0"
+    result = json.loads((trained / "result.json").read_text())
+    assert 0 < result["error"] < 90 and result["epochs"] == 1
+    assert keras.saving.load_model(trained / "model.keras").infers_label
+    before = (trained / "model.keras").stat().st_mtime_ns
+    capsys.readouterr()
+    run("semi_supervised", 100, *few)  # nothing is trained again
+    assert (trained / "model.keras").stat().st_mtime_ns == before
+    assert f"| 100 | {result['error']:.2f}% ± 0.00" in capsys.readouterr().out
+    Image.open(tmp_path / "errors.png").verify()
+
+
 def test_benchmark(tmp_path):
     backend = keras.backend.backend()
     options = {"data": "digits", "images": 100, "batch-size": 40, "rounds": 1, "epochs": 1}
