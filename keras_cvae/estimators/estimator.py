@@ -13,11 +13,10 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_cvae import checks, conditions, evaluation, likelihoods, models, noise
-from keras_cvae.estimators import files
+from keras_cvae.estimators import files, labels
 
 PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
 UNLABELLED = 0.1  # how often training hides the class, so that rows without one mean something
@@ -86,7 +85,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         fit_prior=True,
         epochs=100,
         batch_size=32,
-        learning_rate=1e-3,
+        learning_rate=3e-3,
         samples=100,
         random_state=None,
         verbose=0,
@@ -129,15 +128,8 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
             self.classes_, self.class_counts_, data = None, None, X
         else:
             X, y = self._checked(X, y, reset=True)
-            kind = type_of_target(y, input_name="y", raise_unknown=True)
-            expected = "`y` must be classes; with `conditional=False` it may be anything"
-            checks.require(kind in ("binary", "multiclass"), expected, f"{kind} targets")
-            self.classes_, labels, self.class_counts_ = np.unique(
-                y, return_inverse=True, return_counts=True
-            )
-            expected = "`y` must hold two classes or more, or be left out"
-            checks.require(len(self.classes_) > 1, expected, f"1 class, {self.classes_[0]!r}")
-            data = [X, labels]
+            self.classes_, numbers, self.class_counts_ = labels.learn(y)
+            data = [X, numbers]
         seed = check_random_state(self.random_state).randint(LARGEST_SEED)
         with noise.seeded(seed):
             self.model_ = self._build(X.shape[1])
@@ -160,9 +152,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         if self.classes_ is not None:
             condition = conditions.Classes(len(self.classes_), dropout=UNLABELLED)
         # Copies: what is trained is part of the model, not of the arguments.
-        return models.build_cvae(
-            (columns,), condition, self.latent_dim, **copy.deepcopy(parts), name="cvae"
-        )
+        return models.build_cvae((columns,), condition, self.latent_dim, **copy.deepcopy(parts))
 
     def transform(self, X):
         """Encodes rows, of which no class is given.
@@ -176,7 +166,6 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         Raises:
             ValueError: If X is not what the model was fitted to.
         """
-        check_is_fitted(self)
         mean, _ = self.model_.encode(self._checked(X))
         return mean
 
@@ -215,7 +204,6 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         Raises:
             ValueError: If X or y are not what the model was fitted to.
         """
-        check_is_fitted(self)
         X = self._checked(X)
         options = {"samples": self.samples, "seed": self._seed(), "verbose": 0}
         if y is None and self.classes_ is not None:
@@ -261,11 +249,11 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         seed = self._seed(random_state)
         if y is None and self.classes_ is not None:
             shares = self.class_counts_ / self.class_counts_.sum()
-            labels = np.random.default_rng(seed).choice(len(shares), n_samples, p=shares)
+            numbers = np.random.default_rng(seed).choice(len(shares), n_samples, p=shares)
         else:
-            labels = self._labels(y, n_samples)
+            numbers = self._labels(y, n_samples)
         rows = self.model_.generate(
-            labels, count=n_samples, temperature=temperature, pixels="sample", seed=seed
+            numbers, count=n_samples, temperature=temperature, pixels="sample", seed=seed
         )
         return self._as_given(rows)
 
@@ -275,9 +263,11 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
             return None
         from keras_cvae.estimators.frames import Frame
 
-        return Frame(X, getattr(self.likelihood, "columns", None))
+        return Frame(X, self.likelihood and getattr(self.likelihood, "columns", {}))
 
     def _checked(self, X, *y, reset=False):
+        if not reset:
+            check_is_fitted(self)
         if self.frame_ is not None and hasattr(X, "iloc"):
             X = self.frame_.to_numbers(X)
         options = {"dtype": "float32", "ensure_all_finite": "allow-nan", "reset": reset}
@@ -290,14 +280,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         """Classes as the model knows them, integers of shape `(count,)`; None: unknown."""
         if y is None or self.classes_ is None:
             return None
-        given = np.full(count, y) if np.ndim(y) == 0 else np.asarray(y)
-        expected = f"`y` must be one class, or one for each of {count} rows"
-        checks.require(given.shape == (count,), expected, f"shape {given.shape}")
-        labels = np.minimum(np.searchsorted(self.classes_, given), len(self.classes_) - 1)
-        strange = given[self.classes_[labels] != given]
-        expected = f"`y` must be of the classes {self.classes_.tolist()}"
-        checks.require(not strange.size, expected, f"{strange[:1].tolist()}")
-        return labels
+        return labels.places(y, self.classes_, count)
 
     def _seed(self, random_state=None):
         random_state = self.random_state if random_state is None else random_state
@@ -314,12 +297,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         return tags
 
     def __getstate__(self):
-        state = dict(super().__getstate__())
-        if "model_" in state:
-            state["model_"] = files.to_bytes(state["model_"])
-        return state
+        return files.with_model(super().__getstate__(), files.to_bytes)
 
     def __setstate__(self, state):
-        if "model_" in state:
-            state = {**state, "model_": files.from_bytes(state["model_"])}
-        super().__setstate__(state)
+        super().__setstate__(files.with_model(state, files.from_bytes))

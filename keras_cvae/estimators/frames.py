@@ -84,6 +84,7 @@ def _values(name, column):
 def _in_order(name, values, said):
     by_name = {str(value): value for value in values}
     valid = isinstance(said, (list, tuple)) and set(by_name) <= set(said)
-    expected = f"Column {name!r} of `X` must hold what `likelihood` says of it, {said!r}"
+    listed = said if isinstance(said, (list, tuple)) else "numbers"
+    expected = f"Column {name!r} of `X` must hold what `likelihood` says of it, {listed}"
     checks.require(valid, expected, f"categories {list(by_name)}")
     return [by_name.get(category, category) for category in said]
