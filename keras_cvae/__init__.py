@@ -17,7 +17,7 @@ from keras_cvae import (
     strokes,
 )
 from keras_cvae.cvae import CVAE
-from keras_cvae.data import datasets
+from keras_cvae.data import datasets, tables
 from keras_cvae.layers import KLDivergence, ReconstructionLoss, Sampling
 from keras_cvae.models import build_cvae
 from keras_cvae.networks import (
@@ -54,4 +54,5 @@ __all__ = [
     "plots",
     "priors",
     "strokes",
+    "tables",
 ]

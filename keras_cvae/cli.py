@@ -25,25 +25,41 @@ import typer
 from typer import Option
 
 import keras_cvae
-from keras_cvae import checks, conditions, likelihoods, networks, objectives, plots, priors, runs
+from keras_cvae import (
+    checks,
+    cli_tables,
+    conditions,
+    likelihoods,
+    networks,
+    objectives,
+    plots,
+    priors,
+    runs,
+)
 from keras_cvae.checks import explain, look_up, require
 from keras_cvae.data import datasets
-from keras_cvae.runs import pictures
+from keras_cvae.data.table_files import is_table
+from keras_cvae.data.table_files import write as write_table
+from keras_cvae.runs import pictures, table_pictures
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.reading import METRICS
 from keras_cvae_command import LOG_LEVEL, QUIET, without_log
 
+PICTURES = pictures.KINDS | table_pictures.KINDS
+OUT_SUFFIXES = runs.Run.suffixes + runs.TableRun.suffixes
 HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 Data = Annotated[str, Option(help=f"{', '.join(datasets.NAMES)}, or the path of your own data.")]
 OtherData = Annotated[str | None, Option(help="Data to take.  [default: what it was trained on]")]
-Out = Annotated[Path, Option(metavar="FILE", help="A .png picture or an .npz file of arrays.")]
+Out = Annotated[
+    Path, Option(metavar="FILE", help="A .png picture or .npz arrays; of a table .csv or .parquet.")
+]
 LabelSwitch = Annotated[bool, Option("--conditional/--unconditional", help="Learn from labels?")]
 Force = Annotated[bool, Option("--force", help="Replace what is there already.")]
 Quiet = Annotated[bool, Option("--quiet", help="Show the result of training alone.")]
 Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of all randomness.")]
-Count = Annotated[int, Option(min=1, help="How many images.")]
+Count = Annotated[int, Option(min=1, help="How many images, or rows.")]
 
 # What the Python functions call otherwise than the options that give it.
 OPTIONS = {
@@ -127,6 +143,8 @@ def train(
     objective: Annotated[str, Option(help=f"{', '.join(objectives.NAMES)}.")] = "elbo",
     binarize: Annotated[str | None, Option(help="Of grey pixels: threshold or dynamic.")] = None,
     conditional: LabelSwitch = True,
+    condition: cli_tables.Condition = None,
+    columns: cli_tables.Columns = None,
     infer_label: Annotated[bool, Option("--infer-label", help="Predict labels too.")] = False,
     label_dropout: Annotated[
         float | None, Option(help="Share of labels to hide in training.  [default: 0.1]")
@@ -149,8 +167,27 @@ def train(
 
     Your own data are an .npz file with x_train, y_train, x_test and y_test, or x and y to be split;
     a folder of IDX files; or a folder with one sub-folder of images a class. With `--unconditional`
-    no labels are needed.
+    no labels are needed. Or they are a table, a .csv or .parquet file, of whose columns those that
+    `--condition` names are given and the others learned.
     """
+    if is_table(data):
+        of_images = {
+            "--image-size": image_size,
+            "--class-names": class_names,
+            "--binarize": binarize,
+            "--infer-label": infer_label or None,
+            "--unconditional": None if conditional else "which a table is without --condition",
+        }
+        begin = cli_tables.training(condition, columns, label_dropout, of_images)
+    else:
+        cli_tables.leave_out({"--condition": condition, "--columns": columns}, "a table")
+        begin = functools.partial(
+            runs.train,
+            image_size=_height_and_width(image_size),
+            class_names=class_names and class_names.split(","),
+            condition=_condition(conditional, infer_label, label_dropout),
+            binarize=binarize,
+        )
     of_network = {
         "hidden_units": _integers("--hidden-units", hidden_units, ","),
         "filters": _integers("--filters", filters, ","),
@@ -159,19 +196,15 @@ def train(
     with without_log():
         keras.utils.set_random_seed(seed)  # which imports TensorFlow, whatever the backend
     try:
-        run = runs.train(
+        run = begin(
             data,
             out,
             force=force,
-            image_size=_height_and_width(image_size),
-            class_names=class_names and class_names.split(","),
             test_fraction=test_share,
             network=_network(network, of_network),
             latent_dim=_number_or_auto("--latent-dim", latent_dim),
             likelihood=likelihood,
             prior=prior,
-            binarize=binarize,
-            condition=_condition(conditional, infer_label, label_dropout),
             objective=_objective(objective, beta),
             learning_rate=checks.number("--learning-rate", learning_rate, above=0),
             epochs=_number_or_auto("--epochs", epochs),
@@ -191,13 +224,14 @@ def train(
             f"{count}: {score:.2f}" for count, score in run.prior_fit["scores"].items()
         )
         print(
-            f"Prior: {metrics['prior']}, for each label where its images lie; log-density of "
+            f"Prior: {metrics['prior']}, where {run.example}s of a condition lie; log-density of "
             f"held-out encodings by number of normals {scores}\n"
             f"ELBO under the prior of training {metrics['elbo_of_training']:.2f}, under the fitted "
             f"one {metrics['elbo']:.2f}"
         )
     numbers = ", ".join(f"{name} {metrics[name]:.2f}" for name in ("elbo", *run.model.elbo_terms))
-    print(f"Test: {numbers} nats per image\nPictures: {run.folder}/samples.png and others")
+    pictures = f"{run.folder}/{[*run.pictures][-1]} and others"
+    print(f"Test: {numbers} nats per {run.example}\nPictures: {pictures}")
 
 
 @app.command()
@@ -207,18 +241,30 @@ def generate(
     label: Annotated[list[str] | None, Option(help="Class, by name or number.")] = None,
     count: Count = 16,
     temperature: Annotated[float, Option(help="Below 1: more typical, less varied.")] = 1.0,
-    pixels: Annotated[str, Option(help="mean of the pixels, or a sample of them.")] = "mean",
+    pixels: Annotated[
+        str | None, Option(help="mean of the pixels, or a sample of them.  [default: mean]")
+    ] = None,
+    where: cli_tables.Where = None,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """Draw new images from a trained model.
+    """Draw new images, or rows of a table, from a trained model.
 
     `--label` may be repeated, and images take the labels in turn; by default they take every class.
     A picture has a full row of each, so it may hold a few images more than `--count`. `--label -1`
-    draws without a label.
+    draws without a label. Of a table `--where` says what its conditions are to be; those that it
+    leaves open are drawn from training rows that are as asked.
     """
-    _check_out_file(out, force)
+    _check_out_file(out, force, OUT_SUFFIXES)
     run = runs.Run.load(folder)
+    _check_out_file(out, force, run.suffixes)
+    if is_table(out):
+        cli_tables.leave_out({"--label": label, "--pixels": pixels}, "images")
+        drawn = run.generate(where or "", count, temperature=temperature, seed=seed)
+        write_table(drawn, out)
+        print(f"Wrote {count} rows to {out}")
+        return
+    cli_tables.leave_out({"--where": where}, "a table")
     model, names = run.model, run.class_names
     labels = _labels("--label", label, names) if label else range(model.num_classes or 0)
     labels = np.array(list(dict.fromkeys(labels)), "int32")
@@ -227,7 +273,7 @@ def generate(
         columns = math.ceil(count / len(labels))  # every row is full
         count, each = columns * len(labels), f", {columns} of each label,"
     given = np.resize(labels, count) if len(labels) else None
-    drawn = {"temperature": temperature, "pixels": pixels, "seed": seed}
+    drawn = {"temperature": temperature, "pixels": pixels or "mean", "seed": seed}
     images = _clipped(model.generate(given, count=count, **drawn))
     if out.suffix == ".npz":
         unknown = np.full(count, conditions.UNKNOWN, "int32")
@@ -249,9 +295,19 @@ def reconstruct(
     count: Count = 16,
     force: Force = False,
 ) -> None:
-    """Encode test images and decode them, in the same style, as another class if asked."""
-    _check_out_file(out, force)
+    """Encode test images and decode them, in the same style, as another class if asked.
+
+    Of a table the rows are written as they are decoded: what was missing in them is filled in.
+    """
+    _check_out_file(out, force, OUT_SUFFIXES)
     run = runs.Run.load(folder)
+    _check_out_file(out, force, run.suffixes)
+    if is_table(out):
+        cli_tables.leave_out({"--as-label": as_label}, "images")
+        _, decoded = run.reconstruct(data, count)
+        write_table(decoded, out)
+        print(f"Wrote the reconstructions of {len(decoded)} test rows to {out}")
+        return
     model = run.model
     images, labels, class_names = run.test_images(data, count)
     targets = labels = np.full(len(images), conditions.UNKNOWN) if labels is None else labels
@@ -297,7 +353,7 @@ def evaluate(
 @app.command()
 def plot(
     folder: RunFolder,
-    kind: Annotated[str, Option(help=f"What to draw: {', '.join(pictures.KINDS)}.")],
+    kind: Annotated[str, Option(help=f"What to draw: {', '.join(PICTURES)}.")],
     out: Annotated[Path, Option(metavar="FILE.png", help="The picture.")],
     label: Annotated[str | None, Option(help="Class, by name or number.")] = None,
     axes: Annotated[str | None, Option(help="Dimensions of z, as 0,1.")] = None,
@@ -311,7 +367,7 @@ def plot(
 
     Latent pictures of a conditional model are of one class, the first by default.
     """
-    draw = look_up("--kind", kind, pictures.KINDS)
+    draw = look_up("--kind", kind, PICTURES)
     options = dict(label=label, axes=axes, count=count, data=data, seed=seed)
     options["spherical"] = spherical or None
     options = {name: value for name, value in options.items() if value is not None}
@@ -323,13 +379,14 @@ def plot(
     if axes is not None:
         options["axes"] = _integers("--axes", axes, ",")
     run = runs.Run.load(folder)
+    look_up("--kind", kind, run.kinds)
     if label is not None:
         (options["label"],) = _labels("--label", [label], run.class_names)
     draw(run, **options).savefig(out)
     print(f"Wrote {kind} to {out}")
 
 
-def _check_out_file(out, force, suffixes=(".png", ".npz")):
+def _check_out_file(out, force, suffixes):
     require(out.suffix in suffixes, f"`--out` must end in {' or '.join(suffixes)}", f"'{out}'")
     expected = "`--out` must be a new file, or one to replace with `--force`"
     require(force or not out.exists(), expected, f"'{out}', which exists")
@@ -411,14 +468,11 @@ def _height_and_width(text):
 
 
 def _say_what_is_trained(run):
-    data, shape, model = run.config["data"], run.config["image_shape"], run.config["model"]
+    data, model = run.config["data"], run.config["model"]
     kind = "conditional" if model["condition"] else "unconditional"
     network = type(model["network"]).__name__.lower()
-    classes = f"{len(run.class_names)} classes" if run.class_names else "no labels"
     print(
-        f"Data: {data['name']}, {len(run.dataset.x_train)} training and "
-        f"{len(run.dataset.x_test)} test images of {'x'.join(map(str, shape))}, "
-        f"{classes}; a tenth of the former validates\n"
+        f"Data: {data['name']}, {run.summary()}; a tenth of the training {run.example}s validates\n"
         f"Model: {network}, {kind}, latent_dim {model['latent_dim']}, "
         f"{run.model.count_params():,} parameters, on {run.config['backend']}\n"
         f"Run: {run.folder}"

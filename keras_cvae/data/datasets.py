@@ -29,12 +29,15 @@ MAX_CLASSES = 65536  # each costs a class name and a column of the one-hot vecto
 
 
 class Dataset(NamedTuple):
-    """Images and labels to train and to test with; `load` gives their shapes and ranges."""
+    """Images and labels to train and to test with; `load` gives their shapes and ranges.
+
+    Of a table, rows and a dict by name of what their conditions are.
+    """
 
     x_train: np.ndarray
-    y_train: np.ndarray | None
+    y_train: np.ndarray | dict[str, np.ndarray] | None
     x_test: np.ndarray
-    y_test: np.ndarray | None
+    y_test: np.ndarray | dict[str, np.ndarray] | None
     class_names: tuple[str, ...]
 
 
@@ -141,9 +144,10 @@ def hold_out(
     count = len(x)
     require(count > 1, "`dataset` must hold two or more training images to be split", count)
     held = min(math.ceil(fraction * count), count - 1)
-    sizes = np.unique(y, return_counts=True)[1] if y is not None else np.zeros(1)
+    is_labels = isinstance(y, np.ndarray)
+    sizes = np.unique(y, return_counts=True)[1] if is_labels else np.zeros(1)
     by_label = sizes.min() > 1 and len(sizes) <= min(held, count - held)
-    (x_train, y_train), (x_val, y_val) = _split(x, y, held, seed, by_label)
+    (x_train, y_train), (x_val, y_val) = split(x, y, held, seed, by_label)
     return x_train, y_train, x_val, y_val
 
 
@@ -165,8 +169,9 @@ def digest(dataset: Dataset) -> str:
         if array is None:
             sha.update(b"None")
             continue
-        sha.update(f"{array.dtype.str}{array.shape}".encode())
-        sha.update(np.ascontiguousarray(array))
+        for part in keras.tree.flatten(array):
+            sha.update(f"{part.dtype.str}{part.shape}".encode())
+            sha.update(np.ascontiguousarray(part))
     return sha.hexdigest()[:16]
 
 
@@ -330,14 +335,30 @@ def _split_part(part, names, source, test_fraction, seed):
             f"to test with. It has {rarest} among {len(y)}, and `test_fraction` is {test_fraction}"
         )
     with checks.explain(expected, ValueError):
-        return _split(x, y, test_fraction, seed, by_label=y is not None)
+        return split(x, y, test_fraction, seed, by_label=y is not None)
 
 
-def _split(x, y, held, seed, by_label):
-    """Splits images, and labels if there are any, at random: those kept and those held out."""
+def split(x, y, held: int | float, seed: int, by_label: bool = False) -> list[tuple]:
+    """Splits examples at random.
+
+    Args:
+        x: Array of shape `(count, ...)`.
+        y: Labels, a dict of arrays that are as long, or None.
+        held: How many are held out, or the share of them.
+        seed: Seed of the split.
+        by_label: Whether to hold out the same share of each label.
+
+    Returns:
+        `[(x, y), (x, y)]`: those kept and those held out.
+    """
     from sklearn.model_selection import train_test_split
 
     rows = train_test_split(
         np.arange(len(x)), test_size=held, random_state=seed, stratify=y if by_label else None
     )
-    return [(x[kept], None if y is None else y[kept]) for kept in rows]
+    return [(x[kept], take(y, kept)) for kept in rows]
+
+
+def take(y, rows):
+    """Rows of labels, of each array of a dict of them; None of None."""
+    return None if y is None else keras.tree.map_structure(lambda values: values[rows], y)

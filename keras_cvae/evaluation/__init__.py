@@ -4,6 +4,7 @@ from keras_cvae.evaluation.agreement import classification_accuracy_score, label
 from keras_cvae.evaluation.anomaly import anomaly_score
 from keras_cvae.evaluation.bits import as_levels
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
+from keras_cvae.evaluation.columns import associations, distances, likeness, told_apart
 from keras_cvae.evaluation.estimates import Estimate, average
 from keras_cvae.evaluation.fidelity import density_coverage, frechet_distance, precision_recall
 from keras_cvae.evaluation.labels import label_effect
@@ -29,18 +30,21 @@ __all__ = [
     "active_units",
     "anomaly_score",
     "as_levels",
+    "associations",
     "average",
     "averaged",
     "bits_per_dimension",
     "classification_accuracy_score",
     "collapse",
     "density_coverage",
+    "distances",
     "draws_of",
     "frechet_distance",
     "kl_per_dimension",
     "label_agreement",
     "label_effect",
     "label_leakage",
+    "likeness",
     "log_likelihood",
     "marginal_log_likelihood",
     "measure",
@@ -48,6 +52,7 @@ __all__ = [
     "rate_and_distortion",
     "seeded",
     "terms",
+    "told_apart",
     "train_classifier",
     "variance_of_means",
 ]

@@ -49,7 +49,7 @@ def evidence(subject: Subject) -> Iterator[Measure]:
     s = subject
     options = {"samples": s.samples, "seed": s.seed, "verbose": s.verbose}
     log_p = likelihood.log_likelihood(s.model, s.x, s.given, **options)
-    name = "log p(x | y)" if s.model.num_classes else "log p(x)"
+    name = "log p(x)" if s.given is None else "log p(x | y)"
     yield _nats(name, log_p, f"importance-weighted, {s.samples} samples of z; a lower bound")
 
 
@@ -194,7 +194,8 @@ def measure(
     sees the test data alone.
 
     Args:
-        cvae: A `CVAE` with a condition of classes or none.
+        cvae: A `CVAE`. Labels are those of a condition of classes; of any other, what needs
+            labels is left out.
         dataset: A `datasets.Dataset`.
         samples: How many samples of z for the importance-weighted log p of an image; for log p(x)
             the labels share them.

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_cvae import checks
+from keras_cvae.data import datasets
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
 
 DRAWS = 2**17  # of z in all, for the ELBO
@@ -29,7 +30,8 @@ class Subject:
         y_train: Their labels, or None.
         x: Test images.
         y: Their labels, or None.
-        given: The test labels as the model takes them: None for a model without a condition.
+        given: What the model is told of the test images: their labels, or a dict by name of what
+            else its condition is, or None for a model without one. Only classes are labels.
         samples: How many samples of z for log p.
         seed: Seed of everything.
         verbose: 1 shows progress, 0 does not.
@@ -54,19 +56,18 @@ class Subject:
         """
         samples = checks.integer("samples", samples, least=1)
         seed = checks.integer("seed", seed, least=0, most=2**32 - 1)
-        expected = "`cvae` must have a condition of classes, or none"
-        has_classes = bool(cvae.num_classes)
-        received = type(cvae.condition).__name__
-        checks.require(has_classes or cvae.condition is None, expected, received)
+        has_condition = cvae.condition is not None
         x_train, y_train, x, y, _ = dataset
         for images, labels in (x_train, y_train), (x, y):
             expected = "`dataset` must have labels, as the model's condition asks for"
-            checks.require(labels is not None or not has_classes, expected, "none")
-            cvae.check_data(images, labels if has_classes else None)
+            checks.require(labels is not None or not has_condition, expected, "none")
+            cvae.check_data(images, labels if has_condition else None)
         if limit is not None and checks.integer("limit", limit, least=1) < len(x):
             rows = np.sort(np.random.default_rng(seed).choice(len(x), limit, replace=False))
-            x, y = x[rows], None if y is None else y[rows]
-        given = y if has_classes else None
+            x, y = x[rows], datasets.take(y, rows)
+        given = y if has_condition else None
+        if has_condition and not cvae.num_classes:
+            y_train = y = None
         return cls(cvae, x_train, y_train, x, y, given, samples, seed, verbose)
 
     @property

@@ -12,14 +12,17 @@ shape, type or range, or does not match another, a `ValueError` says so.
 from keras_cvae.plots.curves import loss_curves
 from keras_cvae.plots.latent import interpolation, latent_scatter, manifold, traversals
 from keras_cvae.plots.sheets import class_rows, label_swaps, reconstructions, sheet
+from keras_cvae.plots.tables import correlations, marginals
 
 __all__ = [
     "class_rows",
+    "correlations",
     "interpolation",
     "label_swaps",
     "latent_scatter",
     "loss_curves",
     "manifold",
+    "marginals",
     "reconstructions",
     "sheet",
     "traversals",

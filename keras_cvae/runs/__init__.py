@@ -4,5 +4,6 @@ from keras_cvae.runs import pictures
 from keras_cvae.runs.making import train
 from keras_cvae.runs.measuring import evaluate
 from keras_cvae.runs.reading import Run
+from keras_cvae.runs.tables import TableRun, train_table
 
-__all__ = ["Run", "evaluate", "pictures", "train"]
+__all__ = ["Run", "TableRun", "evaluate", "pictures", "train", "train_table"]

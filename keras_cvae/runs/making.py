@@ -30,15 +30,6 @@ def train(
     class_names: Sequence[str] | None = None,
     test_fraction: float = 0.2,
     condition: Callable[[int], conditions.Condition] | None = conditions.Classes,
-    learning_rate: float = 1e-3,
-    epochs: int | str = AUTO,
-    batch_size: int | str = AUTO,
-    early_stopping: bool = True,
-    fit_prior: bool = True,
-    seed: int = 0,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    verbose: int | str = "auto",
-    begun: Callable[[Run], None] | None = None,
     **options,
 ) -> Run:
     """Trains a model; leaves it, its numbers and its pictures in a folder.
@@ -53,19 +44,7 @@ def train(
         condition: Function of the number of classes to the condition, such as
             `conditions.Classes` or `functools.partial(conditions.Inferred, weight=10.0)`; None for
             a plain VAE. Classes without names are given those of the data.
-        learning_rate: Of the optimizer, Adam; it falls to 0 along a cosine.
-        epochs: Passes over the training images, at most; `"auto"` chooses by their number.
-        batch_size: Images in a training step, or `"auto"`.
-        early_stopping: Whether to stop where the ELBO of validation images (a tenth of the training
-            images) has not risen for a fifth of the epochs, and to keep the best weights.
-        fit_prior: Whether to fit the prior to the encodings after training.
-        seed: Seed of all randomness.
-        callbacks: More callbacks for `fit`.
-        verbose: What `fit` shows: 0 nothing, 1 a progress bar, 2 one line an epoch; `"auto"` is 1
-            on a terminal, else 2.
-        begun: Function of the run, called right before training begins.
-        **options: More arguments of `build_cvae`; `likelihood`, `objective`, `network` and
-            `latent_dim` may be `"auto"`, which they are by default, and chosen from the data.
+        **options: How it is trained, and more arguments of `build_cvae`, as for `make`.
 
     Returns:
         The run; its `choices` say what was chosen, and why.
@@ -84,16 +63,70 @@ def train(
     runs.pictures.manifold(run, label=3).savefig("threes.png")
     ```
     """
-    folder = Path("runs", Path(data).stem) if out is None else Path(out)
-    lock.check_free(folder)
-    _check_folder(folder, force)
+    folder = folder_for(data, out, force)
     source = {"image_size": image_size, "test_fraction": test_fraction}
     source["labelled"] = condition is not None
     dataset = datasets.load(data, class_names=class_names, **source)
+    if dataset.x_train.ndim > 2:
+        plots.sheet(dataset.x_test[:1])  # refuses what cannot be drawn
+    if condition is not None:
+        condition = conditions.get(condition(len(dataset.class_names))).named(dataset.class_names)
+    # An absolute path: others may use it from afar.
+    name = data if data in datasets.NAMES else absolute(data)
+    return make(Run, folder, dataset, condition, {"name": name, **source}, force=force, **options)
+
+
+def make(
+    kind: type[Run],
+    folder: Path,
+    dataset: datasets.Dataset,
+    condition,
+    source: dict,
+    *,
+    force: bool = False,
+    learning_rate: float = 1e-3,
+    epochs: int | str = AUTO,
+    batch_size: int | str = AUTO,
+    early_stopping: bool = True,
+    fit_prior: bool = True,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int | str = "auto",
+    begun: Callable[[Run], None] | None = None,
+    **options,
+) -> Run:
+    """Makes a run of data that are read already.
+
+    Args:
+        kind: What kind of run.
+        folder: Its folder.
+        dataset: The data.
+        condition: The condition, or None.
+        source: What `Run.load` needs to read the data again: `name` and more.
+        force: Whether a run that is there already is replaced.
+        learning_rate: Of the optimizer, Adam; it falls to 0 along a cosine.
+        epochs: Passes over the training images, at most; `"auto"` chooses by their number.
+        batch_size: Images in a training step, or `"auto"`.
+        early_stopping: Whether to stop where the ELBO of validation images (a tenth of the training
+            images) has not risen for a fifth of the epochs, and to keep the best weights.
+        fit_prior: Whether to fit the prior to the encodings after training.
+        seed: Seed of all randomness.
+        callbacks: More callbacks for `fit`.
+        verbose: What `fit` shows: 0 nothing, 1 a progress bar, 2 one line an epoch; `"auto"` is 1
+            on a terminal, else 2.
+        begun: Function of the run, called right before training begins.
+        **options: More arguments of `build_cvae`; `likelihood`, `objective`, `network` and
+            `latent_dim` may be `"auto"`, which they are by default, and chosen from the data.
+
+    Returns:
+        The run.
+
+    Raises:
+        ValueError: As for `train`.
+        KeyboardInterrupt: As for `train`.
+    """
     x_train, y_train, *held_out = datasets.hold_out(dataset, seed=seed)
     image_shape = x_train.shape[1:]
-    if len(image_shape) > 1:
-        plots.sheet(dataset.x_test[:1])  # refuses what cannot be drawn
     options = {name: AUTO for name in choosing.PARTS} | options
     chosen = choosing.choose(x_train, options["likelihood"])
     asked = {**options, "epochs": epochs, "batch_size": batch_size}
@@ -101,19 +134,15 @@ def train(
     settings = {**asked, **{name: choice.value for name, choice in choices.items()}}
     epochs, batch_size = settings.pop("epochs"), settings.pop("batch_size")
     keras.utils.set_random_seed(seed)
-    if condition is not None:
-        condition = conditions.get(condition(len(dataset.class_names))).named(dataset.class_names)
     model = models.build_cvae(image_shape, condition, **settings)
     steps = checks.integer("epochs", epochs, least=1) * -(-len(x_train) // batch_size)
     falling = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(optimizer=keras.optimizers.Adam(falling))
 
-    # An absolute path: others may use it from afar.
-    name = data if data in datasets.NAMES else str(Path(os.path.expanduser(data)).resolve())
     training = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size}
     training |= {"early_stopping": early_stopping, "fit_prior": fit_prior, "seed": seed}
     config = {
-        "data": {"name": name, "digest": datasets.digest(dataset), **source},
+        "data": {"digest": datasets.digest(dataset), **source},
         "image_shape": image_shape,
         "class_names": dataset.class_names,
         "model": {"condition": condition, **settings},
@@ -127,10 +156,11 @@ def train(
         verbose = 1 if sys.stdout.isatty() else 2
     with lock.hold(folder):
         _check_folder(folder, force)  # another training may have come first
-        _clear(folder)
+        _clear(folder, kind)
         (folder / CONFIG).write_text(text)
-        run = Run(folder, config, model, dataset)
+        run = kind(folder, config, model, dataset)
         run.choices = choices
+        run.keep(y_train)
         if begun:
             begun(run)
         train_part = model_inputs(model, x_train, y_train)
@@ -144,6 +174,23 @@ def train(
             kept = f"Stopped while measuring and drawing; {folder / MODEL} holds the trained model"
             raise KeyboardInterrupt(kept) from None
     return run
+
+
+def folder_for(data, out, force: bool) -> Path:
+    """The folder of a run that is to be made, where that may be.
+
+    Raises:
+        ValueError: If the folder is taken.
+    """
+    folder = Path("runs", Path(data).stem) if out is None else Path(out)
+    lock.check_free(folder)
+    _check_folder(folder, force)
+    return folder
+
+
+def absolute(data) -> str:
+    """The whole path of data."""
+    return str(Path(os.path.expanduser(data)).resolve())
 
 
 def _measure_and_draw(run):
@@ -195,9 +242,9 @@ def _check_folder(folder, force):
         require(force, expected, f"'{folder}', a run, without `force`")
 
 
-def _clear(folder):
+def _clear(folder, kind):
     """Leaves nothing of a run that was there before."""
-    for file in (MODEL, CONFIG, HISTORY, METRICS, *pictures.PICTURES, *pictures.DIAGRAMS):
+    for file in (MODEL, CONFIG, HISTORY, METRICS, *kind.files, *kind.pictures, *pictures.DIAGRAMS):
         (folder / file).unlink(missing_ok=True)
 
 

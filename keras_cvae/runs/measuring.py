@@ -36,6 +36,7 @@ def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
     with explain(f"'{run.folder / METRICS}' is damaged", (TypeError, ValueError)):
         others = dict((kept or {}).get(EVALUATIONS, {}))
     report = evaluation.measure(run.model, dataset, **options)
+    report.measures += run.measures(dataset, options.get("seed", 0))
     name = run.config["data"]["name"] if data is None else str(data)
     report.protocol |= {"data": name, "digest": datasets.digest(dataset)}
     if kept is not None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from keras_cvae import latents, plots
 from keras_cvae.checks import require
-from keras_cvae.runs.reading import Run
+
+if TYPE_CHECKING:
+    from keras_cvae.runs.reading import Run
 
 DIAGRAMS = ("encoder.png", "decoder.png", "cvae.png")
 
 
 def loss(run: Run):
     """Draws the loss of every epoch and its terms."""
-    units = [layer.units.items() for layer in run.model.loss_layers]
-    return plots.loss_curves(run.history, units=dict(itertools.chain(*units)))
+    units = dict.fromkeys(run.history, f"nats per {run.example}")
+    own = [layer.units.items() for layer in run.model.loss_layers]
+    return plots.loss_curves(run.history, units=units | dict(itertools.chain(*own)))
 
 
 def reconstructions(run: Run, *, data=None, count=16):
@@ -103,8 +108,9 @@ PICTURES = {"loss_curves.png": loss, "reconstructions.png": reconstructions, "sa
 
 def write(run: Run) -> None:
     """Writes the pictures that every run has."""
-    for name, picture in PICTURES.items():
-        seed = {"seed": run.config["training"]["seed"]} if picture is samples else {}
+    for name, picture in run.pictures.items():
+        is_drawn = "seed" in inspect.signature(picture).parameters
+        seed = {"seed": run.config["training"]["seed"]} if is_drawn else {}
         picture(run, **seed).savefig(run.folder / name)
 
 

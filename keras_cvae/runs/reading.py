@@ -6,7 +6,9 @@ import csv
 import functools
 import json
 import math
+import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -15,7 +17,7 @@ from keras_cvae import evaluation
 from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
 from keras_cvae.data import datasets
-from keras_cvae.runs import lock
+from keras_cvae.runs import lock, pictures
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
 SEED = 0  # of the draws that a run is measured with
@@ -35,8 +37,24 @@ class Run:
         class_names: Names of the classes: the model's own, or those of the data.
         choices: By setting, what was chosen from the data and why; where `train` has made the run.
         prior_fit: What `CVAE.fit_prior` returned; where `train` has made the run.
+
+    What another kind of data than images has another of, a subclass says:
+
+    Attributes:
+        example: What one example is called.
+        pictures: By file name, the pictures that every run has in its folder.
+        kinds: By name, all pictures that can be drawn of a run.
+        files: More files that it has in its folder.
+        suffixes: Of the files that what it generates can be written to.
+        settings: What its config must say of the data, beside their name and digest.
     """
 
+    example = "image"
+    kinds = pictures.KINDS
+    pictures = pictures.PICTURES
+    files: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = (".png", ".npz")
+    settings: tuple[str, ...] = ("image_size",)
     choices: dict = {}
     prior_fit: dict | None = None
 
@@ -65,12 +83,35 @@ class Run:
             model = keras.saving.load_model(folder / MODEL)
         expected = f"'{folder / MODEL}' must hold a conditional VAE of keras_cvae"
         require(isinstance(model, CVAE), expected, f"a {type(model).__name__}")
-        run = cls(folder, config, model)
+        kind = kind_of(config["data"]["name"])
+        run = kind(folder, config, model)
         count, expected = len(run.class_names), f"'{folder / CONFIG}' must name the model's classes"
         require(model.num_classes in (None, count), expected, f"{count} for {model.num_classes}")
         if run.unfinished:
             warnings.warn(f"'{folder}' {run.unfinished}", stacklevel=2)
         return run
+
+    @classmethod
+    def takes(cls, data: str | os.PathLike) -> bool:
+        """Whether data of this name or path are of this kind."""
+        return True
+
+    def summary(self) -> str:
+        """What its data are, in a few words."""
+        shape = "x".join(map(str, self.config["image_shape"]))
+        classes = f"{len(self.class_names)} classes" if self.class_names else "no labels"
+        return f"{self._counts()} of {shape}, {classes}"
+
+    def _counts(self):
+        data, example = self.dataset, self.example
+        return f"{len(data.x_train)} training and {len(data.x_test)} test {example}s"
+
+    def measures(self, dataset: datasets.Dataset, seed: int = 0) -> Iterator[evaluation.Measure]:
+        """Measures of this kind of data alone, beside those of `evaluation.measure`."""
+        yield from ()
+
+    def keep(self, y_train) -> None:
+        """Keeps what of the training data is needed afterwards; of images nothing is."""
 
     @property
     def unfinished(self) -> str | None:
@@ -160,7 +201,7 @@ class Run:
         """
         model = self.model
         x, y, _ = self.test_images(data)
-        y = y if model.num_classes else None
+        y = None if model.condition is None else y
         draws = max(1, min(256, -(-DRAWS // len(x))))
         terms = evaluation.terms(model, x, y, draws=draws, seed=SEED)
         found = {name: float(values.mean()) for name, values in terms.items()}
@@ -170,13 +211,18 @@ class Run:
             found["prior"] = f"{model.prior.components} normals, fitted to encodings"
             trained = evaluation.terms(model, x, y, draws=draws, seed=SEED, trained=True)
             found["elbo_of_training"] = float(trained["elbo"].mean())
-        unit = "nats per image, the mean over draws of z for each test image"
-        return {**found, "images": len(x), "draws": draws, "seed": SEED, "unit": unit}
+        unit = f"nats per {self.example}, the mean over draws of z for each test {self.example}"
+        return {**found, f"{self.example}s": len(x), "draws": draws, "seed": SEED, "unit": unit}
 
     def _load(self, name):
         data = self.config["data"]
-        options = {key: data[key] for key in ("test_fraction", "labelled") if key in data}
-        return datasets.load(name, image_size=data["image_size"], **options)
+        known = ("image_size", "test_fraction", "labelled")
+        return datasets.load(name, **{key: data[key] for key in known if key in data})
+
+
+def kind_of(data: str | os.PathLike) -> type[Run]:
+    """The kind of run that takes data of this name or path: `Run`, or one that is made of it."""
+    return next(kind for kind in (*Run.__subclasses__(), Run) if kind.takes(data))
 
 
 def is_run(folder: Path) -> bool:
@@ -197,7 +243,8 @@ def _config(folder):
         data, names, _ = config["data"], config["class_names"], config["versions"]["keras_cvae"]
         for key in ("name", "digest"):
             require(isinstance(data[key], str), f"The {key} of the data is a text", data[key])
-        data["image_size"]  # which is checked where it is used
+        for key in kind_of(data["name"]).settings:
+            data[key]  # which is checked where it is used
         texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
         require(texts, "The class names are texts", names)
         return config
@@ -205,4 +252,4 @@ def _config(folder):
 
 def model_inputs(model, images, labels):
     """Returns what an end-to-end model takes: `[images, labels]`, or images alone."""
-    return [images, labels] if len(model.inputs) == 2 else images
+    return images if model.condition is None else [images, labels]

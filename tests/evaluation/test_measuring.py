@@ -208,5 +208,10 @@ def test_what_is_wrong_is_said_before_anything_is_computed(
 def test_a_condition_of_another_kind():
     vector = keras_cvae.conditions.Vector(2, mean=0.0, variance=1.0)
     cvae = keras_cvae.build_cvae((5,), vector, 2, network=networks.Dense((8,)))
-    with pytest.raises(ValueError, match="condition of classes, or none. Received: Vector"):
-        evaluation.measure(cvae, linear_data(known.Linear()))
+    data = linear_data(known.Linear(), (40, 30))
+    with pytest.raises(ValueError, match="`dataset` must have labels"):
+        evaluation.measure(cvae, data)
+    given = {name: np.ones((size, 2)) for name, size in (("y_train", 40), ("y_test", 30))}
+    report = evaluation.measure(cvae, data._replace(**given), samples=3, limit=20, verbose=0)
+    assert np.isfinite([report["ELBO"].value, report["log p(x | y)"].value]).all()
+    assert report.left_out["label read from z"] == "the data have no labels, which a probe needs"

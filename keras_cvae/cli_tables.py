@@ -1,0 +1,44 @@
+"""What the command `keras-cvae` takes for tables."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Annotated
+
+from typer import Option
+
+from keras_cvae import runs
+from keras_cvae.checks import require
+from keras_cvae.data import tables
+
+Condition = Annotated[
+    str | None, Option(help="Columns of a table that are conditions, as sex,age.  [default: none]")
+]
+Columns = Annotated[
+    str | None,
+    Option(help=f"What columns are ({', '.join(tables.KINDS)}), as id=ignore,age=count."),
+]
+Where = Annotated[str | None, Option(help='What conditions are to be, as "sex=F,age=40".')]
+
+
+def training(condition, columns, dropout, of_images) -> Callable:
+    """A function that trains a model of a table, of what the options say.
+
+    Raises:
+        ValueError: If an option of images is given, or one makes no sense.
+    """
+    leave_out(of_images, "images")
+    options = {} if dropout is None else {"dropout": dropout}
+    pairs = [part.partition("=") for part in columns.split(",")] if columns else []
+    expected = "`--columns` must be names and what they are, as id=ignore,age=count"
+    require(all(sign for _, sign, _ in pairs), expected, repr(columns))
+    kinds = {name.strip(): kind.strip() for name, _, kind in pairs}
+    names = [name.strip() for name in condition.split(",")] if condition else []
+    return functools.partial(runs.train_table, condition=names, columns=kinds, **options)
+
+
+def leave_out(options, of_what) -> None:
+    """Refuses options that are for another kind of data."""
+    for option, value in options.items():
+        require(value is None, f"`{option}` must be left out but of {of_what}", repr(value))

@@ -1,0 +1,110 @@
+"""Deciding what a column of a table is, from what it holds."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_cvae.checks import require
+from keras_cvae.data.inputs import MOST_COUNT
+from keras_cvae.data.table_columns import Categories, Constant, Numbers
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+KINDS = ("numeric", "categorical", "count", "ignore")
+MOST_CATEGORIES = 200
+FEW = 10  # whole numbers of no more different values are taken for categories
+MOST_DECIMALS = 6
+MOST_DISTINCT = 20  # values of which most may be in one row alone
+LEAST_SPREAD = 1e-5  # of a column, as a share of its size: float32 tells no more apart
+LEAVE_OUT = "; the kind `ignore` leaves it out"
+
+
+def column_of(series: Series, kind: str | None = None) -> Numbers | Categories | Constant:
+    """Decides what a column is.
+
+    Args:
+        series: The column.
+        kind: What it is, one of `KINDS` but `"ignore"`; None to decide by its cells.
+
+    Raises:
+        ValueError: If it can be none of these, or not the kind.
+    """
+    from pandas.api import types
+
+    known = series.dropna()
+    name, dtype, values = series.name, str(series.dtype), list(known.unique())
+    if len(values) < 2:
+        return Constant(name, dtype, *[_plain(value) for value in values] or [None])
+    is_number = types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
+    if not is_number:
+        texts = all(isinstance(value, str) for value in values)
+        flags = all(isinstance(value, (bool, np.bool_)) for value in values)
+        expected = f"Column {name!r} must hold numbers, texts or booleans{LEAVE_OUT}"
+        require(texts or flags, expected, f"{dtype}: {reprlib.repr(list(map(str, values)))}")
+        expected = f"Column {name!r} must hold numbers to be {kind}"
+        require(kind in (None, "categorical"), expected, f"{dtype}: {reprlib.repr(values)}")
+        return _categories(series, known, values, kind)
+    numbers = known.to_numpy("float64")
+    expected = f"Column {name!r} must hold finite numbers in the range of float32{LEAVE_OUT}"
+    within = (np.abs(numbers) <= np.finfo("float32").max).all()
+    require(within, expected, f"numbers from {numbers.min():g} to {numbers.max():g}")
+    whole = types.is_integer_dtype(series.dtype)
+    if kind == "categorical" or (kind is None and whole and len(values) <= FEW):
+        return _categories(series, known, values, kind)
+    low, high = float(numbers.min()), float(numbers.max())
+    in_order = whole and (np.diff(np.sort(numbers)) == 1).all() and len(values) > MOST_DISTINCT
+    expected = f"Column {name!r} must tell something of the rows{LEAVE_OUT}"
+    require(kind or not in_order, expected, f"the numbers {low:.0f} to {high:.0f}, each once")
+    expected = f"Column {name!r} must vary by more than float32 can tell; subtract its least"
+    spread = f"numbers from {low:.17g} to {high:.17g}"
+    require(numbers.std() > LEAST_SPREAD * np.abs(numbers).max(), expected, spread)
+    counts = (numbers == np.floor(numbers)).all() and low >= 0 and high <= MOST_COUNT
+    expected = f"Column {name!r} must hold whole numbers from 0 to {MOST_COUNT} to be a count"
+    require(kind != "count" or counts, expected, spread)
+    if kind is None:
+        spreads = whole and counts and low == 0 and numbers.var() >= numbers.mean()
+        kind = "count" if spreads else "numeric"
+    return Numbers(name, kind, dtype, _decimals(numbers), low, high)
+
+
+def _categories(series, known, values, kind):
+    name, count, rows = series.name, len(values), len(known)
+    identifies = kind is None and count > max(MOST_DISTINCT, rows / 2)
+    limit = f"at most {MOST_CATEGORIES} categories, most of them in several rows"
+    expected = f"Column {name!r} must have {limit}, not identifiers{LEAVE_OUT}"
+    if not all(isinstance(value, str) for value in values):
+        received = f"{count} different values in {rows} rows"
+    else:
+        odd = [value for value in values if not _is_number(value)]
+        mostly_numbers = len(odd) < count / 2
+        shown = f"numbers, but for {reprlib.repr(odd)}" if mostly_numbers else reprlib.repr(values)
+        received = f"{count} different texts in {rows} rows, {shown}"
+    require(count <= MOST_CATEGORIES and not identifies, expected, received)
+    ordered = getattr(series.dtype, "ordered", False)
+    values = [v for v in series.dtype.categories if v in set(values)] if ordered else sorted(values)
+    return Categories(name, str(series.dtype), [*map(_plain, values)])
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _decimals(numbers):
+    """How many decimals tell the numbers apart, at most six; None where more are needed."""
+    for decimals in range(MOST_DECIMALS + 1):
+        if np.allclose(numbers, np.round(numbers, decimals), rtol=1e-12, atol=0):
+            return decimals
+    return None
+
+
+def _plain(value):
+    """A value of NumPy as Python's own, which JSON takes."""
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,103 @@
+"""Tables on disk: CSV and Parquet, read and written through pandas."""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_cvae.checks import explain, require
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SUFFIXES = (".csv", ".parquet")
+SEPARATORS = ",;\t"
+
+
+def is_table(path) -> bool:
+    """Whether a path is that of a table, by its ending."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+def read(path: str | os.PathLike) -> DataFrame:
+    """Reads a table.
+
+    Args:
+        path: A .csv file, with a line of names first and commas, semicolons or tabs between the
+            cells, or a .parquet file.
+
+    Returns:
+        A DataFrame. Of a CSV file, whole numbers with empty cells among them are integers (Int64).
+
+    Raises:
+        ValueError: If the file is missing, empty, damaged or cut short, or lines of a CSV file
+            have more or fewer cells than it has names, or names are missing or given twice.
+    """
+    path = Path(os.path.expanduser(path))
+    expected = f"A table must be a file that ends in {' or '.join(SUFFIXES)}"
+    require(is_table(path), expected, f"'{path}'")
+    require(path.is_file(), f"'{path}' must be a file that can be read", "no such file")
+    frame = (_read_csv if path.suffix.lower() == ".csv" else _read_parquet)(path)
+    require(len(frame), f"'{path}' must hold rows", f"{len(frame.columns)} columns without a row")
+    return frame
+
+
+def write(frame: DataFrame, path: str | os.PathLike) -> None:
+    """Writes a table, as the ending of the path says."""
+    if Path(path).suffix.lower() == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path, index=False)
+
+
+def _read_csv(path):
+    import pandas
+
+    with explain(f"'{path}' must be a text file in UTF-8", (UnicodeDecodeError, csv.Error)):
+        separator = _check_lines(path)
+    with explain(f"'{path}' must be a CSV file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", pandas.errors.DtypeWarning)
+        frame = pandas.read_csv(path, sep=separator, index_col=False, encoding="utf-8-sig")
+    for name, cells in frame.items():
+        if cells.dtype == "float64" and cells.isna().any() and (cells.dropna() % 1 == 0).all():
+            frame[name] = cells.astype("Int64") if cells.abs().max() < 2**53 else cells
+    return frame
+
+
+def _check_lines(path):
+    """Looks at the names and counts the cells of each line, which pandas would fill up."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        first = file.readline()
+        require(first.strip(), f"'{path}' must begin with a line of names", "an empty line or file")
+        separator = max(SEPARATORS, key=first.count)
+        file.seek(0)
+        lines = csv.reader(file, delimiter=separator)
+        names = next(lines)
+        check_names(names, path)
+        for cells in lines:
+            if cells and len(cells) != len(names):
+                expected = f"Line {lines.line_num} of '{path}' must have {len(names)} cells"
+                require(False, f"{expected}, as there are names", len(cells))
+    return separator
+
+
+def _read_parquet(path):
+    import pandas
+
+    with explain(f"'{path}' must be a Parquet file; it is damaged, cut short or of another kind"):
+        frame = pandas.read_parquet(path)
+    index = [name for name in frame.index.names if name is not None]
+    check_names([*index, *frame.columns], path)
+    return frame.reset_index() if index else frame
+
+
+def check_names(names, origin) -> None:
+    """Refuses names of columns that are no texts, empty, or given twice."""
+    expected = f"The columns of '{origin}' must have different names, none of them empty"
+    texts = [name for name in names if isinstance(name, str) and name.strip()]
+    require(len(texts) == len(names) > 0, expected, list(names)[:20])
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    require(not twice, expected, f"{', '.join(map(repr, twice))} more than once")

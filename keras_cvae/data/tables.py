@@ -1,0 +1,208 @@
+"""Tables: what their columns are, decided once, so that rows become arrays and arrays rows again.
+
+A `Table` describes the columns of a DataFrame in their order: numbers, with how many decimals they
+are written and between what bounds, categories, and what is constant. It is saved with the model.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_cvae import conditions
+from keras_cvae.checks import look_up, require
+from keras_cvae.data.deciding import KINDS, column_of
+from keras_cvae.data.table_columns import Categories, Constant, Numbers
+from keras_cvae.data.table_files import check_names
+from keras_cvae.likelihoods.columns import Columns
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FEWEST_ROWS = 10
+# What layers of a model, or arguments of `Attributes`, are called.
+TAKEN = ("image", "z", "sample_weight", "name", "trainable", "dtype", "condition", "encoder")
+TAKEN += ("decoder", "standardize", "pixels", "pseudo_inputs", "kl", "sampling", "reconstruction")
+OF_CONFIG = {kind.__name__: kind for kind in (Numbers, Categories, Constant)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """What the columns of a table are.
+
+    Attributes:
+        columns: `Numbers`, `Categories` and `Constant`s, in the order of the table.
+        conditions: Names of the columns that are given, not learned.
+    """
+
+    columns: tuple
+    conditions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        frame: DataFrame,
+        conditions: Sequence[str] = (),
+        kinds: Mapping[str, str] | None = None,
+    ) -> Table:
+        """Decides what the columns of a DataFrame are.
+
+        Texts, booleans, pandas categories and whole numbers of at most ten different values are
+        categories. Whole numbers from 0 on that vary at least as much as counts do are counts.
+        Other numbers are numeric. A column that is constant or empty is not learned, with a
+        warning, and written back as it is.
+
+        Args:
+            frame: The table; what is missing is NaN or None.
+            conditions: Names of the columns that are to be conditions.
+            kinds: By name what a column is, where that is to be another than was decided:
+                `"numeric"`, `"categorical"`, `"count"`, or `"ignore"` to leave it out.
+
+        Raises:
+            ValueError: If a column is none of these, such as one of dates or of identifiers, or
+                the arguments name no column.
+        """
+        names, kinds = list(frame.columns), dict(kinds or {})
+        check_names(names, "the table")
+        require(len(frame) >= FEWEST_ROWS, f"A table must have {FEWEST_ROWS} rows", len(frame))
+        for name, kind in kinds.items():
+            look_up("columns", name, dict.fromkeys(names))
+            look_up(f"columns[{name!r}]", kind, dict.fromkeys(KINDS))
+        kept = [name for name in names if kinds.get(name) != "ignore"]
+        found = [column_of(frame[name], kinds.get(name)) for name in kept]
+        learned = {column.name: None for column in found if column.learned}
+        for name in conditions:
+            look_up("condition", name, learned)
+            expected = "`condition` must name columns that an input can be called like; rename it"
+            require(name not in TAKEN and "/" not in name, expected, repr(name))
+        expected = "`condition` must leave a column to be learned, and name none twice"
+        distinct = len({*conditions}) == len(conditions) < len(learned)
+        require(distinct, expected, f"{list(conditions)} of {list(learned)}")
+        constant = [column.name for column in found if not column.learned]
+        if constant:
+            same = ", ".join(map(repr, constant))
+            message = f"The same in every row, so written back and not learned: {same}"
+            warnings.warn(message, stacklevel=2)
+        return cls(tuple(found), tuple(conditions))
+
+    @property
+    def learned(self) -> list:
+        """The columns of x, in their order."""
+        return [c for c in self.columns if c.learned and c.name not in self.conditions]
+
+    @property
+    def given(self) -> list:
+        """The columns that are conditions, in the order in which they were named."""
+        by_name = {column.name: column for column in self.columns}
+        return [by_name[name] for name in self.conditions]
+
+    def likelihood(self) -> Columns:
+        """The likelihood of the columns that are learned; it keeps this description."""
+        said = {column.name: column.said for column in self.learned}
+        return Columns(said, table=self.as_config())
+
+    def condition(self, dropout: float = 0.0) -> conditions.Attributes | None:
+        """A condition of the columns that are given, each hidden in training by itself."""
+        if not self.conditions:
+            return None
+        return conditions.Attributes(**{c.name: c.condition(dropout) for c in self.given})
+
+    def arrays(self, frame: DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray] | None]:
+        """Turns rows into what the model takes.
+
+        Args:
+            frame: Rows with the columns of the table, in any order.
+
+        Returns:
+            `(x, y)`: an array of shape `(rows, columns)`, as `Columns` takes it, and a dict by name
+            of what the conditions are, or None without any.
+
+        Raises:
+            ValueError: If columns are missing or hold what the table does not.
+        """
+        needed = [column.name for column in (*self.learned, *self.given)]
+        missing = [name for name in needed if name not in frame.columns]
+        expected = f"The rows must have the columns {', '.join(map(repr, needed))}"
+        require(not missing, expected, f"none called {', '.join(map(repr, missing))}")
+        x = np.stack([column.cells(frame[column.name]) for column in self.learned], axis=1)
+        return x, self.values(self.cells_of(frame))
+
+    def cells_of(self, frame: DataFrame) -> dict[str, np.ndarray]:
+        """The cells of the conditions of some rows, by name."""
+        return {column.name: column.cells(frame[column.name]) for column in self.given}
+
+    def cells(self, values: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
+        """Conditions as cells by name, of what the model takes."""
+        return values and {c.name: c.cells_of_values(values[c.name]) for c in self.given}
+
+    def values(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+        """Conditions as the model takes them, of cells by name; None without any."""
+        return {c.name: c.values(np.asarray(given[c.name])) for c in self.given} or None
+
+    def frame(self, x: np.ndarray, given: Mapping[str, np.ndarray] | None = None) -> DataFrame:
+        """Turns arrays into rows in the original columns, order, types and units.
+
+        Args:
+            x: Array of shape `(rows, columns)`, as `Columns` draws it.
+            given: By name the cells of the conditions, of shape `(rows,)`.
+        """
+        cells = dict(zip((column.name for column in self.learned), x.T, strict=True))
+        return self._frame(self.columns, {**cells, **(given or {})}, len(x))
+
+    def frame_of_conditions(self, given: Mapping[str, np.ndarray]) -> DataFrame:
+        """Turns the cells of the conditions alone into rows."""
+        return self._frame(self.given, given, len(next(iter(given.values()))))
+
+    def _frame(self, columns, cells, count):
+        import pandas
+
+        found = {}
+        for column in columns:
+            written = column.written(np.asarray(cells.get(column.name, np.empty(count))))
+            series = pandas.Series(written)
+            has_holes = column.learned and series.isna().any()  # which not every type can hold
+            kept = series.convert_dtypes() if has_holes else series.astype(column.dtype)
+            found[column.name] = kept
+        return pandas.DataFrame(found)
+
+    def parse(self, where: str | Mapping[str, object]) -> dict[str, float]:
+        """What a user asks of the conditions, such as `"sex=F,age=40"`, as cells by name.
+
+        Args:
+            where: Names and what they are, separated by commas; what has a comma in it in double
+                quotes. Or a dict of them.
+
+        Raises:
+            ValueError: If it names no condition, or gives one what it cannot be.
+        """
+        if not where:
+            return {}
+        given = {column.name: column for column in self.given}
+        expected = "`where` must be left out of a model without a condition"
+        require(given, expected, repr(where))
+        if isinstance(where, str):
+            pairs = [part.partition("=") for part in next(csv.reader([where]), [])]
+            expected = "`where` must be names and what they are, as sex=F,age=40"
+            require(all(sign for _, sign, _ in pairs), expected, repr(where))
+            where = {name.strip(): text.strip() for name, _, text in pairs}
+        columns = {name: look_up("where", name, given) for name in where}
+        return {name: column.parse(str(where[name])) for name, column in columns.items()}
+
+    def as_config(self) -> dict:
+        """What JSON takes, from which `from_config` makes the same."""
+        columns = [{"class": type(c).__name__, **dataclasses.asdict(c)} for c in self.columns]
+        return {"columns": columns, "conditions": list(self.conditions)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Table:
+        """The table that `as_config` describes."""
+        columns = [
+            OF_CONFIG[column["class"]](**{k: v for k, v in column.items() if k != "class"})
+            for column in config["columns"]
+        ]
+        return cls(tuple(columns), tuple(config["conditions"]))

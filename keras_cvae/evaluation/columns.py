@@ -1,0 +1,154 @@
+"""Whether drawn rows of a table are like real ones: each column by itself, and each pair."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_cvae.evaluation.table import Measure
+
+# By name, the unit and what is said of it.
+OF_LIKENESS = {
+    "columns": ("share", "distance of generated from test rows: KS or total variation, mean"),
+    "worst column": ("share", "the greatest of these"),
+    "pairs of columns": ("", "by how much their association is another, mean"),
+    "told from real": ("AUC", "by boosted trees, of rows with the same holes; 0.5: not at all"),
+}
+
+
+def distances(real: np.ndarray, drawn: np.ndarray, categories: list[int | None]) -> np.ndarray:
+    r"""How far the distribution of each column is from the real one, from 0 to 1.
+
+    Of numbers the Kolmogorov-Smirnov distance, max |F(v) - G(v)|; of categories the total
+    variation, 1/2 \sum |p - q|. Missing cells, NaN, are left out.
+
+    Args:
+        real: Real rows, of shape `(rows, columns)`.
+        drawn: Drawn ones, of shape `(others, columns)`.
+        categories: By column how many categories it has, None for numbers.
+
+    Returns:
+        Array of shape `(columns,)`.
+    """
+    found = []
+    for a, b, count in zip(real.T, drawn.T, categories, strict=True):
+        a, b = a[~np.isnan(a)], b[~np.isnan(b)]
+        if count is None:
+            values = np.unique(np.concatenate([a, b]))
+            reached = [np.searchsorted(np.sort(c), values, side="right") / len(c) for c in (a, b)]
+            found.append(np.abs(np.subtract(*reached)).max())
+        else:
+            shares = [np.bincount(c.astype(int), minlength=count) / len(c) for c in (a, b)]
+            found.append(0.5 * np.abs(np.subtract(*shares)).sum())
+    return np.array(found)
+
+
+def associations(rows: np.ndarray, categories: list[int | None]) -> np.ndarray:
+    r"""How much the columns of a table tell of each other, over the rows in which both are known.
+
+    Of two columns of numbers Pearson's correlation, from -1 to 1. Of numbers and categories the
+    correlation ratio, the root of the share of variance between the categories; of two columns of
+    categories Cramer's V: both from 0 to 1.
+
+    Args:
+        rows: Array of shape `(rows, columns)`, NaN where a cell is missing.
+        categories: By column how many categories it has, None for numbers.
+
+    Returns:
+        Symmetric array of shape `(columns, columns)`; 0 where a column does not vary.
+    """
+    size = rows.shape[1]
+    found = np.eye(size)
+    for i in range(size):
+        for j in range(i):
+            known = ~np.isnan(rows[:, [i, j]]).any(1)
+            a, b = rows[known, i], rows[known, j]
+            counts = categories[i], categories[j]
+            found[i, j] = found[j, i] = _association(a, b, *counts) if len(a) > 1 else 0.0
+    return found
+
+
+def _association(a, b, count_a, count_b):
+    if count_a is not None and count_b is not None:
+        return _cramers_v(a.astype(int), b.astype(int), count_a, count_b)
+    if count_b is not None:
+        return _correlation_ratio(b.astype(int), a, count_b)
+    if count_a is not None:
+        return _correlation_ratio(a.astype(int), b, count_a)
+    spread = a.std() * b.std()
+    return float(np.mean((a - a.mean()) * (b - b.mean())) / spread) if spread > 0 else 0.0
+
+
+def _correlation_ratio(labels, numbers, count):
+    numbers = numbers - numbers.mean()
+    sizes = np.bincount(labels, minlength=count)
+    sums = np.bincount(labels, weights=numbers, minlength=count)
+    total = np.square(numbers).sum()
+    between = (np.square(sums) / np.maximum(sizes, 1)).sum()
+    return float(np.sqrt(between / total)) if total > 0 else 0.0
+
+
+def _cramers_v(a, b, count_a, count_b):
+    table = np.zeros((count_a, count_b))
+    np.add.at(table, (a, b), 1)
+    table = table[table.any(1)][:, table.any(0)]
+    expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
+    least = min(table.shape) - 1
+    chi_squared = (np.square(table - expected) / expected).sum()
+    return float(np.sqrt(chi_squared / (table.sum() * least))) if least else 0.0
+
+
+def told_apart(real: np.ndarray, drawn: np.ndarray, seed: int = 0) -> float:
+    """How well boosted trees tell drawn rows from real ones: 0.5 where they cannot, 1 always.
+
+    It is the area under the ROC curve, over three folds: how often a drawn row seems more drawn
+    than a real one.
+
+    Args:
+        real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
+        drawn: Drawn ones, of the same shape, which are given the same holes.
+        seed: Of the folds.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+    drawn = np.where(np.isnan(real), np.nan, drawn)
+    labels = np.repeat([0, 1], len(real))
+    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
+    trees = HistGradientBoostingClassifier(random_state=seed)
+    rows = np.concatenate([real, drawn])
+    return float(cross_val_score(trees, rows, labels, cv=folds, scoring="roc_auc").mean())
+
+
+def likeness(
+    real: np.ndarray,
+    drawn: np.ndarray,
+    others: np.ndarray,
+    categories: list[int | None],
+    *,
+    seed: int = 0,
+) -> list[Measure]:
+    """All of these measures of drawn rows, beside those of other real ones.
+
+    Args:
+        real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
+        drawn: Drawn ones, of the same shape.
+        others: Other real rows, of the same shape.
+        categories: By column how many categories it has, None for numbers.
+        seed: Of the folds of `told_apart`.
+
+    Returns:
+        A list of `Measure`s, none of which has a standard error.
+    """
+    found, expected = (_values(real, rows, categories, seed) for rows in (drawn, others))
+    return [
+        Measure(name, value, None, *said, of_real)
+        for (name, said), value, of_real in zip(OF_LIKENESS.items(), found, expected, strict=True)
+    ]
+
+
+def _values(real, rows, categories, seed):
+    apart = distances(real, rows, categories)
+    squares = [associations(part, categories) for part in (real, rows)]
+    pairs = np.abs(np.subtract(*squares))[np.triu_indices(len(categories), 1)]
+    of_pairs = pairs.mean() if pairs.size else 0.0
+    return [*map(float, (apart.mean(), apart.max(), of_pairs)), told_apart(real, rows, seed)]

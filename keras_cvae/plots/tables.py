@@ -1,0 +1,151 @@
+"""Pictures of tables: what each column holds, and what columns tell of each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_cvae.checks import require
+from keras_cvae.plots.mosaic import DPI
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ACROSS = 4  # panels side by side
+MOST_BARS = 20  # categories that are drawn, the most frequent
+BINS = 30
+COLOURS = "tab:blue", "tab:orange"
+
+
+def marginals(
+    real: np.ndarray,
+    drawn: np.ndarray,
+    columns: Mapping[str, str | Sequence[str]],
+    *,
+    title: str | None = "Columns, real and generated",
+) -> Figure:
+    """Draws a panel a column: histograms of numbers, bars of categories.
+
+    Args:
+        real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
+        drawn: Generated rows, of shape `(others, columns)`.
+        columns: What the columns are, as `likelihoods.Columns` takes it.
+        title: Title of the figure.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If the arrays do not have as many columns as are named.
+    """
+    from matplotlib.figure import Figure
+
+    for name, rows in ("real", real), ("drawn", drawn):
+        fits = np.ndim(rows) == 2 and np.shape(rows)[1] == len(columns)
+        expected = f"`{name}` must have the shape (rows, {len(columns)})"
+        require(fits, expected, f"shape {np.shape(rows)}")
+    down = math.ceil(len(columns) / ACROSS)
+    across = min(ACROSS, len(columns))
+    figure = Figure(figsize=(3.4 * across, 2.6 * down + 0.8), dpi=DPI, layout="constrained")
+    figure.suptitle(title or "")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in panels[len(columns) :]:
+        axes.remove()
+    for axes, (name, said), *cells in zip(panels, columns.items(), real.T, drawn.T, strict=False):
+        cells = [part[~np.isnan(part)] for part in cells]
+        draw = _numbers if isinstance(said, str) else _categories
+        draw(axes, said, cells)
+        axes.set_title(_plain(name), fontsize="medium")
+        axes.set_ylabel("share of rows", fontsize="small")
+        axes.tick_params(labelsize="small")
+    names = "real", "generated"
+    handles, _ = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=2)
+    return figure
+
+
+def correlations(
+    real: np.ndarray,
+    drawn: np.ndarray,
+    names: Sequence[str],
+    *,
+    title: str | None = "What columns tell of each other",
+) -> Figure:
+    """Draws two square arrays side by side, and how far apart they are.
+
+    Args:
+        real: How much the columns of real rows tell of each other, of shape `(columns, columns)`,
+            from -1 to 1, as `evaluation.associations` returns it.
+        drawn: The same of generated rows.
+        names: Names of the columns.
+        title: Title of the figure.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If the arrays are not square, with a row a name.
+    """
+    from matplotlib.figure import Figure
+
+    for name, square in ("real", real), ("drawn", drawn):
+        expected = f"`{name}` must have the shape ({len(names)}, {len(names)})"
+        require(np.shape(square) == (len(names),) * 2, expected, f"shape {np.shape(square)}")
+    side = max(3.0, 0.28 * len(names) + 1.2)
+    figure = Figure(figsize=(2 * side + 1.5, side + 0.6), dpi=DPI, layout="constrained")
+    off = ~np.eye(len(names), dtype=bool)
+    apart = np.abs(np.subtract(real, drawn))[off].mean() if off.any() else 0.0
+    figure.suptitle(f"{title}; {apart:.3f} apart on average" if title else "")
+    panels = figure.subplots(1, 2, sharey=True)
+    ticks = range(len(names))
+    for axes, square, label in zip(panels, (real, drawn), ("real", "generated"), strict=True):
+        image = axes.imshow(square, cmap="RdBu_r", vmin=-1, vmax=1)
+        axes.set_title(label)
+        axes.set_xticks(ticks, [*map(_short, names)], rotation=90, fontsize="small")
+    panels[0].set_yticks(ticks, [*map(_short, names)], fontsize="small")
+    label = "correlation\n(ratio or Cramér's V with categories)"
+    figure.colorbar(image, ax=panels, shrink=0.8).set_label(label, fontsize="small")
+    return figure
+
+
+def _numbers(axes, kind, cells):
+    low, high = np.percentile(np.concatenate(cells), (0.1, 99.9))
+    whole = all((part == np.round(part)).all() for part in cells)
+    width = max(1.0, math.ceil((high - low) / BINS)) if whole else (high - low) / BINS or 1.0
+    edges = np.arange(low - 0.5 * whole, high + 1.001 * width, width)
+    for part, colour in zip(cells, COLOURS, strict=True):
+        weights = np.full(len(part), 1 / max(len(part), 1))
+        part = np.clip(part, edges[0], edges[-1])
+        style = dict(color=colour, histtype="stepfilled", alpha=0.45, label=colour)
+        axes.hist(part, edges, weights=weights, **style)
+    axes.set_xlabel("count" if kind == "count" else "value", fontsize="small")
+
+
+def _categories(axes, names, cells):
+    shares = [np.bincount(c.astype(int), minlength=len(names)) / max(len(c), 1) for c in cells]
+    order = np.arange(len(names))
+    if len(names) > MOST_BARS:
+        order = np.argsort(-shares[0], kind="stable")[:MOST_BARS]
+    for place, (share, colour) in enumerate(zip(shares, COLOURS, strict=True)):
+        where = np.arange(len(order)) + 0.4 * (place - 0.5)
+        axes.bar(where, share[order], 0.4, color=colour, alpha=0.7, label=colour)
+    shown = [_short(names[place]) for place in order]
+    crowded = sum(map(len, shown)) > 24
+    style = dict(rotation=90 if crowded else 0, fontsize="small")
+    axes.set_xticks(range(len(order)), shown, **style)
+    hidden = len(names) - len(order)
+    axes.set_xlabel(
+        f"category ({hidden} rarer not shown)" if hidden else "category", fontsize="small"
+    )
+
+
+def _plain(name):
+    """A name whose dollar signs are no mathematics."""
+    return name.replace("$", r"\$")
+
+
+def _short(name, most=18):
+    return _plain(name if len(name) <= most else name[: most - 1] + "…")

@@ -1,0 +1,235 @@
+"""Runs of tables: rows of numbers, categories and counts."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_cvae import checks, evaluation
+from keras_cvae.checks import explain
+from keras_cvae.data import datasets, table_files
+from keras_cvae.data.tables import Table
+from keras_cvae.runs import table_pictures
+from keras_cvae.runs.choosing import AUTO
+from keras_cvae.runs.making import absolute, folder_for, make
+from keras_cvae.runs.reading import Run
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+KEPT = "conditions.csv"
+MOST_KEPT = 5000  # rows of conditions
+NEAREST = 50  # rows that a number asked for is like, at most
+HIDDEN = 0.1
+MOST_COMPARED = 5000  # rows, with as many generated
+
+
+def train_table(
+    data: str | os.PathLike,
+    out: str | os.PathLike | None = None,
+    *,
+    force: bool = False,
+    condition: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    dropout: float = HIDDEN,
+    test_fraction: float = 0.2,
+    **options,
+) -> TableRun:
+    """Trains a model of the rows of a table; leaves it, its numbers and its pictures in a folder.
+
+    Args:
+        data: Path of a .csv or .parquet file.
+        out: The folder; by default `runs/` and the name of the file.
+        force: Whether a run that is there already is replaced.
+        condition: Names of the columns that are conditions; the others are learned, given these.
+        columns: By name what a column is, where `tables.Table.of` would decide otherwise.
+        dropout: How often training hides a condition, each by itself, in [0, 1].
+        test_fraction: Share of the rows to test with.
+        **options: As for `make`.
+
+    Returns:
+        The run.
+
+    Raises:
+        ValueError: As for `runs.train`; or if the table is none, before anything is written.
+
+    Example:
+    ```python
+    run = runs.train_table("patients.csv", condition=["sex", "age"])
+    rows = run.generate({"sex": "F", "age": 40}, count=1000)    # a DataFrame
+    ```
+    """
+    expected = "`likelihood` must be left out of a table, each column of which has its own"
+    checks.require(options.pop("likelihood", AUTO) == AUTO, expected, "another")
+    folder = folder_for(data, out, force)
+    frame = table_files.read(data)
+    table = Table.of(frame, condition, columns)
+    dataset = _dataset(table, frame, test_fraction)
+    given = table.condition(checks.number("dropout", dropout, least=0, most=1))
+    source = {"name": absolute(data), "test_fraction": test_fraction}
+    options["likelihood"] = table.likelihood()
+    return make(TableRun, folder, dataset, given, source, force=force, **options)
+
+
+class TableRun(Run):
+    """A run of a table.
+
+    Attributes:
+        table: What the columns are, as the model keeps it.
+    """
+
+    example = "row"
+    pictures = table_pictures.PICTURES
+    kinds = table_pictures.KINDS
+    files = (KEPT,)
+    suffixes = table_files.SUFFIXES
+    settings = ("test_fraction",)
+
+    @classmethod
+    def takes(cls, data):
+        return table_files.is_table(data)
+
+    @functools.cached_property
+    def table(self) -> Table:
+        """What the columns are."""
+        expected = f"The model of '{self.folder}' must be one of a table that `train` has made"
+        with explain(expected, (AttributeError, KeyError, TypeError)):
+            return Table.from_config(self.model.likelihood.table)
+
+    @property
+    def categories(self) -> list[int | None]:
+        """By column of x how many categories it has, None for numbers."""
+        said = self.model.likelihood.columns.values()
+        return [None if isinstance(kind, str) else len(kind) for kind in said]
+
+    def summary(self):
+        given = ", ".join(self.table.conditions) or "none"
+        columns = self.model.likelihood.columns.items()
+        said = [
+            f"{name} {kind if isinstance(kind, str) else f'({len(kind)} categories)'}"
+            for name, kind in columns
+        ]
+        counts = f"{self._counts()} of {len(said)} columns, conditions: {given}"
+        return f"{counts}\nColumns: {', '.join(said)}"
+
+    def measures(self, dataset, seed=0):
+        """How like real rows the generated ones are, beside training rows of the same number."""
+        count = min(len(dataset.x_test), len(dataset.x_train), MOST_COMPARED)
+        real, y = dataset.x_test[:count], datasets.take(dataset.y_test, slice(count))
+        drawn = self._drawn(y, count, seed)
+        return evaluation.likeness(real, drawn, dataset.x_train[:count], self.categories, seed=seed)
+
+    def keep(self, y_train):
+        """Keeps conditions of training rows, at most 5,000, of which `generate` draws."""
+        if y_train is not None:
+            rows = np.random.default_rng(0).permutation(len(next(iter(y_train.values()))))
+            cells = self.table.cells(datasets.take(y_train, rows[:MOST_KEPT]))
+            table_files.write(self.table.frame_of_conditions(cells), self.folder / KEPT)
+
+    def generate(
+        self,
+        where: str | Mapping[str, object] = "",
+        count: int = 1,
+        *,
+        temperature: float = 1.0,
+        seed: int | None = None,
+    ) -> DataFrame:
+        """Draws rows in the original columns, order, types and units.
+
+        Conditions that are not asked for are drawn, jointly, from training rows that are as asked:
+        of the categories that were asked for, and among these the 50 nearest to the numbers.
+
+        Args:
+            where: What conditions are to be, such as `"sex=F,age=40"` or a dict by name.
+            count: How many rows.
+            temperature: Scales the spread of z.
+            seed: Seed of all that is drawn.
+
+        Raises:
+            ValueError: If `where` names no condition or gives one what it cannot be.
+        """
+        count = checks.integer("count", count, least=1)
+        asked = self.table.parse(where)
+        cells = self._conditions(asked, count, seed) if self.table.conditions else None
+        x = self.model.generate(
+            cells and self.table.values(cells),
+            count=count,
+            temperature=temperature,
+            pixels="sample",
+            seed=seed,
+        )
+        return self.table.frame(x, cells)
+
+    def reconstruct(self, data: str | None = None, count: int | None = None):
+        """Test rows and what becomes of them: `(real, reconstructed)`, DataFrames.
+
+        Reconstructed are the mean of a number and the most probable category; a cell that was
+        missing has been filled in.
+        """
+        x, y, _ = self.test_images(data, count)
+        cells = self.table.cells(y)
+        decoded = self.model.reconstruct(x, y)
+        return self.table.frame(x, cells), self.table.frame(decoded, cells)
+
+    def real_and_drawn(self, count: int, seed: int = 0, data: str | None = None):
+        """Test rows, at most `count`, and rows that are drawn for their conditions: arrays x."""
+        x, y, _ = self.test_images(data, count)
+        return x, self._drawn(y, len(x), seed)
+
+    def _drawn(self, y, count, seed):
+        """Rows as they are written, rounded and in bounds, as an array x."""
+        drawn = self.model.generate(y, count=count, pixels="sample", seed=seed)
+        return self.table.arrays(self.table.frame(drawn, self.table.cells(y)))[0]
+
+    def test_images(self, data=None, count=None):
+        dataset = self.dataset_of(data)
+        return dataset.x_test[:count], datasets.take(dataset.y_test, slice(count)), ()
+
+    def _load(self, name):
+        frame = table_files.read(name)
+        return _dataset(self.table, frame, self.config["data"]["test_fraction"])
+
+    def _conditions(self, asked, count, seed):
+        """Cells of the conditions by name, those asked for and others that go with them."""
+        with explain(f"'{self.folder / KEPT}' must hold the conditions that `train` keeps"):
+            kept = self.table.cells_of(table_files.read(self.folder / KEPT))
+        rows = np.arange(len(next(iter(kept.values()))))
+        rng = np.random.default_rng(seed)
+        numbers = {}
+        for column in self.table.given:
+            if column.name not in asked:
+                continue
+            if isinstance(column.said, str):
+                numbers[column.name] = asked[column.name]
+                continue
+            alike = rows[kept[column.name][rows] == asked[column.name]]
+            if len(alike):
+                rows = alike
+            elif len(asked) < len(kept):
+                message = "No training row is as asked; what is left open is drawn from others"
+                warnings.warn(message, stacklevel=3)
+        if numbers and len(asked) < len(kept):
+            apart = sum(
+                np.square((kept[name][rows] - value) / (np.nanstd(kept[name]) or 1.0))
+                for name, value in numbers.items()
+            )
+            rows = rows[np.argsort(apart)[:NEAREST]]
+        chosen = rng.choice(rows, count)
+        return {
+            name: np.full(count, asked[name], "float32") if name in asked else cells[chosen]
+            for name, cells in kept.items()
+        }
+
+
+def _dataset(table, frame, test_fraction):
+    """The rows of a table, split at random."""
+    x, y = table.arrays(frame)
+    checks.number("test_fraction", test_fraction, above=0, below=1)
+    with explain("The table has too few rows to be split", ValueError):
+        (x_train, y_train), (x_test, y_test) = datasets.split(x, y, test_fraction, seed=0)
+    return datasets.Dataset(x_train, y_train, x_test, y_test, ())

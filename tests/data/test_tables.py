@@ -1,0 +1,214 @@
+"""What the columns of a table are, and rows as arrays and back; none of it computes anything."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from keras_cvae import tables
+from keras_cvae.data import table_files
+from keras_cvae.data.table_columns import Categories, Constant, Numbers
+
+COUNT = 60
+
+
+def frame():
+    """A column of every kind."""
+    rng = np.random.default_rng(0)
+    found = pd.DataFrame(
+        {
+            "age": rng.integers(18, 90, COUNT),
+            "sex": rng.choice(["M", "F"], COUNT),
+            "dose": rng.normal(5, 1, COUNT).round(2),
+            "visits": rng.negative_binomial(1, 0.1, COUNT),
+            "smokes": rng.random(COUNT) < 0.5,
+            "grade": pd.Categorical(
+                rng.choice(["low", "high"], COUNT), ["low", "mid", "high"], ordered=True
+            ),
+            "rooms": pd.array(rng.integers(1, 5, COUNT), "Int64"),
+            "country": "AT",
+            "ratio": rng.random(COUNT),
+            "empty": np.nan,
+        }
+    )
+    found.loc[0, "visits"] = 0
+    found.loc[1, ["sex", "dose", "rooms"]] = None
+    return found
+
+
+@pytest.fixture(scope="module")
+def table():
+    with pytest.warns(UserWarning, match="The same in every row.*'country', 'empty'"):
+        return tables.Table.of(frame(), ["sex", "age"])
+
+
+def test_kinds_of_columns(table):
+    found = {column.name: column for column in table.columns}
+    assert list(found) == list(frame().columns)
+    kinds = {name: getattr(column, "kind", type(column)) for name, column in found.items()}
+    assert [name for name, kind in kinds.items() if kind == "numeric"] == ["age", "dose", "ratio"]
+    assert kinds["visits"] == "count"
+    assert found["sex"].categories == ["F", "M"]
+    assert found["smokes"].categories == [False, True]
+    assert found["grade"].categories == ["low", "high"]  # in their order, of those that occur
+    assert found["rooms"].categories == [1, 2, 3, 4]
+    assert found["country"] == Constant("country", "str", "AT") and found["empty"].value is None
+    assert [found[n].decimals for n in ("age", "dose", "ratio")] == [0, 2, None]
+    assert isinstance(found["dose"], Numbers) and isinstance(found["sex"], Categories)
+
+
+def test_a_kind_may_be_asked_for():
+    kinds = {"visits": "numeric", "age": "categorical", "rooms": "count", "ratio": "ignore"}
+    kinds |= {"country": "ignore", "empty": "ignore"}
+    found = {column.name: column for column in tables.Table.of(frame(), kinds=kinds).columns}
+    assert found["visits"].kind == "numeric" and found["rooms"].kind == "count"
+    assert len(found["age"].categories) > 10 and not {"ratio", "country"} & set(found)
+
+
+def test_arrays_and_rows_again(table):
+    """Rows come back as they were: order, types, decimals."""
+    rows = frame()
+    x, y = table.arrays(rows)
+    assert x.shape == (COUNT, 6) and x.dtype == "float32"
+    assert list(y) == ["sex", "age"]
+    np.testing.assert_array_equal(y["sex"], [{"F": 0, "M": 1}.get(s, -1) for s in rows["sex"]])
+    np.testing.assert_array_equal(y["age"][:, 0], rows["age"])
+    np.testing.assert_array_equal(np.isnan(x).any(1), np.arange(COUNT) == 1)
+    back = table.frame(x, table.cells(y))
+    assert back.loc[1, ["sex", "dose", "rooms"]].isna().all()
+    whole, kept = (part.drop(index=1).reset_index(drop=True) for part in (back, rows))
+    pd.testing.assert_frame_equal(
+        whole.astype(kept.dtypes.to_dict() | {"grade": "str"}),
+        kept.astype({"grade": "str"}),
+        rtol=1e-6,
+    )
+    whole = table.frame(x[2:], {name: cells[2:] for name, cells in table.cells(y).items()})
+    ours, theirs = dict(whole.dtypes), dict(rows.dtypes)
+    del ours["grade"], theirs["grade"]
+    assert ours == theirs  # without a hole every type can be kept
+
+
+def test_what_is_drawn_is_rounded_and_in_bounds(table):
+    x, y = table.arrays(frame().iloc[2:4])
+    columns = [column.name for column in table.learned]
+    x[:, columns.index("dose")] = 1e6, 5.12345
+    x[:, columns.index("visits")] = 1e6, 2.0
+    drawn = table.frame(x, table.cells(y))
+    np.testing.assert_allclose(drawn["dose"], [frame()["dose"].max(), 5.12])
+    assert list(drawn["visits"]) == [frame()["visits"].max(), 2]
+
+
+def test_it_is_kept_as_json(table):
+    config = json.loads(json.dumps(table.as_config()))
+    assert tables.Table.from_config(config) == table
+    assert table.likelihood().table == table.as_config()
+
+
+def test_conditions_asked_for(table):
+    assert table.parse(" sex=F, age = 40 ") == {"sex": 0.0, "age": 40.0}
+    assert table.parse({"age": 40}) == {"age": 40.0} and table.parse("") == {}
+    plain = tables.Table.of(frame().drop(columns=["country", "empty"]))
+    assert plain.condition() is None and plain.arrays(frame())[1] is None
+    for wrong, expected in (
+        ("sez=F", "`where` must be one of 'sex', 'age'. Did you mean 'sex'"),
+        ("sex=X", "`where` must give column 'sex' one of 'F', 'M'. Received: 'X'"),
+        ("age=old", "`where` must give column 'age' a finite number"),
+        ("age=nan", "`where` must give column 'age' a finite number"),
+        ("sex", "`where` must be names and what they are, as sex=F"),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            table.parse(wrong)
+    with pytest.raises(ValueError, match="without a condition. Received: 'age=4'"):
+        plain.parse("age=4")
+
+
+many = [f"person {i}" for i in range(COUNT)]
+
+
+@pytest.mark.parametrize(
+    ("column", "kinds", "expected"),
+    [
+        (pd.date_range("2020-01-01", periods=COUNT), {}, "'new' must hold numbers, texts or bool"),
+        (many, {}, "categories.*not identifiers; the kind `ignore`.*60 different texts in 60 rows"),
+        (np.arange(COUNT) + 5, {}, "must tell something.*numbers 5 to 64, each once"),
+        ([*map(str, range(58)), "n/k", "7"], {}, "59 different texts in 60 rows, numbers, but for"),
+        ([1, "a"] * 30, {}, "must hold numbers, texts or booleans"),
+        (["a", "b"] * 30, {"new": "numeric"}, "must hold numbers to be numeric"),
+        ([-1.5, 2.0] * 30, {"new": "count"}, "must hold whole numbers from 0 to.*to be a count"),
+        (1.7e9 + np.arange(COUNT) % 7, {}, "more than float32 can tell; subtract its least"),
+        ([np.inf, 1.0] * 30, {}, "must hold finite numbers in the range of float32"),
+        (["a", "b"] * 30, {"new": "number"}, r"`columns\['new'\]` must be one of 'numeric'"),
+        (["a", "b"] * 30, {"old": "numeric"}, "`columns` must be one of 'new', 'rest'"),
+    ],
+)
+def test_columns_that_are_refused(column, kinds, expected):
+    rows = pd.DataFrame({"new": column, "rest": [1, 2, 3] * 20})
+    with pytest.raises(ValueError, match=expected):
+        tables.Table.of(rows, kinds=kinds)
+    if not kinds:
+        assert len(tables.Table.of(rows, kinds={"new": "ignore"}).columns) == 1
+
+
+def test_tables_that_are_refused(table):
+    rows = pd.DataFrame({"a": [0, 1] * 10, "image": [1, 2] * 10})
+    for arguments, expected in (
+        ((rows, ["b"]), "`condition` must be one of 'a', 'image'"),
+        ((rows.rename(columns={"image": "b"}), ["a", "b"]), "must leave a column to be learned"),
+        ((rows, ["image"]), "an input can be called like; rename it. Received: 'image'"),
+        ((rows[:5],), "A table must have 10 rows. Received: 5"),
+        ((rows.set_axis(["a", "a"], axis=1),), "different names.*'a' more than once"),
+        ((rows.set_axis(["a", 1], axis=1),), "different names"),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            tables.Table.of(*arguments)
+    with pytest.raises(ValueError, match="must have the columns.*none called 'dose'"):
+        table.arrays(frame().drop(columns="dose"))
+    with pytest.raises(ValueError, match="Column 'sex' must hold .*'F', 'M'.*Received: .'X'"):
+        table.arrays(frame().replace({"sex": {"F": "X"}}))
+    with pytest.raises(ValueError, match="Column 'dose' must hold numbers"):
+        table.arrays(frame().assign(dose="much"))
+
+
+def test_files(tmp_path):
+    """Written and read, a table is the same; whole numbers stay so where cells are empty."""
+    rows = frame().drop(columns="empty")
+    for name in ("rows.csv", "rows.parquet"):
+        table_files.write(rows, tmp_path / name)
+        read = table_files.read(tmp_path / name)
+        same = {"grade": "str", "rooms": "Int64"}
+        pd.testing.assert_frame_equal(read.astype(same), rows.astype(same))
+    path = tmp_path / "other.csv"
+    path.write_bytes("\ufeffna\u00efve;b\n1;x\n;y\n".encode())
+    read = table_files.read(path)
+    assert list(read.columns) == ["na\u00efve", "b"] and str(read.dtypes.iloc[0]) == "Int64"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", b"", "must begin with a line of names"),
+        ("a.csv", b"a,b\n", "must hold rows. Received: 2 columns without a row"),
+        ("a.csv", b"a,b\n1,2\n3\n", "Line 3 of .* must have 2 cells, as there are names.*: 1"),
+        ("a.csv", b"a,b\n1,2,3\n", "Line 2 of .* must have 2 cells.*Received: 3"),
+        ("a.csv", b"a,b,a\n1,2,3\n", "different names, none of them empty. Received: 'a' more"),
+        ("a.csv", b"a,\n1,2\n", "different names, none of them empty"),
+        ("a.csv", b"a,b\n\xff\xfe,2\n", "must be a text file in UTF-8"),
+        ("a.parquet", b"PAR1 and then nothing", "damaged, cut short or of another kind"),
+        ("a.txt", b"a,b\n1,2\n", "must be a file that ends in .csv or .parquet"),
+    ],
+)
+def test_files_that_are_refused(tmp_path, name, content, expected):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=expected):
+        table_files.read(tmp_path / name)
+
+
+def test_a_parquet_file_cut_short_or_missing(tmp_path):
+    path = tmp_path / "rows.parquet"
+    table_files.write(frame(), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="damaged, cut short"):
+        table_files.read(path)
+    with pytest.raises(ValueError, match="must be a file that can be read. Received: no such"):
+        table_files.read(tmp_path / "none.csv")
