@@ -37,7 +37,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShu
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from keras_cvae import likelihoods, networks
+from keras_cvae import networks
 from keras_cvae.estimators import CVAEEstimator, CVAEOversampler
 
 QUALITY = {
@@ -78,7 +78,7 @@ REGIONS = [[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.1, 0.6, 0.1, 0.2]]
 def diabetes():
     """The table of diabetes, whose target is above the median or not."""
     x, y = datasets.load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-    x["sex"] = pd.Categorical(x["sex"].astype(int))
+    x["sex"] = pd.Categorical(x["sex"].map({1: "one", 2: "two"}))
     return x, np.where(y > np.median(y), "high", "low")
 
 
@@ -90,7 +90,6 @@ class Table(NamedTuple):
     keep: int
     settings: dict
     epochs: list
-    counts: tuple = ()
 
 
 SMALL = {"epochs": 100, "batch_size": 32}, [50, 100, 200]
@@ -101,7 +100,7 @@ TABLES = {
     "cancer": Table(
         lambda: datasets.load_breast_cancer(return_X_y=True, as_frame=True), 0, 15, *SMALL
     ),
-    "customers": Table(customers, "leaves", 250, *LARGE, ("visits",)),
+    "customers": Table(customers, "leaves", 250, *LARGE),
 }
 
 
@@ -139,16 +138,10 @@ def folds(rows, seed):
     return StratifiedShuffleSplit(1, test_size=0.2, random_state=seed)
 
 
-def estimator(table, x, seed):
+def estimator(table, seed):
     """The VAE before its settings are chosen."""
-    options = {"latent_dim": 4, "samples": 50, "random_state": seed, **table.settings}
-    options["network"] = networks.Dense((128, 128))
-    if table.counts:
-        known = {name: sorted(x[name].cat.categories) for name in x.select_dtypes("category")}
-        columns = {name: known.get(name, "numeric") for name in x}
-        columns |= dict.fromkeys(table.counts, "count")
-        options["likelihood"] = likelihoods.Columns(columns)
-    return CVAEEstimator(**options)
+    network = networks.Dense((128, 128))
+    return CVAEEstimator(4, network=network, samples=50, random_state=seed, **table.settings)
 
 
 def smote(x, seed, **options):
@@ -169,7 +162,7 @@ def drawn_rows(table, x, y, seed):
     yield "SMOTE", more_x[len(x) :], np.asarray(more_y)[len(x) :]
     parts = [copula(x[y == label], n, rng) for label, n in zip(labels, counts, strict=True)]
     yield "copula", pd.concat(parts, ignore_index=True), np.repeat(labels, counts)
-    search = GridSearchCV(estimator(table, x, seed), {"epochs": table.epochs}, cv=folds(x, seed))
+    search = GridSearchCV(estimator(table, seed), {"epochs": table.epochs}, cv=folds(x, seed))
     search.fit(x, y)
     print(f"  chosen for log p: {search.best_params_}", flush=True)
     yield "VAE", search.best_estimator_.sample(len(y), y), y
@@ -181,7 +174,7 @@ def quality(real, drawn, train, seed):
     of_columns = []
     for name, cells in x_real.items():
         if isinstance(cells.dtype, pd.CategoricalDtype):
-            shares = [part[name].value_counts(normalize=True, sort=False) for part in (x_real, x)]
+            shares = [part[name].astype(str).value_counts(normalize=True) for part in (x_real, x)]
             of_columns.append(shares[0].sub(shares[1], fill_value=0).abs().sum() / 2)
         else:
             of_columns.append(scipy.stats.ks_2samp(cells, x[name]).statistic)
@@ -214,7 +207,7 @@ def imbalanced(table, x, y, seed):
 def oversampling(table, x, y, x_test, y_test, seed):
     """Returns the figures of `RARE` by what was done for the rare class."""
     x, y = imbalanced(table, x, y, seed)
-    vae = CVAEOversampler(estimator(table, x, seed), random_state=seed)
+    vae = CVAEOversampler(estimator(table, seed), random_state=seed)
     of_smote = smote(x, seed)
     name = f"{type(of_smote).__name__.lower()}__k_neighbors"
     ways = {

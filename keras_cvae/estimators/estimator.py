@@ -12,10 +12,11 @@ from sklearn.base import (
     DensityMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_cvae import checks, conditions, evaluation, likelihoods, models, noise
+from keras_cvae.data import tables
 from keras_cvae.estimators import files, labels
 
 PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
@@ -29,17 +30,19 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
     What is fitted is the `keras_cvae.CVAE` `model_`, built and trained with the arguments here;
     every other tool of the package works with it.
 
-    X is an array of numbers, or a DataFrame: its columns of strings, booleans and categories are
-    categories, the others numbers. NaN is a cell that is missing. Rows that are drawn or decoded
-    are a DataFrame of the same types where X was one.
+    X is an array of numbers, or a DataFrame of numbers, counts and categories, which
+    `data.tables.Table` tells apart; rows that are drawn or decoded are a DataFrame like it. NaN is
+    a cell that is missing.
 
     Args:
         latent_dim: Size of z, the number of columns that `transform` returns.
         network: As for `build_cvae`.
-        likelihood: As for `build_cvae`; None for `likelihoods.Columns` as X has them. To say that a
-            column holds counts give `likelihoods.Columns` yourself. Others take no missing cells.
+        likelihood: As for `build_cvae`; None for `likelihoods.Columns` as X has them. With any
+            other X must be numbers, and what is drawn is an array.
         prior: As for `build_cvae`.
         objective: As for `build_cvae`.
+        kinds: Of columns of a DataFrame, by name, what they are where that is to be another than is
+            decided by their cells: `"numeric"`, `"categorical"`, `"count"` or `"ignore"`.
         conditional: Whether the model is conditional on the classes `y` that `fit` is given. Where
             what follows in a pipeline is to predict y from z, take False: z then holds the class
             too, and `y` may be anything.
@@ -56,6 +59,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
     Attributes:
         model_: The fitted `CVAE`.
         history_: Dict of the loss, its terms and the ELBO of each epoch, in nats per row.
+        table_: The `data.tables.Table` of a DataFrame, or None.
         classes_: The classes, sorted; None where the model is not conditional.
         class_counts_: How many rows of each class `fit` was given, or None.
         n_features_in_: How many columns there are.
@@ -81,6 +85,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         likelihood=None,
         prior="standard_normal",
         objective="elbo",
+        kinds=None,
         conditional=True,
         fit_prior=True,
         epochs=100,
@@ -95,6 +100,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         self.likelihood = likelihood
         self.prior = prior
         self.objective = objective
+        self.kinds = kinds
         self.conditional = conditional
         self.fit_prior = fit_prior
         self.epochs = epochs
@@ -122,12 +128,13 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         batch_size = checks.integer("batch_size", self.batch_size, least=1)
         learning_rate = checks.number("learning_rate", self.learning_rate, above=0)
         checks.integer("samples", self.samples, least=1)
-        self.frame_ = self._frame(X)
+        has_columns = self.likelihood is None and _has_names(X)
+        self.table_ = tables.Table.of(X, kinds=self.kinds) if has_columns else None
+        X = self._checked(X, reset=True)
         if y is None or not self.conditional:
-            X = self._checked(X, reset=True)
             self.classes_, self.class_counts_, data = None, None, X
         else:
-            X, y = self._checked(X, y, reset=True)
+            X, y = check_X_y(X, y, dtype="float32", ensure_all_finite="allow-nan")
             self.classes_, numbers, self.class_counts_ = labels.learn(y)
             data = [X, numbers]
         seed = check_random_state(self.random_state).randint(LARGEST_SEED)
@@ -146,8 +153,8 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         parts = {name: getattr(self, name) for name in PARTS}
         if self.likelihood is None:
             numbers = {f"x{place}": "numeric" for place in range(columns)}
-            said = numbers if self.frame_ is None else self.frame_.columns
-            parts["likelihood"] = likelihoods.Columns(said)
+            known = self.table_ and self.table_.likelihood()
+            parts["likelihood"] = known or likelihoods.Columns(numbers)
         condition = None
         if self.classes_ is not None:
             condition = conditions.Classes(len(self.classes_), dropout=UNLABELLED)
@@ -257,24 +264,17 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         )
         return self._as_given(rows)
 
-    def _frame(self, X):
-        """What the columns of a DataFrame are; None of what is none."""
-        if not hasattr(X, "iloc"):
-            return None
-        from keras_cvae.estimators.frames import Frame
-
-        return Frame(X, self.likelihood and getattr(self.likelihood, "columns", {}))
-
-    def _checked(self, X, *y, reset=False):
+    def _checked(self, X, reset=False):
         if not reset:
             check_is_fitted(self)
-        if self.frame_ is not None and hasattr(X, "iloc"):
-            X = self.frame_.to_numbers(X)
-        options = {"dtype": "float32", "ensure_all_finite": "allow-nan", "reset": reset}
-        return validate_data(self, X, *y, **options)
+        options = {"dtype": "float32", "ensure_all_finite": "allow-nan"}
+        if self.table_ is None or not _has_names(X):
+            return validate_data(self, X, reset=reset, **options)
+        validate_data(self, X, reset=reset, skip_check_array=True)  # the names
+        return check_array(self.table_.arrays(X)[0], **options)
 
     def _as_given(self, rows):
-        return rows if self.frame_ is None else self.frame_.from_numbers(rows)
+        return rows if self.table_ is None else self.table_.frame(rows)
 
     def _labels(self, y, count):
         """Classes as the model knows them, integers of shape `(count,)`; None: unknown."""
@@ -301,3 +301,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
 
     def __setstate__(self, state):
         super().__setstate__(files.with_model(state, files.from_bytes))
+
+
+def _has_names(X):
+    return hasattr(X, "iloc") and all(isinstance(name, str) for name in X.columns)
