@@ -19,6 +19,7 @@ drawn rows do for a class that is rare. Each seed's figures are kept in `--out` 
 import json
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -60,7 +61,8 @@ def customers(rows=50_000, seed=0):
     group = rng.choice(3, rows, p=[0.5, 0.3, 0.2])
     age = np.clip(rng.normal(np.take([32, 48, 67], group), np.take([6, 9, 7], group)), 18, 95)
     income = np.exp(rng.normal(np.take([7.6, 8.3, 7.7], group), 0.3) + 0.004 * (age - 45))
-    region = [rng.choice(list("NESW"), p=p) for p in np.take(REGIONS, group, axis=0)]
+    shares = [[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.1, 0.6, 0.1, 0.2]]
+    region = [rng.choice(list("NESW"), p=p) for p in np.take(shares, group, axis=0)]
     contract = np.digitize(np.log(income) + rng.normal(0, 0.5, rows), [7.5, 8.2])
     visits = rng.poisson(np.exp(0.3 + 0.6 * contract - 0.01 * (age - 45)))
     balance = rng.normal(0.2 * income - 80 * visits, 300)
@@ -70,9 +72,6 @@ def customers(rows=50_000, seed=0):
     x["region"] = pd.Categorical(region)
     x["contract"] = pd.Categorical(np.take(["month", "year", "two years"], contract))
     return x, np.where(leaves, "leaves", "stays")
-
-
-REGIONS = [[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.1, 0.6, 0.1, 0.2]]
 
 
 def diabetes():
@@ -94,19 +93,18 @@ class Table(NamedTuple):
 
 SMALL = {"epochs": 100, "batch_size": 32}, [50, 100, 200]
 LARGE = {"epochs": 10, "batch_size": 256}, [10, 30]
+FRAME = {"return_X_y": True, "as_frame": True}
 TABLES = {
-    "wine": Table(lambda: datasets.load_wine(return_X_y=True, as_frame=True), 2, 12, *SMALL),
+    "wine": Table(partial(datasets.load_wine, **FRAME), 2, 12, *SMALL),
     "diabetes": Table(diabetes, "high", 15, *SMALL),
-    "cancer": Table(
-        lambda: datasets.load_breast_cancer(return_X_y=True, as_frame=True), 0, 15, *SMALL
-    ),
+    "cancer": Table(partial(datasets.load_breast_cancer, **FRAME), 0, 15, *SMALL),
     "customers": Table(customers, "leaves", 250, *LARGE),
 }
 
 
 def copula(x, count, rng):
     """Draws rows of a Gaussian copula whose marginals are the columns' own."""
-    codes = x.apply(lambda c: c.cat.codes if isinstance(c.dtype, pd.CategoricalDtype) else c)
+    codes = x.apply(lambda cells: cells.cat.codes if cells.dtype == "category" else cells)
     mixed = codes.sample(frac=1, random_state=int(rng.integers(2**31)))  # ties in random order
     normal = scipy.stats.norm.ppf((mixed.rank(method="first") - 0.5) / len(x))
     covariance = np.atleast_2d(np.cov(normal.T))
@@ -126,9 +124,7 @@ def encoder(x):
     return make_column_transformer((StandardScaler(), numbers), (one_hot, categories)).fit(x)
 
 
-def forest(seed):
-    """The classifier that all is measured with."""
-    return RandomForestClassifier(100, random_state=seed)
+forest = partial(RandomForestClassifier, 100)  # what all is measured with
 
 
 def folds(rows, seed):
@@ -157,7 +153,7 @@ def drawn_rows(table, x, y, seed):
     rng = np.random.default_rng(seed)
     yield "real rows", x, y
     labels, counts = np.unique(y, return_counts=True)
-    twice = dict(zip(labels.tolist(), (2 * counts).tolist(), strict=True))
+    twice = dict(zip(labels, 2 * counts, strict=True))
     more_x, more_y = smote(x, seed, sampling_strategy=twice).fit_resample(x, y)
     yield "SMOTE", more_x[len(x) :], np.asarray(more_y)[len(x) :]
     parts = [copula(x[y == label], n, rng) for label, n in zip(labels, counts, strict=True)]
@@ -173,7 +169,7 @@ def quality(real, drawn, train, seed):
     (x_real, y_real), (x, y), (x_train, _) = real, drawn, train
     of_columns = []
     for name, cells in x_real.items():
-        if isinstance(cells.dtype, pd.CategoricalDtype):
+        if cells.dtype == "category":
             shares = [part[name].astype(str).value_counts(normalize=True) for part in (x_real, x)]
             of_columns.append(shares[0].sub(shares[1], fill_value=0).abs().sum() / 2)
         else:
@@ -187,7 +183,7 @@ def quality(real, drawn, train, seed):
     neighbours = NearestNeighbors(n_neighbors=1).fit(near)
     rng = np.random.default_rng(seed)
     far = [np.median(neighbours.kneighbors(rng.permutation(rows)[:2000])[0]) for rows in (b, a)]
-    predicted = forest(seed).fit(b, y).predict(a)
+    predicted = forest(random_state=seed).fit(b, y).predict(a)
     return {
         "marginals": float(np.mean(of_columns)),
         "correlations": float(correlations.mean()),
@@ -219,8 +215,7 @@ def oversampling(table, x, y, x_test, y_test, seed):
     }
     figures = {}
     for way, (steps, grid) in ways.items():
-        model = make_pipeline(*steps, encoder(x), forest(seed))
-        # The encoder is fitted to what a fold holds, as the forest is.
+        model = make_pipeline(*steps, encoder(x), forest(random_state=seed))
         model = GridSearchCV(model, grid, scoring="balanced_accuracy", cv=folds(x, seed))
         predicted = model.fit(x, y).predict(x_test)
         if way in ("SMOTE", "VAE"):
@@ -240,11 +235,10 @@ def run(name, seed, limit):
     table = TABLES[name]
     x, y = table.load()
     y = np.asarray(y)
-    if limit is not None and limit < len(x):
-        rows, _ = next(StratifiedShuffleSplit(1, train_size=limit, random_state=seed).split(x, y))
+    if limit is not None:
+        rows = np.random.default_rng(seed).permutation(len(x))[:limit]
         x, y = x.iloc[rows], y[rows]
-    split = StratifiedShuffleSplit(1, test_size=0.5, random_state=seed)
-    halves = next(split.split(x, y))
+    halves = next(StratifiedShuffleSplit(1, test_size=0.5, random_state=seed).split(x, y))
     train, test = ((x.iloc[rows].reset_index(drop=True), y[rows]) for rows in halves)
     found = {}
     for way, *drawn in drawn_rows(table, *train, seed):
