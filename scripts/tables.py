@@ -1,9 +1,6 @@
 """Tables: rows drawn by a conditional VAE beside SMOTE's and those of a Gaussian copula.
 
-    pip install imbalanced-learn pandas
-    python scripts/tables.py wine diabetes cancer customers
-
-Three tables come with scikit-learn; `customers` are 50,000 rows made here: numbers, categories and
+Needs `pip install imbalanced-learn pandas`. Three tables come with scikit-learn; `customers` are 50,000 rows made here: numbers, categories and
 counts that depend on each other, with a rare class. Each seed splits a table in halves. Models see
 the first half, and choose their settings by folds of it: the VAE its epochs by log p(x | y); for
 oversampling the VAE its temperature, and SMOTE its neighbours, by the balanced accuracy of the
@@ -12,8 +9,9 @@ forest that follows. All figures are of the second half.
 The first table asks how good as many drawn rows as there were are: the distance of marginals
 (Kolmogorov-Smirnov, of categories total variation), of rank correlations, the balanced accuracy of
 a random forest that has seen nothing but them, and how far they are from the closest training row,
-divided by what real rows of the second half are: much below 1 is copying. The second asks what
-drawn rows do for a class that is rare. Each seed's figures are kept in `--out` as they come.
+divided by how far rows of the second half are: much below 1 is copying, 0 for the real rows
+themselves. The second asks what drawn rows do for a class of which few rows are left. Each seed's
+figures are kept in `--out` as they come.
 """
 
 import json
@@ -143,9 +141,8 @@ def estimator(table, seed):
 def smote(x, seed, **options):
     """SMOTE, or SMOTENC where there are categories."""
     categories = list(x.select_dtypes("category"))
-    if categories:
-        return SMOTENC(categories, random_state=seed, **options)
-    return SMOTE(random_state=seed, **options)
+    kind = partial(SMOTENC, categories) if categories else SMOTE
+    return kind(random_state=seed, **options)
 
 
 def drawn_rows(table, x, y, seed):
@@ -178,15 +175,14 @@ def quality(real, drawn, train, seed):
     a, b, near = encode(x_real), encode(x), encode(x_train)
     with np.errstate(invalid="ignore"):
         found = [np.corrcoef(scipy.stats.rankdata(part, axis=0).T) for part in (a, b)]
-    pairs = np.triu_indices(a.shape[1], 1)
-    correlations = np.abs(np.nan_to_num(found[0]) - np.nan_to_num(found[1]))[pairs]
+    apart = np.abs(np.nan_to_num(found[0]) - np.nan_to_num(found[1]))
     neighbours = NearestNeighbors(n_neighbors=1).fit(near)
     rng = np.random.default_rng(seed)
     far = [np.median(neighbours.kneighbors(rng.permutation(rows)[:2000])[0]) for rows in (b, a)]
     predicted = forest(random_state=seed).fit(b, y).predict(a)
     return {
         "marginals": float(np.mean(of_columns)),
-        "correlations": float(correlations.mean()),
+        "correlations": float(apart[np.triu_indices(len(apart), 1)].mean()),
         "accuracy": float(balanced_accuracy_score(y_real, predicted)),
         "distance": float(far[0] / far[1]) if x is not x_train else 0.0,
     }
@@ -289,14 +285,14 @@ def main(
     figures = {name: [] for name in tables or TABLES}
     for seed in range(seeds):
         for name in figures:
-            path = out / f"{name}_{seed}.json"
+            path = out / f"{name}_{seed}_of_{limit or 'all'}.json"
             if not path.exists():
                 print(f"{name}, seed {seed}", flush=True)
                 path.write_text(json.dumps(run(name, seed, limit), indent=2) + "\n")
             figures[name].append(json.loads(path.read_text()))
     for part, names in ("quality", QUALITY), ("oversampling", RARE):
         print(f"\n{part}, mean and standard deviation of {seeds} seeds")
-        print("\n".join(table_of(figures, part, names)))
+        print(*table_of(figures, part, names), sep="\n")
         picture(figures, part, names).savefig(out / f"{part}.png")
 
 

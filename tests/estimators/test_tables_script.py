@@ -52,11 +52,8 @@ def test_what_quality_says_of_copies_of_noise_and_of_the_test_rows(recipe):
 @pytest.mark.filterwarnings("ignore")
 def test_all_of_it_on_a_few_rows(recipe, tmp_path, capsys, monkeypatch):
     parts = recipe["main"].__globals__
-    monkeypatch.setitem(
-        parts,
-        "estimator",
-        lambda table, seed: CVAEEstimator(2, epochs=1, fit_prior=False, samples=2),
-    )
+    small = CVAEEstimator(2, epochs=1, fit_prior=False, samples=2)
+    monkeypatch.setitem(parts, "estimator", lambda table, seed: small)
     table = parts["TABLES"]["wine"]._replace(epochs=[1])
     monkeypatch.setitem(parts["TABLES"], "wine", table)
     recipe["main"](["wine"], seeds=1, out=tmp_path, limit=130)
