@@ -1,24 +1,23 @@
 """Tables: rows drawn by a conditional VAE beside SMOTE's and those of a Gaussian copula.
 
-    pip install imbalanced-learn pandas
-    python scripts/tables.py wine diabetes cancer customers
-
-Three tables come with scikit-learn; `customers` are 50,000 rows made here: numbers, categories and
+Needs `pip install imbalanced-learn pandas`. Three tables come with scikit-learn; `customers` are 50,000 rows made here: numbers, categories and
 counts that depend on each other, with a rare class. Each seed splits a table in halves. Models see
-the first half, and choose their settings by folds of it: the VAE by its log p(x | y); for
-oversampling the VAE and SMOTE each by the balanced accuracy of the forest that follows. All figures
-are of the second half.
+the first half, and choose their settings by folds of it: the VAE its epochs by log p(x | y); for
+oversampling the VAE its temperature, and SMOTE its neighbours, by the balanced accuracy of the
+forest that follows. All figures are of the second half.
 
 The first table asks how good as many drawn rows as there were are: the distance of marginals
 (Kolmogorov-Smirnov, of categories total variation), of rank correlations, the balanced accuracy of
 a random forest that has seen nothing but them, and how far they are from the closest training row,
-divided by what real rows of the second half are: much below 1 is copying. The second asks what
-drawn rows do for a class that is rare. Each seed's figures are kept in `--out` as they come.
+divided by how far rows of the second half are: much below 1 is copying, 0 for the real rows
+themselves. The second asks what drawn rows do for a class of which few rows are left. Each seed's
+figures are kept in `--out` as they come.
 """
 
 import json
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -37,7 +36,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShu
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from keras_cvae import likelihoods, networks
+from keras_cvae import networks
 from keras_cvae.estimators import CVAEEstimator, CVAEOversampler
 
 QUALITY = {
@@ -60,7 +59,8 @@ def customers(rows=50_000, seed=0):
     group = rng.choice(3, rows, p=[0.5, 0.3, 0.2])
     age = np.clip(rng.normal(np.take([32, 48, 67], group), np.take([6, 9, 7], group)), 18, 95)
     income = np.exp(rng.normal(np.take([7.6, 8.3, 7.7], group), 0.3) + 0.004 * (age - 45))
-    region = [rng.choice(list("NESW"), p=p) for p in np.take(REGIONS, group, axis=0)]
+    shares = [[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.1, 0.6, 0.1, 0.2]]
+    region = [rng.choice(list("NESW"), p=p) for p in np.take(shares, group, axis=0)]
     contract = np.digitize(np.log(income) + rng.normal(0, 0.5, rows), [7.5, 8.2])
     visits = rng.poisson(np.exp(0.3 + 0.6 * contract - 0.01 * (age - 45)))
     balance = rng.normal(0.2 * income - 80 * visits, 300)
@@ -72,13 +72,10 @@ def customers(rows=50_000, seed=0):
     return x, np.where(leaves, "leaves", "stays")
 
 
-REGIONS = [[0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.3, 0.4], [0.1, 0.6, 0.1, 0.2]]
-
-
 def diabetes():
     """The table of diabetes, whose target is above the median or not."""
     x, y = datasets.load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-    x["sex"] = pd.Categorical(x["sex"].astype(int))
+    x["sex"] = pd.Categorical(x["sex"].map({1: "one", 2: "two"}))
     return x, np.where(y > np.median(y), "high", "low")
 
 
@@ -88,25 +85,24 @@ class Table(NamedTuple):
     load: Callable
     rare: object
     keep: int
-    grid: dict
-    counts: tuple = ()
+    settings: dict
+    epochs: list
 
 
-SMALL = {"epochs": [100, 300], "latent_dim": [6], "batch_size": [32]}
-LARGE = {"epochs": [10, 30], "latent_dim": [6], "batch_size": [256]}
+SMALL = {"epochs": 100, "batch_size": 32}, [50, 100, 200]
+LARGE = {"epochs": 10, "batch_size": 256}, [10, 30]
+FRAME = {"return_X_y": True, "as_frame": True}
 TABLES = {
-    "wine": Table(lambda: datasets.load_wine(return_X_y=True, as_frame=True), 2, 12, SMALL),
-    "diabetes": Table(diabetes, "high", 15, SMALL),
-    "cancer": Table(
-        lambda: datasets.load_breast_cancer(return_X_y=True, as_frame=True), 0, 15, SMALL
-    ),
-    "customers": Table(customers, "leaves", 250, LARGE, ("visits",)),
+    "wine": Table(partial(datasets.load_wine, **FRAME), 2, 12, *SMALL),
+    "diabetes": Table(diabetes, "high", 15, *SMALL),
+    "cancer": Table(partial(datasets.load_breast_cancer, **FRAME), 0, 15, *SMALL),
+    "customers": Table(customers, "leaves", 250, *LARGE),
 }
 
 
 def copula(x, count, rng):
     """Draws rows of a Gaussian copula whose marginals are the columns' own."""
-    codes = x.apply(lambda c: c.cat.codes if isinstance(c.dtype, pd.CategoricalDtype) else c)
+    codes = x.apply(lambda cells: cells.cat.codes if cells.dtype == "category" else cells)
     mixed = codes.sample(frac=1, random_state=int(rng.integers(2**31)))  # ties in random order
     normal = scipy.stats.norm.ppf((mixed.rank(method="first") - 0.5) / len(x))
     covariance = np.atleast_2d(np.cov(normal.T))
@@ -126,9 +122,7 @@ def encoder(x):
     return make_column_transformer((StandardScaler(), numbers), (one_hot, categories)).fit(x)
 
 
-def forest(seed):
-    """The classifier that all is measured with."""
-    return RandomForestClassifier(100, random_state=seed)
+forest = partial(RandomForestClassifier, 100)  # what all is measured with
 
 
 def folds(rows, seed):
@@ -138,23 +132,17 @@ def folds(rows, seed):
     return StratifiedShuffleSplit(1, test_size=0.2, random_state=seed)
 
 
-def estimator(table, x, seed):
+def estimator(table, seed):
     """The VAE before its settings are chosen."""
-    options = {"network": networks.Dense((128, 128)), "samples": 50, "random_state": seed}
-    if table.counts:
-        known = {name: sorted(x[name].cat.categories) for name in x.select_dtypes("category")}
-        columns = {name: known.get(name, "numeric") for name in x}
-        columns |= dict.fromkeys(table.counts, "count")
-        options["likelihood"] = likelihoods.Columns(columns)
-    return CVAEEstimator(**options)
+    network = networks.Dense((128, 128))
+    return CVAEEstimator(4, network=network, samples=50, random_state=seed, **table.settings)
 
 
 def smote(x, seed, **options):
     """SMOTE, or SMOTENC where there are categories."""
     categories = list(x.select_dtypes("category"))
-    if categories:
-        return SMOTENC(categories, random_state=seed, **options)
-    return SMOTE(random_state=seed, **options)
+    kind = partial(SMOTENC, categories) if categories else SMOTE
+    return kind(random_state=seed, **options)
 
 
 def drawn_rows(table, x, y, seed):
@@ -162,12 +150,13 @@ def drawn_rows(table, x, y, seed):
     rng = np.random.default_rng(seed)
     yield "real rows", x, y
     labels, counts = np.unique(y, return_counts=True)
-    twice = dict(zip(labels.tolist(), (2 * counts).tolist(), strict=True))
+    twice = dict(zip(labels, 2 * counts, strict=True))
     more_x, more_y = smote(x, seed, sampling_strategy=twice).fit_resample(x, y)
     yield "SMOTE", more_x[len(x) :], np.asarray(more_y)[len(x) :]
     parts = [copula(x[y == label], n, rng) for label, n in zip(labels, counts, strict=True)]
     yield "copula", pd.concat(parts, ignore_index=True), np.repeat(labels, counts)
-    search = GridSearchCV(estimator(table, x, seed), table.grid, cv=folds(x, seed)).fit(x, y)
+    search = GridSearchCV(estimator(table, seed), {"epochs": table.epochs}, cv=folds(x, seed))
+    search.fit(x, y)
     print(f"  chosen for log p: {search.best_params_}", flush=True)
     yield "VAE", search.best_estimator_.sample(len(y), y), y
 
@@ -177,8 +166,8 @@ def quality(real, drawn, train, seed):
     (x_real, y_real), (x, y), (x_train, _) = real, drawn, train
     of_columns = []
     for name, cells in x_real.items():
-        if isinstance(cells.dtype, pd.CategoricalDtype):
-            shares = [part[name].value_counts(normalize=True, sort=False) for part in (x_real, x)]
+        if cells.dtype == "category":
+            shares = [part[name].astype(str).value_counts(normalize=True) for part in (x_real, x)]
             of_columns.append(shares[0].sub(shares[1], fill_value=0).abs().sum() / 2)
         else:
             of_columns.append(scipy.stats.ks_2samp(cells, x[name]).statistic)
@@ -186,15 +175,14 @@ def quality(real, drawn, train, seed):
     a, b, near = encode(x_real), encode(x), encode(x_train)
     with np.errstate(invalid="ignore"):
         found = [np.corrcoef(scipy.stats.rankdata(part, axis=0).T) for part in (a, b)]
-    pairs = np.triu_indices(a.shape[1], 1)
-    correlations = np.abs(np.nan_to_num(found[0]) - np.nan_to_num(found[1]))[pairs]
+    apart = np.abs(np.nan_to_num(found[0]) - np.nan_to_num(found[1]))
     neighbours = NearestNeighbors(n_neighbors=1).fit(near)
     rng = np.random.default_rng(seed)
     far = [np.median(neighbours.kneighbors(rng.permutation(rows)[:2000])[0]) for rows in (b, a)]
-    predicted = forest(seed).fit(b, y).predict(a)
+    predicted = forest(random_state=seed).fit(b, y).predict(a)
     return {
         "marginals": float(np.mean(of_columns)),
-        "correlations": float(correlations.mean()),
+        "correlations": float(apart[np.triu_indices(len(apart), 1)].mean()),
         "accuracy": float(balanced_accuracy_score(y_real, predicted)),
         "distance": float(far[0] / far[1]) if x is not x_train else 0.0,
     }
@@ -211,9 +199,7 @@ def imbalanced(table, x, y, seed):
 def oversampling(table, x, y, x_test, y_test, seed):
     """Returns the figures of `RARE` by what was done for the rare class."""
     x, y = imbalanced(table, x, y, seed)
-    vae = CVAEOversampler(estimator(table, x, seed), random_state=seed)
-    grid = {f"cvaeoversampler__estimator__{name}": values for name, values in table.grid.items()}
-    grid["cvaeoversampler__temperature"] = [0.7, 1.0]
+    vae = CVAEOversampler(estimator(table, seed), random_state=seed)
     of_smote = smote(x, seed)
     name = f"{type(of_smote).__name__.lower()}__k_neighbors"
     ways = {
@@ -221,12 +207,11 @@ def oversampling(table, x, y, x_test, y_test, seed):
         "class weights": ((), {"randomforestclassifier__class_weight": ["balanced"]}),
         "copies": ((RandomOverSampler(random_state=seed),), {}),
         "SMOTE": ((of_smote,), {name: [1, 3, 5]}),
-        "VAE": ((vae,), grid),
+        "VAE": ((vae,), {"cvaeoversampler__temperature": [0.7, 1.0]}),
     }
     figures = {}
     for way, (steps, grid) in ways.items():
-        model = make_pipeline(*steps, encoder(x), forest(seed))
-        # The encoder is fitted to what a fold holds, as the forest is.
+        model = make_pipeline(*steps, encoder(x), forest(random_state=seed))
         model = GridSearchCV(model, grid, scoring="balanced_accuracy", cv=folds(x, seed))
         predicted = model.fit(x, y).predict(x_test)
         if way in ("SMOTE", "VAE"):
@@ -246,11 +231,10 @@ def run(name, seed, limit):
     table = TABLES[name]
     x, y = table.load()
     y = np.asarray(y)
-    if limit is not None and limit < len(x):
-        rows, _ = next(StratifiedShuffleSplit(1, train_size=limit, random_state=seed).split(x, y))
+    if limit is not None:
+        rows = np.random.default_rng(seed).permutation(len(x))[:limit]
         x, y = x.iloc[rows], y[rows]
-    split = StratifiedShuffleSplit(1, test_size=0.5, random_state=seed)
-    halves = next(split.split(x, y))
+    halves = next(StratifiedShuffleSplit(1, test_size=0.5, random_state=seed).split(x, y))
     train, test = ((x.iloc[rows].reset_index(drop=True), y[rows]) for rows in halves)
     found = {}
     for way, *drawn in drawn_rows(table, *train, seed):
@@ -301,14 +285,14 @@ def main(
     figures = {name: [] for name in tables or TABLES}
     for seed in range(seeds):
         for name in figures:
-            path = out / f"{name}_{seed}.json"
+            path = out / f"{name}_{seed}_of_{limit or 'all'}.json"
             if not path.exists():
                 print(f"{name}, seed {seed}", flush=True)
                 path.write_text(json.dumps(run(name, seed, limit), indent=2) + "\n")
             figures[name].append(json.loads(path.read_text()))
     for part, names in ("quality", QUALITY), ("oversampling", RARE):
         print(f"\n{part}, mean and standard deviation of {seeds} seeds")
-        print("\n".join(table_of(figures, part, names)))
+        print(*table_of(figures, part, names), sep="\n")
         picture(figures, part, names).savefig(out / f"{part}.png")
 
 

@@ -12,12 +12,12 @@ from sklearn.base import (
     DensityMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_cvae import checks, conditions, evaluation, likelihoods, models, noise
-from keras_cvae.estimators import files
+from keras_cvae.data import tables
+from keras_cvae.estimators import files, labels
 
 PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
 UNLABELLED = 0.1  # how often training hides the class, so that rows without one mean something
@@ -30,17 +30,19 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
     What is fitted is the `keras_cvae.CVAE` `model_`, built and trained with the arguments here;
     every other tool of the package works with it.
 
-    X is an array of numbers, or a DataFrame: its columns of strings, booleans and categories are
-    categories, the others numbers. NaN is a cell that is missing. Rows that are drawn or decoded
-    are a DataFrame of the same types where X was one.
+    X is an array of numbers, or a DataFrame of numbers, counts and categories, which
+    `data.tables.Table` tells apart; rows that are drawn or decoded are a DataFrame like it. NaN is
+    a cell that is missing.
 
     Args:
         latent_dim: Size of z, the number of columns that `transform` returns.
         network: As for `build_cvae`.
-        likelihood: As for `build_cvae`; None for `likelihoods.Columns` as X has them. To say that a
-            column holds counts give `likelihoods.Columns` yourself. Others take no missing cells.
+        likelihood: As for `build_cvae`; None for `likelihoods.Columns` as X has them. With any
+            other X must be numbers, and what is drawn is an array.
         prior: As for `build_cvae`.
         objective: As for `build_cvae`.
+        kinds: Of columns of a DataFrame, by name, what they are where that is to be another than is
+            decided by their cells: `"numeric"`, `"categorical"`, `"count"` or `"ignore"`.
         conditional: Whether the model is conditional on the classes `y` that `fit` is given. Where
             what follows in a pipeline is to predict y from z, take False: z then holds the class
             too, and `y` may be anything.
@@ -57,6 +59,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
     Attributes:
         model_: The fitted `CVAE`.
         history_: Dict of the loss, its terms and the ELBO of each epoch, in nats per row.
+        table_: The `data.tables.Table` of a DataFrame, or None.
         classes_: The classes, sorted; None where the model is not conditional.
         class_counts_: How many rows of each class `fit` was given, or None.
         n_features_in_: How many columns there are.
@@ -82,11 +85,12 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         likelihood=None,
         prior="standard_normal",
         objective="elbo",
+        kinds=None,
         conditional=True,
         fit_prior=True,
         epochs=100,
         batch_size=32,
-        learning_rate=1e-3,
+        learning_rate=3e-3,
         samples=100,
         random_state=None,
         verbose=0,
@@ -96,6 +100,7 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         self.likelihood = likelihood
         self.prior = prior
         self.objective = objective
+        self.kinds = kinds
         self.conditional = conditional
         self.fit_prior = fit_prior
         self.epochs = epochs
@@ -123,21 +128,15 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         batch_size = checks.integer("batch_size", self.batch_size, least=1)
         learning_rate = checks.number("learning_rate", self.learning_rate, above=0)
         checks.integer("samples", self.samples, least=1)
-        self.frame_ = self._frame(X)
+        has_columns = self.likelihood is None and _has_names(X)
+        self.table_ = tables.Table.of(X, kinds=self.kinds) if has_columns else None
+        X = self._checked(X, reset=True)
         if y is None or not self.conditional:
-            X = self._checked(X, reset=True)
             self.classes_, self.class_counts_, data = None, None, X
         else:
-            X, y = self._checked(X, y, reset=True)
-            kind = type_of_target(y, input_name="y", raise_unknown=True)
-            expected = "`y` must be classes; with `conditional=False` it may be anything"
-            checks.require(kind in ("binary", "multiclass"), expected, f"{kind} targets")
-            self.classes_, labels, self.class_counts_ = np.unique(
-                y, return_inverse=True, return_counts=True
-            )
-            expected = "`y` must hold two classes or more, or be left out"
-            checks.require(len(self.classes_) > 1, expected, f"1 class, {self.classes_[0]!r}")
-            data = [X, labels]
+            X, y = check_X_y(X, y, dtype="float32", ensure_all_finite="allow-nan")
+            self.classes_, numbers, self.class_counts_ = labels.learn(y)
+            data = [X, numbers]
         seed = check_random_state(self.random_state).randint(LARGEST_SEED)
         with noise.seeded(seed):
             self.model_ = self._build(X.shape[1])
@@ -154,15 +153,13 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         parts = {name: getattr(self, name) for name in PARTS}
         if self.likelihood is None:
             numbers = {f"x{place}": "numeric" for place in range(columns)}
-            said = numbers if self.frame_ is None else self.frame_.columns
-            parts["likelihood"] = likelihoods.Columns(said)
+            known = self.table_ and self.table_.likelihood()
+            parts["likelihood"] = known or likelihoods.Columns(numbers)
         condition = None
         if self.classes_ is not None:
             condition = conditions.Classes(len(self.classes_), dropout=UNLABELLED)
         # Copies: what is trained is part of the model, not of the arguments.
-        return models.build_cvae(
-            (columns,), condition, self.latent_dim, **copy.deepcopy(parts), name="cvae"
-        )
+        return models.build_cvae((columns,), condition, self.latent_dim, **copy.deepcopy(parts))
 
     def transform(self, X):
         """Encodes rows, of which no class is given.
@@ -176,7 +173,6 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         Raises:
             ValueError: If X is not what the model was fitted to.
         """
-        check_is_fitted(self)
         mean, _ = self.model_.encode(self._checked(X))
         return mean
 
@@ -215,7 +211,6 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         Raises:
             ValueError: If X or y are not what the model was fitted to.
         """
-        check_is_fitted(self)
         X = self._checked(X)
         options = {"samples": self.samples, "seed": self._seed(), "verbose": 0}
         if y is None and self.classes_ is not None:
@@ -261,43 +256,31 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         seed = self._seed(random_state)
         if y is None and self.classes_ is not None:
             shares = self.class_counts_ / self.class_counts_.sum()
-            labels = np.random.default_rng(seed).choice(len(shares), n_samples, p=shares)
+            numbers = np.random.default_rng(seed).choice(len(shares), n_samples, p=shares)
         else:
-            labels = self._labels(y, n_samples)
+            numbers = self._labels(y, n_samples)
         rows = self.model_.generate(
-            labels, count=n_samples, temperature=temperature, pixels="sample", seed=seed
+            numbers, count=n_samples, temperature=temperature, pixels="sample", seed=seed
         )
         return self._as_given(rows)
 
-    def _frame(self, X):
-        """What the columns of a DataFrame are; None of what is none."""
-        if not hasattr(X, "iloc"):
-            return None
-        from keras_cvae.estimators.frames import Frame
-
-        return Frame(X, getattr(self.likelihood, "columns", None))
-
-    def _checked(self, X, *y, reset=False):
-        if self.frame_ is not None and hasattr(X, "iloc"):
-            X = self.frame_.to_numbers(X)
-        options = {"dtype": "float32", "ensure_all_finite": "allow-nan", "reset": reset}
-        return validate_data(self, X, *y, **options)
+    def _checked(self, X, reset=False):
+        if not reset:
+            check_is_fitted(self)
+        options = {"dtype": "float32", "ensure_all_finite": "allow-nan"}
+        if self.table_ is None or not _has_names(X):
+            return validate_data(self, X, reset=reset, **options)
+        validate_data(self, X, reset=reset, skip_check_array=True)  # the names
+        return check_array(self.table_.arrays(X)[0], **options)
 
     def _as_given(self, rows):
-        return rows if self.frame_ is None else self.frame_.from_numbers(rows)
+        return rows if self.table_ is None else self.table_.frame(rows)
 
     def _labels(self, y, count):
         """Classes as the model knows them, integers of shape `(count,)`; None: unknown."""
         if y is None or self.classes_ is None:
             return None
-        given = np.full(count, y) if np.ndim(y) == 0 else np.asarray(y)
-        expected = f"`y` must be one class, or one for each of {count} rows"
-        checks.require(given.shape == (count,), expected, f"shape {given.shape}")
-        labels = np.minimum(np.searchsorted(self.classes_, given), len(self.classes_) - 1)
-        strange = given[self.classes_[labels] != given]
-        expected = f"`y` must be of the classes {self.classes_.tolist()}"
-        checks.require(not strange.size, expected, f"{strange[:1].tolist()}")
-        return labels
+        return labels.places(y, self.classes_, count)
 
     def _seed(self, random_state=None):
         random_state = self.random_state if random_state is None else random_state
@@ -314,12 +297,11 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         return tags
 
     def __getstate__(self):
-        state = dict(super().__getstate__())
-        if "model_" in state:
-            state["model_"] = files.to_bytes(state["model_"])
-        return state
+        return files.with_model(super().__getstate__(), files.to_bytes)
 
     def __setstate__(self, state):
-        if "model_" in state:
-            state = {**state, "model_": files.from_bytes(state["model_"])}
-        super().__setstate__(state)
+        super().__setstate__(files.with_model(state, files.from_bytes))
+
+
+def _has_names(X):
+    return hasattr(X, "iloc") and all(isinstance(name, str) for name in X.columns)

@@ -22,3 +22,8 @@ def from_bytes(content: bytes) -> keras.Model:
         path = Path(folder, "model.keras")
         path.write_bytes(content)
         return keras.saving.load_model(path, safe_mode=True)
+
+
+def with_model(state: dict, convert) -> dict:
+    """The state of an estimator, whose `model_` is converted where it has one."""
+    return {name: convert(v) if name == "model_" else v for name, v in state.items()}

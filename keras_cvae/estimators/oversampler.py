@@ -80,15 +80,17 @@ class CVAEOversampler(BaseEstimator):
         if self.random_state is not None:
             self.estimator_.set_params(random_state=seed)
         self.estimator_.fit(X, y)
-        rows = np.repeat(first, asked)
-        if not len(rows):
+        labels = np.repeat(classes, asked)
+        if not len(labels):
             return X, y
-        seed = None if self.random_state is None else seed
-        y_drawn = _rows(y, rows)
-        x_drawn = self.estimator_.sample(
-            len(rows), np.asarray(y_drawn), temperature=self.temperature, random_state=seed
+        drawn = self.estimator_.sample(
+            len(labels),
+            labels,
+            temperature=self.temperature,
+            random_state=None if self.random_state is None else seed,
         )
-        return _joined(X, x_drawn), _joined(y, y_drawn)
+        # A row that has the class already, so that y stays of its type.
+        return _joined(X, drawn), _rows(y, [*range(len(y)), *np.repeat(first, asked)])
 
     def _asked(self, y, classes, counts):
         """How many rows are to be drawn of each class."""
@@ -118,7 +120,9 @@ class CVAEOversampler(BaseEstimator):
 
 
 def _rows(values, rows):
-    return values.iloc[rows] if hasattr(values, "iloc") else np.asarray(values)[rows]
+    if hasattr(values, "iloc"):
+        return values.iloc[rows].reset_index(drop=True)
+    return np.asarray(values)[rows]
 
 
 def _joined(given, drawn):
@@ -126,7 +130,9 @@ def _joined(given, drawn):
     if hasattr(given, "iloc"):
         import pandas as pd
 
+        whole = {name: 0 for name, dtype in given.dtypes.items() if dtype.kind in "iu"}
+        drawn = pd.DataFrame(drawn, columns=given.columns).round(whole).astype(given.dtypes)
         return pd.concat([given, drawn], ignore_index=True)
     given = np.asarray(given)
-    whole = given.dtype.kind in "iu" and drawn.dtype.kind == "f"
-    return np.concatenate([given, (np.rint(drawn) if whole else drawn).astype(given.dtype)])
+    drawn = np.rint(drawn) if given.dtype.kind in "iu" else drawn
+    return np.concatenate([given, drawn.astype(given.dtype)])

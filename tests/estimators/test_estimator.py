@@ -7,11 +7,14 @@ import pickle
 import joblib
 import keras
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.stats
 from sklearn.base import clone
 from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -26,15 +29,17 @@ EXPECTED = {
 }
 
 
+once = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the backend's own training is tested elsewhere"
+)
+
+
 def tiny(**options):
     given = {"network": networks.Dense((4,)), "epochs": 1, "samples": 2, "fit_prior": False}
     return CVAEEstimator(2, **{**given, **options})
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "torch",
-    reason="sixty fits: torch compiles nothing, and the estimator has no code of a backend's own",
-)
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.filterwarnings("ignore:In training this model never saw:UserWarning")
 @parametrize_with_checks([tiny(network="dense")], expected_failed_checks=lambda estimator: EXPECTED)
 def test_scikit_learns_checks(estimator, check):
@@ -127,6 +132,41 @@ def test_arguments_are_left_as_they_are(wine):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old)
 
 
+@pytest.mark.usefixtures("uncompiled")
+def test_frames():
+    """What the columns are is decided once; rows come back as they were given."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "height": rng.normal(170, 9, 60).round(1),
+            "sex": rng.choice(["F", "M"], 60),
+            "adult": np.arange(60) % 2 == 0,
+            "rooms": rng.choice([1, 2, 4], 60),
+            "age": rng.integers(20, 90, 60),
+        }
+    )
+    frame.loc[5, ["height", "sex"]] = None
+    estimator = tiny(random_state=0).fit(frame)
+    expected = ["numeric", ["F", "M"], ["False", "True"], ["1", "2", "4"], "numeric"]
+    assert estimator.model_.likelihood.columns == dict(zip(frame, expected, strict=True))
+    for found in (estimator.sample(40), estimator.inverse_transform(estimator.transform(frame))):
+        assert found.dtypes.equals(frame.dtypes) and found.notna().all(axis=None)
+        assert set(found["rooms"]) <= {1, 2, 4}
+    sex, rooms = frame["sex"].map({"F": 0, "M": 1}), frame["rooms"].map({1: 0, 2: 1, 4: 2})
+    numbers = frame.assign(sex=sex, adult=frame["adult"] * 1.0, rooms=rooms)
+    mean, _ = estimator.model_.encode(numbers.to_numpy("float32"))
+    np.testing.assert_array_equal(estimator.transform(frame), mean)
+    told = tiny(kinds={"rooms": "count"}).fit(frame)
+    assert told.model_.likelihood.columns["rooms"] == "count"
+    with pytest.raises(ValueError, match="Column 'sex' must hold .*Received: .*'X'"):
+        estimator.transform(frame.assign(sex="X"))
+    with pytest.raises(ValueError, match="now missing:\n- sex"):
+        estimator.transform(frame.drop(columns="sex"))
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        tiny(likelihood="gaussian").fit(frame)
+
+
+@pytest.mark.usefixtures("uncompiled")
 def test_pipelines_and_grid_search(wine):
     x, y = wine
     steps = make_pipeline(StandardScaler(), tiny(conditional=False), LogisticRegression())
@@ -160,3 +200,28 @@ def test_what_a_fitted_model_refuses(wine, fitted):
         fitted.sample(3, ["barolo", "barbera"])
     with pytest.raises(ValueError, match="`z` must have the shape"):
         fitted.inverse_transform(np.zeros((3, 5)))
+
+
+@once
+def test_rows_of_wine_are_of_their_class_and_new():
+    """Drawn from half of the rows, they train a classifier of the other half, and are no copies."""
+    x, y = load_wine(return_X_y=True)
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.5, random_state=0)
+    estimator = CVAEEstimator(6, random_state=0, samples=50).fit(x_train, y_train)
+    drawn = estimator.sample(300, np.arange(300) % 3)
+    classifier = make_pipeline(StandardScaler(), LogisticRegression())
+    assert classifier.fit(drawn, np.arange(300) % 3).score(x_test, y_test) > 0.9
+    scale = x_train.std(0)
+    nearest = NearestNeighbors(n_neighbors=1).fit(x_train / scale)
+    ours, real = (np.median(nearest.kneighbors(rows / scale)[0]) for rows in (drawn, x_test))
+    assert 0.6 < ours / real < 1.7
+    # Density, beside a normal distribution for each class.
+    normal = [scipy.stats.multivariate_normal(m, np.diag(v)) for m, v in by_class(x_train, y_train)]
+    independent = np.mean(
+        [normal[label].logpdf(row) for row, label in zip(x_test, y_test, strict=True)]
+    )
+    assert estimator.score(x_test, y_test) > independent - 1.0
+
+
+def by_class(x, y):
+    return [(x[y == label].mean(0), x[y == label].var(0)) for label in np.unique(y)]

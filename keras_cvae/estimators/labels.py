@@ -1,0 +1,54 @@
+"""Classes of any type, and the integers that stand for them in a model."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.multiclass import type_of_target
+
+from keras_cvae import checks
+
+
+def learn(y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Finds the classes.
+
+    Args:
+        y: Classes, an array of shape `(rows,)`.
+
+    Returns:
+        `(classes, labels, counts)`: the classes, sorted, the place of each row's among them, and
+        how many rows each has.
+
+    Raises:
+        ValueError: If y is not of two classes or more.
+    """
+    kind = type_of_target(y, input_name="y", raise_unknown=True)
+    expected = "`y` must be classes; with `conditional=False` it may be anything"
+    checks.require(kind in ("binary", "multiclass"), expected, f"{kind} targets")
+    classes, labels, counts = np.unique(y, return_inverse=True, return_counts=True)
+    expected = "`y` must hold two classes or more, or be left out"
+    checks.require(len(classes) > 1, expected, f"1 class, {classes[0]!r}")
+    return classes, labels, counts
+
+
+def places(y, classes: np.ndarray, count: int) -> np.ndarray:
+    """Looks up the places of given classes among the known ones.
+
+    Args:
+        y: One class, or `count` of them.
+        classes: The known classes, sorted.
+        count: How many places are asked for.
+
+    Returns:
+        Integers of shape `(count,)`.
+
+    Raises:
+        ValueError: If y is anything else.
+    """
+    given = np.full(count, y) if np.ndim(y) == 0 else np.asarray(y)
+    expected = f"`y` must be one class, or one for each of {count} rows"
+    checks.require(given.shape == (count,), expected, f"shape {given.shape}")
+    found = np.minimum(np.searchsorted(classes, given), len(classes) - 1)
+    strange = given[classes[found] != given]
+    expected = f"`y` must be of the classes {classes.tolist()}"
+    checks.require(not strange.size, expected, f"{strange[:1].tolist()}")
+    return found
