@@ -25,7 +25,17 @@ import typer
 from typer import Option
 
 import keras_cvae
-from keras_cvae import checks, conditions, likelihoods, networks, objectives, plots, priors, runs
+from keras_cvae import (
+    checks,
+    conditions,
+    corruptions,
+    likelihoods,
+    networks,
+    objectives,
+    plots,
+    priors,
+    runs,
+)
 from keras_cvae.checks import explain, look_up, require
 from keras_cvae.data import datasets
 from keras_cvae.runs import pictures
@@ -126,6 +136,9 @@ def train(
     prior: Annotated[str, Option(help=f"{', '.join(priors.NAMES)}.")] = "standard_normal",
     objective: Annotated[str, Option(help=f"{', '.join(objectives.NAMES)}.")] = "elbo",
     binarize: Annotated[str | None, Option(help="Of grey pixels: threshold or dynamic.")] = None,
+    corruption: Annotated[
+        str | None, Option(help=f"Noise to learn to remove: {', '.join(corruptions.NAMES)}.")
+    ] = None,
     conditional: LabelSwitch = True,
     infer_label: Annotated[bool, Option("--infer-label", help="Predict labels too.")] = False,
     label_dropout: Annotated[
@@ -171,6 +184,7 @@ def train(
             likelihood=likelihood,
             prior=prior,
             binarize=binarize,
+            corruption=corruption,
             condition=_condition(conditional, infer_label, label_dropout),
             objective=_objective(objective, beta),
             learning_rate=checks.number("--learning-rate", learning_rate, above=0),

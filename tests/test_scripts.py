@@ -134,6 +134,20 @@ def test_anomaly(tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"without_0.keras", "without_8.keras"}
 
 
+def test_denoise(tmp_path, capsys):
+    run("denoise", "--data", "digits", "--epochs", 1, "--limit", 20, "--out", tmp_path)
+    table = capsys.readouterr().out.split("20 test images")[1]
+    corruptions = ("gaussian", "salt_and_pepper", "blocks")
+    for name in corruptions:
+        (line,) = [row for row in table.splitlines() if row.startswith(f"| {name} |")]
+        cells = [float(cell.split("±")[0]) for cell in line.split(" | ")[1:5]]
+        assert len(cells) == 4 and all(3 < decibels < 30 for decibels in cells)
+    kept = {path.parent.name: path for path in tmp_path.glob("*/model.keras")}
+    assert kept.keys() == {"plain", *corruptions}
+    assert keras.saving.load_model(kept["blocks"]).corruption.bounds == (0, 1)
+    Image.open(tmp_path / "restored.png").verify()
+
+
 def test_benchmark(tmp_path):
     backend = keras.backend.backend()
     options = {"data": "digits", "images": 100, "batch-size": 40, "rounds": 1, "epochs": 1}
