@@ -3,6 +3,7 @@
 from keras_cvae import (
     callbacks,
     conditions,
+    corruptions,
     divergences,
     evaluation,
     importance,
@@ -41,6 +42,7 @@ __all__ = [
     "build_dense_encoder",
     "callbacks",
     "conditions",
+    "corruptions",
     "datasets",
     "divergences",
     "evaluation",

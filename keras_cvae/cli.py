@@ -29,6 +29,7 @@ from keras_cvae import (
     checks,
     cli_tables,
     conditions,
+    corruptions,
     likelihoods,
     networks,
     objectives,
@@ -146,6 +147,9 @@ def train(
     prior: Annotated[str, Option(help=f"{', '.join(priors.NAMES)}.")] = "standard_normal",
     objective: Annotated[str, Option(help=f"{', '.join(objectives.NAMES)}.")] = "elbo",
     binarize: Annotated[str | None, Option(help="Of grey pixels: threshold or dynamic.")] = None,
+    corruption: Annotated[
+        str | None, Option(help=f"Noise to learn to remove: {', '.join(corruptions.NAMES)}.")
+    ] = None,
     conditional: LabelSwitch = True,
     condition: cli_tables.Condition = None,
     columns: cli_tables.Columns = None,
@@ -214,6 +218,7 @@ def train(
             latent_dim=_number_or_auto("--latent-dim", latent_dim),
             likelihood=likelihood,
             prior=prior,
+            corruption=corruption,
             objective=_objective(objective, beta),
             learning_rate=checks.number("--learning-rate", learning_rate, above=0),
             epochs=_number_or_auto("--epochs", epochs),

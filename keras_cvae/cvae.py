@@ -166,6 +166,11 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         """The layer that makes pixels black or white; None where they are taken as they are."""
         return self._parts.binarize
 
+    @property
+    def corruption(self) -> keras.layers.Layer | None:
+        """The layer that spoils what the encoder sees in training; None where nothing does."""
+        return self._parts.corruption
+
     # Use
 
     def generate(

@@ -1,6 +1,6 @@
 """The one graph of a model: how the parts are wired, and how other models are cut from it.
 
-    image -> [pixels] -> [binarize] -> [standardize] -> encoder -> latents
+    image -> [pixels] -> [binarize] -> [standardize] -> [corruption] -> encoder -> latents
     latents -> decoder -> reconstruction
     label -> condition -> y, which encoder, prior and decoder are given
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable
 
 import keras
@@ -60,6 +61,7 @@ class Parts:
         classifier: Model `pixels` to logits, where labels are inferred, or None.
         binarize: The layer that makes pixels black or white, or None.
         standardize: The layer that brings x to unit scale before it is encoded, or None.
+        corruption: The layer that spoils, in training, what is encoded, or None.
         pseudo_inputs: The layer of what else the encoder is applied to, for the prior, or None.
     """
 
@@ -71,6 +73,7 @@ class Parts:
     classifier: keras.Model | None = None
     binarize: keras.layers.Layer | None = None
     standardize: keras.layers.Layer | None = None
+    corruption: keras.layers.Layer | None = None
     pseudo_inputs: keras.layers.Layer | None = None
 
     def given(self, group: Group, context, tensor) -> dict:
@@ -95,7 +98,15 @@ class Parts:
 
 
 def wire(
-    input_shape, condition, latent_dim, network, likelihood, prior, objective, binarize
+    input_shape,
+    condition,
+    latent_dim,
+    network,
+    likelihood,
+    prior,
+    objective,
+    binarize=None,
+    corruption=None,
 ) -> tuple[list, keras.KerasTensor]:
     """Wires a model.
 
@@ -108,6 +119,7 @@ def wire(
         prior: The `priors.Prior` of the first group.
         objective: An `objectives.Objective`.
         binarize: A `layers.Binarize`, or None.
+        corruption: A `corruptions.Corruption`, or None.
 
     Returns:
         `(inputs, output)`: symbolic inputs, the image first, and the symbolic reconstruction.
@@ -117,10 +129,12 @@ def wire(
         pixels = layers.UnitInterval(name="pixels")(pixels)
     if binarize is not None:
         pixels = binarize(pixels)
-    seen = pixels
+    seen, bounds = pixels, likelihood.support if binarize is None else (0.0, 1.0)
     standardizer = likelihood.standardizer() if binarize is None else None
     if standardizer is not None:
-        seen = standardizer(pixels)
+        seen, bounds = standardizer(pixels), (-math.inf, math.inf)
+    if corruption is not None:
+        seen = corruption.within(bounds)(seen)
     inputs, encoder_y, y = condition.wire(seen, network) if condition else ([], None, None)
     encoder = network.encoder(seen.shape[1:], networks.given(encoder_y), latent_dim)
     shape = likelihood.parameter_shape(input_shape)
@@ -141,9 +155,8 @@ def wire(
         groups.append(Group(index, size, network.lower_prior(), posterior))
         above += size
     parts = Parts(encoder, groups, decoder, likelihood, condition)
-    in_unit_interval = seen is x and (likelihood.support == (0.0, 1.0) or binarize is not None)
     shapes = [tensor.shape[1:] for tensor in encoder.inputs]
-    parts.pseudo_inputs = prior.pseudo_inputs(shapes, in_unit_interval)
+    parts.pseudo_inputs = prior.pseudo_inputs(shapes, in_unit_interval=bounds == (0.0, 1.0))
     output = objective.wire(x, encoded, y, parts)
     return [image, *inputs], output if condition is None else condition.one_row(output)
 
@@ -217,7 +230,7 @@ def read(model, trained: bool = False) -> Parts:
         groups.append(Group(index, size, here[name].prior, posterior))
     if not trained and model.fitted_prior is not None:
         groups[0].prior = model.fitted_prior
-    names = "condition", "classifier", "binarize", "standardize", "pseudo_inputs"
+    names = "condition", "classifier", "binarize", "standardize", "corruption", "pseudo_inputs"
     optional = map(here.get, names)
     return Parts(encoder, groups, here["decoder"], here["reconstruction"].likelihood, *optional)
 

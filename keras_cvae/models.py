@@ -5,7 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from keras_cvae import checks, conditions, graph, layers, likelihoods, networks, objectives, priors
+from keras_cvae import (
+    checks,
+    conditions,
+    corruptions,
+    graph,
+    layers,
+    likelihoods,
+    networks,
+    objectives,
+    priors,
+)
 from keras_cvae.cvae import CVAE
 
 MOVED = {
@@ -32,6 +42,7 @@ def build_cvae(
     prior="standard_normal",
     objective="elbo",
     binarize=None,
+    corruption=None,
     name: str = "cvae",
     **moved,
 ) -> CVAE:
@@ -57,6 +68,9 @@ def build_cvae(
             of `keras_cvae.objectives`.
         binarize: None keeps grey pixels; `"threshold"` sets those above a half to 1 and others to
             0; `"dynamic"` draws them anew at every step; or a `layers.Binarize`.
+        corruption: None; one of `corruptions.NAMES`, such as `"gaussian"`, or an object of
+            `keras_cvae.corruptions`: what spoils the image that the encoder sees in training, while
+            the likelihood is of the clean one. `reconstruct` then restores noisy images.
         name: Name of the model.
         **moved: Refused: arguments of earlier versions are told where they have gone.
 
@@ -95,6 +109,8 @@ def build_cvae(
         )
     if binarize is not None:
         binarize = layers.Binarize.get(binarize)
+    if corruption is not None:
+        corruption = corruptions.get(corruption)
     inputs, outputs = graph.wire(
         input_shape,
         condition,
@@ -104,6 +120,7 @@ def build_cvae(
         prior,
         objectives.get(objective),
         binarize,
+        corruption,
     )
     return CVAE(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import keras_cvae
-from keras_cvae import cli, datasets, evaluation, latents, models, objectives, runs
+from keras_cvae import cli, corruptions, datasets, evaluation, latents, models, objectives, runs
 from keras_cvae.runs import lock, pictures
 from keras_cvae.runs.pictures import DIAGRAMS, KINDS, PICTURES
 from keras_cvae_command import LOG_LEVEL
@@ -69,6 +69,7 @@ def plain_run(tmp_path_factory, toys):
     """A run of a model without a condition."""
     run = tmp_path_factory.mktemp("plain") / "run"
     options = ["--unconditional", "--likelihood", "gaussian", "--beta", 0.5, "--activation", "tanh"]
+    options += ["--corruption", "blocks"]
     assert run_cli("train", "--data", toys, "--out", run, "--epochs", 1, *TINY, *options) == 0
     return run
 
@@ -307,6 +308,8 @@ def test_train_leaves_other_folders_alone(tmp_path, capsys):
 def test_an_unconditional_model(plain_run, tmp_path, capsys):
     metrics = json.loads((plain_run / "metrics.json").read_text())
     assert metrics["elbo"] == pytest.approx(-metrics["reconstruction"] - metrics["kl"])
+    assert json.loads((plain_run / "config.json").read_text())["model"]["corruption"] == "blocks"
+    assert type(runs.Run.load(plain_run).model.corruption) is corruptions.HiddenBlocks
     assert run_cli("generate", plain_run, "--count", 5, "--out", tmp_path / "a.npz") == 0
     with np.load(tmp_path / "a.npz") as arrays:
         assert arrays["images"].shape == (5, 6) and set(arrays["labels"]) == {-1}
@@ -491,6 +494,7 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
         (["--enumerate-label", "--unconditional"], "`--enumerate-label` needs labels"),
         (["--likelihood", "poison"], "`--likelihood`"),
         (["--binarize", "no"], "`--binarize`"),
+        (["--corruption", "rain"], "`--corruption`"),
         (["--beta", "nan"], "`--beta`"),
         (["--objective", "warm_up"], "Did you mean 'warmup'?"),
         (["--objective", "warmup", "--beta", "much"], "`--beta` must be auto or a number"),

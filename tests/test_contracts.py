@@ -15,6 +15,7 @@ import pytest
 import keras_cvae
 from keras_cvae import (
     conditions,
+    corruptions,
     evaluation,
     importance,
     layers,
@@ -145,6 +146,9 @@ LAYERS = {
         [LABELS, ONE_HOT, POSTERIOR[1].repeat(2, axis=1)],
     ),
     "Chosen": (conditions.enumerated.Chosen, {}, [IMAGE.repeat(4, axis=0), LABELS, ONE_HOT]),
+    "GaussianNoise": (corruptions.GaussianNoise, {"deviation": 0.5, "bounds": (0, 1)}, IMAGE),
+    "SaltAndPepper": (corruptions.SaltAndPepper, {"rate": 0.5, "seed": 3}, IMAGE),
+    "HiddenBlocks": (corruptions.HiddenBlocks, {"size": 0.5, "count": 2, "value": 0.5}, IMAGE),
     "PseudoInputs": (
         priors.vamp.PseudoInputs,
         {"components": 3, "shapes": [(3, 3, 1), (4,)], "in_unit_interval": True},
@@ -159,12 +163,14 @@ LAYERS = {
     "FiLM": (networks.FiLM, {}, [IMAGE, ONE_HOT]),
 }
 BASES = {conditions.Condition, likelihoods.Likelihood, priors.Prior, terms.LossLayer}
-BASES |= {layers.Divergence, objectives.scheduled.Scheduled, conditions.predicted.Predicted}
+BASES |= {corruptions.Corruption, conditions.predicted.Predicted}
+BASES |= {layers.Divergence, objectives.scheduled.Scheduled}
 FAMILIES = {
     "likelihood": likelihoods,
     "prior": priors,
     "objective": objectives,
     "network": networks,
+    "corruption": corruptions,
 }
 
 
@@ -204,6 +210,7 @@ def test_no_layer_is_forgotten():
         ("prior", priors.Prior),
         ("objective", objectives.Objective),
         ("network", networks.Network),
+        ("corruption", corruptions.Corruption),
     ],
 )
 def test_every_member_of_a_family_has_a_name(family, base):
@@ -339,6 +346,10 @@ MEMBERS = {
     "network residual": {"network": networks.Residual((4, 6))},  # quicker than its defaults
     **{f"condition {name}": {"condition": make} for name, make in CONDITIONS.items()},
     "no condition": {"condition": None},
+    "corruption of numbers that are standardised": {
+        "corruption": "salt_and_pepper",
+        "likelihood": "gaussian",
+    },
     "several at once": {
         "network": networks.Hierarchical(networks.Conv((4,)), top_dim=1),
         "objective": objectives.IWAE(2),

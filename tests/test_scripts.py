@@ -148,6 +148,7 @@ def test_anomaly(tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"without_0.keras", "without_8.keras"}
 
 
+@once
 def test_semi_supervised(tmp_path, capsys):
     few = ("--data", "digits", "--epochs", 1, "--batch-size", 40, "--out", tmp_path)
     few += ("--no-augment",)  # which torch takes half a minute to trace
@@ -162,6 +163,21 @@ def test_semi_supervised(tmp_path, capsys):
     assert (trained / "model.keras").stat().st_mtime_ns == before
     assert f"| 100 | {result['error']:.2f}% ± 0.00" in capsys.readouterr().out
     Image.open(tmp_path / "errors.png").verify()
+
+
+@once
+def test_denoise(tmp_path, capsys):
+    run("denoise", "--data", "digits", "--epochs", 1, "--limit", 20, "--out", tmp_path)
+    table = capsys.readouterr().out.split("20 test images")[1]
+    corruptions = ("gaussian", "salt_and_pepper", "blocks")
+    for name in corruptions:
+        (line,) = [row for row in table.splitlines() if row.startswith(f"| {name} |")]
+        cells = [float(cell.split("±")[0]) for cell in line.split(" | ")[1:5]]
+        assert len(cells) == 4 and all(3 < decibels < 30 for decibels in cells)
+    kept = {path.parent.name: path for path in tmp_path.glob("*/model.keras")}
+    assert kept.keys() == {"plain", *corruptions}
+    assert keras.saving.load_model(kept["blocks"]).corruption.bounds == (0, 1)
+    Image.open(tmp_path / "restored.png").verify()
 
 
 def test_benchmark(tmp_path):

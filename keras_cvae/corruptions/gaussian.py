@@ -1,0 +1,33 @@
+"""Normal noise."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, noise
+from keras_cvae.corruptions.base import Corruption
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class GaussianNoise(Corruption):
+    """Adds normal noise to every value, x' = x + deviation * eps, eps ~ N(0, I).
+
+    Args:
+        deviation: Standard deviation of the noise; of pixels in [0, 1], or of data at unit scale.
+        bounds: As of `Corruption`; values beyond are clipped.
+        seed: As of `Corruption`.
+
+    Raises:
+        ValueError: If `deviation` is not a finite number of at least 0.
+    """
+
+    def __init__(self, deviation: float = 0.3, bounds=None, seed: int | None = None, **kwargs):
+        super().__init__(bounds, seed, **kwargs)
+        self.deviation = checks.number("deviation", deviation, least=0)
+
+    def corrupt(self, x):
+        return x + self.deviation * noise.normal(ops.shape(x), self.seed_generator)
+
+    def get_config(self):
+        return {**super().get_config(), "deviation": self.deviation}

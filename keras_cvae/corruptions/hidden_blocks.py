@@ -1,0 +1,70 @@
+"""Blocks that are hidden."""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, noise
+from keras_cvae.corruptions.base import Corruption
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class HiddenBlocks(Corruption):
+    """Sets blocks, at places that are drawn for each example, to one value.
+
+    A block is a rectangle of an image, in all its channels, or consecutive entries of a vector; it
+    lies wholly inside. Blocks may overlap.
+
+    Args:
+        size: Each side of a block, as a share of that of the image; in (0, 1].
+        count: How many blocks.
+        value: What they are set to: 0 is black, or the mean of what is standardised.
+        bounds: As of `Corruption`.
+        seed: As of `Corruption`.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+
+    Reference:
+        [DeVries and Taylor, 2017](https://arxiv.org/abs/1708.04552), for blocks hidden in training.
+    """
+
+    def __init__(
+        self,
+        size: float = 0.4,
+        count: int = 1,
+        value: float = 0.0,
+        bounds=None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(bounds, seed, **kwargs)
+        self.size = checks.number("size", size, above=0, most=1)
+        self.count = checks.integer("count", count, least=1)
+        self.value = checks.number("value", value)
+
+    def corrupt(self, x):
+        sides = x.shape[1:3]
+        along = []
+        for axis, side in enumerate(sides):
+            shape = [side if i == axis else 1 for i in range(len(sides))]
+            inside = self._inside(ops.shape(x)[0], side)
+            along.append(ops.reshape(inside, (-1, self.count, *shape)))
+        hidden = ops.any(functools.reduce(ops.logical_and, along), axis=1)
+        hidden = ops.reshape(hidden, (-1, *sides, *[1] * len(x.shape[3:])))
+        return ops.where(hidden, self.value, x)
+
+    def _inside(self, rows, side):
+        """Which of the places along a side are in each block: `(rows, blocks, side)`."""
+        length = max(1, round(self.size * side))
+        drawn = noise.uniform((rows, self.count, 1), self.seed_generator)
+        start = ops.floor(drawn * (side - length + 1))
+        place = ops.arange(side, dtype="float32")
+        return ops.logical_and(place >= start, place < start + length)
+
+    def get_config(self):
+        config = {"size": self.size, "count": self.count, "value": self.value}
+        return {**super().get_config(), **config}

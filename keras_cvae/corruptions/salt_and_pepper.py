@@ -1,0 +1,44 @@
+"""Values that are lost: black or white, whatever they were."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, noise
+from keras_cvae.corruptions.base import Corruption
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class SaltAndPepper(Corruption):
+    """Sets values, each with probability `rate`, to the lower or the upper bound.
+
+    Where there are no bounds, these are the least and the greatest value of each column, or
+    channel, in the batch.
+
+    Args:
+        rate: The probability that a value is lost, half of the time to each bound; in [0, 1].
+        bounds: As of `Corruption`.
+        seed: As of `Corruption`.
+
+    Raises:
+        ValueError: If `rate` is outside [0, 1].
+    """
+
+    def __init__(self, rate: float = 0.2, bounds=None, seed: int | None = None, **kwargs):
+        super().__init__(bounds, seed, **kwargs)
+        self.rate = checks.number("rate", rate, least=0, most=1)
+
+    def corrupt(self, x):
+        low, high = self.bounds or _extremes(x)
+        drawn = noise.uniform(ops.shape(x), self.seed_generator)
+        salted = ops.where(drawn < self.rate, high, x)
+        return ops.where(drawn < 0.5 * self.rate, low, salted)
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate}
+
+
+def _extremes(x):
+    axes = tuple(range(len(x.shape) - 1))
+    return ops.min(x, axes, keepdims=True), ops.max(x, axes, keepdims=True)
