@@ -353,7 +353,7 @@ MEMBERS = {
     "several at once": {
         "network": networks.Hierarchical(networks.Conv((4,)), top_dim=1),
         "objective": objectives.IWAE(2),
-        "prior": priors.Conditional(()),
+        "prior": priors.Conditional((), name="prior_of_y"),
         "likelihood": likelihoods.LogisticMixture(2),
     },
     "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
