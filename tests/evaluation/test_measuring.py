@@ -207,7 +207,9 @@ def test_what_is_wrong_is_said_before_anything_is_computed(
 
 def test_a_condition_of_another_kind():
     vector = keras_cvae.conditions.Vector(2, mean=0.0, variance=1.0)
-    cvae = keras_cvae.build_cvae((5,), vector, 2, network=networks.Dense((8,)))
+    cvae = keras_cvae.build_cvae(
+        (5,), vector, 2, network=networks.Dense((8,)), likelihood="gaussian"
+    )
     data = linear_data(known.Linear(), (40, 30))
     with pytest.raises(ValueError, match="`dataset` must have labels"):
         evaluation.measure(cvae, data)
