@@ -101,6 +101,9 @@ class Attributes(Condition):
     def check_by_name(self, values, count):
         return self.check(values, count)
 
+    def together(self, values):
+        return values
+
     def adapt(self, values: dict) -> None:
         """Lets every `Vector` learn its mean and variance.
 
