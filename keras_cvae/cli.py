@@ -393,7 +393,7 @@ def plot(
     if axes is not None:
         options["axes"] = _integers("--axes", axes, ",")
     run = runs.Run.load(folder)
-    look_up("--kind", kind, run.kinds)
+    draw = look_up("--kind", kind, run.kinds)
     if label is not None:
         (options["label"],) = _labels("--label", [label], run.class_names)
     draw(run, **options).savefig(out)

@@ -399,7 +399,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
             return images, iter([(slice(None), None, 1.0)]), {}
         of_images = values, functools.partial(self._infer, images)
         found = self.condition.labellings(*of_images)
-        named = ((rows, _one_or_all(known), weights) for rows, known, weights in found)
+        named = ((rows, self.condition.together(known), weights) for rows, known, weights in found)
         return images, named, self.condition.costs(*of_images)
 
     def pixels_of(self, images, rng=None) -> np.ndarray:
@@ -444,8 +444,3 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
     def _with_values(self, first, labels, name="labels"):
         values = self._values(labels, len(first), name)
         return [first, *values.values()] if values else first
-
-
-def _one_or_all(values):
-    """Values of several inputs by name, or the one array there is: as `encode` takes them."""
-    return values if len(values) > 1 else next(iter(values.values()), None)

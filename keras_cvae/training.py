@@ -205,7 +205,7 @@ class TrainedVAE(fitting.FusedModel):
         """Arrays by name as `encode` takes them: labels are one array, a dict of several, None."""
         image, *names = self.input_names
         labels = {name: arrays[name] for name in names}
-        return arrays[image], labels if len(labels) > 1 else next(iter(labels.values()), None)
+        return arrays[image], self.condition.together(labels) if names else None
 
     def _checked(self, x, y=None, sample_weight=None, train=False):
         """Data as Keras is given it: a stream, or checked arrays by name, and no targets."""

@@ -108,6 +108,9 @@ class Attributes(Condition):
         )
         return max(found, default=1)
 
+    def together(self, values):
+        return values
+
     def adapt(self, values: dict) -> None:
         """Lets every `Vector` learn its mean and variance.
 

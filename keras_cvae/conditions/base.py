@@ -118,6 +118,10 @@ class Condition(keras.layers.Layer):
         """
         return values
 
+    def together(self, values: dict):
+        """Values by the names of the inputs as they are given: the one of them itself."""
+        return values if len(values) > 1 else next(iter(values.values()))
+
     def adapt_once(self, values: dict[str, np.ndarray]) -> None:
         """Learns from checked training values what the condition has to know, once."""
 
@@ -161,7 +165,7 @@ class Condition(keras.layers.Layer):
             (or None), and y as decoder and prior are.
         """
         inputs = self.inputs()
-        y = self(inputs if len(inputs) > 1 else next(iter(inputs.values())))
+        y = self(self.together(inputs))
         return list(inputs.values()), y, y
 
     def given(self, inputs):

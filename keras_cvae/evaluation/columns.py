@@ -105,17 +105,18 @@ def told_apart(real: np.ndarray, drawn: np.ndarray, seed: int = 0) -> float:
 
     Args:
         real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
-        drawn: Drawn ones, of the same shape, which are given the same holes.
+        drawn: Drawn ones, of the same shape. Both are given the holes of both, row by row, so that
+            these tell nothing.
         seed: Of the folds.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-    drawn = np.where(np.isnan(real), np.nan, drawn)
+    holes = np.isnan(real) | np.isnan(drawn)
     labels = np.repeat([0, 1], len(real))
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     trees = HistGradientBoostingClassifier(random_state=seed)
-    rows = np.concatenate([real, drawn])
+    rows = np.where(np.tile(holes, (2, 1)), np.nan, np.concatenate([real, drawn]))
     return float(cross_val_score(trees, rows, labels, cv=folds, scoring="roc_auc").mean())
 
 

@@ -225,3 +225,15 @@ def test_each_attribute_has_names_and_an_unknown_of_its_own(data):
 def test_what_are_no_attributes_is_refused(attributes, message):
     with pytest.raises(ValueError, match=message):
         conditions.Attributes(**attributes)
+
+
+def test_one_attribute_alone(data):
+    x, values = data
+    given = {"digit": values["digit"]}
+    condition = conditions.Attributes(digit=4)
+    cvae = keras_cvae.build_cvae((6,), condition, 2, network=networks.Dense((8,)))
+    cvae.compile("adam")
+    cvae.fit(x, given, verbose=0)
+    cvae.fit_prior(x, given)
+    images = cvae.reconstruct(x[:2], {"digit": [1, 2]})
+    assert cvae.generate({"digit": 3}, count=2).shape == images.shape == (2, 6)
