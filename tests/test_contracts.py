@@ -109,6 +109,11 @@ LAYERS = {
         SAMPLED,
     ),
     "MMDLoss": (objectives.mmd.MMDLoss, {"alpha": 0.5, "lambda_": 10.0, "seed": 3}, SAMPLED),
+    "AdversaryLoss": (
+        objectives.adversary.AdversaryLoss,
+        {"weight": 3.0, "hidden_units": (5,)},
+        [RATIO.reshape(4, 3), ONE_HOT],
+    ),
     "Classes": (conditions.Classes, {"num_classes": 3, "dropout": 0.5, "seed": 2}, LABELS),
     "Vector": (
         conditions.Vector,
@@ -262,7 +267,7 @@ def assert_same_config(ours, expected):
 
 
 IN_FLOAT32 = ("Sampling", "KLDivergence", "ReconstructionLoss", "Log", "Importance", "Weighted")
-IN_FLOAT32 += ("Warmed", "Capacity", "FreeBits", "TotalCorrelation", "MMD")
+IN_FLOAT32 += ("Warmed", "Capacity", "FreeBits", "TotalCorrelation", "MMD", "Adversary")
 
 
 @pytest.mark.parametrize("name", [n for n in LAYERS if n.startswith(IN_FLOAT32)])

@@ -180,6 +180,17 @@ def test_denoise(tmp_path, capsys):
     Image.open(tmp_path / "restored.png").verify()
 
 
+def test_style_and_label(tmp_path, capsys):
+    run("style_and_label", "--data", "digits", "--epochs", 1, "--seeds", 1, "--out", tmp_path)
+    table = capsys.readouterr().out.split("360 test images")[1]
+    rows = [line for line in table.splitlines() if "±" in line]
+    kinds = [row.split(" | ")[0].strip("| ") for row in rows]
+    assert kinds == ["ELBO", "adversary 30", "adversary 100", "beta 3"]
+    names = [kind.replace(" ", "_") for kind in kinds]
+    assert {path.name for path in tmp_path.glob("*.keras")} == {f"{n}_0.keras" for n in names}
+    Image.open(tmp_path / "styles.png").verify()
+
+
 def test_benchmark(tmp_path):
     backend = keras.backend.backend()
     options = {"data": "digits", "images": 100, "batch-size": 40, "rounds": 1, "epochs": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keras_cvae.checks import look_up
+from keras_cvae.objectives.adversary import Adversary
 from keras_cvae.objectives.base import Objective
 from keras_cvae.objectives.capacity import Capacity
 from keras_cvae.objectives.elbo import ELBO
@@ -17,6 +18,7 @@ __all__ = [
     "IWAE",
     "MMD",
     "NAMES",
+    "Adversary",
     "Capacity",
     "FreeBits",
     "Objective",
@@ -33,6 +35,7 @@ NAMES = {
     "iwae": IWAE,
     "total_correlation": TotalCorrelation,
     "mmd": MMD,
+    "adversary": Adversary,
 }
 
 

@@ -37,6 +37,15 @@ class OneSample(Objective):
         """
         raise NotImplementedError
 
+    def constrain(self, z, y):
+        """What the decoder is given of all latents: z, or what a loss layer of z and y returns.
+
+        Args:
+            z: All groups' latents, of shape `(batch, latent_dim)`.
+            y: As for `wire`.
+        """
+        return z
+
     def wire(self, x, encoded, y, parts):
         def draw(group, mean, log_var, context):
             sampling = layers.Sampling(name=group.called("sampling"))
@@ -53,7 +62,7 @@ class OneSample(Objective):
                 return sampling(divergence([mean, log_var], **given))
             return divergence([mean, log_var, sampling([mean, log_var])], **given)[2]
 
-        z = graph.latents(encoded, y, parts.groups, draw)
+        z = self.constrain(graph.latents(encoded, y, parts.groups, draw), y)
         parameters = parts.decoder(graph.join_inputs(z, y))
         return layers.ReconstructionLoss(parts.likelihood, name="reconstruction")([x, parameters])
 

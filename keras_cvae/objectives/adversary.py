@@ -1,0 +1,153 @@
+"""An adversary that reads the condition in z, for the encoder to learn to hide it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, layers, terms
+from keras_cvae.objectives.base import OneSample
+
+LEAST = 1e-6  # variance, below which all y of a batch are taken for the same
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class AdversaryLoss(terms.LossLayer):
+    r"""Loss layer: adds the share of the variance of y that a dense network of z does not predict.
+
+    |y - f(z)|^2 / Var(y), averaged over the examples of the batch whose y is known. Its gradient
+    trains f as it is, and reaches z times -weight as long as the average is below 1, which guessing
+    the mean of y has: beyond that f would be misled, and z no further from telling of y.
+
+    Args:
+        weight: What z is trained against it with, in nats.
+        hidden_units: Units of each hidden layer of f.
+
+    Call arguments:
+        inputs: `[z, y]`, tensors of shape `(batch, latent_dim)` and `(batch, width)`. Where y is
+            all zeros it is unknown. No gradient flows to y.
+
+    Returns:
+        z, unchanged, to be built on.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+
+    Reference:
+        [Ganin et al., 2016](https://arxiv.org/abs/1505.07818), for the reversed gradient.
+    """
+
+    def __init__(self, weight: float = 30.0, hidden_units: Sequence[int] = (256,), **kwargs):
+        super().__init__(**kwargs)
+        self.weight = checks.number("weight", weight, least=0)
+        self.hidden_units = checks.integers("hidden_units", hidden_units)
+
+    @property
+    def units(self):
+        """See `LossLayer`."""
+        return {self.name: "share of the variance of y"}
+
+    def build(self, input_shape):
+        z, y = input_shape
+        relu = {"activation": "relu", "dtype": "float32"}
+        self.network = [keras.layers.Dense(units, **relu) for units in self.hidden_units]
+        self.network.append(keras.layers.Dense(y[-1], dtype="float32"))
+        for layer in self.network:
+            layer.build(z)
+            z = (*z[:-1], layer.units)
+        self.built = True
+
+    def call(self, inputs):
+        z, y = inputs
+        fixed, y = ops.stop_gradient(z), ops.stop_gradient(y)
+        error = ops.stop_gradient(ops.mean(unexplained(y, self.predict(fixed))))
+        weight = self.weight * ops.cast(error < 1.0, z.dtype)
+        opposed = fixed + weight * (fixed - z)  # the same, but for its gradient
+        self.add_term(unexplained(y, self.predict(opposed)))
+        return z
+
+    def predict(self, z):
+        """What f says of y, a tensor of shape `(batch, width)`."""
+        for layer in self.network:
+            z = layer(z)
+        return z
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        config = {"weight": self.weight, "hidden_units": self.hidden_units}
+        return {**super().get_config(), **config}
+
+
+def unexplained(y, predicted):
+    """What each example adds to |y - predicted|^2 / Var(y), which is their mean.
+
+    Rows of y that are all zeros, unknown, add 0 and are left out of the variance; where the others
+    are all alike there is nothing to predict, and each adds 0.
+
+    Args:
+        y: Tensor of shape `(batch, width)`.
+        predicted: Tensor of the same shape.
+
+    Returns:
+        Tensor of shape `(batch,)`.
+    """
+    known = ops.cast(ops.any(ops.not_equal(y, 0.0), axis=-1, keepdims=True), y.dtype)
+    share = ops.maximum(ops.mean(known), LEAST)
+    centre = ops.mean(y, axis=0) / share
+    variance = ops.mean(known * ops.square(y - centre)) / share
+    error = ops.mean(known * ops.square(y - predicted), axis=-1) / share
+    return ops.where(variance > LEAST, error / ops.maximum(variance, LEAST), 0.0)
+
+
+class Adversary(OneSample):
+    r"""-log p(x | z, y) + beta KL(q(z | x, y) || p(z | y)) against an adversary that reads y in z.
+
+    The more z tells of y, the less the decoder heeds y, and the less a change of the label changes
+    an image. A dense network f learns to predict y from z, by least squares; the encoder is trained
+    to raise its error to that of guessing the mean of y, so that at last z tells nothing of that
+    mean, which for classes is all there is. y may be of any kind: classes, vectors, attributes.
+    Where it is unknown (-1, NaN, or hidden by `dropout`) an example takes no part; where some of
+    several attributes are, it does with what is known.
+
+    `adversary` is reported, the share of the variance of y that f does not predict: 1 where z tells
+    it nothing. It is also what the loss has beside minus the ELBO, and may rise as both learn: what
+    to monitor is `val_elbo`, the bound as ever. How much z holds that the adversary misses
+    `evaluation.label_leakage` says.
+
+    Args:
+        weight: What the encoder is trained against the adversary with, in nats.
+        beta: Weight of the KL divergence.
+        hidden_units: Units of each hidden layer of the adversary.
+
+    Raises:
+        ValueError: If an argument is not one of the above; where it is wired, if there is no
+            condition.
+
+    Reference:
+        [Edwards and Storkey, 2016](https://arxiv.org/abs/1511.05897), for an adversary that takes
+        what is known of the label from an autoencoder's latents;
+        [Lample et al., 2017](https://arxiv.org/abs/1706.00409), for one beside a decoder that is
+        given y.
+    """
+
+    def __init__(
+        self, weight: float = 30.0, beta: float = 1.0, hidden_units: Sequence[int] = (256,)
+    ):
+        self.weight = checks.number("weight", weight, least=0)
+        self.beta = checks.number("beta", beta, least=0)
+        self.hidden_units = checks.integers("hidden_units", hidden_units)
+
+    def divergence(self, group, name):
+        return layers.KLDivergence(self.beta, group.prior, name=name)
+
+    def constrain(self, z, y):
+        if y is None:
+            raise ValueError(
+                "`objective` Adversary must be used with a `condition`, which z is to tell nothing "
+                "of. Received: condition=None"
+            )
+        return AdversaryLoss(self.weight, self.hidden_units, name="adversary")([z, y])
