@@ -1,11 +1,10 @@
 """Tables: rows drawn by a conditional VAE beside SMOTE's and those of a Gaussian copula.
 
-Needs `pip install imbalanced-learn`. Three tables come with scikit-learn; `customers` are 50,000
-rows made here: numbers, categories and
-counts that depend on each other, with a rare class. Each seed splits a table in halves. Models see
-the first half, and choose their settings by folds of it: the VAE its epochs by log p(x | y); for
-oversampling the VAE its temperature, and SMOTE its neighbours, by the balanced accuracy of the
-forest that follows. All figures are of the second half.
+Needs `pip install imbalanced-learn`. Three tables come with scikit-learn; `customers` are
+50,000 rows made here: numbers, categories and counts that depend on each other. Each seed splits a
+table in halves. Models see the first half, and choose their settings by folds of it: the VAE its
+epochs by log p(x | y); for oversampling the VAE its temperature, and SMOTE its neighbours, by the
+balanced accuracy of the forest that follows. All figures are of the second half.
 
 The first table asks how good as many drawn rows as there were are: the distance of marginals
 (Kolmogorov-Smirnov, of categories total variation), of rank correlations, the balanced accuracy of
