@@ -203,7 +203,9 @@ def draw(found, path: Path) -> None:
     axes.set(xscale="log", yscale="log", xlabel="labelled training images", ylabel="test error, %")
     axes.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
     axes.minorticks_off()
-    ticks = [tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if tick < axes.get_ylim()[1]]
+    low, high = axes.get_ylim()
+    axes.set_ylim(low := low / 1.2, high := high * 1.2)
+    ticks = [tick for tick in (0.5, 1, 2, 3, 4, 5, 7, 10, 20, 50) if low < tick < high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_title(
         f"{found[0]['data']}: mean and standard deviation of up to {seeds} seeds\n"
