@@ -8,9 +8,10 @@ The model M2 of Kingma et al., 2014: labels that are not given are summed out
 (`conditions.Enumerated`). Encoder and decoder are dense, 794-128-32-128-784; the classifier
 q(y | x) is a small convolutional network, which learns from labelled images that were shifted and
 turned, and must say of unlabelled ones that were what it says of them as they are (`--no-augment`
-leaves that out). Half of each batch has labels, the same number of each class, the other half has
-none. Beside it, the same classifier trained on the labels alone, shifted and turned too, for as
-many steps. Adam, a learning rate that falls from 1e-3 to 0 along a cosine.
+leaves that out). The labelled images are as many of each class; half of each batch is drawn from
+them, the other half from all images, without labels. Beside it, the same classifier trained on the
+labels alone, shifted and turned too, for as many steps. Adam, a learning rate that falls from 1e-3
+to 0 along a cosine.
 
 Each run is a folder of `--out` with model, log and result; an interrupted one goes on after its
 last whole epoch. `--validate` measures on a tenth of the training images, to choose settings by;
@@ -152,6 +153,11 @@ def errors(found, method, labels) -> list[float]:
     return [one["error"] for one in found if (one["method"], one["labels"]) == (method, labels)]
 
 
+def spread(values) -> float:
+    """The standard deviation over seeds, 0 of a single one."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
 def table(found) -> str:
     """The numbers of labels that have a result."""
     lines = [
@@ -162,7 +168,7 @@ def table(found) -> str:
         cells = [f"{labels:,}"]
         for method in METHODS:
             values = errors(found, method, labels)
-            mean = f"{np.mean(values):.2f}% ± {np.std(values):.2f}" if values else "-"
+            mean = f"{np.mean(values):.2f}% ± {spread(values):.2f}" if values else "-"
             cells.append(f"{mean} ({', '.join(f'{value:.2f}' for value in values)})")
         cells.append(f"{PYRO[labels]}%" if labels in PYRO else "-")
         ours = [one for one in found if one["labels"] == labels and one["method"] == METHODS[0]]
@@ -188,8 +194,8 @@ def draw(found, path: Path) -> None:
         each = {count: errors(found, method, count) for count in counts}
         each = {count: values for count, values in each.items() if values}
         means = [np.mean(values) for values in each.values()]
-        spread = [np.std(values) for values in each.values()]
-        axes.errorbar([*each], means, spread, label=method, color=colour, marker="o", capsize=3)
+        bars = [*map(spread, each.values())]
+        axes.errorbar([*each], means, bars, label=method, color=colour, marker="o", capsize=3)
         seeds = max([seeds, *map(len, each.values())])
     if found[0]["data"] == "mnist":
         shown = [count for count in PYRO if count in counts]
@@ -197,7 +203,9 @@ def draw(found, path: Path) -> None:
     axes.set(xscale="log", yscale="log", xlabel="labelled training images", ylabel="test error, %")
     axes.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
     axes.minorticks_off()
-    ticks = [tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if tick < axes.get_ylim()[1]]
+    low, high = axes.get_ylim()
+    axes.set_ylim(low := low / 1.2, high := high * 1.2)
+    ticks = [tick for tick in (0.5, 1, 2, 3, 4, 5, 7, 10, 20, 50) if low < tick < high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_title(
         f"{found[0]['data']}: mean and standard deviation of up to {seeds} seeds\n"
