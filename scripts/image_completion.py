@@ -257,7 +257,9 @@ def main(
         cvae = train(row, pixels, baseline, epochs, folder / "model.keras")
         baseline = keras.saving.load_model(folder / "baseline.keras", compile=False)
         result = measure(row, cvae, baseline, pixels, samples, limit, seed)
-        result |= {"epochs": epochs, "seconds": seconds(folder), "backend": keras.backend.backend()}
+        trained = {line["epoch"] for line in rows_of(folder / "model.csv")}
+        result |= {"epochs": len(trained), "seconds": seconds(folder)}
+        result["backend"] = keras.backend.backend()
         (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
         pictures.append(draw(pixels, cvae, baseline, 4, seed))
         names += [f"{name}" if i == 0 else "" for i in range(len(pictures[-1]))]
@@ -268,7 +270,7 @@ def main(
 
 
 def seconds(folder: Path) -> float:
-    """How long the epochs of a row took; one that was interrupted counts as the others do."""
+    """How long the epochs of a row took, by their median: interruptions do not count."""
     total = 0.0
     for name in ("baseline", "model"):
         ends = [float(line["at"]) for line in rows_of(folder / f"{name}.csv")]

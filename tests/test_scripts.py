@@ -230,7 +230,8 @@ def test_image_completion(tmp_path, capsys):
         model = keras.saving.load_model(tmp_path / name / "model.keras")
         assert model.image_shape == (images,) and model.condition.shape == (64 - images,)
         result = json.loads((tmp_path / name / "result.json").read_text())
-        assert 0 < result["model"] < result["baseline"] + 3 and result["images"] == 20
+        assert 0 < result["baseline"] < 60 and (result["images"], result["epochs"]) == (20, 2)
+        assert 0 < result["model"] <= result["elbo"] < 100  # a tighter bound, or the same
     Image.open(tmp_path / "completions.png").verify()
     trained = (tmp_path / "grey-1" / "model.keras").stat().st_mtime_ns
     (tmp_path / "grey-1" / "result.json").unlink()
