@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ACROSS = 4  # panels side by side
 MOST_BARS = 20  # categories that are drawn, the most frequent
-BINS = 30
+MOST_BINS = 30
 COLOURS = "tab:blue", "tab:orange"
 
 
@@ -114,7 +114,8 @@ def correlations(
 def _numbers(axes, kind, cells):
     low, high = np.percentile(np.concatenate(cells), (0.1, 99.9))
     whole = all((part == np.round(part)).all() for part in cells)
-    width = max(1.0, math.ceil((high - low) / BINS)) if whole else (high - low) / BINS or 1.0
+    bins = min(MOST_BINS, math.ceil(2 * math.sqrt(min(map(len, cells)) or 1)))
+    width = max(1.0, math.ceil((high - low) / bins)) if whole else (high - low) / bins or 1.0
     edges = np.arange(low - 0.5 * whole, high + 1.001 * width, width)
     for part, colour in zip(cells, COLOURS, strict=True):
         weights = np.full(len(part), 1 / max(len(part), 1))
