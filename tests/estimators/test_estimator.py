@@ -120,6 +120,7 @@ def test_a_pickled_model_runs_no_code():
         CVAEEstimator().__setstate__(state)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_arguments_are_left_as_they_are(wine):
     likelihood = likelihoods.Gaussian()
     before = [np.array(keras.ops.convert_to_numpy(w)) for w in likelihood.weights]
