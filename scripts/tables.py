@@ -266,7 +266,7 @@ def picture(figures, part, names):
         axes.set_xticks(range(len(figures)), figures)
         axes.set(ylabel=said, xlabel="table")
         axes.grid(alpha=0.3, axis="y")
-    axes.legend(fontsize="small")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=len(ways))
     return figure
 
 

@@ -59,7 +59,7 @@ def test_rows_are_added_behind_those_given():
 
 @pytest.mark.usefixtures("uncompiled")
 def test_frames_stay_frames():
-    frame = pd.DataFrame({"a": X[:, 0], "n": np.arange(97)}, index=np.arange(97) + 5)
+    frame = pd.DataFrame({"a": X[:, 0], "n": np.arange(97) % 40}, index=np.arange(97) + 5)
     sampler = tiny()
     x, y = sampler.fit_resample(frame, pd.Series(Y, name="animal", dtype="category"))
     assert x.dtypes.equals(frame.dtypes) and x.index.equals(pd.RangeIndex(180))
