@@ -6,12 +6,7 @@ import copy
 
 import keras
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    DensityMixin,
-    TransformerMixin,
-)
+from sklearn import base
 from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -24,7 +19,12 @@ UNLABELLED = 0.1  # how often training hides the class, so that rows without one
 LARGEST_SEED = 2**31 - 1
 
 
-class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
+class CVAEEstimator(
+    base.ClassNamePrefixFeaturesOutMixin,
+    base.TransformerMixin,
+    base.DensityMixin,
+    base.BaseEstimator,
+):
     """A conditional VAE of the rows of a table: embeds them, draws new ones, gives log p(x).
 
     What is fitted is the `keras_cvae.CVAE` `model_`, built and trained with the arguments here;
@@ -73,7 +73,6 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
     X, y = load_wine(return_X_y=True, as_frame=True)
     cvae = CVAEEstimator(random_state=0).fit(X, y)
     rows = cvae.sample(100, y=2)  # of the third class
-    cvae.score_samples(X, y)  # log p(x | y), in nats
     ```
     """
 
@@ -226,12 +225,6 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         Args:
             X: As for `score_samples`.
             y: As for `score_samples`.
-
-        Returns:
-            A number.
-
-        Raises:
-            ValueError: As for `score_samples`.
         """
         return float(np.mean(self.score_samples(X, y)))
 
@@ -255,10 +248,8 @@ class CVAEEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMi
         n_samples = checks.integer("n_samples", n_samples, least=1)
         seed = self._seed(random_state)
         if y is None and self.classes_ is not None:
-            shares = self.class_counts_ / self.class_counts_.sum()
-            numbers = np.random.default_rng(seed).choice(len(shares), n_samples, p=shares)
-        else:
-            numbers = self._labels(y, n_samples)
+            y = labels.draw(self.classes_, self.class_counts_, n_samples, seed)
+        numbers = self._labels(y, n_samples)
         rows = self.model_.generate(
             numbers, count=n_samples, temperature=temperature, pixels="sample", seed=seed
         )

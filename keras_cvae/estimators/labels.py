@@ -30,6 +30,11 @@ def learn(y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return classes, labels, counts
 
 
+def draw(classes: np.ndarray, counts: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Draws `count` classes, each as often as its share of the `counts`."""
+    return np.random.default_rng(seed).choice(classes, count, p=counts / counts.sum())
+
+
 def places(y, classes: np.ndarray, count: int) -> np.ndarray:
     """Looks up the places of given classes among the known ones.
 
