@@ -13,7 +13,6 @@ import math
 import os
 import re
 import sys
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from typer import Option
 import keras_cvae
 from keras_cvae import (
     checks,
+    cli_options,
     cli_tables,
     conditions,
     corruptions,
@@ -37,7 +37,7 @@ from keras_cvae import (
     priors,
     runs,
 )
-from keras_cvae.checks import explain, look_up, require
+from keras_cvae.checks import look_up, require
 from keras_cvae.data import datasets
 from keras_cvae.data.table_files import is_table
 from keras_cvae.data.table_files import write as write_table
@@ -48,7 +48,6 @@ from keras_cvae_command import LOG_LEVEL, QUIET, without_log
 
 PICTURES = pictures.KINDS | table_pictures.KINDS
 OUT_SUFFIXES = runs.Run.suffixes + runs.TableRun.suffixes
-HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 Data = Annotated[str, Option(help=f"{', '.join(datasets.NAMES)}, or the path of your own data.")]
@@ -195,14 +194,16 @@ def train(
         cli_tables.leave_out({"--condition": condition, "--columns": columns}, "a table")
         begin = functools.partial(
             runs.train,
-            image_size=_height_and_width(image_size),
+            image_size=cli_options.height_and_width(image_size),
             class_names=class_names and class_names.split(","),
-            condition=_condition(conditional, infer_label, enumerate_label, label_dropout),
+            condition=cli_options.condition(
+                conditional, infer_label, enumerate_label, label_dropout
+            ),
             binarize=binarize,
         )
     of_network = {
-        "hidden_units": _integers("--hidden-units", hidden_units, ","),
-        "filters": _integers("--filters", filters, ","),
+        "hidden_units": cli_options.integers("--hidden-units", hidden_units, ","),
+        "filters": cli_options.integers("--filters", filters, ","),
         "activation": activation,
         "inject": inject,
     }
@@ -214,15 +215,15 @@ def train(
             out,
             force=force,
             test_fraction=test_share,
-            network=_network(network, of_network),
-            latent_dim=_number_or_auto("--latent-dim", latent_dim),
+            network=cli_options.network(network, of_network),
+            latent_dim=cli_options.number_or_auto("--latent-dim", latent_dim),
             likelihood=likelihood,
             prior=prior,
             corruption=corruption,
-            objective=_objective(objective, beta),
+            objective=cli_options.objective(objective, beta),
             learning_rate=checks.number("--learning-rate", learning_rate, above=0),
-            epochs=_number_or_auto("--epochs", epochs),
-            batch_size=_number_or_auto("--batch-size", batch_size),
+            epochs=cli_options.number_or_auto("--epochs", epochs),
+            batch_size=cli_options.number_or_auto("--batch-size", batch_size),
             early_stopping=early_stopping,
             fit_prior=fit_prior,
             seed=seed,
@@ -269,9 +270,9 @@ def generate(
     draws without a label. Of a table `--where` says what its conditions are to be; those that it
     leaves open are drawn from training rows that are as asked.
     """
-    _check_out_file(out, force, OUT_SUFFIXES)
+    cli_options.check_out_file(out, force, OUT_SUFFIXES)
     run = runs.Run.load(folder)
-    _check_out_file(out, force, run.suffixes)
+    cli_options.check_out_file(out, force, run.suffixes)
     if is_table(out):
         cli_tables.leave_out({"--label": label, "--pixels": pixels}, "images")
         drawn = run.generate(where or "", count, temperature=temperature, seed=seed)
@@ -280,7 +281,7 @@ def generate(
         return
     cli_tables.leave_out({"--where": where}, "a table")
     model, names = run.model, run.class_names
-    labels = _labels("--label", label, names) if label else range(model.num_classes or 0)
+    labels = cli_options.labels("--label", label, names) if label else range(model.num_classes or 0)
     labels = np.array(list(dict.fromkeys(labels)), "int32")
     each = ""
     if len(labels) > 1 and out.suffix != ".npz":
@@ -313,9 +314,9 @@ def reconstruct(
 
     Of a table the rows are written as they are decoded: what was missing in them is filled in.
     """
-    _check_out_file(out, force, OUT_SUFFIXES)
+    cli_options.check_out_file(out, force, OUT_SUFFIXES)
     run = runs.Run.load(folder)
-    _check_out_file(out, force, run.suffixes)
+    cli_options.check_out_file(out, force, run.suffixes)
     if is_table(out):
         cli_tables.leave_out({"--as-label": as_label}, "images")
         _, decoded = run.reconstruct(data, count)
@@ -326,7 +327,9 @@ def reconstruct(
     images, labels, class_names = run.test_images(data, count)
     targets = labels = np.full(len(images), conditions.UNKNOWN) if labels is None else labels
     if as_label is not None:
-        targets = np.full_like(labels, _labels("--as-label", [as_label], run.class_names))
+        targets = np.full_like(
+            labels, cli_options.labels("--as-label", [as_label], run.class_names)
+        )
     label_arguments = (labels, targets) if model.num_classes or as_label is not None else ()
     decoded = _clipped(model.reconstruct(images, *label_arguments))
     if out.suffix == ".npz":
@@ -389,105 +392,20 @@ def plot(
     takes = ", ".join(f"`--{name}`" for name in known) or "no options"
     for name in options:
         require(name in known, f"A picture of kind '{kind}' takes {takes}", f"--{name}")
-    _check_out_file(out, force, suffixes=(".png",))
+    cli_options.check_out_file(out, force, suffixes=(".png",))
     if axes is not None:
-        options["axes"] = _integers("--axes", axes, ",")
+        options["axes"] = cli_options.integers("--axes", axes, ",")
     run = runs.Run.load(folder)
     draw = look_up("--kind", kind, run.kinds)
     if label is not None:
-        (options["label"],) = _labels("--label", [label], run.class_names)
+        (options["label"],) = cli_options.labels("--label", [label], run.class_names)
     draw(run, **options).savefig(out)
     print(f"Wrote {kind} to {out}")
-
-
-def _check_out_file(out, force, suffixes):
-    require(out.suffix in suffixes, f"`--out` must end in {' or '.join(suffixes)}", f"'{out}'")
-    expected = "`--out` must be a new file, or one to replace with `--force`"
-    require(force or not out.exists(), expected, f"'{out}', which exists")
-    require(not out.is_dir(), "`--out` must be a file", f"'{out}', a folder")
-    with explain("`--out` must be in a folder that can be written to", OSError):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out.parent).close()
 
 
 def _clipped(images):
     """Returns pixels in [0, 1], where a normal likelihood may leave that; vectors as they are."""
     return np.clip(images, 0.0, 1.0) if images.ndim > 2 else images
-
-
-def _labels(option, texts, class_names):
-    require(class_names, f"`{option}` must be left out of a model without a condition", texts[0])
-    numbers = {str(label): label for label in range(-1, len(class_names))}
-    names = {name: label for label, name in enumerate(class_names)}
-    return [look_up(option, text, numbers | names) for text in texts]  # a name wins over a number
-
-
-def _integers(option, text, separator):
-    if text is None:
-        return None
-    expected = f"`{option}` must be integers with '{separator}' between them"
-    matches = re.fullmatch(rf"-?\d+({separator}-?\d+)*", text)
-    require(matches, expected, repr(text))
-    return [int(number) for number in text.split(separator)]
-
-
-def _number_or_auto(option, text):
-    if text == AUTO:
-        return text
-    expected = f"`{option}` must be auto or an integer of at least 1"
-    require(re.fullmatch(r"\d+", text) and int(text), expected, repr(text))
-    return int(text)
-
-
-def _condition(conditional, infer_label, enumerate_label, label_dropout):
-    """A function of the number of classes to the condition, or None."""
-    kinds = {"--infer-label": conditions.Inferred, "--enumerate-label": conditions.Enumerated}
-    asked = [
-        name
-        for name, is_asked in zip(kinds, (infer_label, enumerate_label), strict=True)
-        if is_asked
-    ]
-    if not conditional or asked:
-        with_labels = "a model that is given its labels"
-        expected = f"`--label-dropout` must be left out but of {with_labels}"
-        require(label_dropout in (None, 0), expected, label_dropout)
-        require(
-            len(asked) < 2, "`--enumerate-label` must be left out with another", "--infer-label"
-        )
-        require(conditional or not asked, f"`{' '.join(asked)}` needs labels", "--unconditional")
-        return kinds[asked[0]] if asked else None
-    dropout = HIDDEN if label_dropout is None else label_dropout
-    return functools.partial(conditions.Classes, dropout=dropout)
-
-
-def _objective(name, beta):
-    kind = look_up("--objective", name, objectives.NAMES)
-    if beta == AUTO:
-        return AUTO if name == "elbo" else kind()
-    takes = "beta" in inspect.signature(kind).parameters
-    require(takes, f"`--beta` must be left out of `--objective {name}`", beta)
-    with explain("`--beta` must be auto or a number of at least 0"):
-        return kind(beta=float(beta))
-
-
-def _network(name, options):
-    if name == AUTO:
-        dense, conv = options["hidden_units"], options["filters"]
-        if not any(options.values()):
-            return AUTO
-        name = "conv" if conv and not dense else "dense"
-    kind = look_up("--network", name, networks.NAMES)
-    options = {option: value for option, value in options.items() if value is not None}
-    known = [option for option in inspect.signature(kind).parameters if option != "network"]
-    for option in options:
-        takes = f"`--network {name}` must be given options that it takes, {', '.join(known)}"
-        require(option in known, takes, f"--{option.replace('_', '-')}")
-    return kind(**options)
-
-
-def _height_and_width(text):
-    sizes = _integers("--image-size", text, "x")
-    return sizes * 2 if sizes and len(sizes) == 1 else sizes
 
 
 def _say_what_is_trained(run):

@@ -1,0 +1,106 @@
+"""What the texts of the command's options mean: numbers, labels and parts of a model."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import tempfile
+
+from keras_cvae import conditions, networks, objectives
+from keras_cvae.checks import explain, look_up, require
+from keras_cvae.runs.choosing import AUTO
+
+HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
+
+
+def check_out_file(out, force, suffixes):
+    """Refuses a file that cannot be written, or is there already without `--force`."""
+    require(out.suffix in suffixes, f"`--out` must end in {' or '.join(suffixes)}", f"'{out}'")
+    expected = "`--out` must be a new file, or one to replace with `--force`"
+    require(force or not out.exists(), expected, f"'{out}', which exists")
+    require(not out.is_dir(), "`--out` must be a file", f"'{out}', a folder")
+    with explain("`--out` must be in a folder that can be written to", OSError):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out.parent).close()
+
+
+def labels(option, texts, class_names):
+    """Labels that are given by name or number, as integers."""
+    require(class_names, f"`{option}` must be left out of a model without a condition", texts[0])
+    numbers = {str(label): label for label in range(-1, len(class_names))}
+    names = {name: label for label, name in enumerate(class_names)}
+    return [look_up(option, text, numbers | names) for text in texts]  # a name wins over a number
+
+
+def integers(option, text, separator):
+    """Integers with a separator between them; None where nothing is given."""
+    if text is None:
+        return None
+    expected = f"`{option}` must be integers with '{separator}' between them"
+    matches = re.fullmatch(rf"-?\d+({separator}-?\d+)*", text)
+    require(matches, expected, repr(text))
+    return [int(number) for number in text.split(separator)]
+
+
+def number_or_auto(option, text):
+    """An integer of at least 1, or `"auto"`."""
+    if text == AUTO:
+        return text
+    expected = f"`{option}` must be auto or an integer of at least 1"
+    require(re.fullmatch(r"\d+", text) and int(text), expected, repr(text))
+    return int(text)
+
+
+def condition(conditional, infer_label, enumerate_label, label_dropout):
+    """A function of the number of classes to the condition, or None."""
+    kinds = {"--infer-label": conditions.Inferred, "--enumerate-label": conditions.Enumerated}
+    asked = [
+        name
+        for name, is_asked in zip(kinds, (infer_label, enumerate_label), strict=True)
+        if is_asked
+    ]
+    if not conditional or asked:
+        with_labels = "a model that is given its labels"
+        expected = f"`--label-dropout` must be left out but of {with_labels}"
+        require(label_dropout in (None, 0), expected, label_dropout)
+        require(
+            len(asked) < 2, "`--enumerate-label` must be left out with another", "--infer-label"
+        )
+        require(conditional or not asked, f"`{' '.join(asked)}` needs labels", "--unconditional")
+        return kinds[asked[0]] if asked else None
+    dropout = HIDDEN if label_dropout is None else label_dropout
+    return functools.partial(conditions.Classes, dropout=dropout)
+
+
+def objective(name, beta):
+    """The objective of that name, with the beta that is asked for; `"auto"` leaves it open."""
+    kind = look_up("--objective", name, objectives.NAMES)
+    if beta == AUTO:
+        return AUTO if name == "elbo" else kind()
+    takes = "beta" in inspect.signature(kind).parameters
+    require(takes, f"`--beta` must be left out of `--objective {name}`", beta)
+    with explain("`--beta` must be auto or a number of at least 0"):
+        return kind(beta=float(beta))
+
+
+def network(name, options):
+    """The network of that name with the options that it takes; `"auto"` where none is given."""
+    if name == AUTO:
+        dense, conv = options["hidden_units"], options["filters"]
+        if not any(options.values()):
+            return AUTO
+        name = "conv" if conv and not dense else "dense"
+    kind = look_up("--network", name, networks.NAMES)
+    options = {option: value for option, value in options.items() if value is not None}
+    known = [option for option in inspect.signature(kind).parameters if option != "network"]
+    for option in options:
+        takes = f"`--network {name}` must be given options that it takes, {', '.join(known)}"
+        require(option in known, takes, f"--{option.replace('_', '-')}")
+    return kind(**options)
+
+
+def height_and_width(text):
+    """Two sizes, as in 32x48; one stands for both."""
+    sizes = integers("--image-size", text, "x")
+    return sizes * 2 if sizes and len(sizes) == 1 else sizes
