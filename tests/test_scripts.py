@@ -65,6 +65,12 @@ def test_colour_images_and_wider_layers(tmp_path):
 
 
 @once
+def test_recommended_drawing_fits_a_prior(tmp_path):
+    run("conv_cvae", "--data", "digits", "--epochs", 1, "--recommended", "--out", tmp_path)
+    assert keras.saving.load_model(tmp_path / "model.keras").fitted_prior is not None
+
+
+@once
 def test_recommended_label_inference_tells_the_encoder_too(tmp_path):
     run(
         "label_inferring_vae", "--data", "digits", "--epochs", 1, "--recommended", "--out", tmp_path
