@@ -4,7 +4,7 @@ The convolutional tutorial's network with labels as constant planes, latent size
 pixels, Adam 1e-4, batches of 32, 100 epochs. One label in ten is hidden in training, so that
 decoding without one means something. Handwriting is picked by measured thickness and slant.
 `--recommended` is for drawing: grey pixels with normal noise whose variance is learned, latent size
-16, a KL divergence that weighs 7.8, batches of 128, a learning rate that falls from 1e-3 to 0 along
+16, a KL divergence that weighs 15, batches of 128, a learning rate that falls from 1e-3 to 0 along
 a cosine, and a prior that is fitted to the encodings of each label afterwards.
 """
 
@@ -39,7 +39,7 @@ def main(
     batch_size, latent_dim, options = 32, 64, {"binarize": "threshold"}
     if recommended:
         batch_size, latent_dim = 128, 16
-        options = {"likelihood": "gaussian", "objective": objectives.ELBO(7.8)}
+        options = {"likelihood": "gaussian", "objective": objectives.ELBO(15.0)}
     label = conditions.Classes(len(names), dropout=0.1)
     cvae = keras_cvae.build_cvae(x_train.shape[1:], label, latent_dim, network="conv", **options)
     cosine = keras.optimizers.schedules.CosineDecay(1e-3, epochs * -(-len(x_train) // batch_size))
