@@ -104,7 +104,7 @@ def main(
             print(f"beta {beta:g}: K = {count}", flush=True)
             found = evaluation.log_likelihood(cvae, x, y, samples=count, seed=seed, verbose=0)
             bounds[beta].append(mean(found))
-    protocol = f"{data}, {len(x):,} test images, dense 500-500-32, {epochs} epochs"
+    protocol = f"{Path(data).stem}, {len(x):,} test images, dense 500-500-32, {epochs} epochs"
     plane(points, protocol).savefig(out / "rate_distortion.png")
     curves(bounds, samples, protocol).savefig(out / "bound.png")
     print(f"\n{protocol}; nats per image")
