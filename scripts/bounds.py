@@ -58,11 +58,12 @@ def plane(points, protocol) -> Figure:
     for beta, (rate, distortion) in points.items():
         said = f"beta {beta:g}: {rate + distortion:.1f}"
         axes.annotate(said, (rate, distortion), (6, 6), textcoords="offset points")
-    axes.margins(0.2)
+    axes.margins(0.3, 0.2)
     best = min(rates + distortions)
     axes.axline((rates.mean(), best - rates.mean()), slope=-1, ls=":", color="0.6")
     axes.text(0.02, 0.02, f"dotted: -ELBO {best:.1f}", transform=axes.transAxes, color="0.4")
-    axes.set(xlabel="rate, nats per image", ylabel="distortion, nats per image", title=protocol)
+    axes.set(xlabel="rate, nats per image", ylabel="distortion, nats per image")
+    axes.set_title(protocol, fontsize="small")
     return figure
 
 
@@ -74,10 +75,11 @@ def curves(bounds, samples, protocol) -> Figure:
         means, errors = np.transpose(found)
         axes.plot(samples, means, marker=".", label=f"beta {beta:g}")
         axes.fill_between(samples, means - errors, means + errors, alpha=0.2)
-    axes.set(xscale="log", xlabel="samples K", title=protocol)
-    axes.set_ylabel("bound on log p(x|y), nats per image (band: standard error)")
+    axes.set(xscale="log", xlabel="samples K (band: standard error over images)")
+    axes.set_ylabel("bound on log p(x|y), nats per image")
+    axes.set_title(protocol, fontsize="small")
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(fontsize="small")
     return figure
 
 
