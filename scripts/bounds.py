@@ -9,6 +9,7 @@ trained again; an interrupted run goes on with the next one.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import keras
 import numpy as np
@@ -88,6 +89,7 @@ def main(
     epochs: int = 30,
     limit: int = 1000,
     most_samples: int = 5000,
+    betas: Annotated[list[float], typer.Option("--beta", help="May be repeated.")] = BETAS,
     out: Path = Path("runs/bounds"),
     seed: int = 0,
 ) -> None:
@@ -97,7 +99,7 @@ def main(
     x, y = dataset.x_test[:limit], dataset.y_test[:limit]
     samples = [count for count in SAMPLES if count <= most_samples]
     points, bounds = {}, {}
-    for beta in BETAS:
+    for beta in betas:
         cvae = train(dataset, beta, epochs, out / f"beta_{beta:g}.keras", seed)
         parts = evaluation.rate_and_distortion(cvae, x, y, seed=seed)
         points[beta] = [parts["rate"].mean(), parts["distortion"].mean()]

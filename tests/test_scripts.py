@@ -172,6 +172,20 @@ def test_semi_supervised(tmp_path, capsys):
 
 
 @once
+def test_bounds(tmp_path, capsys):
+    few = ("--data", "digits", "--epochs", 1, "--limit", 10, "--most-samples", 2)
+    few += ("--beta", 0.5, "--beta", 1)
+    run("bounds", *few, "--out", tmp_path)
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    for row in rows[1:]:
+        _, rate, distortion, elbo, _ = (float(c.split("±")[0]) for c in row.strip("| ").split("|"))
+        assert abs(elbo + rate + distortion) < 0.02
+    assert len(rows) == 1 + len(list(tmp_path.glob("beta_*.keras"))) == 3
+    for name in ("rate_distortion", "bound"):
+        Image.open(tmp_path / f"{name}.png").verify()
+
+
+@once
 def test_denoise(tmp_path, capsys):
     run("denoise", "--data", "digits", "--epochs", 1, "--limit", 20, "--out", tmp_path)
     table = capsys.readouterr().out.split("20 test images")[1]
