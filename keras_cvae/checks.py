@@ -63,6 +63,21 @@ def look_up(argument: str, name: Any, choices: Mapping[str, Any]) -> Any:
     return choices[name]
 
 
+def member(argument: str, identifier: Any, kind: type, names: Mapping[str, type]) -> Any:
+    """Returns the member of a family that `identifier` names, or `identifier` if it is one itself.
+
+    Args:
+        argument: The name of the argument, for the message.
+        identifier: One of `names`, or an object of the family.
+        kind: What all members of the family are.
+        names: Its members by name, which can be made without arguments.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    return identifier if isinstance(identifier, kind) else look_up(argument, identifier, names)()
+
+
 def nearest(name: Any, choices: Iterable[str], cutoff: float = 0.4) -> str:
     """Returns a question after the choice that was probably meant, or nothing.
 

@@ -303,7 +303,19 @@ class TrainedVAE(fitting.FusedModel):
             return None
         return {name: values[:count] for name, values in x.items()}
 
-    def check_images(self, images, name="images"):
+    def check_images(self, images, name: str = "images") -> np.ndarray:
+        """Checks images, or the rows of a table.
+
+        Args:
+            images: Array of shape `(count, *image_shape)`; a last axis of 1 may be missing.
+            name: What they are called in messages.
+
+        Returns:
+            Array of that shape, not copied unless its type has to be another.
+
+        Raises:
+            ValueError: If they are not what the likelihood is of.
+        """
         check = self.likelihood.check
         if self.binarize is not None:
             check = functools.partial(inputs.check_values, support=self.support)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_cvae.checks import look_up
+from keras_cvae.checks import member
 from keras_cvae.corruptions.base import Corruption
 from keras_cvae.corruptions.gaussian import GaussianNoise
 from keras_cvae.corruptions.hidden_blocks import HiddenBlocks
@@ -22,6 +22,4 @@ def get(identifier) -> Corruption:
     Raises:
         ValueError: If it is neither.
     """
-    if isinstance(identifier, Corruption):
-        return identifier
-    return look_up("corruption", identifier, NAMES)()
+    return member("corruption", identifier, Corruption, NAMES)

@@ -143,6 +143,3 @@ class Constant:
     def written(self, cells: np.ndarray) -> list:
         """The same for as many rows as there are cells."""
         return [self.value] * len(cells)
-
-
-OF_CONFIG = {kind.__name__: kind for kind in (Numbers, Categories, Constant)}

@@ -29,13 +29,13 @@ def distances(real: np.ndarray, drawn: np.ndarray, categories: list[int | None])
     Returns:
         Array of shape `(columns,)`.
     """
+    from scipy.stats import ks_2samp
+
     found = []
     for a, b, count in zip(real.T, drawn.T, categories, strict=True):
         a, b = a[~np.isnan(a)], b[~np.isnan(b)]
         if count is None:
-            values = np.unique(np.concatenate([a, b]))
-            reached = [np.searchsorted(np.sort(c), values, side="right") / len(c) for c in (a, b)]
-            found.append(np.abs(np.subtract(*reached)).max())
+            found.append(ks_2samp(a, b, method="asymp").statistic)
         else:
             shares = [np.bincount(c.astype(int), minlength=count) / len(c) for c in (a, b)]
             found.append(0.5 * np.abs(np.subtract(*shares)).sum())
@@ -88,13 +88,12 @@ def _correlation_ratio(labels, numbers, count):
 
 
 def _cramers_v(a, b, count_a, count_b):
-    table = np.zeros((count_a, count_b))
+    from scipy.stats.contingency import association
+
+    table = np.zeros((count_a, count_b), int)
     np.add.at(table, (a, b), 1)
     table = table[table.any(1)][:, table.any(0)]
-    expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
-    least = min(table.shape) - 1
-    chi_squared = (np.square(table - expected) / expected).sum()
-    return float(np.sqrt(chi_squared / (table.sum() * least))) if least else 0.0
+    return float(association(table, "cramer")) if min(table.shape) > 1 else 0.0
 
 
 def told_apart(real: np.ndarray, drawn: np.ndarray, seed: int = 0) -> float:

@@ -7,7 +7,7 @@ its columns must be given. For one of your own, subclass `Likelihood` and define
 
 from __future__ import annotations
 
-from keras_cvae.checks import look_up
+from keras_cvae.checks import member
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.likelihoods.bernoulli import Bernoulli
 from keras_cvae.likelihoods.categorical import Categorical
@@ -42,11 +42,9 @@ def get(identifier) -> Likelihood:
     Raises:
         ValueError: If it is neither.
     """
-    if isinstance(identifier, Likelihood):
-        return identifier
-    if not isinstance(identifier, str):
+    if not isinstance(identifier, (str, Likelihood)):
         raise ValueError(
             "`likelihood` must be a name or a `likelihoods.Likelihood` (subclass it and define "
             f"log_prob and mean). Received: {identifier!r}"
         )
-    return look_up("likelihood", identifier, NAMES)()
+    return member("likelihood", identifier, Likelihood, NAMES)

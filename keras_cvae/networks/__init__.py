@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keras
 
-from keras_cvae.checks import look_up
+from keras_cvae.checks import member
 from keras_cvae.networks.base import ImageModel, Network, given, to_unit_interval
 from keras_cvae.networks.conv import (
     Conv,
@@ -59,8 +59,6 @@ def get(identifier) -> Network:
     Raises:
         ValueError: If it is none of these.
     """
-    if isinstance(identifier, Network):
-        return identifier
     if isinstance(identifier, (list, tuple)) and len(identifier) == 2:
         return Own(*identifier)
     if isinstance(identifier, keras.layers.Layer):
@@ -68,4 +66,4 @@ def get(identifier) -> Network:
             "`network` must be a pair (encoder_body, decoder_body) of Keras models. "
             f"Received: one {type(identifier).__name__}"
         )
-    return look_up("network", identifier, NAMES)()
+    return member("network", identifier, Network, NAMES)

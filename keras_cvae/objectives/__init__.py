@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_cvae.checks import look_up
+from keras_cvae.checks import member
 from keras_cvae.objectives.adversary import Adversary
 from keras_cvae.objectives.base import Objective
 from keras_cvae.objectives.capacity import Capacity
@@ -48,6 +48,4 @@ def get(identifier) -> Objective:
     Raises:
         ValueError: If it is neither.
     """
-    if isinstance(identifier, Objective):
-        return identifier
-    return look_up("objective", identifier, NAMES)()
+    return member("objective", identifier, Objective, NAMES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_cvae.checks import look_up
+from keras_cvae.checks import member
 from keras_cvae.priors.base import Prior
 from keras_cvae.priors.conditional import Conditional
 from keras_cvae.priors.flow import Flow
@@ -30,6 +30,4 @@ def get(identifier) -> Prior:
     Raises:
         ValueError: If it is neither.
     """
-    if isinstance(identifier, Prior):
-        return identifier
-    return look_up("prior", identifier, NAMES)()
+    return member("prior", identifier, Prior, NAMES)
