@@ -20,26 +20,11 @@ from keras_cvae import cli, corruptions, datasets, evaluation, latents, models, 
 from keras_cvae.runs import lock, pictures
 from keras_cvae.runs.pictures import DIAGRAMS, KINDS, PICTURES
 from keras_cvae_command import LOG_LEVEL
+from tests.command import refused, run_cli
 from tests.data.files import write_classes
 
 once = pytest.mark.once
 TINY = ["--hidden-units", "16", "--latent-dim", "2", "--batch-size", "256"]
-
-
-def run_cli(*args):
-    with pytest.raises(SystemExit) as exit:
-        cli.main([str(arg) for arg in args])
-    return exit.value.code or 0
-
-
-def refused(capsys, *args):
-    """The one line on stderr that bad input ends with."""
-    capsys.readouterr()
-    assert run_cli(*args) == 2
-    out, error = capsys.readouterr()
-    assert out == ""
-    assert error.startswith("keras-cvae: ") and error.count("\n") == 1 and error.endswith("\n")
-    return error
 
 
 def epochs_of(run):

@@ -7,26 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_cvae import cli, runs
+from keras_cvae import runs
 from keras_cvae.data import table_files
+from tests.command import refused, run_cli
 
 pytestmark = pytest.mark.filterwarnings("ignore:The same in every row")
 TINY = ["--hidden-units", 16, "--latent-dim", 2, "--batch-size", 64, "--epochs", 3, "--quiet"]
-
-
-def run_cli(*args):
-    with pytest.raises(SystemExit) as exit:
-        cli.main([str(arg) for arg in args])
-    return exit.value.code or 0
-
-
-def refused(capsys, *args):
-    """The one line on stderr that bad input ends with."""
-    capsys.readouterr()
-    assert run_cli(*args) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("keras-cvae: ") and error.count("\n") == 1
-    return error
 
 
 def people(count=300):
