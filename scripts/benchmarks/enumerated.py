@@ -13,28 +13,17 @@ so that other work on the machine hardly counts.
 
 from __future__ import annotations
 
-import statistics
 import time
 
 import keras
 import numpy as np
 import typer
+from timing import seconds
 
 import keras_cvae
 from keras_cvae import conditions, networks
 
 PIXELS, HIDDEN, LATENT, CLASSES, BATCH_SIZE, STEPS = 784, 500, 50, 10, 100, 20
-
-
-def seconds(run, rounds: int) -> float:
-    """Median seconds of a call on the processor, after one that is not counted."""
-    run()
-    found = []
-    for _ in range(rounds):
-        began = time.process_time()
-        run()
-        found.append(time.process_time() - began)
-    return statistics.median(found)
 
 
 def products():
@@ -78,9 +67,10 @@ def step(condition):
 
 def main(rounds: int = 5) -> None:
     """Print the table."""
-    bare = seconds(products(), rounds * STEPS)
-    given = seconds(step(CLASSES), rounds) / STEPS
-    enumerated = seconds(step(conditions.Enumerated(CLASSES)), rounds) / STEPS
+    clock = time.process_time
+    bare = seconds(products(), rounds * STEPS, clock)
+    given = seconds(step(CLASSES), rounds, clock) / STEPS
+    enumerated = seconds(step(conditions.Enumerated(CLASSES)), rounds, clock) / STEPS
     print("| a step of 100 examples | ms of processor | over the bare products |\n|---|---|---|")
     for name, taken in {
         "the products of 10 rows an example": bare,

@@ -10,27 +10,14 @@ kernels, with no layer between them.
 
 from __future__ import annotations
 
-import statistics
-import time
-
 import keras
 import numpy as np
 import typer
+from timing import seconds
 
 import keras_cvae
 
 SHAPE, BATCH_SIZE, LATENT_DIM = (32, 32, 3), 128, 64
-
-
-def seconds(run, rounds: int) -> float:
-    """Median seconds of a call, after one that is not counted."""
-    run()
-    found = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        run()
-        found.append(time.perf_counter() - began)
-    return statistics.median(found)
 
 
 def bare(model: keras.Model):

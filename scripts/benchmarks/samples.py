@@ -8,18 +8,17 @@ A dense model of 784-200-200-50 with tanh; a row is one decoded sample of one im
 from __future__ import annotations
 
 import functools
-import statistics
-import time
 
 import keras
 import numpy as np
 import typer
 from keras import ops
+from timing import seconds
 
 import keras_cvae
 from keras_cvae import evaluation, networks
 
-WIDTHS, CLASSES, ROWS = (60, 200, 200, 784), 10, 4096
+WIDTHS, CLASSES, ROWS, REPEATS = (60, 200, 200, 784), 10, 4096, 100
 
 
 def products():
@@ -47,18 +46,6 @@ def products():
     return lambda: forward(rows)
 
 
-def rate(run, rows: int, rounds: int, repeats: int = 1) -> float:
-    """Median rows a second, after a call that is not counted."""
-    run()
-    found = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        for _ in range(repeats):
-            run()
-        found.append(repeats * rows / (time.perf_counter() - began))
-    return statistics.median(found)
-
-
 def main(images: int = 64, samples: int = 5000, rounds: int = 3) -> None:
     """Print both rates and their ratio."""
     network = networks.Dense(WIDTHS[1:3], activation="tanh")
@@ -67,8 +54,10 @@ def main(images: int = 64, samples: int = 5000, rounds: int = 3) -> None:
     x = np.random.default_rng(0).integers(0, 2, (images, 28, 28, 1)).astype("float32")
     y = np.arange(images) % CLASSES
     options = {"samples": samples, "verbose": 0}
-    ours = rate(lambda: evaluation.log_likelihood(cvae, x, y, **options), images * samples, rounds)
-    alone = rate(products(), ROWS, rounds, repeats=100)
+    estimate = functools.partial(evaluation.log_likelihood, cvae, x, y, **options)
+    product = products()
+    ours = images * samples / seconds(estimate, rounds)
+    alone = REPEATS * ROWS / seconds(lambda: [product() for _ in range(REPEATS)], rounds)
     print(
         f"{keras.backend.backend()}: {ours:,.0f} rows/s, products {alone:,.0f}: {ours / alone:.2f}"
     )

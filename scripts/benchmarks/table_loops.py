@@ -51,12 +51,7 @@ def library(data, model, batch_size, seed):
         likelihood=likelihoods.Columns(COLUMNS),
     )
     cvae.compile(keras.optimizers.Adam(LEARNING_RATE))
-
-    def train(epochs):
-        fitted = cvae.fit(data.images, batch_size=batch_size, epochs=epochs, verbose=0)
-        return fitted.history["loss"][-1]
-
-    return train
+    return _fitting(cvae, data, batch_size)
 
 
 def plain(data, model, batch_size, seed):
@@ -99,9 +94,14 @@ def plain(data, model, batch_size, seed):
 
     vae = Plain()
     vae.compile(keras.optimizers.Adam(LEARNING_RATE))
+    return _fitting(vae, data, batch_size)
+
+
+def _fitting(model, data, batch_size):
+    """Function of a number of epochs to the loss of the last, by the model's own `fit`."""
 
     def train(epochs):
-        fitted = vae.fit(data.images, batch_size=batch_size, epochs=epochs, verbose=0)
+        fitted = model.fit(data.images, batch_size=batch_size, epochs=epochs, verbose=0)
         return fitted.history["loss"][-1]
 
     return train
