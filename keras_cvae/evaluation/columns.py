@@ -27,14 +27,16 @@ def distances(real: np.ndarray, drawn: np.ndarray, categories: list[int | None])
         categories: By column how many categories it has, None for numbers.
 
     Returns:
-        Array of shape `(columns,)`.
+        Array of shape `(columns,)`; NaN where no cell of a column is known.
     """
     from scipy.stats import ks_2samp
 
     found = []
     for a, b, count in zip(real.T, drawn.T, categories, strict=True):
         a, b = a[~np.isnan(a)], b[~np.isnan(b)]
-        if count is None:
+        if not (len(a) and len(b)):
+            found.append(np.nan)
+        elif count is None:
             found.append(ks_2samp(a, b, method="asymp").statistic)
         else:
             shares = [np.bincount(c.astype(int), minlength=count) / len(c) for c in (a, b)]
@@ -111,11 +113,14 @@ def told_apart(real: np.ndarray, drawn: np.ndarray, seed: int = 0) -> float:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-    holes = np.isnan(real) | np.isnan(drawn)
+    holes = np.tile(np.isnan(real) | np.isnan(drawn), (2, 1))
     labels = np.repeat([0, 1], len(real))
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     trees = HistGradientBoostingClassifier(random_state=seed)
-    rows = np.where(np.tile(holes, (2, 1)), np.nan, np.concatenate([real, drawn]))
+    rows = np.concatenate([real, drawn]).astype("float64")
+    # A number of their own: trees refuse a column that no row of a fold has.
+    least = np.min(rows, axis=0, where=~holes, initial=0.0)
+    rows = np.where(holes, least - 1.0, rows)
     return float(cross_val_score(trees, rows, labels, cv=folds, scoring="roc_auc").mean())
 
 
@@ -151,4 +156,5 @@ def _values(real, rows, categories, seed):
     squares = [associations(part, categories) for part in (real, rows)]
     pairs = np.abs(np.subtract(*squares))[np.triu_indices(len(categories), 1)]
     of_pairs = pairs.mean() if pairs.size else 0.0
-    return [*map(float, (apart.mean(), apart.max(), of_pairs)), told_apart(real, rows, seed)]
+    of_columns = np.nanmean(apart), np.nanmax(apart)
+    return [*map(float, (*of_columns, of_pairs)), told_apart(real, rows, seed)]

@@ -41,6 +41,16 @@ def test_distances():
     assert (evaluation.distances(real, real, CATEGORIES) == 0).all() and found[0] > found[2]
 
 
+def test_a_column_that_is_hardly_ever_known():
+    real, drawn, others = (table(seed) for seed in range(3))
+    real[1:, 0] = others[:, 0] = np.nan
+    assert np.isfinite(evaluation.distances(real, drawn, CATEGORIES)).all()
+    found = evaluation.distances(real, others, CATEGORIES)
+    assert np.isnan(found[0]) and np.isfinite(found[1:]).all()
+    found = evaluation.likeness(real, drawn, others, CATEGORIES)
+    assert np.isfinite([(measure.value, measure.real) for measure in found]).all()
+
+
 def test_associations():
     rows = table(0)
     found = evaluation.associations(rows, CATEGORIES)
