@@ -81,7 +81,7 @@ def train(row: Row, data, epochs: int, out: Path, seed: int) -> keras_cvae.CVAE:
     rate = learning_rate(epochs, -(-len(data.x_train) // BATCH_SIZE))
     cvae.compile(keras.optimizers.Adam(rate, epsilon=1e-4))
     x = [data.x_train, data.y_train] if row.conditional else data.x_train
-    backup = keras.callbacks.BackupAndRestore(out / "backup")
+    backup = keras.callbacks.BackupAndRestore(out / "backup", double_checkpoint=True)
     log = keras.callbacks.CSVLogger(out / "history.csv", append=True)
     steps = [backup, Clock(), log]
     cvae.fit(x, batch_size=BATCH_SIZE, epochs=epochs, callbacks=steps, verbose=2)
