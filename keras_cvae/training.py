@@ -195,6 +195,23 @@ class TrainedVAE(fitting.FusedModel):
         results = {name: results[name] for name in self.metrics_names}
         return results if return_dict else [*results.values()]
 
+    def predict(self, x, *args, **kwargs):
+        """Reconstructs: `keras.Model.predict`, after a check of the data.
+
+        Args:
+            x: As for `fit`; weights of a stream are ignored.
+            *args: As for `keras.Model.predict`.
+            **kwargs: As for `keras.Model.predict`.
+
+        Returns:
+            Array of mean images, `(count, *image_shape)`, of z drawn from q(z | x, y).
+
+        Raises:
+            ValueError: If the data is not what the model takes.
+        """
+        x, _ = self._checked(x)
+        return super().predict(x, *args, **kwargs)
+
     def _terms_of_fitted_prior(self, x, draws, seed):
         found = evaluation.terms(self, *self._images_and_labels(x), draws=draws, seed=seed)
         weights = x.get(inputs.WEIGHT, 1.0)

@@ -149,3 +149,31 @@ def test_predict_takes_what_fit_does():
     cvae.get_layer("encoder").get_layer("z_log_var").bias.assign(np.full(2, -60.0))
     named = cvae.predict({"image": X, "label": Y}, verbose=0)
     np.testing.assert_allclose(cvae.predict([X, Y], verbose=0), named, atol=1e-2)
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Presses Ctrl-C behind a batch."""
+
+    def on_predict_batch_end(self, batch, logs=None):
+        if batch == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["cvae", "encoder", "generator"])
+def test_a_predict_that_was_stopped_loses_nothing(name):
+    cvae = build()
+    model = cvae if name == "cvae" else getattr(cvae, name)
+    data = [X[:, :2], Y] if name == "generator" else [X, Y]
+    weights = [np.array(w) for w in model.get_weights()]
+    # what is cut from a CVAE leaves the check to Keras and its backend
+    wrong = pytest.raises(Exception, match=r"`images`|shape|[Ss]ize")
+    with wrong:  # before any batch
+        model.predict([data[0][:, :1], Y], verbose=0)
+    with pytest.raises(KeyboardInterrupt):  # behind some
+        model.predict(data, batch_size=8, verbose=0, callbacks=[Interrupt()])
+    with wrong:
+        model.predict([data[0][:, :1], Y], verbose=0)
+    for left, was in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(left, was)
+    with pytest.raises(ValueError, match=r"takes \[images, label\]"):
+        cvae.predict(X, verbose=0)

@@ -135,6 +135,25 @@ def give_back(model: keras.Model, state) -> None:
             variable.assign(value)
 
 
+@contextlib.contextmanager
+def variables_kept(model: keras.Model) -> Iterator[None]:
+    """Gives a model on JAX its variables back where an error stops `predict`, as Keras does not."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    model._jax_state = None  # of a loop that was stopped before
+    values = [(variable, variable.value) for variable in model.variables]
+    try:
+        yield
+    except BaseException:
+        if model._jax_state:  # after the first step, which may have used up the values
+            model.jax_state_sync()
+        else:
+            for variable, value in values:
+                variable.assign(value)
+        raise
+
+
 def metrics_state(state):
     """The part of JAX's state of a step that belongs to the model's metrics."""
     return state[-1]

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_cvae import conditions
+from keras_cvae.fitting import inside
 
 
 class Network:
@@ -145,6 +146,11 @@ class ImageModel(keras.Model):
         else:
             inputs = to_unit_interval(inputs)
         return super().call(inputs, training=training, mask=mask)
+
+    def predict(self, x, *args, **kwargs):
+        """`keras.Model.predict`, after an error in which the model is what it was before."""
+        with inside.variables_kept(self):
+            return super().predict(x, *args, **kwargs)
 
 
 def to_unit_interval(pixels):
