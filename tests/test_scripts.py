@@ -285,7 +285,8 @@ def test_quadrants_are_those_of_the_example():
 @once
 def test_the_stages_of_the_recipe():
     recipe = runpy.run_path(str(SCRIPTS / "reproduce_likelihoods.py"))
-    rate = recipe["learning_rate"](recipe["FULL"], 3000)
+    row = recipe["ROWS"]["unconditional-1"]
+    rate = recipe["learning_rate"](row, row.epochs, 3000)
     stages = [sum(3**j for j in range(i)) for i in range(8)]  # the epoch at which each begins
     for i, begins in enumerate(stages):
         assert float(rate(begins * 3000 + 1)) == pytest.approx(1e-3 * 10 ** (-i / 7), rel=1e-5)
