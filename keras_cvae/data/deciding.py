@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import reprlib
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from keras_cvae.checks import require
 from keras_cvae.data.inputs import MOST_COUNT
-from keras_cvae.data.table_columns import Categories, Constant, Numbers
+from keras_cvae.data.table_columns import Categories, Constant, Dates, Numbers
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -20,10 +21,12 @@ FEW = 10  # whole numbers of no more different values are taken for categories
 MOST_DECIMALS = 6
 MOST_DISTINCT = 20  # values of which most may be in one row alone
 LEAST_SPREAD = 1e-5  # of a column, as a share of its size: float32 tells no more apart
+DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%d.%m.%Y")
+STEPS = (86400, 3600, 60)  # seconds
 LEAVE_OUT = "; the kind `ignore` leaves it out"
 
 
-def column_of(series: Series, kind: str | None = None) -> Numbers | Categories | Constant:
+def column_of(series: Series, kind: str | None = None) -> Numbers | Dates | Categories | Constant:
     """Decides what a column is.
 
     Args:
@@ -39,15 +42,20 @@ def column_of(series: Series, kind: str | None = None) -> Numbers | Categories |
     name, dtype, values = series.name, str(series.dtype), list(known.unique())
     if len(values) < 2:
         return Constant(name, dtype, *[_plain(value) for value in values] or [None])
+    if kind == "numeric" or (kind is None and len(values) > FEW):
+        dates = _dates(series, known)
+        if dates is not None:
+            return dates
     is_number = types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
     if not is_number:
         texts = all(isinstance(value, str) for value in values)
         flags = all(isinstance(value, (bool, np.bool_)) for value in values)
-        expected = f"Column {name!r} must hold numbers, texts or booleans{LEAVE_OUT}"
+        expected = f"Column {name!r} must hold numbers, texts, dates or booleans{LEAVE_OUT}"
         require(texts or flags, expected, f"{dtype}: {reprlib.repr(list(map(str, values)))}")
         expected = f"Column {name!r} must hold numbers to be {kind}"
         require(kind in (None, "categorical"), expected, f"{dtype}: {reprlib.repr(values)}")
         return _categories(series, known, values, kind)
+    require(series.dtype.kind != "c", f"Column {name!r} must hold real numbers{LEAVE_OUT}", dtype)
     numbers = known.to_numpy("float64")
     expected = f"Column {name!r} must hold finite numbers in the range of float32{LEAVE_OUT}"
     within = (np.abs(numbers) <= np.finfo("float32").max).all()
@@ -69,6 +77,35 @@ def column_of(series: Series, kind: str | None = None) -> Numbers | Categories |
         spreads = whole and counts and low == 0 and numbers.var() >= numbers.mean()
         kind = "count" if spreads else "numeric"
     return Numbers(name, kind, dtype, _decimals(numbers), low, high)
+
+
+def _dates(series, known):
+    """The column as one of dates; None where it is none."""
+    import pandas
+
+    form, dtype = None, str(series.dtype)
+    if all(isinstance(value, datetime.date) for value in known):
+        dtype = dtype if dtype.startswith("datetime64") else "datetime64[us]"
+    else:
+        form = next((form for form in DATES if _are_written(known, form)), None)
+        if form is None:
+            return None
+    dates = pandas.to_datetime(known, format=form)
+    first = dates.min()
+    seconds = (dates - first.normalize()) / pandas.Timedelta(seconds=1)
+    step = next((step for step in STEPS if (seconds % step == 0).all()), 1)
+    days = float((dates.max() - first) / pandas.Timedelta(days=1))
+    return Dates(series.name, dtype, form, step, first.isoformat(), days)
+
+
+def _are_written(known, form):
+    """Whether cells are all texts that write dates in a form, and in no other way."""
+    import pandas
+
+    if not all(isinstance(value, str) for value in known):
+        return False
+    dates = pandas.to_datetime(known, format=form, errors="coerce")
+    return bool(dates.notna().all() and (dates.dt.strftime(form) == known).all())
 
 
 def _categories(series, known, values, kind):

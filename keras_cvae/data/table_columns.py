@@ -42,6 +42,11 @@ class Numbers:
         """What the column is, as `likelihoods.Columns` takes it."""
         return self.kind
 
+    @property
+    def unit(self) -> str:
+        """What a cell counts."""
+        return "count" if self.kind == "count" else "value"
+
     def cells(self, series: Series) -> np.ndarray:
         """A column as float32 numbers, NaN where a cell is missing."""
         with explain(f"Column {self.name!r} must hold numbers", (TypeError, ValueError)):
@@ -73,6 +78,77 @@ class Numbers:
 
 
 @dataclasses.dataclass(frozen=True)
+class Dates:
+    """A column of dates or times, learned as a number: the days since the first of them.
+
+    Attributes:
+        name: Its name.
+        dtype: Its type in pandas.
+        format: How texts write a date, as for `strftime`; None where pandas has dates itself.
+        step: The seconds that cells are rounded to, 86400 where all are whole days.
+        first: The first date that was seen, as ISO 8601 has it.
+        days: How many days after it the last one is.
+    """
+
+    name: str
+    dtype: str
+    format: str | None
+    step: int
+    first: str
+    days: float
+
+    learned = True
+    said = "numeric"
+
+    @property
+    def unit(self) -> str:
+        """What a cell counts."""
+        return f"days since {self.first[:10]}"
+
+    def cells(self, series: Series) -> np.ndarray:
+        """A column as days since the first date, float32, NaN where a cell is missing."""
+        with explain(f"Column {self.name!r} must hold dates", (TypeError, ValueError)):
+            return self._days(series, self.format, "raise").to_numpy("float32")
+
+    def _days(self, series, form, errors):
+        import pandas
+
+        first = pandas.Timestamp(self.first)
+        aware = first.tzinfo is not None
+        dates = pandas.to_datetime(series, format=form, errors=errors, utc=aware)
+        return (dates - first) / pandas.Timedelta(days=1)
+
+    def written(self, cells: np.ndarray) -> Series:
+        """Dates, or texts of them, rounded to a step and within those that were seen."""
+        import pandas
+
+        seconds = np.clip(cells.astype("float64"), 0, self.days) * 86400
+        since = pandas.to_timedelta(np.round(seconds / self.step) * self.step, unit="s")
+        dates = pandas.Series(pandas.Timestamp(self.first) + since)
+        if self.format is None:
+            return dates
+        return dates.dt.strftime(self.format).astype(object).where(dates.notna(), None)
+
+    def condition(self, dropout: float) -> conditions.Condition:
+        return conditions.Vector(1, dropout)
+
+    def values(self, cells: np.ndarray) -> np.ndarray:
+        return cells[:, None]
+
+    def cells_of_values(self, values: np.ndarray) -> np.ndarray:
+        return values[:, 0]
+
+    def parse(self, text: str) -> float:
+        import pandas
+
+        days = self._days(pandas.Series([text]), self.format or "ISO8601", "coerce")[0]
+        example = pandas.Timestamp(self.first).strftime(self.format or "%Y-%m-%d")
+        expected = f"`where` must give column {self.name!r} a date, as {example}"
+        require(not np.isnan(days), expected, repr(text))
+        return float(days)
+
+
+@dataclasses.dataclass(frozen=True)
 class Categories:
     """A column of categories.
 
@@ -87,6 +163,7 @@ class Categories:
     categories: list
 
     learned = True
+    unit = "category"
 
     @property
     def said(self):

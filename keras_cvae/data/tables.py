@@ -17,7 +17,7 @@ import numpy as np
 from keras_cvae import conditions
 from keras_cvae.checks import look_up, require
 from keras_cvae.data.deciding import KINDS, column_of
-from keras_cvae.data.table_columns import Categories, Constant, Numbers
+from keras_cvae.data.table_columns import Categories, Constant, Dates, Numbers
 from keras_cvae.data.table_files import check_names
 from keras_cvae.likelihoods.columns import Columns
 
@@ -28,7 +28,7 @@ FEWEST_ROWS = 10
 # What layers of a model, or arguments of `Attributes`, are called.
 TAKEN = ("image", "z", "sample_weight", "name", "trainable", "dtype", "condition", "encoder")
 TAKEN += ("decoder", "standardize", "pixels", "pseudo_inputs", "kl", "sampling", "reconstruction")
-OF_CONFIG = {kind.__name__: kind for kind in (Numbers, Categories, Constant)}
+OF_CONFIG = {kind.__name__: kind for kind in (Numbers, Dates, Categories, Constant)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Table:
     """What the columns of a table are.
 
     Attributes:
-        columns: `Numbers`, `Categories` and `Constant`s, in the order of the table.
+        columns: `Numbers`, `Dates`, `Categories` and `Constant`s, in the order of the table.
         conditions: Names of the columns that are given, not learned.
     """
 
@@ -54,20 +54,23 @@ class Table:
 
         Texts, booleans, pandas categories and whole numbers of at most ten different values are
         categories. Whole numbers from 0 on that vary at least as much as counts do are counts.
-        Other numbers are numeric. A column that is constant or empty is not learned, with a
+        Other numbers are numeric, and so are more than ten different dates, of pandas or texts as
+        2026-01-31, with a time or without, or 31.01.2026: days since the first.
+        A column that is constant or empty is not learned, with a
         warning, and written back as it is.
 
         Args:
             frame: The table; what is missing is NaN or None.
-            conditions: Names of the columns that are to be conditions.
+            conditions: Names of the columns that are to be conditions, or a single name.
             kinds: By name what a column is, where that is to be another than was decided:
                 `"numeric"`, `"categorical"`, `"count"`, or `"ignore"` to leave it out.
 
         Raises:
-            ValueError: If a column is none of these, such as one of dates or of identifiers, or
+            ValueError: If a column is none of these, such as one of identifiers, or
                 the arguments name no column.
         """
         names, kinds = list(frame.columns), dict(kinds or {})
+        conditions = [conditions] if isinstance(conditions, str) else conditions
         check_names(names, "the table")
         require(len(frame) >= FEWEST_ROWS, f"A table must have {FEWEST_ROWS} rows", len(frame))
         for name, kind in kinds.items():

@@ -25,6 +25,7 @@ def marginals(
     drawn: np.ndarray,
     columns: Mapping[str, str | Sequence[str]],
     *,
+    units: Mapping[str, str] | None = None,
     title: str | None = "Columns, real and generated",
 ) -> Figure:
     """Draws a panel a column: histograms of numbers, bars of categories.
@@ -33,6 +34,7 @@ def marginals(
         real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
         drawn: Generated rows, of shape `(others, columns)`.
         columns: What the columns are, as `likelihoods.Columns` takes it.
+        units: Optional units of columns of numbers, by their names.
         title: Title of the figure.
 
     Returns:
@@ -59,6 +61,8 @@ def marginals(
         draw = _numbers if isinstance(said, str) else _categories
         draw(axes, said, cells)
         axes.set_title(_plain(name), fontsize="medium")
+        if isinstance(said, str) and name in (units or {}):
+            axes.set_xlabel(units[name], fontsize="small")
         axes.set_ylabel("share of rows", fontsize="small")
         axes.tick_params(labelsize="small")
     names = "real", "generated"

@@ -16,7 +16,8 @@ MOST = 10_000  # rows
 def marginals(run: TableRun, *, count=MOST, seed=0, data=None):
     """Draws what each column holds in test rows, and in as many generated for their conditions."""
     real, drawn = run.real_and_drawn(count, seed, data)
-    return plots.marginals(real, drawn, run.model.likelihood.columns)
+    units = {column.name: column.unit for column in run.table.learned}
+    return plots.marginals(real, drawn, run.model.likelihood.columns, units=units)
 
 
 def correlations(run: TableRun, *, count=MOST, seed=0, data=None):

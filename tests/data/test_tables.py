@@ -123,17 +123,59 @@ def test_conditions_asked_for(table):
         plain.parse("age=4")
 
 
+DAYS = pd.Series(pd.date_range("2019-12-30", periods=COUNT)).sample(frac=1, random_state=0)
+TIMES = pd.Series(pd.date_range("2019-12-30 10:00:07", periods=COUNT, freq="7h"))
+
+
+@pytest.mark.parametrize(
+    ("dates", "asked"),
+    [
+        (DAYS.dt.strftime("%Y-%m-%d"), "2020-01-31"),
+        (DAYS.dt.strftime("%d.%m.%Y"), "31.01.2020"),
+        (DAYS, "2020-01-31"),
+        (TIMES.dt.strftime("%Y-%m-%d %H:%M:%S"), "2020-01-31 00:00:00"),
+        (TIMES.dt.tz_localize("Europe/Vienna"), "2020-01-31 00:00+00:00"),
+    ],
+)
+def test_dates_are_days_since_the_first_and_dates_again(dates, asked):
+    dates = pd.Series([*dates], dtype=dates.dtype)
+    dates[3] = None
+    rows = pd.DataFrame({"when": dates, "rest": [1, 2, 3] * 20})
+    table = tables.Table.of(rows)
+    assert tables.Table.from_config(json.loads(json.dumps(table.as_config()))) == table
+    x, _ = table.arrays(rows)
+    assert x[:, 0].dtype == "float32" and np.nanmin(x[:, 0]) == 0
+    order = np.argsort(pd.to_datetime(dates, format=table.columns[0].format))
+    assert (np.diff(x[order, 0][:-1]) >= 0.29).all()  # the missing one is last
+    back = table.frame(x)["when"]
+    known = dates.notna()
+    assert back.isna().tolist() == (~known).tolist()
+    assert back[known].tolist() == dates[known].tolist()
+    x[:, 0] = np.linspace(-10, 100, COUNT)  # what is drawn is rounded, and within what was seen
+    drawn = table.frame(x)["when"]
+    assert drawn.dtype == dates.dtype and {drawn[0], drawn[COUNT - 1]} <= {*dates[known]}
+    given = tables.Table.of(rows, "when")
+    start = pd.Timestamp(given.columns[0].first)
+    days = (pd.Timestamp("2020-01-31", tz=start.tz and "UTC") - start) / pd.Timedelta(days=1)
+    assert given.parse({"when": asked})["when"] == pytest.approx(days)
+    with pytest.raises(ValueError, match="give column 'when' a date, as .*. Received: 'soon'"):
+        given.parse("when=soon")
+    with pytest.raises(ValueError, match="Column 'when' must hold dates"):
+        given.arrays(rows.assign(when="soon"))
+
+
 many = [f"person {i}" for i in range(COUNT)]
 
 
 @pytest.mark.parametrize(
     ("column", "kinds", "expected"),
     [
-        (pd.date_range("2020-01-01", periods=COUNT), {}, "'new' must hold numbers, texts or bool"),
+        (pd.timedelta_range("1h", periods=COUNT), {}, "'new' must hold numbers, texts, dates or b"),
+        (np.arange(COUNT) * 1j, {}, "must hold real numbers"),
         (many, {}, "categories.*not identifiers; the kind `ignore`.*60 different texts in 60 rows"),
         (np.arange(COUNT) + 5, {}, "must tell something.*numbers 5 to 64, each once"),
         ([*map(str, range(58)), "n/k", "7"], {}, "59 different texts in 60 rows, numbers, but for"),
-        ([1, "a"] * 30, {}, "must hold numbers, texts or booleans"),
+        ([1, "a"] * 30, {}, "must hold numbers, texts, dates or booleans"),
         (["a", "b"] * 30, {"new": "numeric"}, "must hold numbers to be numeric"),
         ([-1.5, 2.0] * 30, {"new": "count"}, "must hold whole numbers from 0 to.*to be a count"),
         (1.7e9 + np.arange(COUNT) % 7, {}, "more than float32 can tell; subtract its least"),
