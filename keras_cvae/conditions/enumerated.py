@@ -44,7 +44,8 @@ class Enumerated(Predicted):
 
     Args:
         num_classes: How many classes there are, at least 2.
-        weight: Weight of the cross-entropy, averaged over the labelled examples, in the loss.
+        weight: Weight of the cross-entropy, averaged over the labelled examples of a batch, in the
+            loss. Where labels are few most batches have none: a weight of 1 is then too little.
         prior: p(y) up to a factor, positive numbers, such as how often each label occurs; by
             default all are equally probable.
         augment: Optional Keras layer that in training changes an image at random, but not its
@@ -68,7 +69,7 @@ class Enumerated(Predicted):
 
     Example:
     ```python
-    cvae = keras_cvae.build_cvae((28, 28, 1), conditions.Enumerated(10, weight=50.0), 16)
+    cvae = keras_cvae.build_cvae((28, 28, 1), conditions.Enumerated(10), 16)
     cvae.compile("adam")
     cvae.fit([x_train, np.where(is_labelled, y_train, -1)], epochs=20)
     digits = cvae.classifier.predict(x_test).argmax(-1)
@@ -81,7 +82,7 @@ class Enumerated(Predicted):
     def __init__(
         self,
         num_classes: int,
-        weight: float = 1.0,
+        weight: float = 50.0,
         prior: Sequence[float] | None = None,
         augment: keras.layers.Layer | None = None,
         names: Sequence[str] | None = None,
