@@ -76,8 +76,8 @@ def load(
         `(N, H, W, C)`, uint8 in 0..255 or float32 in [0, 1]. Vectors have shape `(N, D)`: float32
         of any scale; uint8 if they are stored so, or are integers that span 0 to 255 exactly, as
         flattened images do. Labels are int32 of shape `(N,)`, indices into the tuple of strings
-        `class_names`, and may be -1 in the training part of a source that is split already:
-        unknown. Without labels they are `None`, and `class_names` is empty.
+        `class_names`, and may be -1 in the training part: unknown. Of a source that is to be split
+        all unknown ones are to train. Without labels they are `None`, and `class_names` is empty.
 
     Raises:
         ValueError: If the name is unknown, a file is missing or damaged, or the data are not
@@ -223,7 +223,7 @@ def _checked(parts, size):
     checked = []
     for index, part in enumerate(parts):
         x = _images(part.images, part.origins[0], size, are_pixels)
-        least = -1 if index == 0 and len(parts) > 1 else 0  # unknown in training
+        least = -1 if index == 0 else 0  # unknown in training
         y = None if part.labels is None else _labels(part.labels, part.origins[1], least)
         if y is not None:
             received = f"{len(x)} in {part.origins[0]} and {len(y)} in {part.origins[1]}"
@@ -327,18 +327,23 @@ def _height_and_width(image_size):
 
 
 def _split_part(part, names, source, test_fraction, seed):
-    """Splits what is to be split, the same share of every class."""
+    """Splits what is to be split, the same share of every class; what has no label is to train."""
     x, y, _ = part
+    rows, others = np.arange(len(x)), []
     expected = f"'{source}' has too few images to split: one to train with and one to test with"
     if y is not None:
-        found, counts = np.unique(y, return_counts=True)
+        rows, others = np.flatnonzero(y >= 0), np.flatnonzero(y < 0)
+        found, counts = np.unique(y[rows], return_counts=True)
         rarest = f"{counts.min()} image(s) of class '{names[found[counts.argmin()]]}'"
         expected = (
             f"'{source}' has too few images to split: every class needs one to train with and one "
             f"to test with. It has {rarest} among {len(y)}, and `test_fraction` is {test_fraction}"
         )
     with checks.explain(expected, ValueError):
-        return split(x, y, test_fraction, seed, by_label=y is not None)
+        parts = split(rows, take(y, rows), test_fraction, seed, by_label=y is not None)
+    (kept, _), (held, _) = parts
+    kept = np.concatenate([kept, others]).astype(int)
+    return [(x[rows], take(y, rows)) for rows in (kept, held)]
 
 
 def split(x, y, held: int | float, seed: int, by_label: bool = False) -> list[tuple]:

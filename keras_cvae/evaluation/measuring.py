@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 
+from keras_cvae import inference
 from keras_cvae.evaluation import agreement, bits, fidelity, latent_use, leakage, likelihood
 from keras_cvae.evaluation.estimates import average
 from keras_cvae.evaluation.marginal import marginal_log_likelihood
@@ -100,6 +101,16 @@ def dimensions(subject: Subject) -> Iterator[Measure]:
     yield Measure("KL per dimension", [float(v) for v in kl], None, NATS, how)
 
 
+def inferred_labels(subject: Subject) -> Iterator[Measure]:
+    """How often a model that infers its label is right."""
+    s = subject
+    if not s.model.infers_label:
+        return
+    s.require_labels("the share that is inferred right")
+    found = inference.predict(s.model.classifier, s.x).argmax(-1)
+    yield Measure("label inferred", *average(found == s.y), SHARE, "the most probable by q(y | x)")
+
+
 def label_in_z(subject: Subject) -> Iterator[Measure]:
     """Label leakage."""
     s = subject
@@ -172,6 +183,7 @@ STAGES = {
     "bits per dimension": bits_per_dimension,
     "active units": units,
     "KL per dimension": dimensions,
+    "label inferred from x": inferred_labels,
     "label read from z": label_in_z,
     "label agreement and classification accuracy score": labels_of_samples,
     "fidelity and diversity": likeness,

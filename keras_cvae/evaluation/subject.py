@@ -87,6 +87,8 @@ class Subject:
         """Leaves a measure out of data without labels of two classes."""
         if self.y is None:
             raise LeftOut(f"the data have no labels, which {what} needs")
+        if self.y.min() < 0:
+            raise LeftOut(f"some test labels are unknown, and {what} needs all")
         if not np.ptp(self.y_train):
             raise LeftOut(f"the training labels are of a single class, and {what} needs two")
 

@@ -270,6 +270,16 @@ def test_an_npz_without_a_test_part_is_split_by_label(tmp_path, names):
     assert datasets.digest(data) != datasets.digest(datasets.load(tmp_path / "own.npz"))
 
 
+def test_of_a_file_to_be_split_what_has_no_label_is_to_train(tmp_path):
+    x, y = np.arange(40).repeat(6).reshape(40, 2, 3) + 10, np.arange(40) % 4
+    y[::5] = -1
+    data = datasets.load(write_arrays(tmp_path, x=x, y=y), test_fraction=0.25)
+    assert np.bincount(data.y_test).tolist() == [2] * 4 and (data.y_train == -1).sum() == 8
+    found = np.append(data.x_train[:, 0, 0, 0], data.x_test[:, 0, 0, 0]) - 10
+    assert sorted(found) == [*range(40)]
+    np.testing.assert_array_equal(y[found], np.append(data.y_train, data.y_test))
+
+
 def test_too_few_rows_to_split(tmp_path):
     path = write_arrays(tmp_path, x=np.eye(5), y=np.array([0, 0, 0, 3, 3]))
     message = "too few.* 2 image.*class '3' among 5, and `test_fraction` is 0.2. Received"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_cvae
-from keras_cvae import evaluation, networks
+from keras_cvae import conditions, evaluation, networks
 from keras_cvae.data.datasets import Dataset
 from keras_cvae.evaluation import measuring
 from tests.evaluation import known
@@ -47,7 +47,7 @@ def test_grey_images_with_labels(grey, digits):
     stages = []
     options = {"samples": 30, "verbose": 0, "seed": 2, "limit": 300}
     report = evaluation.measure(grey, digits, begun=stages.append, **options)
-    assert [stage[:3] for stage in stages] == [f"{n}/9" for n in range(1, 10)]
+    assert [stage.split()[0] for stage in stages] == [f"{n}/10" for n in range(1, 11)]
     assert set(report.left_out) == {"bits per dimension"}
     assert "must be uint8" in report.left_out["bits per dimension"]
     names = [measure.name for measure in report.measures]
@@ -217,3 +217,18 @@ def test_a_condition_of_another_kind():
     report = evaluation.measure(cvae, data._replace(**given), samples=3, limit=20, verbose=0)
     assert np.isfinite([report["ELBO"].value, report["log p(x | y)"].value]).all()
     assert report.left_out["label read from z"] == "the data have no labels, which a probe needs"
+
+
+def test_labels_that_a_model_infers_and_test_labels_that_are_unknown():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    x = (np.eye(3)[y] + 0.1 * rng.random((60, 3))).astype("float32")
+    cvae = keras_cvae.build_cvae((3,), conditions.Inferred(3), 2, likelihood="gaussian")
+    options = {"samples": 2, "verbose": 0}
+    report = evaluation.measure(cvae, Dataset(x, y, x, y, tuple("abc")), **options)
+    right = cvae.classifier.predict(x, verbose=0).argmax(-1) == y
+    assert report["label inferred"].value == pytest.approx(right.mean())
+    some = Dataset(x, y, x, np.where(y == 0, -1, y), tuple("abc"))
+    report = evaluation.measure(cvae, some, **options)
+    assert "some test labels are unknown" in report.left_out["label inferred from x"]
+    assert "ELBO" in [measure.name for measure in report.measures]
