@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".parquet")
 SEPARATORS = ",;\t"
+DECIMAL_COMMA = r"[+-]?\d+(,\d+)?"
 
 
 def is_table(path) -> bool:
@@ -27,7 +28,8 @@ def read(path: str | os.PathLike) -> DataFrame:
 
     Args:
         path: A .csv file, with a line of names first and commas, semicolons or tabs between the
-            cells, or a .parquet file.
+            cells, or a .parquet file. Where no commas are between cells, they may be in numbers,
+            as 1,5. Blanks behind a separator are left out, and `?` is a missing cell.
 
     Returns:
         A DataFrame. Of a CSV file, whole numbers with empty cells among them are integers (Int64).
@@ -60,8 +62,13 @@ def _read_csv(path):
         separator = _check_lines(path)
     with explain(f"'{path}' must be a CSV file"), warnings.catch_warnings():
         warnings.simplefilter("ignore", pandas.errors.DtypeWarning)
-        frame = pandas.read_csv(path, sep=separator, index_col=False, encoding="utf-8-sig")
+        options = {"sep": separator, "skipinitialspace": True, "na_values": "?"}
+        frame = pandas.read_csv(path, index_col=False, encoding="utf-8-sig", **options)
     for name, cells in frame.items():
+        if separator != "," and pandas.api.types.is_string_dtype(cells.dtype):
+            known = cells.dropna()
+            if len(known) and known.str.fullmatch(DECIMAL_COMMA).all():
+                frame[name] = cells = cells.str.replace(",", ".").astype("float64")
         if cells.dtype == "float64" and cells.isna().any() and (cells.dropna() % 1 == 0).all():
             frame[name] = cells.astype("Int64") if cells.abs().max() < 2**53 else cells
     return frame
@@ -74,7 +81,7 @@ def _check_lines(path):
         require(first.strip(), f"'{path}' must begin with a line of names", "an empty line or file")
         separator = max(SEPARATORS, key=first.count)
         file.seek(0)
-        lines = csv.reader(file, delimiter=separator)
+        lines = csv.reader(file, delimiter=separator, skipinitialspace=True)
         names = next(lines)
         check_names(names, path)
         for cells in lines:

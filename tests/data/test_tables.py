@@ -224,6 +224,11 @@ def test_files(tmp_path):
     path.write_bytes("\ufeffna\u00efve;b\n1;x\n;y\n".encode())
     read = table_files.read(path)
     assert list(read.columns) == ["na\u00efve", "b"] and str(read.dtypes.iloc[0]) == "Int64"
+    path.write_text("age; sex; height\n40; M; 1,7\n?; F; \n39; ?; 2\n")
+    read = table_files.read(path)
+    expected = {"age": [40, None, 39], "sex": ["M", "F", None], "height": [1.7, None, 2]}
+    expected = pd.DataFrame(expected).astype({"age": "Int64", "sex": read["sex"].dtype})
+    pd.testing.assert_frame_equal(read, expected)
 
 
 @pytest.mark.parametrize(
