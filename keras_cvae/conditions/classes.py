@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Sequence
 
 import keras
@@ -44,6 +45,8 @@ class Classes(Condition):
         ValueError: If `num_classes` is not an integer of at least 2, `dropout` outside [0, 1], or
             `names` are not as many different strings as there are classes.
     """
+
+    ALL_UNKNOWN = "what is learned is p(x), and a label means nothing to the model"
 
     def __init__(
         self,
@@ -98,6 +101,10 @@ class Classes(Condition):
             ValueError: If a name is none of the condition's.
         """
         return naming.to_labels(values, self._names, name)
+
+    def adapt_once(self, values):
+        if self.is_unknown(values["label"]).all():
+            warnings.warn(f"All labels are unknown (-1): {self.ALL_UNKNOWN}.", stacklevel=5)
 
     def class_weights(self, weights):
         if isinstance(weights, dict):

@@ -10,7 +10,6 @@ that distribution.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import keras
@@ -78,6 +77,11 @@ class Enumerated(Predicted):
     Reference:
         [Kingma et al., 2014](https://arxiv.org/abs/1406.5298), model M2.
     """
+
+    ALL_UNKNOWN = (
+        "the bound is of log p(x) alone, no term tells which class is which, and what the model "
+        "calls by a label is whatever it finds"
+    )
 
     def __init__(
         self,
@@ -161,14 +165,6 @@ class Enumerated(Predicted):
         p = np.exp(self.divergence.log_prior.astype("float64"))
         labels[unknown] = rng.choice(self.num_classes, np.sum(unknown), p=p / p.sum())
         return {"label": labels}
-
-    def adapt_once(self, values):
-        if self.is_unknown(values["label"]).all():
-            warnings.warn(
-                "All labels are unknown (-1): the bound is of log p(x) alone, no term tells which "
-                "class is which, and what the model calls by a label is whatever it finds.",
-                stacklevel=5,
-            )
 
     def costs(self, values, infer):
         weights = self._weights(values, infer)
