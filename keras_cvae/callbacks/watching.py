@@ -58,9 +58,10 @@ class Watch(keras.callbacks.Callback):
         if kl < COLLAPSED:
             warnings.warn(
                 f"Posterior collapse: the KL divergence is {kl:.2f} nats, so z says nothing of an "
-                "image and every image of a label looks alike. Try `likelihoods.Gaussian()`, which "
-                "learns its variance, a smaller beta (`objectives.ELBO(beta=0.5)`), or a smaller "
-                "decoder.",
+                "example, and all that is drawn for a label is alike but for noise. Try a "
+                "likelihood that learns its variance, such as `likelihoods.Gaussian()`, a smaller "
+                "beta (`objectives.ELBO(beta=0.5)`), or a smaller decoder. (Where columns or "
+                "pixels say nothing of each other, z has nothing to say.)",
                 stacklevel=1,
             )
         effect = self._label_effect()
@@ -68,8 +69,8 @@ class Watch(keras.callbacks.Callback):
             warnings.warn(
                 f"The model ignores its label: to change it changes {100 * effect:.1f}% as much as "
                 "another z does, since z holds the class too. Try a smaller `latent_dim`, a larger "
-                "beta (`objectives.ELBO(beta=3.0)`), and see whether labels and images are in the "
-                "same order.",
+                "beta (`objectives.ELBO(beta=3.0)`), and see whether labels and examples are in "
+                "the same order.",
                 stacklevel=1,
             )
 

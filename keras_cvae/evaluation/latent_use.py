@@ -9,7 +9,7 @@ from keras_cvae import checks, divergences, graph, inference, layers, networks, 
 from keras_cvae.evaluation.likelihood import terms
 
 ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts as in use
-COLLAPSED = 0.05  # nats of KL divergence, below which z says next to nothing of an image
+COLLAPSED = 0.05  # nats of KL divergence, below which z says next to nothing of an example
 
 
 def variance_of_means(cvae, images, labels=None) -> np.ndarray:
@@ -125,9 +125,9 @@ def collapse(cvae, images, labels=None, *, seed: int = 0) -> str:
     total, used = sum(kl.values()), int(active.sum())
     said = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"
     if total < COLLAPSED:
-        return f"Posterior collapse: z says next to nothing of an image; {said}"
+        return f"Posterior collapse: z says next to nothing of an example; {said}"
     if not used:
-        return f"Posterior collapse: the mean of z does not depend on the image; {said}"
+        return f"Posterior collapse: the mean of z does not depend on the example; {said}"
     idle = [name for name, nats in kl.items() if nats < COLLAPSED]
     if idle:
         return f"Partial collapse: {', '.join(idle)} is next to nothing; {said}"
