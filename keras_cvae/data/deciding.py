@@ -43,7 +43,7 @@ def column_of(series: Series, kind: str | None = None) -> Numbers | Dates | Cate
     if len(values) < 2:
         return Constant(name, dtype, *[_plain(value) for value in values] or [None])
     if kind == "numeric" or (kind is None and len(values) > FEW):
-        dates = _dates(series, known)
+        dates = _dates(series, known.drop_duplicates())
         if dates is not None:
             return dates
     is_number = types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
@@ -79,18 +79,18 @@ def column_of(series: Series, kind: str | None = None) -> Numbers | Dates | Cate
     return Numbers(name, kind, dtype, _decimals(numbers), low, high)
 
 
-def _dates(series, known):
-    """The column as one of dates; None where it is none."""
+def _dates(series, distinct):
+    """The column as one of dates, of its different cells; None where it is none."""
     import pandas
 
     form, dtype = None, str(series.dtype)
-    if all(isinstance(value, datetime.date) for value in known):
+    if all(isinstance(value, datetime.date) for value in distinct):
         dtype = dtype if dtype.startswith("datetime64") else "datetime64[us]"
     else:
-        form = next((form for form in DATES if _are_written(known, form)), None)
+        form = next((form for form in DATES if _are_written(distinct, form)), None)
         if form is None:
             return None
-    dates = pandas.to_datetime(known, format=form)
+    dates = pandas.to_datetime(distinct, format=form)
     first = dates.min()
     seconds = (dates - first.normalize()) / pandas.Timedelta(seconds=1)
     step = next((step for step in STEPS if (seconds % step == 0).all()), 1)
@@ -98,14 +98,14 @@ def _dates(series, known):
     return Dates(series.name, dtype, form, step, first.isoformat(), days)
 
 
-def _are_written(known, form):
+def _are_written(cells, form):
     """Whether cells are all texts that write dates in a form, and in no other way."""
     import pandas
 
-    if not all(isinstance(value, str) for value in known):
+    if not all(isinstance(value, str) for value in cells):
         return False
-    dates = pandas.to_datetime(known, format=form, errors="coerce")
-    return bool(dates.notna().all() and (dates.dt.strftime(form) == known).all())
+    dates = pandas.to_datetime(cells, format=form, errors="coerce")
+    return bool(dates.notna().all() and (dates.dt.strftime(form) == cells).all())
 
 
 def _categories(series, known, values, kind):
