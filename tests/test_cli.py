@@ -164,7 +164,7 @@ def test_evaluate(run, tmp_path, capsys, _short):
     evaluate = ["evaluate", folder, "--samples", 20, "--seed", 3]
     assert run_cli(*evaluate, "--limit", 50) == 0
     out, error = capsys.readouterr()
-    assert error == "" and out.startswith("1/9 ELBO, rate and distortion\n2/9 ")
+    assert error == "" and out.startswith("1/10 ELBO, rate and distortion\n2/10 ")
     assert not set(out) & {"\b", "\r", "\x1b"}  # no bars but on a terminal
     assert out.endswith(f"Kept in {folder / 'metrics.json'}\n")
     after = json.loads((folder / "metrics.json").read_text())

@@ -46,7 +46,9 @@ class Classes(Condition):
             `names` are not as many different strings as there are classes.
     """
 
-    ALL_UNKNOWN = "what is learned is p(x), and a label means nothing to the model"
+    ALL_UNKNOWN = (
+        "what is learned is the marginal over labels, and a label means nothing to the model"
+    )
 
     def __init__(
         self,
