@@ -11,7 +11,7 @@ p(z | y) and is measured by log p(x | y).
 The row `conv-flow` is no reproduction, but a single model of this toolkit's parts that trains in an
 hour on two CPU cores, beside the best published figure of the others: a convolutional network, z
 of 50, a p(z | y) of six couplings, the ELBO; Adam in batches of 100, a learning rate that falls
-from 1e-3 to 0 along a cosine over 200 epochs, and the moving average of the weights.
+from 1e-3 to 0 along a cosine over 200 epochs, and in the end the moving average of the weights.
 
 Each row is a folder of `--out` with model, log and
 result; an interrupted row goes on after its last whole epoch. The test images are seen at the end
@@ -111,8 +111,6 @@ def train(row: Row, data, epochs: int, out: Path, seed: int) -> keras_cvae.CVAE:
     backup = keras.callbacks.BackupAndRestore(out / "backup", double_checkpoint=True)
     log = keras.callbacks.CSVLogger(out / "history.csv", append=True)
     steps = [backup, Clock(), log]
-    if row.is_own:
-        steps.append(keras.callbacks.SwapEMAWeights())
     cvae.fit(x, batch_size=row.batch_size, epochs=epochs, callbacks=steps, verbose=2)
     cvae.save(out / "model.keras")
     return cvae
