@@ -15,8 +15,26 @@ if TYPE_CHECKING:
     from pandas import Series
 
 
+class Measured:
+    """What columns of numbers and of dates have in common: a cell is a number."""
+
+    learned = True
+
+    def condition(self, dropout: float) -> conditions.Condition:
+        """The condition that the column is."""
+        return conditions.Vector(1, dropout)
+
+    def values(self, cells: np.ndarray) -> np.ndarray:
+        """Cells as the condition takes them."""
+        return cells[:, None]
+
+    def cells_of_values(self, values: np.ndarray) -> np.ndarray:
+        """Cells of what the condition takes."""
+        return values[:, 0]
+
+
 @dataclasses.dataclass(frozen=True)
-class Numbers:
+class Numbers(Measured):
     """A column of numbers.
 
     Attributes:
@@ -34,8 +52,6 @@ class Numbers:
     decimals: int | None
     low: float
     high: float
-
-    learned = True
 
     @property
     def said(self) -> str | list[str]:
@@ -59,18 +75,6 @@ class Numbers:
             return np.array([float(f"{cell:.7g}") for cell in cells])
         return np.round(cells, self.decimals)
 
-    def condition(self, dropout: float) -> conditions.Condition:
-        """The condition that the column is."""
-        return conditions.Vector(1, dropout)
-
-    def values(self, cells: np.ndarray) -> np.ndarray:
-        """Cells as the condition takes them."""
-        return cells[:, None]
-
-    def cells_of_values(self, values: np.ndarray) -> np.ndarray:
-        """Cells of what the condition takes."""
-        return values[:, 0]
-
     def parse(self, text: str) -> float:
         """A cell that a user has written."""
         with explain(f"`where` must give column {self.name!r} a finite number", ValueError):
@@ -78,7 +82,7 @@ class Numbers:
 
 
 @dataclasses.dataclass(frozen=True)
-class Dates:
+class Dates(Measured):
     """A column of dates or times, learned as a number: the days since the first of them.
 
     Attributes:
@@ -97,7 +101,6 @@ class Dates:
     first: str
     days: float
 
-    learned = True
     said = "numeric"
 
     @property
@@ -129,21 +132,13 @@ class Dates:
             return dates
         return dates.dt.strftime(self.format).astype(object).where(dates.notna(), None)
 
-    def condition(self, dropout: float) -> conditions.Condition:
-        return conditions.Vector(1, dropout)
-
-    def values(self, cells: np.ndarray) -> np.ndarray:
-        return cells[:, None]
-
-    def cells_of_values(self, values: np.ndarray) -> np.ndarray:
-        return values[:, 0]
-
     def parse(self, text: str) -> float:
         import pandas
 
-        days = self._days(pandas.Series([text]), self.format or "ISO8601", "coerce")[0]
         example = pandas.Timestamp(self.first).strftime(self.format or "%Y-%m-%d")
         expected = f"`where` must give column {self.name!r} a date, as {example}"
+        with explain(expected, TypeError):  # with a time zone, or without, as the column is not
+            days = self._days(pandas.Series([text]), self.format or "ISO8601", "coerce")[0]
         require(not np.isnan(days), expected, repr(text))
         return float(days)
 
