@@ -13,9 +13,8 @@ hour on two CPU cores, beside the best published figure of the others: a convolu
 of 50, a p(z | y) of six couplings, the ELBO; Adam in batches of 100, a learning rate that falls
 from 1e-3 to 0 along a cosine over 200 epochs, and in the end the moving average of the weights.
 
-Each row is a folder of `--out` with model, log and
-result; an interrupted row goes on after its last whole epoch. The test images are seen at the end
-alone.
+Each row is a folder of `--out` with model, log and result; an interrupted row goes on after its
+last whole epoch. The test images are seen at the end alone.
 """
 
 import csv

@@ -136,7 +136,7 @@ def train(method, data, labels, epochs, batch_size, weight, augmented, out, seed
     half = batch_size // 2
     others = half if method == METHODS[0] else 0
     batches = Batches(x, y, choose(y, labels, num_classes, seed), half, others, seed)
-    backup = keras.callbacks.BackupAndRestore(out / "backup")
+    backup = keras.callbacks.BackupAndRestore(out / "backup", double_checkpoint=True)
     log = keras.callbacks.CSVLogger(out / "history.csv", append=True)
     model.fit(batches, epochs=epochs, callbacks=[backup, Clock(), log], verbose=2)
     model.save(out / "model.keras")
