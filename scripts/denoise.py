@@ -49,7 +49,7 @@ def train(x, corruption, latent_dim, likelihood, beta, epochs, seed, out):
     vae = keras_cvae.build_cvae(x.shape[1:], None, latent_dim, **options)
     cosine = keras.optimizers.schedules.CosineDecay(1e-3, epochs * -(-len(x) // 128))
     vae.compile(keras.optimizers.Adam(cosine))
-    backup = keras.callbacks.BackupAndRestore(out / "backup")
+    backup = keras.callbacks.BackupAndRestore(out / "backup", double_checkpoint=True)
     log = keras.callbacks.CSVLogger(out / "history.csv", append=True)
     vae.fit(x, batch_size=128, epochs=epochs, callbacks=[backup, log], verbose=2)
     vae.save(out / "model.keras")
