@@ -200,6 +200,7 @@ def test_denoise(tmp_path, capsys):
     Image.open(tmp_path / "restored.png").verify()
 
 
+@once
 def test_style_and_label(tmp_path, capsys):
     run("style_and_label", "--data", "digits", "--epochs", 1, "--seeds", 1, "--out", tmp_path)
     table = capsys.readouterr().out.split("360 test images")[1]
