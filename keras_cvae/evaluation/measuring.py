@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_cvae import inference
 from keras_cvae.evaluation import agreement, bits, fidelity, latent_use, leakage, likelihood
-from keras_cvae.evaluation.estimates import average
+from keras_cvae.evaluation.estimates import average, progress
 from keras_cvae.evaluation.marginal import marginal_log_likelihood
 from keras_cvae.evaluation.subject import LeftOut, Subject
 from keras_cvae.evaluation.table import Measure, Report
@@ -144,7 +144,7 @@ def likeness(subject: Subject) -> Iterator[Measure]:
     if size <= NEIGHBOURS:
         raise LeftOut(f"more than {NEIGHBOURS} examples are needed, and there are {size}")
     features = s.classifier.features
-    found, progress = [], keras.utils.Progbar(SETS, verbose=s.verbose, unit_name="set")
+    found, bar = [], progress(SETS, "set", s.verbose)
     for number in range(SETS):
         rng = np.random.default_rng((s.seed, number))
         reference = features(s.x_train[rng.choice(len(s.x_train), size, replace=False)])
@@ -152,7 +152,7 @@ def likeness(subject: Subject) -> Iterator[Measure]:
         asked = s.y[rows] if s.model.num_classes else None
         drawn = agreement.draw(s.model, asked, count=size, seed=(s.seed, number))
         found.append([_likeness(reference, features(x)) for x in (drawn, s.x[rows])])
-        progress.add(1)
+        bar.add(1)
     for name in found[0][0]:
         drawn, real = (average([pair[i][name] for pair in found]) for i in (0, 1))
         yield Measure(name, *drawn, *OF_LIKENESS[name], real.value)
