@@ -47,6 +47,7 @@ class Row(NamedTuple):
 
     @property
     def epochs(self) -> int:
+        """How many epochs the model is trained for; the baseline half of them."""
         return 12 if self.quadrants == 3 else 40
 
 

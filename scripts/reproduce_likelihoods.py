@@ -8,10 +8,10 @@ step, Adam (epsilon 1e-4), batches of 20, a learning rate of 1e-3 * 10^(-i/7) fo
 to 7, which are 3,280; with fewer `--epochs` each stage keeps its share. A conditional model learns
 p(z | y) and is measured by log p(x | y).
 
-The row `conv-flow` is no reproduction, but a single model of this toolkit's parts that trains in an
-hour on two CPU cores, beside the best published figure of the others: a convolutional network, z
-of 50, a p(z | y) of six couplings, the ELBO; Adam in batches of 100, a learning rate that falls
-from 1e-3 to 0 along a cosine over 200 epochs, and in the end the moving average of the weights.
+The row `conv-flow` is no reproduction, but a single model of this toolkit's parts beside the best
+published figure of the others: a convolutional network, z of 50, a p(z | y) of six couplings, the
+ELBO; Adam in batches of 100, a learning rate that falls from 1e-3 to 0 along a cosine over 200
+epochs, and in the end the moving average of the weights. It is slow to measure: `--samples 500`.
 
 Each row is a folder of `--out` with model, log and result; an interrupted row goes on after its
 last whole epoch. The test images are seen at the end alone.
@@ -45,6 +45,7 @@ class Row(NamedTuple):
 
     @property
     def batch_size(self) -> int:
+        """Images in a step."""
         return 100 if self.is_own else 20
 
     @property

@@ -1,12 +1,10 @@
-"""A number with its standard error, and how far its estimation has come."""
+"""A number with its standard error."""
 
 from __future__ import annotations
 
 import math
-import sys
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
 
@@ -36,10 +34,3 @@ def average(values) -> Estimate:
     count = len(values)
     error = float(values.std(ddof=1) / math.sqrt(count)) if count > 1 else None
     return Estimate(float(values.mean()), error)
-
-
-def progress(count: int, unit: str, verbose: int) -> keras.utils.Progbar:
-    """A bar of so many units; where nobody sees it move, as in a log, it is drawn once a minute."""
-    is_seen = sys.stdout.isatty() or "ipykernel" in sys.modules
-    interval = 0.05 if is_seen else 60.0
-    return keras.utils.Progbar(count, verbose=verbose, interval=interval, unit_name=unit)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_cvae import checks, graph, importance, inference, networks, noise, objectives
-from keras_cvae.evaluation import estimates
+from keras_cvae.evaluation import progress
 from keras_cvae.fitting import inside
 
 CHUNK = 1024  # samples of one image that are decoded together, at most
@@ -105,7 +105,7 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
     noise.seed_states([generator.state for generator in generators], seed)
     rng = np.random.default_rng(seed)
     batch_size = max(1, min(inference.BATCH_SIZE, most // chunk))
-    progress = estimates.progress(len(images), "image", verbose)
+    bar = progress.bar(len(images), "image", verbose)
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
         pixels = cvae.pixels_of(images[rows], rng)
@@ -116,7 +116,7 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
             np.concatenate(parts, axis=1, dtype="float64")[:, :samples]
             for parts in zip(*chunks, strict=True)
         ]
-        progress.update(start + len(pixels))
+        bar.update(start + len(pixels))
 
 
 def _most_rows(decoder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_cvae import checks
-from keras_cvae.evaluation import estimates
+from keras_cvae.evaluation import progress
 from keras_cvae.evaluation.likelihood import log_likelihood
 
 
@@ -43,9 +43,9 @@ def marginal_log_likelihood(
     images = cvae.check_images(images)
     labels = np.flatnonzero(weights)
     total = np.full(len(images), -np.inf)
-    progress = estimates.progress(len(labels), "label", verbose)
+    bar = progress.bar(len(labels), "label", verbose)
     for label in labels:
         log_p = log_likelihood(cvae, images, label, samples=samples, seed=seed, verbose=0)
         total = np.logaddexp(total, np.log(weights[label] / weights.sum()) + log_p)
-        progress.add(1)
+        bar.add(1)
     return total

@@ -8,8 +8,16 @@ import keras
 import numpy as np
 
 from keras_cvae import inference
-from keras_cvae.evaluation import agreement, bits, fidelity, latent_use, leakage, likelihood
-from keras_cvae.evaluation.estimates import average, progress
+from keras_cvae.evaluation import (
+    agreement,
+    bits,
+    fidelity,
+    latent_use,
+    leakage,
+    likelihood,
+    progress,
+)
+from keras_cvae.evaluation.estimates import average
 from keras_cvae.evaluation.marginal import marginal_log_likelihood
 from keras_cvae.evaluation.subject import LeftOut, Subject
 from keras_cvae.evaluation.table import Measure, Report
@@ -144,7 +152,7 @@ def likeness(subject: Subject) -> Iterator[Measure]:
     if size <= NEIGHBOURS:
         raise LeftOut(f"more than {NEIGHBOURS} examples are needed, and there are {size}")
     features = s.classifier.features
-    found, bar = [], progress(SETS, "set", s.verbose)
+    found, bar = [], progress.bar(SETS, "set", s.verbose)
     for number in range(SETS):
         rng = np.random.default_rng((s.seed, number))
         reference = features(s.x_train[rng.choice(len(s.x_train), size, replace=False)])

@@ -1,0 +1,19 @@
+"""Bars where they are seen, and where they are not."""
+
+import io
+
+import pytest
+
+from keras_cvae.evaluation import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("kind", "seconds"), [(Terminal, 0.05), (io.StringIO, 60.0)])
+def test_a_log_has_no_bar_at_every_step(monkeypatch, kind, seconds):
+    monkeypatch.setattr("sys.stdout", kind())
+    assert progress.bar(3, "step", 1).interval == seconds
