@@ -42,9 +42,9 @@ def column_of(series: Series, kind: str | None = None) -> Numbers | Dates | Cate
     name, dtype, values = series.name, str(series.dtype), list(known.unique())
     if len(values) < 2:
         return Constant(name, dtype, *[_plain(value) for value in values] or [None])
-    if kind == "numeric" or (kind is None and len(values) > FEW):
+    if kind in (None, "numeric"):
         dates = _dates(series, known.drop_duplicates())
-        if dates is not None:
+        if dates is not None and (kind or len(values) > FEW or dates.format is None):
             return dates
     is_number = types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
     if not is_number:

@@ -54,10 +54,9 @@ class Table:
 
         Texts, booleans, pandas categories and whole numbers of at most ten different values are
         categories. Whole numbers from 0 on that vary at least as much as counts do are counts.
-        Other numbers are numeric, and so are more than ten different dates, of pandas or texts as
-        2026-01-31, with a time or without, or 31.01.2026: days since the first.
-        A column that is constant or empty is not learned, with a
-        warning, and written back as it is.
+        Other numbers are numeric, and so are dates, of pandas or more than ten different texts as
+        2026-01-31, with a time or without, or 31.01.2026: days since the first. A column that is
+        constant or empty is not learned, with a warning, and written back as it is.
 
         Args:
             frame: The table; what is missing is NaN or None.

@@ -165,6 +165,14 @@ def test_dates_are_days_since_the_first_and_dates_again(dates, asked):
         given.arrays(rows.assign(when="soon"))
 
 
+def test_few_dates_are_dates_of_pandas_and_categories_as_texts():
+    dates = pd.Series(pd.date_range("2020-01-01", periods=3).repeat(20))
+    rows = pd.DataFrame({"date": dates, "text": dates.dt.strftime("%Y-%m-%d")})
+    date, text = tables.Table.of(rows).columns
+    assert (date.step, date.days) == (86400, 2) and len(text.categories) == 3
+    assert tables.Table.of(rows, kinds={"text": "numeric"}).columns[1].days == 2
+
+
 many = [f"person {i}" for i in range(COUNT)]
 
 
