@@ -13,7 +13,7 @@ from keras import ops
 from keras_cvae import evaluation, fitting, graph, inference, networks, terms
 from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
-from keras_cvae.data import inputs
+from keras_cvae.data import arrays, inputs
 
 ACCURACY, CROSSENTROPY = "BinaryAccuracy", "BinaryCrossentropy"
 BINARY = {"accuracy": ACCURACY, "acc": ACCURACY, "crossentropy": CROSSENTROPY}
@@ -214,15 +214,15 @@ class TrainedVAE(fitting.FusedModel):
 
     def _terms_of_fitted_prior(self, x, draws, seed):
         found = evaluation.terms(self, *self._images_and_labels(x), draws=draws, seed=seed)
-        weights = x.get(inputs.WEIGHT, 1.0)
+        weights = x.get(arrays.WEIGHT, 1.0)
         del found["reconstruction"]
         return {name: float(np.mean(weights * values)) for name, values in found.items()}
 
-    def _images_and_labels(self, arrays):
+    def _images_and_labels(self, found):
         """Arrays by name as `encode` takes them: labels are one array, a dict of several, None."""
         image, *names = self.input_names
-        labels = {name: arrays[name] for name in names}
-        return arrays[image], self.condition.together(labels) if names else None
+        labels = {name: found[name] for name in names}
+        return found[image], self.condition.together(labels) if names else None
 
     def _checked(self, x, y=None, sample_weight=None, train=False):
         """Data as Keras is given it: a stream, or checked arrays by name, and no targets."""
@@ -261,8 +261,8 @@ class TrainedVAE(fitting.FusedModel):
                 self.condition.adapt_once(checked)
         if train and self._parts.standardize is not None and not self._parts.standardize.is_adapted:
             self.adapt(images)
-        if inputs.WEIGHT in found:
-            checked[inputs.WEIGHT] = inputs.check_weights(found[inputs.WEIGHT], count=len(images))
+        if arrays.WEIGHT in found:
+            checked[arrays.WEIGHT] = arrays.check_weights(found[arrays.WEIGHT], count=len(images))
         return checked
 
     def adapt(self, images) -> None:
@@ -303,14 +303,14 @@ class TrainedVAE(fitting.FusedModel):
             return None
         return math.floor(len(x[self.input_names[0]]) * (1.0 - held_out))
 
-    def _start_pseudo_inputs(self, arrays):
+    def _start_pseudo_inputs(self, examples):
         """Starts what a prior has the encoder applied to at examples, once."""
         layer = self._parts.pseudo_inputs
         if layer is None or layer.is_adapted:
             return
-        rows = layer.choose(len(arrays[self.input_names[0]]))
+        rows = layer.choose(len(examples[self.input_names[0]]))
         model = graph.cut_encoder_inputs(self)
-        chosen = [arrays[tensor.name][rows] for tensor in model.inputs]
+        chosen = [examples[tensor.name][rows] for tensor in model.inputs]
         found = inference.predict(model, chosen if len(chosen) > 1 else chosen[0])
         layer.adapt(keras.tree.flatten(found))
 
@@ -335,8 +335,8 @@ class TrainedVAE(fitting.FusedModel):
         """
         check = self.likelihood.check
         if self.binarize is not None:
-            check = functools.partial(inputs.check_values, support=self.support)
-        return inputs.check_images(images, self.image_shape, check, name)
+            check = functools.partial(arrays.check_values, support=self.support)
+        return arrays.check_images(images, self.image_shape, check, name)
 
     def _weigh_classes(self, class_weight):
         table = None
@@ -360,7 +360,7 @@ class TrainedVAE(fitting.FusedModel):
     def _step(self, step, args, class_weights=None):
         *state, data = args  # a state comes first on JAX
         found = inputs.arrange(data, self.input_names)
-        weights = found.pop(inputs.WEIGHT, None)
+        weights = found.pop(arrays.WEIGHT, None)
         if class_weights is not None:
             label = ops.cast(ops.reshape(found["label"], (-1,)), "int32")
             of_class = ops.take(class_weights, ops.where(label < 0, len(class_weights) - 1, label))

@@ -14,7 +14,7 @@ from keras_cvae.checks import require
 from keras_cvae.conditions import naming
 from keras_cvae.conditions.base import Condition
 from keras_cvae.conditions.naming import UNKNOWN
-from keras_cvae.data import inputs
+from keras_cvae.data import arrays
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -94,7 +94,7 @@ class Classes(Condition):
         if values is None or np.ndim(values) == 0:
             values = np.full(count, UNKNOWN if values is None else values)
         values = self.numbered(values, name)
-        return {"label": inputs.check_labels(values, self.num_classes, count=count, name=name)}
+        return {"label": arrays.check_labels(values, self.num_classes, count=count, name=name)}
 
     def numbered(self, values, name: str = "labels"):
         """Labels in which integers have taken the place of the names of classes.
@@ -112,7 +112,7 @@ class Classes(Condition):
         if isinstance(weights, dict):
             labels = self.numbered([*weights], "class_weight")
             weights = dict(zip(labels, weights.values(), strict=True))
-        return inputs.class_weights(weights, self.num_classes)
+        return arrays.class_weights(weights, self.num_classes)
 
     def get_config(self):
         names = list(self.names) if self.has_names else None

@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_cvae import checks
 from keras_cvae.conditions.base import Condition
-from keras_cvae.data import inputs
+from keras_cvae.data import arrays
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -108,12 +108,12 @@ class Image(Condition):
     def check(self, values, count, name="labels"):
         if np.ndim(values) == 0 and (values is None or values != values):
             values = np.broadcast_to(np.float32(math.nan), (count, *self.shape))
-        values = inputs.array(values, name)
+        values = arrays.array(values, name)
         if self._is_one(values) and values.ndim:
             values = np.broadcast_to(values, (count, *values.shape))
         if values.shape[1:] in self._shapes():
             values = values.reshape(-1, *self.shape)
-        return {"context": inputs.check_tensors(values, self.shape, count=count, name=name)}
+        return {"context": arrays.check_tensors(values, self.shape, count=count, name=name)}
 
     def get_config(self):
         model = keras.saving.serialize_keras_object(self.model)

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_cvae import checks
 from keras_cvae.conditions.base import Condition
-from keras_cvae.data import inputs
+from keras_cvae.data import arrays
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -92,7 +92,7 @@ class Vector(Condition):
         Raises:
             ValueError: If the shape is another, or all values are unknown.
         """
-        values = inputs.check_vectors(values, self.size, name="values")
+        values = arrays.check_vectors(values, self.size, name="values")
         known = values[~self.is_unknown(values)].astype("float64")
         if not len(known):
             raise ValueError("`values` must hold a vector that is known. Received: NaN in all")
@@ -141,7 +141,7 @@ class Vector(Condition):
             values = [unknown if value is None else value for value in values]
         if np.ndim(values) < (1 if self.size == 1 else 2):  # one for all
             values = np.broadcast_to(values, (count, self.size))
-        return {"vector": inputs.check_vectors(values, self.size, count=count, name=name)}
+        return {"vector": arrays.check_vectors(values, self.size, count=count, name=name)}
 
     def get_config(self):
         config = {"size": self.size}

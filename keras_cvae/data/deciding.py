@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_cvae.checks import require
-from keras_cvae.data.inputs import MOST_COUNT
+from keras_cvae.data.arrays import MOST_COUNT
 from keras_cvae.data.table_columns import Categories, Constant, Dates, Numbers
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_cvae import standardize
-from keras_cvae.data import inputs
+from keras_cvae.data import arrays
 
 
 def rows(x):
@@ -94,7 +94,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
         Raises:
             ValueError: If they are not what the likelihood is of; `name` is what they are called.
         """
-        return inputs.check_values(x, self.support, name)
+        return arrays.check_values(x, self.support, name)
 
     def standardizer(self) -> keras.layers.Layer | None:
         """A layer `standardize`, between x and the encoder; None where x is at unit scale."""

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import noise
-from keras_cvae.data.inputs import MOST_COUNT
+from keras_cvae.data.arrays import MOST_COUNT
 from keras_cvae.divergences import normal_log_prob
 from keras_cvae.likelihoods import categorical, counts, negative_binomial
 

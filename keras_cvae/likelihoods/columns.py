@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import checks, standardize
-from keras_cvae.data import inputs
+from keras_cvae.data import arrays
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.likelihoods.column_kinds import NAMED, kinds_of
 
@@ -217,8 +217,8 @@ def check_cells(x: np.ndarray, columns, kinds, name: str) -> np.ndarray:
         f"`{name}` must be numbers that are not divided by 255, such as float32",
         "dtype uint8",
     )
-    for start in range(0, len(x), inputs.ROWS):
-        rows = np.asarray(x[start : start + inputs.ROWS], "float64")
+    for start in range(0, len(x), arrays.ROWS):
+        rows = np.asarray(x[start : start + arrays.ROWS], "float64")
         for kind in kinds:
             for place in kind.places:
                 cells = rows[:, place]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from keras import ops
 
-from keras_cvae.data import inputs
+from keras_cvae.data import arrays
 from keras_cvae.likelihoods.base import Likelihood
 
 LIMIT = 15.0  # of the logarithm of a mean: exp(15) is 3.3 million
@@ -40,7 +40,7 @@ class Counts(Likelihood):
         self.log_base.assign(np.log(np.where(location > 0, location, 1.0)))
 
     def check(self, x, name):
-        return inputs.check_counts(x, name)
+        return arrays.check_counts(x, name)
 
     def log_mean(self, outputs):
         """Logarithm of the mean, of the shape of `outputs`, in float32."""

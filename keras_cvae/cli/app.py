@@ -1,0 +1,97 @@
+"""The command itself: what its sub-commands hang on, and how each of them may end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import keras
+import typer
+from typer import Option
+
+import keras_cvae
+from keras_cvae_command import LOG_LEVEL, QUIET
+
+# What the Python functions call otherwise than the options that give it.
+OPTIONS = {
+    "name_or_path": "--data",
+    "dropout": "--label-dropout",
+    "test_fraction": "--test-share",
+    "labelled": "--unconditional",
+}
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands; bad input or Ctrl-C ends one with one line on stderr."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # of `| head`, which typer sees to
+            raise
+        except (ValueError, OSError) as error:
+            say(_in_options(str(error), self.commands[ctx.invoked_subcommand]))
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt as stop:
+            say(str(stop) or "Stopped")
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Conditional variational autoencoders: train one, then draw from it.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Runs the command; bad input ends it with one line on stderr and exit code 2, Ctrl-C with 130.
+
+    Args:
+        args: Arguments of the command; by default those of the process.
+
+    Raises:
+        SystemExit: Always.
+    """
+    if os.environ.get(LOG_LEVEL) == QUIET:
+        # It takes the programs of several models for one that is traced again and again.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # for authors of libraries
+        warnings.showwarning = lambda message, *_, **__: say(message)
+        app(args, prog_name="keras-cvae")
+
+
+def _say_version(asked):
+    if asked:
+        backend = keras.backend.backend()
+        print(f"keras-cvae {keras_cvae.__version__}, keras {keras.__version__}, on {backend}")
+        raise typer.Exit()
+
+
+Version = Option("--version", is_eager=True, callback=_say_version, help="Show the version.")
+
+
+@app.callback()
+def _options(version: Annotated[bool, Version] = False) -> None:
+    """Options of no command."""
+
+
+def _in_options(message, command):
+    """Returns a message with the names of the command's options for those of Python's arguments."""
+    given = {param.name: max(param.opts, key=len) for param in command.params}
+    options = {name: option for name, option in given.items() if option.startswith("--")}
+    options |= {name: option for name, option in OPTIONS.items() if option in options.values()}
+    return re.sub(r"`(\w+)`", lambda found: f"`{options.get(found[1], found[1])}`", message)
+
+
+def say(message) -> None:
+    """Tells the user something, in one line on stderr."""
+    print("keras-cvae:", *str(message).split(), file=sys.stderr)

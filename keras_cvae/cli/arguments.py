@@ -1,0 +1,23 @@
+"""What several commands, or one, are given: names, types and the words of `--help`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from keras_cvae.data import datasets
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
+Data = Annotated[str, Option(help=f"{', '.join(datasets.NAMES)}, or the path of your own data.")]
+OtherData = Annotated[str | None, Option(help="Data to take.  [default: what it was trained on]")]
+Out = Annotated[
+    Path, Option(metavar="FILE", help="A .png picture or .npz arrays; of a table .csv or .parquet.")
+]
+LabelSwitch = Annotated[bool, Option("--conditional/--unconditional", help="Learn from labels?")]
+Force = Annotated[bool, Option("--force", help="Replace what is there already.")]
+Quiet = Annotated[bool, Option("--quiet", help="Show the result of training alone.")]
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of all randomness.")]
+Count = Annotated[int, Option(min=1, help="How many images, or rows.")]

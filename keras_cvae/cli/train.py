@@ -1,0 +1,164 @@
+"""The command that makes a run."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated
+
+import keras
+import typer
+from typer import Option
+
+from keras_cvae import checks, corruptions, likelihoods, networks, objectives, priors, runs
+from keras_cvae.cli import parsing, tables
+from keras_cvae.cli.app import app, say
+from keras_cvae.cli.arguments import Data, Force, LabelSwitch, Quiet, Seed
+from keras_cvae.data.table_files import is_table
+from keras_cvae.runs.choosing import AUTO
+from keras_cvae_command import without_log
+
+
+@app.command()
+def train(
+    data: Data = "digits",
+    out: Annotated[Path | None, Option(help="Folder of the run.  [default: runs/DATA]")] = None,
+    force: Force = False,
+    network: Annotated[str, Option(help=f"auto, {', '.join(networks.NAMES)}.")] = AUTO,
+    latent_dim: Annotated[str, Option(help="Size of the latent vector z, or auto.")] = AUTO,
+    hidden_units: Annotated[str | None, Option(help="Of a dense network, as 500,500.")] = None,
+    filters: Annotated[str | None, Option(help="Of a conv or residual network, as 32,64.")] = None,
+    activation: Annotated[str | None, Option(help="Of the hidden layers: relu, tanh, ...")] = None,
+    inject: Annotated[
+        str | None,
+        Option(help=f"Where labels enter it: {', '.join(networks.INJECTIONS)}.  [default: input]"),
+    ] = None,
+    likelihood: Annotated[str, Option(help=f"auto, {', '.join(likelihoods.NAMES)}.")] = AUTO,
+    prior: Annotated[str, Option(help=f"{', '.join(priors.NAMES)}.")] = "standard_normal",
+    objective: Annotated[str, Option(help=f"{', '.join(objectives.NAMES)}.")] = "elbo",
+    binarize: Annotated[str | None, Option(help="Of grey pixels: threshold or dynamic.")] = None,
+    corruption: Annotated[
+        str | None, Option(help=f"Noise to learn to remove: {', '.join(corruptions.NAMES)}.")
+    ] = None,
+    conditional: LabelSwitch = True,
+    condition: tables.Condition = None,
+    columns: tables.Columns = None,
+    infer_label: Annotated[bool, Option("--infer-label", help="Predict labels too.")] = False,
+    enumerate_label: Annotated[
+        bool, Option("--enumerate-label", help="The same, and sum over those that are -1.")
+    ] = False,
+    label_dropout: Annotated[
+        float | None, Option(help="Share of labels to hide in training.  [default: 0.1]")
+    ] = None,
+    beta: Annotated[
+        str, Option(help="Weight of the KL divergence (or of the total correlation), or auto.")
+    ] = AUTO,
+    learning_rate: Annotated[float, Option(help="Of Adam, at first; it falls to 0.")] = 1e-3,
+    epochs: Annotated[str, Option(help="Most passes over the training images, or auto.")] = AUTO,
+    batch_size: Annotated[str, Option(help="Images in a training step, or auto.")] = AUTO,
+    early_stopping: Annotated[bool, Option(help="Stop where validation images ask.")] = True,
+    fit_prior: Annotated[bool, Option(help="Fit the prior to the encodings afterwards.")] = True,
+    image_size: Annotated[str | None, Option(help="Resize images, to HEIGHTxWIDTH.")] = None,
+    class_names: Annotated[str | None, Option(help="Names of the classes, as cat,dog.")] = None,
+    test_share: Annotated[float, Option(help="Share to test with, if not split already.")] = 0.2,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model; leave it, its numbers and its pictures in a run folder.
+
+    Your own data are an .npz file with x_train, y_train, x_test and y_test, or x and y to be split;
+    a folder of IDX files; or a folder with one sub-folder of images a class. With `--unconditional`
+    no labels are needed. Or they are a table, a .csv or .parquet file, of whose columns those that
+    `--condition` names are given and the others learned.
+    """
+    if is_table(data):
+        of_images = {
+            "--image-size": image_size,
+            "--class-names": class_names,
+            "--binarize": binarize,
+            "--infer-label": infer_label or None,
+            "--enumerate-label": enumerate_label or None,
+            "--unconditional": None if conditional else "which a table is without --condition",
+        }
+        begin = tables.training(condition, columns, label_dropout, of_images)
+    else:
+        tables.leave_out({"--condition": condition, "--columns": columns}, "a table")
+        begin = functools.partial(
+            runs.train,
+            image_size=parsing.height_and_width(image_size),
+            class_names=class_names and class_names.split(","),
+            condition=parsing.condition(conditional, infer_label, enumerate_label, label_dropout),
+            binarize=binarize,
+        )
+    of_network = {
+        "hidden_units": parsing.integers("--hidden-units", hidden_units, ","),
+        "filters": parsing.integers("--filters", filters, ","),
+        "activation": activation,
+        "inject": inject,
+    }
+    with without_log():
+        keras.utils.set_random_seed(seed)  # which imports TensorFlow, whatever the backend
+    try:
+        run = begin(
+            data,
+            out,
+            force=force,
+            test_fraction=test_share,
+            network=parsing.network(network, of_network),
+            latent_dim=parsing.number_or_auto("--latent-dim", latent_dim),
+            likelihood=likelihood,
+            prior=prior,
+            corruption=corruption,
+            objective=parsing.objective(objective, beta),
+            learning_rate=checks.number("--learning-rate", learning_rate, above=0),
+            epochs=parsing.number_or_auto("--epochs", epochs),
+            batch_size=parsing.number_or_auto("--batch-size", batch_size),
+            early_stopping=early_stopping,
+            fit_prior=fit_prior,
+            seed=seed,
+            verbose=0 if quiet else "auto",
+            begun=None if quiet else _say_what_is_trained,
+        )
+    except KeyboardInterrupt as stop:
+        say(str(stop) or "Stopped")
+        raise typer.Exit(130) from None
+    metrics = run.metrics
+    if run.prior_fit and not quiet:
+        scores = ", ".join(
+            f"{count}: {score:.2f}" for count, score in run.prior_fit["scores"].items()
+        )
+        print(
+            f"Prior: {metrics['prior']}, where {run.example}s of a condition lie; log-density of "
+            f"held-out encodings by number of normals {scores}\n"
+            f"ELBO under the prior of training {metrics['elbo_of_training']:.2f}, under the fitted "
+            f"one {metrics['elbo']:.2f}"
+        )
+    numbers = ", ".join(f"{name} {metrics[name]:.2f}" for name in ("elbo", *run.model.elbo_terms))
+    pictures = f"{run.folder}/{[*run.pictures][-1]} and others"
+    print(f"Test: {numbers} nats per {run.example}\nPictures: {pictures}")
+
+
+def _say_what_is_trained(run):
+    data, model = run.config["data"], run.config["model"]
+    kind = "conditional" if model["condition"] else "unconditional"
+    network = type(model["network"]).__name__.lower()
+    print(
+        f"Data: {data['name']}, {run.summary()}; a tenth of the training {run.example}s validates\n"
+        f"Model: {network}, {kind}, latent_dim {model['latent_dim']}, "
+        f"{run.model.count_params():,} parameters, on {run.config['backend']}\n"
+        f"Run: {run.folder}"
+    )
+    for name, (value, reason) in run.choices.items():
+        if name == "objective":
+            name, value = "beta", str(value.beta)
+        print(f"Chosen: --{name.replace('_', '-')} {_shown(value)}: {reason}")
+    print("The learning rate falls along a cosine to 0")
+
+
+def _shown(value):
+    """A setting in a few words."""
+    if isinstance(value, (str, int)):
+        return value
+    settings = {**vars(value)} if not hasattr(value, "get_config") else {}
+    given = ", ".join(f"{name} {setting}" for name, setting in settings.items())
+    return f"{type(value).__name__.lower()}" + (f" ({given})" if given else "")

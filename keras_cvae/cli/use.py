@@ -1,0 +1,183 @@
+"""The commands that use a run: what it draws, restores, measures and shows."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from typer import Option
+
+from keras_cvae import conditions, plots, runs
+from keras_cvae.checks import look_up, require
+from keras_cvae.cli import parsing, tables
+from keras_cvae.cli.app import app
+from keras_cvae.cli.arguments import Count, Force, OtherData, Out, RunFolder, Seed
+from keras_cvae.data.table_files import is_table
+from keras_cvae.data.table_files import write as write_table
+from keras_cvae.runs import pictures, table_pictures
+from keras_cvae.runs.reading import METRICS
+
+PICTURES = pictures.KINDS | table_pictures.KINDS
+OUT_SUFFIXES = runs.Run.suffixes + runs.TableRun.suffixes
+
+
+@app.command()
+def generate(
+    folder: RunFolder,
+    out: Out,
+    label: Annotated[list[str] | None, Option(help="Class, by name or number.")] = None,
+    count: Count = 16,
+    temperature: Annotated[float, Option(help="Below 1: more typical, less varied.")] = 1.0,
+    pixels: Annotated[
+        str | None, Option(help="mean of the pixels, or a sample of them.  [default: mean]")
+    ] = None,
+    where: tables.Where = None,
+    seed: Seed = 0,
+    force: Force = False,
+) -> None:
+    """Draw new images, or rows of a table, from a trained model.
+
+    `--label` may be repeated, and images take the labels in turn; by default they take every class.
+    A picture has a full row of each, so it may hold a few images more than `--count`. `--label -1`
+    draws without a label. Of a table `--where` says what its conditions are to be; those that it
+    leaves open are drawn from training rows that are as asked.
+    """
+    parsing.check_out_file(out, force, OUT_SUFFIXES)
+    run = runs.Run.load(folder)
+    parsing.check_out_file(out, force, run.suffixes)
+    if is_table(out):
+        tables.leave_out({"--label": label, "--pixels": pixels}, "images")
+        drawn = run.generate(where or "", count, temperature=temperature, seed=seed)
+        write_table(drawn, out)
+        print(f"Wrote {count} rows to {out}")
+        return
+    tables.leave_out({"--where": where}, "a table")
+    model, names = run.model, run.class_names
+    labels = parsing.labels("--label", label, names) if label else range(model.num_classes or 0)
+    labels = np.array(list(dict.fromkeys(labels)), "int32")
+    each = ""
+    if len(labels) > 1 and out.suffix != ".npz":
+        columns = math.ceil(count / len(labels))  # every row is full
+        count, each = columns * len(labels), f", {columns} of each label,"
+    given = np.resize(labels, count) if len(labels) else None
+    drawn = {"temperature": temperature, "pixels": pixels or "mean", "seed": seed}
+    images = _clipped(model.generate(given, count=count, **drawn))
+    if out.suffix == ".npz":
+        unknown = np.full(count, conditions.UNKNOWN, "int32")
+        np.savez_compressed(out, images=images, labels=unknown if given is None else given)
+    elif len(labels) > 1:
+        style = dict(class_names=names, columns=count)
+        plots.class_rows(pictures.drawable(run, images), given, **style).savefig(out)
+    else:
+        plots.sheet(pictures.drawable(run, images)).savefig(out)
+    print(f"Wrote {count} images{each} to {out}")
+
+
+@app.command()
+def reconstruct(
+    folder: RunFolder,
+    out: Out,
+    as_label: Annotated[str | None, Option(help="Class to turn the images into.")] = None,
+    data: OtherData = None,
+    count: Count = 16,
+    force: Force = False,
+) -> None:
+    """Encode test images and decode them, in the same style, as another class if asked.
+
+    Of a table the rows are written as they are decoded: what was missing in them is filled in.
+    """
+    parsing.check_out_file(out, force, OUT_SUFFIXES)
+    run = runs.Run.load(folder)
+    parsing.check_out_file(out, force, run.suffixes)
+    if is_table(out):
+        tables.leave_out({"--as-label": as_label}, "images")
+        _, decoded = run.reconstruct(data, count)
+        write_table(decoded, out)
+        print(f"Wrote the reconstructions of {len(decoded)} test rows to {out}")
+        return
+    model = run.model
+    images, labels, class_names = run.test_images(data, count)
+    targets = labels = np.full(len(images), conditions.UNKNOWN) if labels is None else labels
+    if as_label is not None:
+        targets = np.full_like(labels, parsing.labels("--as-label", [as_label], run.class_names))
+    label_arguments = (labels, targets) if model.num_classes or as_label is not None else ()
+    decoded = _clipped(model.reconstruct(images, *label_arguments))
+    if out.suffix == ".npz":
+        arrays = dict(images=images, labels=labels, reconstructed=decoded, as_labels=targets)
+        np.savez_compressed(out, **arrays)
+    else:
+        style = dict(labels=labels if class_names else None, max_images=count)
+        style["class_names"] = class_names or None
+        if as_label is not None:
+            style["title"] = f"Reconstructions as {as_label}".replace("$", r"\$")
+        plots.reconstructions(
+            pictures.drawable(run, images), pictures.drawable(run, decoded), **style
+        ).savefig(out)
+    print(f"Wrote {len(images)} test images and their reconstructions to {out}")
+
+
+@app.command()
+def evaluate(
+    folder: RunFolder,
+    data: OtherData = None,
+    samples: Annotated[int, Option(help="Of z, for log p of an image.")] = 5000,
+    limit: Annotated[int | None, Option(help="Most test images to take.  [default: all]")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure a trained model on test images; print a table, and keep it in the run's metrics.
+
+    Likelihoods, the use of the latents, and what is generated beside real images. Classifiers are
+    trained on the way, which takes minutes on MNIST, and so may log p with many samples.
+    """
+    run = runs.Run.load(folder)
+    options = {"samples": samples, "limit": limit, "seed": seed}
+    options["begun"] = functools.partial(print, flush=True)
+    report = runs.evaluate(run, data, verbose=int(sys.stdout.isatty()), **options)
+    kept = f"Kept in {run.folder / METRICS}"
+    print(f"\n{report}\n{'Not kept: the run is unfinished' if run.unfinished else kept}")
+
+
+@app.command()
+def plot(
+    folder: RunFolder,
+    kind: Annotated[str, Option(help=f"What to draw: {', '.join(PICTURES)}.")],
+    out: Annotated[Path, Option(metavar="FILE.png", help="The picture.")],
+    label: Annotated[str | None, Option(help="Class, by name or number.")] = None,
+    axes: Annotated[str | None, Option(help="Dimensions of z, as 0,1.")] = None,
+    count: Annotated[int | None, Option(min=1, help="How many images, paths or steps.")] = None,
+    spherical: Annotated[bool, Option("--spherical", help="Turn rather than go straight.")] = False,
+    data: OtherData = None,
+    seed: Annotated[int | None, Option(min=0, max=2**32 - 1, help="Seed of samples.")] = None,
+    force: Force = False,
+) -> None:
+    """Draw a picture of a trained model: what it makes, and its latent space.
+
+    Latent pictures of a conditional model are of one class, the first by default.
+    """
+    draw = look_up("--kind", kind, PICTURES)
+    options = dict(label=label, axes=axes, count=count, data=data, seed=seed)
+    options["spherical"] = spherical or None
+    options = {name: value for name, value in options.items() if value is not None}
+    known = [name for name in inspect.signature(draw).parameters if name != "run"]
+    takes = ", ".join(f"`--{name}`" for name in known) or "no options"
+    for name in options:
+        require(name in known, f"A picture of kind '{kind}' takes {takes}", f"--{name}")
+    parsing.check_out_file(out, force, suffixes=(".png",))
+    if axes is not None:
+        options["axes"] = parsing.integers("--axes", axes, ",")
+    run = runs.Run.load(folder)
+    draw = look_up("--kind", kind, run.kinds)
+    if label is not None:
+        (options["label"],) = parsing.labels("--label", [label], run.class_names)
+    draw(run, **options).savefig(out)
+    print(f"Wrote {kind} to {out}")
+
+
+def _clipped(images):
+    """Returns pixels in [0, 1], where a normal likelihood may leave that; vectors as they are."""
+    return np.clip(images, 0.0, 1.0) if images.ndim > 2 else images

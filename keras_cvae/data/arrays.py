@@ -1,0 +1,280 @@
+"""Checks of the arrays that a user gives: images, labels, vectors, weights, a batch of them or all.
+
+What is as it must be is returned in one form, and not copied unless its type has to be another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+ROWS = 4096  # examples checked at a time, so that a memory-mapped array is never copied whole
+WEIGHT = "sample_weight"
+MOST_COUNT = 2**24  # up to which float32 has all integers
+
+
+def array(values, name: str) -> np.ndarray:
+    """Returns what a user gives for an array as one: DataFrames, series, tensors, lists.
+
+    NumPy arrays, memory-mapped ones too, are returned as they are.
+
+    Raises:
+        ValueError: If it is no array of numbers.
+    """
+    if isinstance(values, np.ndarray):
+        found = values
+    elif type(values).__module__.startswith("pandas") and _is_categorical(values):
+        raise ValueError(
+            f"`{name}` must be integers, -1 for unknown; of a pandas categorical, its codes. "
+            f"Received: {type(values).__name__} of dtype category"
+        )
+    elif keras.ops.is_tensor(values):
+        found = keras.ops.convert_to_numpy(values)
+    else:
+        try:
+            found = np.asarray(values)
+        except ValueError as error:
+            raise ValueError(f"`{name}` must be an array of numbers. Received: {error}") from None
+    if found.dtype.kind not in "buif" and found.dtype.name != "bfloat16":
+        raise ValueError(
+            f"`{name}` must be an array of numbers. Received: {type(values).__name__} of dtype "
+            f"{found.dtype}"
+        )
+    return found
+
+
+def _is_categorical(values):
+    return str(getattr(values, "dtype", "")) == "category"
+
+
+def check_images(images, image_shape, check, name="images") -> np.ndarray:
+    """Checks the shape, dtype and values of images.
+
+    Args:
+        images: Array of shape `(count, *image_shape)`; a last axis of 1 may be missing.
+        image_shape: Shape of one image.
+        check: Function of an array and its name that returns it, its values checked.
+        name: What the images are called in messages.
+
+    Returns:
+        What `check` returns of the images, of shape `(count, *image_shape)`.
+
+    Raises:
+        ValueError: If any image is not as expected.
+    """
+    images = array(images, name)
+    shape, image_shape = images.shape, tuple(image_shape)
+    allowed = {image_shape, image_shape[:-1]} if image_shape[-1] == 1 else {image_shape}
+    if shape[1:] not in allowed:
+        raise ValueError(
+            f"`{name}` must have the shape (count, {', '.join(map(str, image_shape))}). "
+            f"Received: {shape}"
+        )
+    if shape[0] == 0:
+        raise ValueError(f"`{name}` must hold at least one image. Received: shape {shape}")
+    return check(images.reshape(-1, *image_shape), name=name)
+
+
+def check_values(images, support, name: str) -> np.ndarray:
+    """Returns images, checked to be finite and within the bounds `support`.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    low, high = support
+    bounded = np.isfinite(low) or np.isfinite(high)
+    dtype = images.dtype
+    if dtype == "bool":
+        return images
+    starts = range(0, len(images), ROWS)
+    if dtype == "uint8":
+        if max(images[start : start + ROWS].max() for start in starts) == 1:
+            raise ValueError(
+                f"`{name}` of dtype uint8 are divided by 255; pass black and white ones as bool or "
+                "float. Received: uint8 values of 0 and 1 alone"
+            )
+        return images
+    if "float" not in dtype.name:
+        within = f" in [{low:g}, {high:g}]" if bounded else ""
+        raise ValueError(
+            f"`{name}` must be uint8 (0 to 255) or floating point{within}; convert with .astype. "
+            f"Received: dtype {dtype} with values from {images.min()} to {images.max()}"
+        )
+    for start in starts:
+        rows = images[start : start + ROWS]
+        least, most = rows.min(), rows.max()  # a NaN anywhere makes both NaN
+        among = f"images {start} to {start + len(rows) - 1}"
+        if not (np.isfinite(least) and np.isfinite(most)):
+            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity among {among}")
+        if least < low or most > high:
+            raise ValueError(
+                f"`{name}` must be in [{low:g}, {high:g}] (divide by 255, or pass uint8), as the "
+                "likelihood or the binarisation requires. "
+                f"Received: values from {least:g} to {most:g} among {among}"
+            )
+    return images
+
+
+def check_counts(images, name: str) -> np.ndarray:
+    """Returns counts, checked, as floats.
+
+    Raises:
+        ValueError: If they are uint8, or no counts.
+    """
+    if images.dtype == "uint8":
+        raise ValueError(
+            f"`{name}` of dtype uint8 are pixels, divided by 255; pass counts, as the likelihood "
+            "requires them, as int32 or float32. Received: dtype uint8"
+        )
+    expected = (
+        f"`{name}` must be counts, as the likelihood requires: whole numbers of 0 to {MOST_COUNT}"
+    )
+    for start in range(0, len(images), ROWS):
+        rows = images[start : start + ROWS]
+        among = f"images {start} to {start + len(rows) - 1}"
+        if not np.isfinite(rows).all():
+            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity among {among}")
+        if rows.min() < 0 or rows.max() > MOST_COUNT:
+            values = f"values from {rows.min():g} to {rows.max():g}"
+            raise ValueError(f"{expected}. Received: {values} among {among}")
+        if (broken := rows != np.floor(rows)).any():
+            raise ValueError(f"{expected}. Received: {rows[broken][0]:g} among {among}")
+    return images if "float" in images.dtype.name else images.astype("float32")
+
+
+def check_labels(labels, num_classes: int, *, count: int, name: str = "labels") -> np.ndarray:
+    """Checks labels and returns them as an int32 array of shape `(count,)`.
+
+    Args:
+        labels: Integers in -1..num_classes-1, of shape `(count,)` or `(count, 1)`.
+        num_classes: How many classes there are.
+        count: How many labels there must be.
+        name: What the labels are called in messages.
+
+    Raises:
+        ValueError: If any label is not as expected.
+    """
+    labels = array(labels, name)
+    if labels.ndim == 2 and labels.shape[1] == num_classes:
+        raise ValueError(
+            f"`{name}` must be integers, not one-hot vectors; take numpy.argmax({name}, axis=-1). "
+            f"Received: shape {labels.shape}"
+        )
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or len(labels) != count:
+        raise ValueError(
+            f"`{name}` must be {count} integers, one for each image. Received: shape {labels.shape}"
+        )
+    if labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"`{name}` must be integers, -1 for unknown; convert with .astype('int32'). "
+            f"Received: dtype {labels.dtype}"
+        )
+    if labels.size and (labels.min() < -1 or labels.max() >= num_classes):
+        raise ValueError(
+            f"`{name}` must be in -1..{num_classes - 1}, -1 for unknown. "
+            f"Received: values from {labels.min()} to {labels.max()}"
+        )
+    return labels.astype("int32")
+
+
+def check_vectors(vectors, size: int, *, count: int | None = None, name: str) -> np.ndarray:
+    """Checks continuous conditions and returns them as a float32 array of shape `(count, size)`.
+
+    Args:
+        vectors: Numbers of shape `(count, size)`, or `(count,)` where `size` is 1; a row with a NaN
+            is unknown.
+        size: Length of one vector.
+        count: How many there must be; any number by default.
+        name: What they are called in messages.
+
+    Raises:
+        ValueError: If any is not as expected.
+    """
+    vectors = array(vectors, name)
+    if vectors.ndim == 1 and size == 1:
+        vectors = vectors[:, None]
+    return check_tensors(vectors.astype("float32"), (size,), count=count, name=name)
+
+
+def check_tensors(tensors, shape, *, count: int | None = None, name: str) -> np.ndarray:
+    """Checks conditions of any shape; returns them as float32, or uint8 where they are pixels.
+
+    Args:
+        tensors: Array of shape `(count, *shape)`, NaN where unknown. Of two axes or more an example
+            may be of uint8, which a model scales to [0, 1].
+        shape: Shape of one example.
+        count: How many there must be; any number by default.
+        name: What they are called in messages.
+
+    Raises:
+        ValueError: If any is not as expected.
+    """
+    if tensors.shape[1:] != tuple(shape) or not tensors.ndim or count not in (None, len(tensors)):
+        sizes = ", ".join(map(str, ("count" if count is None else count, *shape)))
+        raise ValueError(f"`{name}` must have the shape ({sizes}). Received: {tensors.shape}")
+    if tensors.dtype == "uint8":
+        if len(shape) == 1:
+            raise ValueError(
+                f"`{name}` must be floating point: only images are scaled from 0..255. "
+                "Received: vectors of dtype uint8"
+            )
+        return tensors
+    for start in range(0, len(tensors), ROWS):
+        if np.isinf(tensors[start : start + ROWS]).any():
+            raise ValueError(f"`{name}` must be finite, or NaN where unknown. Received: infinity")
+    return tensors.astype("float32", copy=False)
+
+
+def check_weights(weights, *, count: int) -> np.ndarray:
+    """Checks `sample_weight` and returns it as a float32 array of shape `(count,)`.
+
+    Raises:
+        ValueError: If there is not one finite weight of at least 0 for each image.
+    """
+    weights = array(weights, WEIGHT)
+    if weights.ndim == 2 and weights.shape[1] == 1:
+        weights = weights[:, 0]
+    if weights.shape != (count,):
+        raise ValueError(
+            f"`{WEIGHT}` must be {count} numbers, one for each image. "
+            f"Received: shape {weights.shape}"
+        )
+    weights = weights.astype("float32")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(
+            f"`{WEIGHT}` must be finite and at least 0. "
+            f"Received: values from {weights.min():g} to {weights.max():g}"
+        )
+    return weights
+
+
+def class_weights(weights, num_classes: int) -> np.ndarray:
+    """Returns `class_weight` as a float32 array: a weight a class, and 1 for an unknown label.
+
+    Args:
+        weights: Dict of labels to weights; a label that is not there weighs 1.
+        num_classes: How many classes there are.
+
+    Raises:
+        ValueError: If it is no such dict.
+    """
+    found = np.ones(num_classes + 1, "float32")
+    labels = range(num_classes)
+    if not isinstance(weights, Mapping) or not set(weights) <= set(labels):
+        received = sorted(weights) if isinstance(weights, Mapping) else type(weights).__name__
+        raise ValueError(
+            f"`class_weight` must be a dict of labels in 0..{num_classes - 1} to weights. "
+            f"Received: {received}"
+        )
+    for label, weight in weights.items():
+        if not (np.isscalar(weight) and np.isfinite(weight) and weight >= 0):
+            raise ValueError(
+                "`class_weight` must hold finite weights of at least 0. "
+                f"Received: {weight!r} for class {label}"
+            )
+        found[label] = weight
+    return found

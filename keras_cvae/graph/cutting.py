@@ -1,0 +1,148 @@
+"""The models that are cut from a graph: encoder, decoder, generator and others."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+
+import keras
+
+from keras_cvae import networks
+from keras_cvae.graph.chain import end_to_end, join_inputs, latents
+from keras_cvae.graph.parts import Parts, read
+
+
+def pixels(model, deterministic: bool = True):
+    """The symbolic pixels that a model's encoder is given.
+
+    Args:
+        model: A `CVAE`.
+        deterministic: Whether to take grey pixels as they are where binarisation is random.
+    """
+    tensor = model.inputs[0]
+    for layer in model.layers:
+        is_binarize = layer.name == "binarize"
+        is_taken = not (deterministic and layer.is_random) if is_binarize else False
+        if layer.name in ("pixels", "standardize") or is_taken:
+            tensor = layer.output
+    return tensor
+
+
+def condition_of(model, parts: Parts, to_encode: bool = False):
+    """The inputs that tell a cut model its condition, and y.
+
+    Args:
+        model: A `CVAE`.
+        parts: Its parts.
+        to_encode: Whether the image is at hand, from which y may be inferred.
+
+    Returns:
+        `(inputs, y)`: a list of symbolic inputs and a symbolic tensor, or `([], None)`.
+    """
+    condition, inputs = parts.condition, list(model.inputs[1:])
+    if condition is None:
+        return [], None
+    if to_encode and condition.infers:
+        return condition.inferred(inputs, parts.classifier(pixels(model)))
+    return inputs, condition.given(inputs)
+
+
+def encode_pixels(model, parts: Parts):
+    """Wires the encoder to pixels that are given as the model sees them, binarised or not.
+
+    Args:
+        model: A `CVAE`.
+        parts: Its parts.
+
+    Returns:
+        `(x, inputs, y, encoded)`: symbolic pixels of shape `(batch, *image_shape)`, what else is to
+        be given, y or None, and what the encoder returned.
+    """
+    x = keras.Input(model.image_shape, name="pixels")
+    inputs, y = condition_of(model, parts)
+    to_encoder = y is not None and parts.condition.encoder
+    seen = x if parts.standardize is None else parts.standardize(x)
+    return x, inputs, y, parts.encoder(join_inputs(seen, y if to_encoder else None))
+
+
+def cut_encoder(model) -> keras.Model:
+    """Model `[image, label]` (or `image`) to `[z_mean, z_log_var]` of all latents."""
+    parts = read(model)
+    inputs, y = condition_of(model, parts, to_encode=True)
+    to_encoder = y is not None and parts.condition.encoder
+    encoded = parts.encoder(join_inputs(pixels(model), y if to_encoder else None))
+    means, log_vars = [], []
+
+    def at_the_mean(group, mean, log_var, context):
+        means.append(mean)
+        log_vars.append(log_var)
+        return mean
+
+    latents(encoded, y, parts.groups, at_the_mean)
+    outputs = [end_to_end(means), end_to_end(log_vars)]
+    return _model("encoder", [model.inputs[0], *inputs], outputs)
+
+
+def cut_encoder_inputs(model) -> keras.Model:
+    """Model `[image, label]` (or `image`) to a list of what the encoder itself is given."""
+    parts = read(model)
+    inputs, y = condition_of(model, parts, to_encode=True)
+    to_encoder = y is not None and parts.condition.encoder
+    outputs = [pixels(model), *([y] if to_encoder else [])]
+    return _model("encoder_inputs", [model.inputs[0], *inputs], outputs)
+
+
+def cut_decoder(model, output: Callable = lambda parameters: parameters) -> keras.Model:
+    """Model `[z, label]` (or `z`) to a function of the likelihood's parameters, or to these."""
+    parts = read(model)
+    inputs, y = condition_of(model, parts)
+    z = keras.Input((parts.latent_dim,), name="z")
+    parameters = parts.decoder(join_inputs(z, y))
+    return _model("decoder", [z, *inputs], output(parameters))
+
+
+def cut_generator(model, output: Callable | None = None) -> keras.Model:
+    """Model `[noise, label]` (or `noise`) to the mean image, the noise being of N(0, I).
+
+    Args:
+        model: A `CVAE`.
+        output: Function of the likelihood's parameters to what is wanted instead of the mean. The
+            model then takes a temperature, of shape `(batch, 1)`, behind the noise.
+    """
+    parts = read(model)
+    inputs, y = condition_of(model, parts)
+    noise = keras.Input((parts.latent_dim,), name="z")
+    if output is not None:
+        temperature = keras.Input((1,), name="temperature")
+        inputs = [temperature, *inputs]
+    ends = list(itertools.accumulate(group.size for group in parts.groups))
+    each = keras.ops.split(noise, ends[:-1], axis=-1) if len(ends) > 1 else [noise]
+
+    def from_the_prior(group, mean, log_var, context):
+        given = {} if output is None else {"temperature": temperature}
+        given |= parts.given(group, context, noise)
+        return group.prior(each[group.index], **given)
+
+    groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]
+    z = latents((None, None), y, groups, from_the_prior)
+    parameters = parts.decoder(join_inputs(z, y))
+    return _model("generator", [noise, *inputs], (output or parts.likelihood)(parameters))
+
+
+def cut_condition(model) -> keras.Model | None:
+    """Model of what is known to y, or None where nothing is."""
+    inputs, y = condition_of(model, read(model))
+    return networks.ImageModel(inputs, y, name="condition") if inputs else None
+
+
+def cut_classifier(model) -> keras.Model:
+    """Model `image` to the probabilities q(y | x) of each class, where labels are inferred."""
+    probabilities = keras.ops.softmax(read(model).classifier(pixels(model)))
+    return _model("classifier", model.inputs[:1], probabilities)
+
+
+def _model(name, inputs, outputs):
+    model = networks.ImageModel(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
+    model(model.input)  # Keras exports no model that was never called
+    return model

@@ -1,0 +1,103 @@
+"""The parts that a graph is wired of, and how they are found again by their names."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+
+from keras_cvae import importance
+
+
+@dataclasses.dataclass
+class Group:
+    """A group of latents: each depends on those before it.
+
+    Attributes:
+        index: Its number, from 0.
+        size: How many latents it has.
+        prior: The `priors.Prior` of the group, given y and the groups before it.
+        posterior: Model `[features, above]` to `[z_mean, z_log_var]`; None for the first group,
+            whose posterior is the encoder's.
+    """
+
+    index: int
+    size: int
+    prior: keras.layers.Layer
+    posterior: keras.Model | None = None
+
+    def called(self, name: str) -> str:
+        """What a layer of the group is called: `kl`, or `kl_2`."""
+        return importance.group_name(name, self.index)
+
+
+@dataclasses.dataclass
+class Parts:
+    """The parts that a graph is wired of.
+
+    Attributes:
+        encoder: Model `[pixels, y]` to z_mean and z_log_var of the first group, and features where
+            there are more groups.
+        groups: The groups of latents.
+        decoder: Model `[z, y]` to the likelihood's parameters.
+        likelihood: The `likelihoods.Likelihood`.
+        condition: The `conditions.Condition`, or None.
+        classifier: Model `pixels` to logits, where labels are inferred, or None.
+        binarize: The layer that makes pixels black or white, or None.
+        standardize: The layer that brings x to unit scale before it is encoded, or None.
+        corruption: The layer that spoils, in training, what is encoded, or None.
+        pseudo_inputs: The layer of what else the encoder is applied to, for the prior, or None.
+    """
+
+    encoder: keras.Model
+    groups: list[Group]
+    decoder: keras.Model
+    likelihood: keras.layers.Layer
+    condition: keras.layers.Layer | None = None
+    classifier: keras.Model | None = None
+    binarize: keras.layers.Layer | None = None
+    standardize: keras.layers.Layer | None = None
+    corruption: keras.layers.Layer | None = None
+    pseudo_inputs: keras.layers.Layer | None = None
+
+    def given(self, group: Group, context, tensor) -> dict:
+        """What a group's prior is called with, beside latents or noise: arguments by name.
+
+        Args:
+            group: The group.
+            context: What the group depends on, of shape `(rows, width)`, or None.
+            tensor: Any symbolic tensor of the graph.
+        """
+
+        def encode():
+            inputs = self.pseudo_inputs(tensor)
+            return self.encoder(inputs if len(inputs) > 1 else inputs[0])[:2]
+
+        return group.prior.given(context, encode)
+
+    @property
+    def latent_dim(self) -> int:
+        """Size of z, all groups together."""
+        return sum(group.size for group in self.groups)
+
+
+def read(model, trained: bool = False) -> Parts:
+    """Finds the parts of a model again.
+
+    Args:
+        model: A `CVAE`.
+        trained: Whether the prior is to be the one that the model is trained with, even where
+            another was fitted afterwards.
+    """
+    here = {layer.name: layer for layer in model.layers}
+    encoder, groups = here["encoder"], []
+    while (name := importance.group_name("kl", len(groups))) in here:
+        index = len(groups)
+        posterior = here.get(importance.group_name("posterior", index)) if index else None
+        size = (posterior or encoder).outputs[0].shape[-1]
+        groups.append(Group(index, size, here[name].prior, posterior))
+    if not trained and model.fitted_prior is not None:
+        groups[0].prior = model.fitted_prior
+    names = "condition", "classifier", "binarize", "standardize", "corruption", "pseudo_inputs"
+    optional = map(here.get, names)
+    return Parts(encoder, groups, here["decoder"], here["reconstruction"].likelihood, *optional)

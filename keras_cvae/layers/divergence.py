@@ -1,0 +1,115 @@
+"""What the posterior q(z | x, y) costs beside the prior p(z | y)."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, priors
+from keras_cvae.terms import LossLayer
+
+register = keras.saving.register_keras_serializable("keras_cvae")
+
+
+def flat(x):
+    """A tensor of shape `(batch, ...)` with one row an example."""
+    return ops.reshape(x, (-1, math.prod(x.shape[1:])))
+
+
+class Divergence(LossLayer):
+    """A loss layer between the posterior q(z | x, y) and the prior p(z | y).
+
+    A subclass defines `call`, which adds its terms and returns the inputs.
+
+    Args:
+        prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
+
+    Call arguments:
+        inputs: `[z_mean, z_log_var]` or, where a sample is needed, `[z_mean, z_log_var, z]`:
+            tensors of shape `(batch, ...)`, summed over all axes but the first.
+        y: The condition, of shape `(batch, width)`, where the prior depends on it.
+
+    Returns:
+        The inputs, unchanged. Build on them: a layer that leads to no output is no part of a
+        functional model, nor is its loss.
+
+    Raises:
+        ValueError: If the prior is unknown, or z is missing where it is needed.
+    """
+
+    def __init__(self, prior="standard_normal", **kwargs):
+        super().__init__(**kwargs)
+        self.prior = priors.get(prior)
+
+    @property
+    def needs_sample(self) -> bool:
+        """Whether it must be given z."""
+        return not self.prior.closed_form
+
+    def build(self, inputs_shape, y_shape=None):
+        if len(inputs_shape) < 3 and self.needs_sample:
+            reason = f"{type(self).__name__} compares samples"
+            if not self.prior.closed_form:
+                reason = f"{type(self.prior).__name__} has no closed form of the KL divergence"
+            raise ValueError(
+                f"`inputs` must be [z_mean, z_log_var, z]: {reason}. Received: two tensors"
+            )
+        if not self.prior.built:
+            self.prior.build((None, math.prod(inputs_shape[0][1:])), y_shape)
+        self.built = True
+
+    def kl(self, inputs, y=None):
+        """KL(q(z | x, y) || p(z | y)) of each example: a tensor of shape `(batch,)`, in nats."""
+        return self.prior.kl(*map(flat, inputs), y=y)
+
+    def compute_output_spec(self, inputs, y=None, training=False):
+        return [keras.KerasTensor(x.shape, dtype=self.compute_dtype) for x in inputs]
+
+    def get_config(self):
+        prior = keras.saving.serialize_keras_object(self.prior)
+        return {**super().get_config(), "prior": prior}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "prior": keras.saving.deserialize_keras_object(config["prior"])})
+
+
+@register
+class KLDivergence(Divergence):
+    """Loss layer: adds beta * KL(q(z | x, y) || p(z | y)), averaged over the batch, in nats.
+
+    Args:
+        beta: Weight of the term in the loss; 1 makes the loss minus the ELBO. It becomes the
+            non-trainable weight `beta`, so that it may be assigned to while `fit` runs.
+        prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
+
+    Call arguments:
+        inputs: As of `Divergence`; z is needed by a prior without a closed form.
+        y: As of `Divergence`.
+
+    Returns:
+        The inputs, unchanged, to be built on.
+
+    Raises:
+        ValueError: If an argument is not one of the above, or z is missing where it is needed.
+    """
+
+    def __init__(self, beta: float = 1.0, prior="standard_normal", **kwargs):
+        super().__init__(prior, **kwargs)
+        self.initial_beta = checks.number("beta", beta, least=0)
+        self.beta = self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(beta),
+            trainable=False,
+            dtype="float32",
+            name="beta",
+        )
+
+    def call(self, inputs, y=None):
+        self.add_term(self.kl(inputs, y), ops.convert_to_tensor(self.beta))
+        return inputs
+
+    def get_config(self):
+        return {**super().get_config(), "beta": self.initial_beta}

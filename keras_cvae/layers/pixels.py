@@ -1,0 +1,100 @@
+"""What is done to pixels before they are encoded."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, noise, terms
+
+register = keras.saving.register_keras_serializable("keras_cvae")
+
+
+@register
+class UnitInterval(keras.layers.Layer):
+    """Scales images of 0..255 to [0, 1], and leaves those in [0, 1] as they are.
+
+    An example with a value above 1 is one of 0..255. `CVAE` and the models cut from it scale uint8
+    by its type, which is exact for all-black images too; this is for models that a user cuts out
+    of the graph, which Keras gives floats. In a step of a `CVAE` it does nothing.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, ...)`.
+
+    Returns:
+        Tensor of the same shape, in [0, 1].
+    """
+
+    def __init__(self, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+
+    def call(self, inputs):
+        if terms.current() is not None:
+            return inputs
+        axes = tuple(range(1, len(inputs.shape)))
+        top = ops.max(inputs, axis=axes, keepdims=True)
+        return inputs * ops.where(top > 1.0, 1.0 / 255.0, 1.0)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def _threshold(pixels, seed):
+    return pixels > 0.5
+
+
+def _dynamic(pixels, seed):
+    return noise.uniform(ops.shape(pixels), seed) < pixels
+
+
+@register
+class Binarize(keras.layers.Layer):
+    """Makes grey pixels black or white, in float32 under every dtype policy.
+
+    Args:
+        mode: `"threshold"` (1 above a half) or `"dynamic"` (drawn anew at every call, a pixel's
+            grey value being its probability of 1).
+        seed: Optional integer seed for `"dynamic"`.
+
+    Call arguments:
+        inputs: Pixels in [0, 1], of any shape.
+
+    Returns:
+        Pixels that are 0 or 1, of the same shape.
+
+    Raises:
+        ValueError: If `mode` is unknown.
+
+    Reference:
+        [Burda et al., 2016](https://arxiv.org/abs/1509.00519), for dynamic binarisation.
+    """
+
+    MODES = {"threshold": _threshold, "dynamic": _dynamic}
+
+    def __init__(self, mode: str = "threshold", seed: int | None = None, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        self._binarize = checks.look_up("binarize", mode, self.MODES)
+        self.mode = mode
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    @classmethod
+    def get(cls, identifier) -> Binarize:
+        """A layer `binarize` of the mode, or like the layer, that is given."""
+        if isinstance(identifier, cls):
+            return cls(identifier.mode, identifier.seed, name="binarize")
+        return cls(identifier, name="binarize")
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the same pixels can come out differently."""
+        return self.mode == "dynamic"
+
+    def call(self, inputs):
+        return ops.cast(self._binarize(inputs, self.seed_generator), "float32")
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "mode": self.mode, "seed": self.seed}

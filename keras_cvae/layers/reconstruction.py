@@ -1,0 +1,56 @@
+"""What an image costs given its latents: -log p(x | z, y)."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_cvae import likelihoods
+from keras_cvae.terms import LossLayer
+
+register = keras.saving.register_keras_serializable("keras_cvae")
+
+
+@register
+class ReconstructionLoss(LossLayer):
+    """Loss layer: adds -log p(x | z, y), averaged over the batch, in nats.
+
+    Args:
+        likelihood: `"bernoulli"`, another name or an object from `keras_cvae.likelihoods`.
+
+    Call arguments:
+        inputs: `[x, parameters]`: the pixels that were encoded, of shape `(batch, ...)`, and what
+            the decoder returned for them, in the likelihood's `parameter_shape` of that.
+
+    Returns:
+        The mean of p(x | z, y), a tensor of the shape of `x`: the reconstruction.
+
+    Raises:
+        ValueError: If the likelihood is unknown or the parameters have another shape.
+    """
+
+    def __init__(self, likelihood="bernoulli", **kwargs):
+        super().__init__(**kwargs)
+        self.likelihood = likelihoods.get(likelihood)
+
+    def build(self, input_shape):
+        self.likelihood.build_for(*input_shape)
+        self.built = True
+
+    def call(self, inputs, training=False):
+        x, parameters = inputs
+        likelihood = self.likelihood
+        log_prob = likelihood.log_prob_of_batch if training else likelihood.log_prob
+        self.add_term(-log_prob(x, parameters))
+        return self.likelihood.mean(parameters)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        likelihood = keras.saving.serialize_keras_object(self.likelihood)
+        return {**super().get_config(), "likelihood": likelihood}
+
+    @classmethod
+    def from_config(cls, config):
+        likelihood = keras.saving.deserialize_keras_object(config["likelihood"])
+        return cls(**{**config, "likelihood": likelihood})
