@@ -36,6 +36,11 @@ class Standardize(keras.layers.Layer):
         self.built = True
 
     @property
+    def learned(self) -> list:
+        """The weights that `adapt` learns, in the order in which a likelihood takes them."""
+        return [self.location, self.scale]
+
+    @property
     def is_adapted(self) -> bool:
         """Whether `adapt` was called."""
         return bool(ops.convert_to_numpy(self.adapted))

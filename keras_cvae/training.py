@@ -285,8 +285,7 @@ class TrainedVAE(fitting.FusedModel):
             )
         layer.adapt(self.check_images(images))
         # Copies: variables that share memory cannot both be given to a step of JAX.
-        found = (np.array(ops.convert_to_numpy(w)) for w in (layer.location, layer.scale))
-        self.likelihood.standardize(*found)
+        self.likelihood.standardize(*(np.array(ops.convert_to_numpy(w)) for w in layer.learned))
 
     def _check_scale(self, images):
         layer = self._parts.standardize

@@ -71,22 +71,31 @@ def _let_go():
 def with_xla():
     """A context in which TensorFlow compiles steps by XLA where users have them so compiled.
 
-    Elsewhere a test does without: on TensorFlow that is most of what a short training costs.
+    And optimizes all graphs. Elsewhere a test does without: on TensorFlow that is most of what a
+    short training costs.
     """
     if keras.backend.backend() != "tensorflow":
         yield contextlib.nullcontext
         return
+    import tensorflow as tf
+
     from keras_cvae.fitting import tensorflow
 
+    def optimize(is_on):
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not is_on})
+
     gains_by_xla = tensorflow.gains_by_xla
+    optimize(False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tensorflow, "gains_by_xla", lambda model: False)
 
         @contextlib.contextmanager
         def as_users_have_it():
+            optimize(True)
             with pytest.MonkeyPatch.context() as inner:
                 inner.setattr(tensorflow, "gains_by_xla", gains_by_xla)
                 yield
+            optimize(False)
 
         yield as_users_have_it
 

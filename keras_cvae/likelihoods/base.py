@@ -101,7 +101,7 @@ class Likelihood(keras.layers.Layer, abc.ABC):
         return standardize.Standardize(name="standardize") if self.standardizes else None
 
     def standardize(self, location, scale) -> None:
-        """Takes the location and scale of x, arrays that broadcast against it.
+        """Takes what the `standardizer` has learned of x: arrays that broadcast against it.
 
         What the encoder is given is (x - location) / scale. Called where `standardizes` is true.
         """

@@ -2,12 +2,13 @@
 
 Each kind takes all columns of its kind together. `x` and `known` are tensors of shape
 `(batch, columns)`, the cells and whether they are known, `parameters` those of these columns, and
-`location` and `scale` are of shape `(columns,)`.
+`learned` what was learned of them.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
@@ -15,16 +16,35 @@ from keras import ops
 from keras_cvae import noise
 from keras_cvae.data.arrays import MOST_COUNT
 from keras_cvae.divergences import normal_log_prob
-from keras_cvae.likelihoods import categorical, counts, negative_binomial
+from keras_cvae.likelihoods import categorical, counts, negative_binomial, normal_scores
 
 START = math.log(0.1)  # of a log-variance: as wide as the column, z would have nothing to explain
 LEAST = math.log(1e-4)  # of a log-variance: where numbers repeat, a density has no bound
 
 
-class Numeric:
-    """Real numbers: a normal distribution, whose mean and variance the decoder gives.
+class Learned(NamedTuple):
+    """What is learned of columns before training begins: tensors.
 
-    Both are in unit scale. The variance is at least 1e-4 of the column's.
+    Attributes:
+        location: Mean of a column, on the scale that is standardised, of shape `(columns,)`.
+        scale: Standard deviation of it, of shape `(columns,)`.
+        knots: Of its normal scores, in unit scale, of shape `(3, columns, normal_scores.COUNT)`.
+    """
+
+    location: object
+    scale: object
+    knots: object
+
+    def of(self, places) -> Learned:
+        """What was learned of some of the columns."""
+        location, scale = (ops.take(part, places) for part in self[:2])
+        return Learned(location, scale, ops.take(self.knots, places, axis=1))
+
+
+class Numeric:
+    """Real numbers: their normal scores have a normal distribution, its mean and variance given.
+
+    The variance of a score is at least 1e-4 of the column's.
 
     Args:
         places: Where in x the columns are.
@@ -43,27 +63,34 @@ class Numeric:
         """Cells on the scale that is standardised."""
         return cells
 
-    def encode(self, x, known, location, scale):
+    def encode(self, x, known, learned):
         """What the encoder sees: a tensor of shape `(batch, encoded_size)`."""
-        unit = ops.where(known, (x - location) / scale, 0.0)
-        return ops.concatenate([unit, missing(known)], axis=1)
+        scores, _ = self._scores(x, known, learned)
+        return ops.concatenate([ops.where(known, scores, 0.0), missing(known)], axis=1)
 
-    def log_probs(self, x, known, parameters, location, scale):
+    def log_probs(self, x, known, parameters, learned):
         """Log-density of each cell, finite where it is unknown."""
-        unit = ops.where(known, (x - location) / scale, 0.0)
-        cells = (unit, *self._split(parameters))
+        scores, log_slopes = self._scores(x, known, learned)
+        cells = (scores, *self._split(parameters))
         each = normal_log_prob(*(ops.expand_dims(part, -1) for part in cells))
-        return each - ops.log(scale)
+        return each + log_slopes - ops.log(learned.scale)
 
-    def mean(self, parameters, location, scale):
-        """The mean of each cell."""
-        return location + scale * self._split(parameters)[0]
+    def mean(self, parameters, learned):
+        """The median of each cell, whose score is the mean of scores."""
+        return self._cells(self._split(parameters)[0], learned)
 
-    def sample(self, parameters, location, scale, seed):
+    def sample(self, parameters, learned, seed):
         """A draw of each cell."""
         mean, log_var = self._split(parameters)
         eps = noise.normal(ops.shape(mean), seed)
-        return location + scale * (mean + ops.exp(0.5 * log_var) * eps)
+        return self._cells(mean + ops.exp(0.5 * log_var) * eps, learned)
+
+    def _scores(self, x, known, learned):
+        unit = ops.where(known, (x - learned.location) / learned.scale, 0.0)
+        return normal_scores.score(unit, learned.knots)
+
+    def _cells(self, scores, learned):
+        return learned.location + learned.scale * normal_scores.cell(scores, learned.knots)
 
     def _split(self, parameters):
         mean, log_var = ops.split(parameters, 2, axis=1)
@@ -91,19 +118,19 @@ class Count:
     def scaled(self, cells):
         return np.log1p(cells)
 
-    def encode(self, x, known, location, scale):
-        unit = (ops.log1p(ops.where(known, x, 0.0)) - location) / scale
+    def encode(self, x, known, learned):
+        unit = (ops.log1p(ops.where(known, x, 0.0)) - learned.location) / learned.scale
         return ops.concatenate([ops.where(known, unit, 0.0), missing(known)], axis=1)
 
-    def log_probs(self, x, known, parameters, location, scale):
+    def log_probs(self, x, known, parameters, learned):
         x = ops.where(known, x, 0.0)
-        return negative_binomial.log_probability(x, *self._split(parameters, location))
+        return negative_binomial.log_probability(x, *self._split(parameters, learned.location))
 
-    def mean(self, parameters, location, scale):
-        return ops.exp(self._split(parameters, location)[0])
+    def mean(self, parameters, learned):
+        return ops.exp(self._split(parameters, learned.location)[0])
 
-    def sample(self, parameters, location, scale, seed):
-        return negative_binomial.draw(*self._split(parameters, location), seed)
+    def sample(self, parameters, learned, seed):
+        return negative_binomial.draw(*self._split(parameters, learned.location), seed)
 
     def _split(self, parameters, location):
         outputs, log_r = ops.split(parameters, 2, axis=1)
@@ -132,18 +159,18 @@ class Categories:
     def scaled(self, cells):
         return np.zeros_like(cells)
 
-    def encode(self, x, known, location, scale):
+    def encode(self, x, known, learned):
         one_hot = ops.one_hot(self._indices(x, known, -1.0), self.levels, dtype="float32")
         return ops.reshape(one_hot, (-1, self.size))
 
-    def log_probs(self, x, known, parameters, location, scale):
+    def log_probs(self, x, known, parameters, learned):
         return categorical.log_probability(self._indices(x, known, 0.0), self._logits(parameters))
 
-    def mean(self, parameters, location, scale):
+    def mean(self, parameters, learned):
         """The index of the most probable category: categories have no mean."""
         return ops.cast(ops.argmax(self._logits(parameters), axis=-1), "float32")
 
-    def sample(self, parameters, location, scale, seed):
+    def sample(self, parameters, learned, seed):
         return categorical.draw(self._logits(parameters), seed)
 
     def _indices(self, x, known, unknown):

@@ -10,8 +10,9 @@ from keras import ops
 
 from keras_cvae import checks, standardize
 from keras_cvae.data import arrays
+from keras_cvae.likelihoods import normal_scores
 from keras_cvae.likelihoods.base import Likelihood
-from keras_cvae.likelihoods.column_kinds import NAMED, kinds_of
+from keras_cvae.likelihoods.column_kinds import NAMED, Learned, kinds_of
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -24,17 +25,19 @@ class Columns(Likelihood):
     a cell that is missing. What is missing has no part in `log_prob`, which is then that of the
     cells that are known, exactly: given z and y, cells say nothing of each other.
 
-    - A numeric column has a normal distribution, whose mean and variance the decoder gives for
-      each row, in the column's own scale. (With one variance for all rows the ELBO was lower, and
-      trees told draws from real rows more often.)
+    - The normal scores of a numeric column have a normal distribution, whose mean and variance the
+      decoder gives for each row. They are a rising function of its numbers, of which most columns
+      are not normal themselves: see `normal_scores`. (With one variance for all rows the ELBO was
+      lower, and trees told draws from real rows more often.)
     - A column of categories has a softmax.
     - A column of counts has a negative binomial distribution.
 
-    Location and scale of every column are learned from the data that `fit` is first given. What the
-    encoder sees is the layer `StandardizeColumns`. The parameters, one vector, are in its order:
-    means and log-variances of numbers, then those of counts, then the logits of categories.
+    Location, scale and quantiles of every column are learned from the data that `fit` is first
+    given. What the encoder sees is the layer `StandardizeColumns`. The parameters, one vector, are
+    in its order: means and log-variances of numbers, then those of counts, then the logits of
+    categories.
 
-    The mean is the mean of a number or a count, and of categories the most probable.
+    The mean is the median of a number, the mean of a count, and of categories the most probable.
 
     Args:
         columns: Dict of the names of the columns of x, in their order, to what each is:
@@ -69,6 +72,7 @@ class Columns(Likelihood):
         options = {"shape": (len(self.columns),), "trainable": False, "dtype": "float32"}
         self.location = self.add_weight(initializer="zeros", name="location", **options)
         self.scale = self.add_weight(initializer="ones", name="scale", **options)
+        self.knots = add_knots(self, len(self.columns))
 
     def parameter_shape(self, x_shape):
         if tuple(x_shape) != (len(self.columns),):
@@ -81,9 +85,10 @@ class Columns(Likelihood):
     def standardizer(self):
         return StandardizeColumns(self.columns, name="standardize")
 
-    def standardize(self, location, scale):
+    def standardize(self, location, scale, knots):
         self.location.assign(location)
         self.scale.assign(scale)
+        self.knots.assign(knots)
 
     def check(self, x, name):
         return check_cells(x, self.columns, self.kinds, name)
@@ -92,9 +97,9 @@ class Columns(Likelihood):
         x = ops.cast(x, "float32")
         known = ops.logical_not(ops.isnan(x))
         total = 0.0
-        for kind, part, *unit in self._parts(parameters):
+        for kind, part, learned in self._parts(parameters):
             here = ops.take(known, kind.places, axis=1)
-            each = kind.log_probs(ops.take(x, kind.places, axis=1), here, part, *unit)
+            each = kind.log_probs(ops.take(x, kind.places, axis=1), here, part, learned)
             total = total + ops.sum(ops.where(here, each, 0.0), axis=1)
         return total
 
@@ -112,13 +117,13 @@ class Columns(Likelihood):
         return {**super().get_config(), "columns": self.columns, "table": self.table}
 
     def _parts(self, parameters):
-        """Of each kind: itself, its parameters, location and scale."""
+        """Of each kind: itself, its parameters, and what was learned of its columns."""
         ends = np.cumsum([kind.size for kind in self.kinds])[:-1].tolist()
         parameters = ops.cast(parameters, "float32")
         parts = ops.split(parameters, ends, axis=1) if ends else [parameters]
-        location, scale = map(ops.convert_to_tensor, (self.location, self.scale))
+        learned = Learned(*map(ops.convert_to_tensor, (self.location, self.scale, self.knots)))
         for kind, part in zip(self.kinds, parts, strict=True):
-            yield kind, part, ops.take(location, kind.places), ops.take(scale, kind.places)
+            yield kind, part, learned.of(kind.places)
 
     def _joined(self, cells):
         return ops.take(ops.concatenate(cells, axis=1), self._order, axis=1)
@@ -128,8 +133,9 @@ class Columns(Likelihood):
 class StandardizeColumns(standardize.Standardize):
     """What the encoder sees of the cells of a table.
 
-    Numbers and log(1 + count) in zero mean and unit variance, 0 where one is missing, and beside
-    them 1 where it is; categories as one-hot vectors, all zeros where one is missing.
+    The normal scores of numbers, and log(1 + count) in zero mean and unit variance, 0 where one is
+    missing, and beside them 1 where it is; categories as one-hot vectors, all zeros where one is
+    missing.
 
     Args:
         columns: As for `Columns`.
@@ -146,6 +152,22 @@ class StandardizeColumns(standardize.Standardize):
         self.columns = checked(columns)
         self.kinds = kinds_of(self.columns)
 
+    def build(self, input_shape):
+        self.knots = add_knots(self, len(self.columns))
+        super().build(input_shape)
+
+    @property
+    def learned(self):
+        return [*super().learned, self.knots]
+
+    def adapt(self, data):
+        super().adapt(data)
+        rows = self.scaled(data[:: max(1, len(data) // normal_scores.MOST)])
+        location, scale = map(ops.convert_to_numpy, (self.location, self.scale))
+        units = ((rows - location) / scale).T
+        knots = [normal_scores.learn(cells[~np.isnan(cells)]) for cells in units]
+        self.knots.assign(np.stack(knots, axis=1))
+
     def is_far(self, data):
         return True  # each column has a scale of its own
 
@@ -158,12 +180,11 @@ class StandardizeColumns(standardize.Standardize):
     def call(self, inputs):
         x = ops.cast(inputs, "float32")
         known = ops.logical_not(ops.isnan(x))
-        location, scale = map(ops.convert_to_tensor, (self.location, self.scale))
+        learned = Learned(*map(ops.convert_to_tensor, self.learned))
         found = []
         for kind in self.kinds:
             cells = [ops.take(part, kind.places, axis=1) for part in (x, known)]
-            unit = [ops.take(part, kind.places) for part in (location, scale)]
-            found.append(kind.encode(*cells, *unit))
+            found.append(kind.encode(*cells, learned.of(kind.places)))
         return ops.concatenate(found, axis=1)
 
     def compute_output_shape(self, input_shape):
@@ -171,6 +192,18 @@ class StandardizeColumns(standardize.Standardize):
 
     def get_config(self):
         return {**super().get_config(), "columns": self.columns}
+
+
+def add_knots(layer, columns: int):
+    """Gives a layer a weight for the knots of normal scores, which are the numbers themselves."""
+    straight = np.repeat(normal_scores.STRAIGHT[:, None], columns, axis=1)
+    return layer.add_weight(
+        straight.shape,
+        initializer=lambda *_, **__: ops.convert_to_tensor(straight, "float32"),
+        trainable=False,
+        dtype="float32",
+        name="knots",
+    )
 
 
 def checked(columns) -> dict[str, str | list[str]]:

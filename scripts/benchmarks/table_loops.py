@@ -68,10 +68,8 @@ def plain(data, model, batch_size, seed):
             self.seen = self.likelihood.standardizer()
             self.seen.build((None, len(COLUMNS)))
             self.seen.adapt(data.images)
-            location, scale = (
-                np.array(ops.convert_to_numpy(w)) for w in (self.seen.location, self.seen.scale)
-            )
-            self.likelihood.standardize(location, scale)
+            learned = (np.array(ops.convert_to_numpy(w)) for w in self.seen.learned)
+            self.likelihood.standardize(*learned)
             (size,) = self.likelihood.parameter_shape((len(COLUMNS),))
             self.encoder = [layers.Dense(units, "relu") for units in HIDDEN_UNITS]
             self.heads = layers.Dense(2 * LATENT_DIM)
