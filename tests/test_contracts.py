@@ -336,21 +336,27 @@ CONDITIONS = {
     "Classes": lambda: conditions.Classes(4, dropout=0.3),
     "Vector": lambda: conditions.Vector(2, dropout=0.3),
     "Attributes": lambda: conditions.Attributes(digit=4, slant=conditions.Vector(1)),
-    "Image": lambda: conditions.Image(keras.layers.Conv2D(2, 2), (3, 3, 1), dropout=0.3),
-    "Inferred": lambda: conditions.Inferred(4, weight=2.0),
     "Enumerated": lambda: conditions.Enumerated(4, weight=2.0),
+    "Inferred": lambda: conditions.Inferred(4, weight=2.0),
+    "Image": lambda: conditions.Image(keras.layers.Conv2D(2, 2), (3, 3, 1), dropout=0.3),
 }
+CHOICES = {  # a model costs seconds, so that each is of a member of every family
+    **{family: [*module.NAMES] for family, module in FAMILIES.items()},
+    "condition": [*CONDITIONS.values(), None],
+}
+for family, name, member in [
+    ("network", "residual", networks.Residual((4, 6))),  # quicker
+    ("objective", "free_bits", objectives.FreeBits(1e-3)),  # which leaves its gradient to the prior
+]:
+    CHOICES[family][CHOICES[family].index(name)] = member
+CHOICES["prior"].insert(0, CHOICES["prior"].pop())  # not every prior goes with every objective
+MIXED = [
+    {family: members[number % len(members)] for family, members in CHOICES.items()}
+    for number in range(max(map(len, CHOICES.values())))
+]
 MEMBERS = {
     "the defaults": {},
-    **{
-        f"{family} {name}": {family: name}
-        for family, module in FAMILIES.items()
-        for name in module.NAMES
-        if inspect.signature(keras_cvae.build_cvae).parameters[family].default != name
-    },
-    "network residual": {"network": networks.Residual((4, 6))},  # quicker than its defaults
-    **{f"condition {name}": {"condition": make} for name, make in CONDITIONS.items()},
-    "no condition": {"condition": None},
+    **{f"{m['likelihood']} {m['prior']}": m for m in MIXED},
     "corruption of numbers that are standardised": {
         "corruption": "salt_and_pepper",
         "likelihood": "gaussian",

@@ -41,7 +41,7 @@ def bound(subject: Subject) -> Iterator[Measure]:
     options = {"draws": s.draws, "seed": s.seed, "verbose": s.verbose}
     found = likelihood.terms(s.model, s.x, s.given, **options)
     kl = {name: found[name] for name in s.model.elbo_terms[1:]}
-    how = f"{s.draws} draws of z for each image"
+    how = f"{s.draws} draws of z for each example"
     yield _nats("ELBO", found["elbo"], how)
     yield _nats("rate", sum(kl.values()), "KL of all latents from the prior")
     yield _nats("distortion", found["reconstruction"], "-log p(x | z, y) at draws of q")
