@@ -17,6 +17,7 @@ from keras_cvae import noise
 from keras_cvae.data.arrays import MOST_COUNT
 from keras_cvae.divergences import normal_log_prob
 from keras_cvae.likelihoods import categorical, counts, negative_binomial, normal_scores
+from keras_cvae.likelihoods.normal_mass import normal_log_mass
 
 START = math.log(0.1)  # of a log-variance: as wide as the column, z would have nothing to explain
 LEAST = math.log(1e-4)  # of a log-variance: where numbers repeat, a density has no bound
@@ -28,7 +29,7 @@ class Learned(NamedTuple):
     Attributes:
         location: Mean of a column, on the scale that is standardised, of shape `(columns,)`.
         scale: Standard deviation of it, of shape `(columns,)`.
-        knots: Of its normal scores, in unit scale, of shape `(3, columns, normal_scores.COUNT)`.
+        knots: Of its normal scores, in unit scale, of shape `(5, columns, normal_scores.COUNT)`.
     """
 
     location: object
@@ -65,15 +66,19 @@ class Numeric:
 
     def encode(self, x, known, learned):
         """What the encoder sees: a tensor of shape `(batch, encoded_size)`."""
-        scores, _ = self._scores(x, known, learned)
+        scores = self._scores(x, known, learned).middle
         return ops.concatenate([ops.where(known, scores, 0.0), missing(known)], axis=1)
 
     def log_probs(self, x, known, parameters, learned):
-        """Log-density of each cell, finite where it is unknown."""
-        scores, log_slopes = self._scores(x, known, learned)
-        cells = (scores, *self._split(parameters))
-        each = normal_log_prob(*(ops.expand_dims(part, -1) for part in cells))
-        return each + log_slopes - ops.log(learned.scale)
+        """Log-density of each cell, finite where it is unknown; of a repeated value log P."""
+        scores = self._scores(x, known, learned)
+        mean, log_var = self._split(parameters)
+        cells = (scores.middle, mean, log_var)
+        density = normal_log_prob(*(ops.expand_dims(part, -1) for part in cells))
+        is_repeated = scores.high > scores.low
+        ends = ops.where(is_repeated, scores.low, -1.0), ops.where(is_repeated, scores.high, 1.0)
+        mass = normal_log_mass(*((end - mean) * ops.exp(-0.5 * log_var) for end in ends))
+        return ops.where(is_repeated, mass, density + scores.log_slope - ops.log(learned.scale))
 
     def mean(self, parameters, learned):
         """The median of each cell, whose score is the mean of scores."""

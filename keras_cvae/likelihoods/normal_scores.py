@@ -5,8 +5,9 @@ cells lie below u_k as draws of N(0, 1) below s_k. So a column that is skewed, b
 modes or mostly one value is normal where it is modelled, and what is drawn is as the column was.
 The density of u is that of its score times the slope: log p(u) = log p(g(u)) + log g'(u).
 
-Where a value is repeated several knots lie at it. Drawing gives that very value; for the density
-such knots are kept a little apart, so that it stays finite.
+Where a value is repeated, so often that several knots lie at it, it stands for all scores between
+them: drawing any of these gives that very value, which has the probability of the interval and not
+a density. So that a cell is found to be at such knots, they are kept a little apart.
 
 Reference:
     [van der Waerden, 1952](https://doi.org/10.1016/S1385-7258(52)50063-5), for normal scores.
@@ -15,6 +16,7 @@ Reference:
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
@@ -25,7 +27,23 @@ EVEN, FINEST = 8, 64  # how many segments are even at first; among how many leve
 FEWEST = 40  # cells, below which the line is straight
 LEAST = 1e-3  # of the mean distance of knots: how near they may be
 MOST = 100_000  # cells that are looked at
-STRAIGHT = np.tile(np.linspace(-3, 3, COUNT), (3, 1))
+STRAIGHT = np.outer([1, 1, 1, 0, 0], np.linspace(-3, 3, COUNT))
+
+
+class Scores(NamedTuple):
+    """Scores of cells: tensors of shape `(batch, columns)`.
+
+    Attributes:
+        middle: The score; of a repeated value the middle of those that it stands for.
+        log_slope: Logarithm of the slope of g.
+        low: Least of the scores that a repeated value stands for; of others the same as `high`.
+        high: Greatest of these.
+    """
+
+    middle: object
+    log_slope: object
+    low: object
+    high: object
 
 
 def learn(cells: np.ndarray) -> np.ndarray:
@@ -35,8 +53,10 @@ def learn(cells: np.ndarray) -> np.ndarray:
         cells: Its known cells, of shape `(count,)`.
 
     Returns:
-        Array of shape `(3, COUNT)`: scores; the cells that they stand for; and these again, apart.
-        The line is straight, and changes nothing, where there are few cells or no two different.
+        Array of shape `(5, COUNT)`: scores; the cells that they stand for; these again, apart; and
+        of each segment from a knot to the next the least and greatest score of its value, where
+        that is one, else 0. The line is straight, and changes nothing, where there are few cells
+        or no two different.
     """
     from scipy.stats import norm
 
@@ -54,7 +74,8 @@ def learn(cells: np.ndarray) -> np.ndarray:
     beyond = (high - low) / (2 * far)
     scores = np.array([-far - 1, -far, *levels, far, far + 1])
     knots = np.array([low - beyond, low, *quantiles, high, high + beyond])
-    return np.stack([scores, knots, _apart(knots, np.ptp(quantiles) or high - low)])
+    apart = _apart(knots, np.ptp(quantiles) or high - low)
+    return np.stack([scores, knots, apart, *_repeated(scores, knots)])
 
 
 def _near(x, y) -> list[int]:
@@ -76,18 +97,24 @@ def _apart(knots, width):
     return (from_below + from_above) / 2
 
 
-def score(cells, knots):
-    """Scores of cells, and the logarithm of the slope there.
+def _repeated(scores, knots):
+    """Of each knot the least and the greatest score of its value, if the next knot has it too."""
+    same = [np.flatnonzero(knots == knot) for knot in knots]
+    again = np.append(np.diff(knots) == 0, False)
+    return [np.where(again, scores[[places[end] for places in same]], 0.0) for end in (0, -1)]
+
+
+def score(cells, knots) -> Scores:
+    """Scores of cells, g of them.
 
     Args:
         cells: Tensor of shape `(batch, columns)`.
-        knots: Tensor of shape `(3, columns, COUNT)`.
-
-    Returns:
-        `(scores, log_slopes)`, tensors of shape `(batch, columns)`.
+        knots: Tensor of shape `(5, columns, COUNT)`.
     """
-    found, slopes = _along(cells, knots[2], knots[0])
-    return found, ops.log(slopes)
+    scores, slope, at = _along(cells, knots[2], knots[0])
+    low, high = (at(values[:, :-1]) for values in (knots[3], knots[4]))
+    middle = ops.where(high > low, (low + high) / 2, scores)
+    return Scores(middle, ops.log(slope), low, high)
 
 
 def cell(scores, knots):
@@ -96,7 +123,12 @@ def cell(scores, knots):
 
 
 def _along(x, xs, ys):
-    """A line through the knots (xs, ys) at x, and its slope; straight on beyond its ends."""
+    """A line through the knots (xs, ys) at x; straight on beyond its ends.
+
+    Returns:
+        `(y, slope, at)`, the last a function of a value for each segment to those of the segments
+        of x.
+    """
     columns = x.shape[1]
     inside = ops.sum(ops.cast(x[:, :, None] >= xs[None, :, 1:-1], "int32"), axis=2)
     index = inside + (COUNT - 1) * ops.arange(columns, dtype="int32")
@@ -105,4 +137,4 @@ def _along(x, xs, ys):
         return ops.take(ops.reshape(values, (-1,)), index)
 
     slope = at((ys[:, 1:] - ys[:, :-1]) / (xs[:, 1:] - xs[:, :-1]))
-    return at(ys[:, :-1]) + slope * (x - at(xs[:, :-1])), slope
+    return at(ys[:, :-1]) + slope * (x - at(xs[:, :-1])), slope, at

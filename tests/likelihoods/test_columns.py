@@ -74,7 +74,7 @@ def log_probs(x, parameters, layer):
     found = np.full(x.shape, NAN)
     for i, column in enumerate((2, 4)):
         variance = np.exp(p[:, 2 + i]) * 0.1 + 1e-4
-        scores, _, cells = numpy(layer.knots).astype("float64")[:, column]
+        scores, _, cells, *_ = numpy(layer.knots).astype("float64")[:, column]
         line = interpolate.make_interp_spline(cells, scores, k=1)
         unit = (x[:, column] - location[column]) / scale[column]
         found[:, column] = stats.norm.logpdf(line(unit), p[:, i], variance**0.5)

@@ -16,9 +16,10 @@ def numpy(x):
 
 
 def scores_of(cells, knots):
-    """Scores and log-slopes of the cells of one column."""
+    """Scores of the cells of one column."""
     given = np.float32(cells).reshape(-1, 1), np.float32(knots)[:, None]
-    return [numpy(found)[:, 0] for found in normal_scores.score(*map(tensor, given))]
+    found = normal_scores.score(*map(tensor, given))
+    return normal_scores.Scores(*(numpy(part)[:, 0] for part in found))
 
 
 def cells_of(scores, knots):
@@ -52,32 +53,55 @@ def column(request):
 def test_scores_of_a_known_distribution():
     """Of log-normal cells they are log x."""
     cells = COLUMNS["skewed"]
-    scores, _ = scores_of(cells, normal_scores.learn(cells))
+    scores = scores_of(cells, normal_scores.learn(cells)).middle
     expected = np.log(cells) / 1.2
     assert np.abs(scores - expected)[np.abs(expected) < 2].max() < 0.1
     assert np.abs(scores - expected).max() < 0.6
 
 
-def test_the_density_is_one(column):
-    cells, knots = column
+def test_the_whole_is_one(column):
+    """What is not repeated by its density, what is by the interval of its scores."""
+    _, knots = column
 
     def density(u):
-        (score,), (log_slope,) = scores_of([u], knots)
-        return np.exp(stats.norm.logpdf(score) + log_slope)
+        found = scores_of([u], knots)
+        return (np.exp(stats.norm.logpdf(found.middle) + found.log_slope))[0]
 
-    edges = knots[2, 1:-1]
-    total = sum(integrate.quad(density, a, b)[0] for a, b in zip(edges, edges[1:], strict=False))
-    outside = 2 * stats.norm.sf(knots[0, -2])
-    np.testing.assert_allclose(total + outside, 1.0, rtol=1e-3)
+    total = 2 * stats.norm.sf(knots[0, -2])  # beyond the least and the greatest
+    repeated = set()
+    for a, b in zip(knots[2, 1:-2], knots[2, 2:-1], strict=True):
+        found = scores_of([(a + b) / 2], knots)
+        if found.high > found.low:
+            repeated.add((found.low[0], found.high[0]))
+        else:
+            total += integrate.quad(density, a, b, epsabs=1e-5)[0]
+    total += sum(np.diff(stats.norm.cdf(ends))[0] for ends in repeated)
+    np.testing.assert_allclose(total, 1.0, rtol=1e-3)
 
 
 def test_slopes_are_those_of_the_scores(column):
-    cells, knots = column
-    middle = (knots[2, 1:] + knots[2, :-1]) / 2  # a line between knots: no error of differences
-    width = np.diff(knots[2]) / 4
-    ends = [scores_of(middle + sign * width, knots)[0] for sign in (1, -1)]
+    _, knots = column
+    rises = knots[3, :-1] == knots[4, :-1]
+    middle = ((knots[2, 1:] + knots[2, :-1]) / 2)[rises]
+    width = (np.diff(knots[2]) / 4)[rises]  # a line between knots: no error of differences
+    ends = [scores_of(middle + sign * width, knots).middle for sign in (1, -1)]
     slopes = (ends[0] - ends[1]) / (2 * width)
-    np.testing.assert_allclose(np.exp(scores_of(middle, knots)[1]), slopes, rtol=0.02)
+    np.testing.assert_allclose(np.exp(scores_of(middle, knots).log_slope), slopes, rtol=0.02)
+
+
+def test_a_repeated_value_stands_for_an_interval():
+    """As wide as its share, and wider by no more than a segment."""
+    cells = COLUMNS["mostly 0"]
+    cells = (cells - cells.mean()) / cells.std()
+    knots = normal_scores.learn(cells)
+    zero = scores_of([cells.min()], knots)
+    share = np.diff(stats.norm.cdf([zero.low[0], zero.high[0]]))[0]
+    expected = (cells == cells.min()).mean()
+    assert expected - 0.05 < share <= expected and zero.low[0] < zero.middle[0] < zero.high[0]
+    drawn = cells_of(np.linspace(zero.low[0], zero.high[0], 9), knots)
+    np.testing.assert_allclose(drawn, cells.min(), rtol=1e-6)
+    other = scores_of([1.0], knots)
+    assert other.low == other.high == 0
 
 
 def test_what_is_drawn_is_as_the_column_was(column):
@@ -96,9 +120,9 @@ def test_few_cells_or_one_value_change_nothing():
     for cells in (RNG.exponential(size=39), np.zeros(100)):
         knots = normal_scores.learn(cells)
         u = np.linspace(-9, 9, 7)
-        scores, log_slopes = scores_of(u, knots)
-        np.testing.assert_allclose(scores, u, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(log_slopes, 0, atol=1e-5)
+        found = scores_of(u, knots)
+        np.testing.assert_allclose(found.middle, u, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose([found.log_slope, found.low, found.high], 0, atol=1e-5)
         np.testing.assert_allclose(cells_of(u, knots), u, rtol=1e-5, atol=1e-5)
 
 
@@ -118,10 +142,10 @@ def test_any_column(cells):
     knots = np.float32(normal_scores.learn(cells))
     assert np.isfinite(knots).all()
     assert (np.diff(knots[0]) > 0).all() and (np.diff(knots[2]) > 0).all()
-    assert (np.diff(knots[1]) >= 0).all()
-    scores, log_slopes = scores_of(cells, knots)
-    assert np.isfinite(scores).all() and np.isfinite(log_slopes).all()
+    assert (np.diff(knots[1]) >= 0).all() and (knots[3] <= knots[4]).all()
+    found = scores_of(cells, knots)
+    assert np.isfinite(found).all() and (found.low <= found.high).all()
     order = np.argsort(cells)
-    assert (np.diff(scores[order]) >= -1e-4).all()
-    moved = np.abs(cells_of(scores, knots) - cells)
+    assert (np.diff(found.middle[order]) >= -1e-4).all()
+    moved = np.abs(cells_of(found.middle, knots) - cells)
     assert moved.max() <= 2 * np.abs(knots[2] - knots[1]).max() + 1e-3
