@@ -20,6 +20,7 @@ last whole epoch. The test images are seen at the end alone.
 """
 
 import csv
+import dataclasses
 import json
 import platform
 import time
@@ -34,37 +35,75 @@ from scipy import special
 import keras_cvae
 from keras_cvae import datasets, evaluation, networks, objectives, priors
 
-STAGES = range(8)  # of the paper's learning rate
 LATENT_DIM = 50
 
 
+@dataclasses.dataclass(frozen=True)
+class Paper:
+    """The recipe of the paper, with so many samples of z."""
+
+    samples: int
+
+    stages = range(8)  # of the learning rate
+    epochs = sum(3**i for i in stages)
+    batch_size = 20
+    adam = {"epsilon": 1e-4}
+
+    def learning_rate(self, epochs: int, steps: int):
+        """The schedule for so many epochs of so many steps."""
+        ends = np.cumsum([3**i for i in self.stages])[:-1] / self.epochs * epochs * steps
+        rates = [1e-3 * 10 ** (-i / 7) for i in self.stages]
+        return keras.optimizers.schedules.PiecewiseConstantDecay([*map(round, ends)], rates)
+
+    def parts(self, conditional: bool) -> dict:
+        """What the model is built of."""
+        return {
+            "network": networks.Dense((200, 200), activation="tanh"),
+            "prior": "conditional" if conditional else "standard_normal",
+            "objective": "elbo" if self.samples == 1 else objectives.IWAE(self.samples),
+        }
+
+    def start(self, cvae: keras_cvae.CVAE, images) -> None:
+        """Lets the logits start at those of the mean image."""
+        mean = np.clip(images.mean(axis=0) / 255, 0.001, 0.999)
+        cvae.get_layer("decoder").weights[-1].assign(special.logit(mean).ravel())
+
+
+class Own:
+    """A recipe of this toolkit's."""
+
+    epochs = 200
+    batch_size = 100
+    adam = {"use_ema": True, "ema_momentum": 0.999}
+
+    def learning_rate(self, epochs: int, steps: int):
+        """The schedule for so many epochs of so many steps."""
+        return keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
+
+    def parts(self, conditional: bool) -> dict:
+        """What the model is built of."""
+        return {"network": "conv", "prior": priors.Flow(6, (128,), conditional=conditional)}
+
+    def start(self, cvae: keras_cvae.CVAE, images) -> None:
+        """Leaves the weights as they are."""
+
+
 class Row(NamedTuple):
-    """A published figure, -log p in nats, and the model and the recipe beside it."""
+    """A published figure, -log p in nats, and how the model beside it is trained."""
 
     published: float
-    samples: int
-    conditional: bool = False
-    is_own: bool = False
-
-    @property
-    def batch_size(self) -> int:
-        """Images in a step."""
-        return 100 if self.is_own else 20
-
-    @property
-    def epochs(self) -> int:
-        """Of the whole recipe."""
-        return 200 if self.is_own else 3280
+    recipe: Paper | Own
+    conditional: bool
 
 
 ROWS = {  # a later rerun of Burda et al., 2016; the same conditional on the label
-    "unconditional-1": Row(86.35, 1),
-    "unconditional-5": Row(85.18, 5),
-    "unconditional-50": Row(84.59, 50),
-    "conditional-1": Row(82.32, 1, True),
-    "conditional-5": Row(81.41, 5, True),
-    "conditional-50": Row(80.78, 50, True),
-    "conv-flow": Row(80.78, 1, True, is_own=True),
+    "unconditional-1": Row(86.35, Paper(1), False),
+    "unconditional-5": Row(85.18, Paper(5), False),
+    "unconditional-50": Row(84.59, Paper(50), False),
+    "conditional-1": Row(82.32, Paper(1), True),
+    "conditional-5": Row(81.41, Paper(5), True),
+    "conditional-50": Row(80.78, Paper(50), True),
+    "conv-flow": Row(80.78, Own(), True),
 }
 
 
@@ -78,51 +117,23 @@ class Clock(keras.callbacks.Callback):
         logs["seconds"] = time.perf_counter() - self.began
 
 
-def learning_rate(row: Row, epochs: int, steps: int):
-    """The schedule of the row's recipe, for so many epochs of so many steps."""
-    if row.is_own:
-        return keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
-    ends = np.cumsum([3**i for i in STAGES])[:-1] / row.epochs * epochs * steps
-    rates = [1e-3 * 10 ** (-i / 7) for i in STAGES]
-    return keras.optimizers.schedules.PiecewiseConstantDecay([*map(round, ends)], rates)
-
-
-def build(row: Row, image_shape, num_classes: int) -> keras_cvae.CVAE:
-    """The model of a row."""
-    condition = num_classes if row.conditional else None
-    if row.is_own:
-        options = {"network": "conv", "prior": priors.Flow(6, (128,), conditional=True)}
-    else:
-        options = {
-            "network": networks.Dense((200, 200), activation="tanh"),
-            "prior": "conditional" if row.conditional else "standard_normal",
-            "objective": "elbo" if row.samples == 1 else objectives.IWAE(row.samples),
-        }
-    return keras_cvae.build_cvae(image_shape, condition, LATENT_DIM, binarize="dynamic", **options)
-
-
-def start_at_the_mean(cvae: keras_cvae.CVAE, images) -> None:
-    """Lets the logits of a decoder that ends in a dense layer start at those of the mean image."""
-    mean = np.clip(images.mean(axis=0) / 255, 0.001, 0.999)
-    cvae.get_layer("decoder").weights[-1].assign(special.logit(mean).ravel())
-
-
 def train(row: Row, data, epochs: int, out: Path, seed: int) -> keras_cvae.CVAE:
     """Returns the model of a row: the one that is kept, or one that is trained now."""
     if (out / "model.keras").exists():
         return keras.saving.load_model(out / "model.keras")
     keras.utils.set_random_seed(seed)
-    cvae = build(row, data.x_train.shape[1:], len(data.class_names))
-    if not row.is_own:
-        start_at_the_mean(cvae, data.x_train)
-    rate = learning_rate(row, epochs, -(-len(data.x_train) // row.batch_size))
-    options = {"use_ema": True, "ema_momentum": 0.999} if row.is_own else {"epsilon": 1e-4}
-    cvae.compile(keras.optimizers.Adam(rate, **options))
+    recipe = row.recipe
+    condition = len(data.class_names) if row.conditional else None
+    options = {"binarize": "dynamic", **recipe.parts(row.conditional)}
+    cvae = keras_cvae.build_cvae(data.x_train.shape[1:], condition, LATENT_DIM, **options)
+    recipe.start(cvae, data.x_train)
+    rate = recipe.learning_rate(epochs, -(-len(data.x_train) // recipe.batch_size))
+    cvae.compile(keras.optimizers.Adam(rate, **recipe.adam))
     x = [data.x_train, data.y_train] if row.conditional else data.x_train
     backup = keras.callbacks.BackupAndRestore(out / "backup", double_checkpoint=True)
     log = keras.callbacks.CSVLogger(out / "history.csv", append=True)
     steps = [backup, Clock(), log]
-    cvae.fit(x, batch_size=row.batch_size, epochs=epochs, callbacks=steps, verbose=2)
+    cvae.fit(x, batch_size=recipe.batch_size, epochs=epochs, callbacks=steps, verbose=2)
     cvae.save(out / "model.keras")
     return cvae
 
@@ -143,7 +154,7 @@ def table(out: Path) -> str:
         if (out / name / "result.json").exists():
             found = json.loads((out / name / "result.json").read_text())
             cells = [name, f"{row.published:.2f}", f"{found['ours']:.2f} ± {found['error']:.2f}"]
-            recipe = "the full recipe" if found["epochs"] == row.epochs else "shortened"
+            recipe = "the full recipe" if found["epochs"] == row.recipe.epochs else "shortened"
             cells += [f"{found['epochs']:,}, {recipe}"]
             cells += [f"{found['images']:,} images, {found['samples']:,} samples"]
             cells += [f"{found['seconds'] / 60:.0f} min, {found['hardware']}"]
@@ -168,7 +179,7 @@ def main(
     for name in rows or ():
         row, folder = ROWS[name], out / name
         folder.mkdir(parents=True, exist_ok=True)
-        cvae = train(row, dataset, epochs or row.epochs, folder, seed)
+        cvae = train(row, dataset, epochs or row.recipe.epochs, folder, seed)
         result = measure(row, cvae, dataset, samples, limit, seed)
         with (folder / "history.csv").open() as file:
             history = [float(epoch["seconds"]) for epoch in csv.DictReader(file)]

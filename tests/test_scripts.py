@@ -286,8 +286,8 @@ def test_quadrants_are_those_of_the_example():
 @once
 def test_the_stages_of_the_recipe():
     recipe = runpy.run_path(str(SCRIPTS / "reproduce_likelihoods.py"))
-    row = recipe["ROWS"]["unconditional-1"]
-    rate = recipe["learning_rate"](row, row.epochs, 3000)
+    paper = recipe["ROWS"]["unconditional-1"].recipe
+    rate = paper.learning_rate(paper.epochs, 3000)
     stages = [sum(3**j for j in range(i)) for i in range(8)]  # the epoch at which each begins
     for i, begins in enumerate(stages):
         assert float(rate(begins * 3000 + 1)) == pytest.approx(1e-3 * 10 ** (-i / 7), rel=1e-5)
