@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_cvae import checks
 from keras_cvae.checks import require
-from keras_cvae.data import readers
+from keras_cvae.data import checking, readers
 from keras_cvae.data.readers import Part
 
 NUMERALS = tuple("0123456789")
@@ -25,7 +25,6 @@ OF_KERAS = {  # the file in Keras' cache, and the names of the classes
     "fashion_mnist": ("fashion-mnist/*-ubyte.gz", CLOTHES),
 }
 NAMES = ("digits", *OF_KERAS)
-MAX_CLASSES = 65536  # each costs a class name and a column of the one-hot vector
 
 
 class Dataset(NamedTuple):
@@ -107,8 +106,8 @@ def load(
             parts, names = _of_keras(name_or_path)
         else:
             parts, names = _own_files(_existing(name_or_path), size, labelled)
-        parts = _checked(parts, size)
-        names = _names(parts, names, class_names)
+        parts = checking.checked(parts, size)
+        names = checking.names_of(parts, names, class_names)
         if len(parts) == 1:
             parts = _split_part(*parts, names, name_or_path, test_fraction, seed)
     (x_train, y_train), (x_test, y_test) = (part[:2] for part in parts)
@@ -215,105 +214,6 @@ def _own_files(path, size, labelled):
     if any(idx_files):
         return readers.read_idx_files(path, idx_files, labelled)
     return readers.read_image_folder(path, size, labelled)
-
-
-def _checked(parts, size):
-    """Returns the parts with their arrays checked and converted."""
-    are_pixels = _are_pixels([part.images for part in parts])
-    checked = []
-    for index, part in enumerate(parts):
-        x = _images(part.images, part.origins[0], size, are_pixels)
-        least = -1 if index == 0 else 0  # unknown in training
-        y = None if part.labels is None else _labels(part.labels, part.origins[1], least)
-        if y is not None:
-            received = f"{len(x)} in {part.origins[0]} and {len(y)} in {part.origins[1]}"
-            require(len(x) == len(y), "Images and labels must be equally many", received)
-        checked.append(Part(x, y, part.origins))
-    kinds = [f"{part.images.shape[1:]} {part.images.dtype}" for part in checked]
-    origins = [part.origins[0] for part in checked]
-    received = f"{kinds[0]} in {origins[0]} and {kinds[-1]} in {origins[-1]}"
-    expected = "Training and test images must have one shape and dtype"
-    require(kinds[0] == kinds[-1], expected, received)
-    x, y, origins = checked[0]
-    expected = f"{origins[0]} must have pixels in 0..255 (binary ones: as floats or booleans)"
-    require(x.dtype != "uint8" or x.max() != 1, expected, "integers of at most 1")
-    if y is not None:
-        found = np.unique(y[y >= 0])
-        expected = f"{origins[1]} must hold two or more classes"
-        expected += "; `labelled=False` takes data without labels"
-        require(len(found) > 1, expected, f"only label {found[0] if len(found) else -1}")
-    return checked
-
-
-def _are_pixels(arrays):
-    """Whether vectors are pixels: bytes, or integers that span 0 to 255 exactly."""
-    if any(x.dtype == "uint8" for x in arrays):
-        return True
-    if not all(x.ndim == 2 and x.size and x.dtype.kind in "iu" for x in arrays):
-        return False
-    return min(x.min() for x in arrays) == 0 and max(x.max() for x in arrays) == 255
-
-
-def _images(x, origin, size, are_pixels):
-    require(x.dtype.kind in "buif", f"{origin} must hold numbers", f"dtype {x.dtype}")
-    shaped = f"{origin} must hold images (N, H, W) or (N, H, W, C) or vectors (N, D), at least one"
-    require(x.ndim in (2, 3, 4) and x.size, shaped, f"shape {x.shape}")
-    x = x[..., None] if x.ndim == 3 else x
-    low, high = float(x.min()), float(x.max())
-    finite = math.isfinite(low) and math.isfinite(high)
-    require(finite, f"{origin} must be finite", "NaN or infinite values")
-    is_whole = x.dtype.kind in "iu" and (x.ndim == 4 or are_pixels)
-    if x.ndim == 4 or is_whole:
-        least, most = 0, 255 if is_whole else 1
-        expected = "have integer pixels in 0..255, or floats in [0, 1] (divide by 255?)"
-    else:
-        most = float(np.finfo("float32").max)
-        least, expected = -most, "hold numbers within the range of float32"
-    received = f"{x.dtype} from {low:g} to {high:g}"
-    require(least <= low and high <= most, f"{origin} must {expected}", received)
-    # An array over a file's bytes is read-only.
-    x = np.require(x, "uint8" if is_whole else "float32", "W")
-    if size and x.shape[1:3] != size:
-        require(x.ndim == 4, f"`image_size` resizes images only, not {origin}", f"shape {x.shape}")
-        x = np.stack([readers.resize(image, size) for image in x])
-    return x
-
-
-def _labels(y, origin, least):
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    expected = f"{origin} must hold integer labels of shape (N,)"
-    hint = "; of one-hot labels, `y.argmax(axis=1)`" if y.ndim == 2 else ""
-    is_integer = y.ndim == 1 and y.dtype.kind in "iu"
-    require(is_integer, expected + hint, f"dtype {y.dtype}, shape {y.shape}")
-    found = np.unique(y)
-    inside = not found.size or (found[0] >= least and found[-1] < MAX_CLASSES)
-    unknown = "" if least == 0 else ", or -1 for unknown"
-    require(inside, f"{origin} must hold labels 0, 1, ... below {MAX_CLASSES}{unknown}", found)
-    return y.astype("int32")
-
-
-def _names(parts, names, given):
-    """Returns a name a class: those given, or the source's, or the labels themselves."""
-    if parts[0].labels is None:
-        return ()
-    count = max(part.labels.max() for part in parts) + 1
-    if names is None:
-        names = [str(label) for label in range(count)]
-    source = "The array class_names of the .npz file"
-    names = _checked_names(source, names, max(count, len(names)))
-    return names if given is None else _checked_names("`class_names`", given, len(names))
-
-
-def _checked_names(argument, names, count):
-    is_list = isinstance(names, (list, tuple, np.ndarray))
-    # What does not survive encoding came from bytes that are not UTF-8.
-    valid = is_list and all(
-        isinstance(name, str) and name.strip() and name == name.encode(errors="ignore").decode()
-        for name in names
-    )
-    expected = f"{argument} must be {count} different, non-empty strings, one a class"
-    require(valid and len({*names}) == len(names) == count, expected, reprlib.repr(names))
-    return tuple(map(str, names))
 
 
 def _height_and_width(image_size):
