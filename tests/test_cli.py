@@ -78,10 +78,15 @@ def test_counts_under_a_learned_prior(tmp_path, capsys):
     x, y = rng.poisson([0.5, 3.0, 20.0, 300.0], (40, 4)), np.arange(40) % 2
     np.savez(tmp_path / "counts.npz", x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
     train = ["train", "--data", tmp_path / "counts.npz", "--out", tmp_path / "run", "--quiet"]
-    options = ["--likelihood", "negative_binomial", "--prior", "vamp", "--epochs", 1, *TINY]
-    assert run_cli(*train, *options) == 0
+    options = ["--likelihood", "negative_binomial", "--prior", "vamp:components=7"]
+    assert run_cli(*train, *options, "--epochs", 1, *TINY) == 0
     model = keras.saving.load_model(tmp_path / "run" / "model.keras")
     assert type(model.likelihood) is keras_cvae.likelihoods.NegativeBinomial
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["prior"] == {
+        "class": "VampPrior",
+        "components": 7,
+        "conditional": False,
+    }
     assert model.get_layer("pseudo_inputs").is_adapted
     out = ["--out", tmp_path / "drawn.npz"]
     assert run_cli("generate", tmp_path / "run", *out, "--pixels", "sample", "--count", 30) == 0
@@ -485,6 +490,14 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
         (["--objective", "warm_up"], "Did you mean 'warmup'?"),
         (["--objective", "warmup", "--beta", "much"], "`--beta` must be auto or a number"),
         (["--objective", "mmd", "--beta", "2"], "`--beta` must be left out of `--objective mmd`"),
+        (["--objective", "elbo:beta=2", "--beta", "2"], "must be left out of `--objective elbo:b"),
+        (["--objective", "free_bits:much"], "as free_bits:setting=value; it has free, per"),
+        (["--objective", "free_bits:free=-1"], "`free` must be"),
+        (["--prior", "vamp:size=5"], "it has components, conditional. Received: 'size=5'"),
+        (["--prior", "vamp:components=many"], "`components` must be"),
+        (["--prior", "vampire:components=5"], "`--prior` must be one of"),
+        (["--corruption", "blocks:bounds=1"], "it has size, count, value"),
+        (["--likelihood", "poisson:rate=1"], "it has none"),
         (["--activation", "nope"], "nope"),
         (["--inject", "fillm"], "`--inject` must be one of 'input', 'every_layer', 'film'. Did"),
         (["--network", "residual", "--inject", "film"], "takes, filters, blocks, kernel_size"),
@@ -648,6 +661,25 @@ def test_every_objective_is_an_option(name, monkeypatch):
         assert asked == ["auto"]
     else:
         assert [type(objective) for objective in asked] == [objectives.NAMES[name]]
+
+
+@once
+def test_settings_of_parts(monkeypatch):
+    asked = {}
+
+    def train(*args, **options):
+        asked.update(options)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(runs, "train", train)
+    options = ["--objective", "iwae:samples=3, gradient=dreg", "--corruption", "blocks:size=0.2"]
+    options += ["--prior", "flow:couplings=2,hidden_units=(8, 9),conditional=True"]
+    assert run_cli("train", *options) == 2
+    assert vars(asked["objective"]) == vars(objectives.IWAE(3, gradient="dreg"))
+    assert asked["corruption"].size == 0.2 and asked["likelihood"] == "auto"
+    config = asked["prior"].get_config()
+    assert (config["couplings"], config["conditional"]) == (2, True)
+    assert tuple(config["hidden_units"]) == (8, 9)
 
 
 @once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import re
@@ -11,6 +12,7 @@ from keras_cvae import conditions, networks, objectives
 from keras_cvae.checks import explain, look_up, require
 from keras_cvae.runs.choosing import AUTO
 
+INTERNAL = "dtype", "bounds", "seed", "kwargs"  # what a model sets, not its user
 HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
 
@@ -73,15 +75,50 @@ def condition(conditional, infer_label, enumerate_label, label_dropout):
     return functools.partial(conditions.Classes, dropout=dropout)
 
 
-def objective(name, beta):
-    """The objective of that name, with the beta that is asked for; `"auto"` leaves it open."""
-    kind = look_up("--objective", name, objectives.NAMES)
+def member(option, text, names):
+    """A member of a family of parts: its name, or an object with settings as `vamp:components=50`.
+
+    Args:
+        option: What the option is called.
+        text: What it was given, or None; `"auto"` stays what it is.
+        names: The members by name.
+    """
+    if text in (None, AUTO) or ":" not in text:
+        return text
+    name, settings = _name_and_settings(option, text, names)
+    return names[name](**settings)
+
+
+def _name_and_settings(option, text, names):
+    name, _, given = text.partition(":")
+    parameters = inspect.signature(look_up(option, name, names)).parameters.values()
+    of_users = [
+        p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name not in INTERNAL
+    ]
+    expected = f"`{option} {name}` must be given settings of its own, as {name}:setting=value"
+    expected += f"; it has {', '.join(of_users) or 'none'}"
+    settings = {}
+    for part in re.split(r",(?![^(]*\))", given) if given else ():  # but for those in brackets
+        setting, sign, value = (piece.strip() for piece in part.partition("="))
+        require(sign and setting in of_users, expected, repr(part))
+        try:
+            settings[setting] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            settings[setting] = value  # a text
+    return name, settings
+
+
+def objective(text, beta):
+    """The objective that is asked for, with that beta; `"auto"` leaves it open."""
+    name, settings = _name_and_settings("--objective", text, objectives.NAMES)
+    kind = objectives.NAMES[name]
     if beta == AUTO:
-        return AUTO if name == "elbo" else kind()
-    takes = "beta" in inspect.signature(kind).parameters
-    require(takes, f"`--beta` must be left out of `--objective {name}`", beta)
+        return AUTO if text == "elbo" else kind(**settings)
+    takes = "beta" in inspect.signature(kind).parameters and "beta" not in settings
+    require(takes, f"`--beta` must be left out of `--objective {text}`", beta)
     with explain("`--beta` must be auto or a number of at least 0"):
-        return kind(beta=float(beta))
+        settings["beta"] = float(beta)
+        return kind(**settings)
 
 
 def network(name, options):

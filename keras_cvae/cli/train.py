@@ -70,6 +70,9 @@ def train(
     a folder of IDX files; or a folder with one sub-folder of images a class. With `--unconditional`
     no labels are needed. Or they are a table, a .csv or .parquet file, of whose columns those that
     `--condition` names are given and the others learned.
+
+    Likelihood, prior, objective and corruption may be given settings of their own behind a colon,
+    as in `--prior flow:couplings=6,hidden_units=(128,)`.
     """
     if is_table(data):
         of_images = {
@@ -106,9 +109,9 @@ def train(
             test_fraction=test_share,
             network=parsing.network(network, of_network),
             latent_dim=parsing.number_or_auto("--latent-dim", latent_dim),
-            likelihood=likelihood,
-            prior=prior,
-            corruption=corruption,
+            likelihood=parsing.member("--likelihood", likelihood, likelihoods.NAMES),
+            prior=parsing.member("--prior", prior, priors.NAMES),
+            corruption=parsing.member("--corruption", corruption, corruptions.NAMES),
             objective=parsing.objective(objective, beta),
             learning_rate=checks.number("--learning-rate", learning_rate, above=0),
             epochs=parsing.number_or_auto("--epochs", epochs),
