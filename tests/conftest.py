@@ -92,10 +92,12 @@ def with_xla():
         @contextlib.contextmanager
         def as_users_have_it():
             optimize(True)
-            with pytest.MonkeyPatch.context() as inner:
-                inner.setattr(tensorflow, "gains_by_xla", gains_by_xla)
-                yield
-            optimize(False)
+            try:
+                with pytest.MonkeyPatch.context() as inner:
+                    inner.setattr(tensorflow, "gains_by_xla", gains_by_xla)
+                    yield
+            finally:
+                optimize(False)
 
         yield as_users_have_it
 

@@ -8,7 +8,7 @@ import inspect
 import re
 import tempfile
 
-from keras_cvae import conditions, networks, objectives
+from keras_cvae import checks, conditions, networks, objectives
 from keras_cvae.checks import explain, look_up, require
 from keras_cvae.runs.choosing import AUTO
 
@@ -85,16 +85,21 @@ def member(option, text, names):
     """
     if text in (None, AUTO) or ":" not in text:
         return text
-    name, settings = _name_and_settings(option, text, names)
-    return names[name](**settings)
+    return _made(names, *_name_and_settings(option, text, names))
+
+
+def _made(names, name, settings):
+    """The member of that name; an error is one of its setting, not of an option called alike."""
+    try:
+        return names[name](**settings)
+    except ValueError as error:
+        raise ValueError(re.sub(r"`(\w+)`", rf"`{name}:\1`", str(error))) from None
 
 
 def _name_and_settings(option, text, names):
     name, _, given = text.partition(":")
-    parameters = inspect.signature(look_up(option, name, names)).parameters.values()
-    of_users = [
-        p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name not in INTERNAL
-    ]
+    parameters = inspect.signature(look_up(option, name, names)).parameters
+    of_users = [setting for setting in parameters if setting not in INTERNAL]
     expected = f"`{option} {name}` must be given settings of its own, as {name}:setting=value"
     expected += f"; it has {', '.join(of_users) or 'none'}"
     settings = {}
@@ -103,7 +108,7 @@ def _name_and_settings(option, text, names):
         require(sign and setting in of_users, expected, repr(part))
         try:
             settings[setting] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
+        except (SyntaxError, TypeError, ValueError):
             settings[setting] = value  # a text
     return name, settings
 
@@ -111,14 +116,14 @@ def _name_and_settings(option, text, names):
 def objective(text, beta):
     """The objective that is asked for, with that beta; `"auto"` leaves it open."""
     name, settings = _name_and_settings("--objective", text, objectives.NAMES)
-    kind = objectives.NAMES[name]
     if beta == AUTO:
-        return AUTO if text == "elbo" else kind(**settings)
-    takes = "beta" in inspect.signature(kind).parameters and "beta" not in settings
+        return AUTO if text == "elbo" else _made(objectives.NAMES, name, settings)
+    takes = "beta" in inspect.signature(objectives.NAMES[name]).parameters
+    takes = takes and "beta" not in settings
     require(takes, f"`--beta` must be left out of `--objective {text}`", beta)
     with explain("`--beta` must be auto or a number of at least 0"):
-        settings["beta"] = float(beta)
-        return kind(**settings)
+        settings["beta"] = checks.number("--beta", float(beta), least=0)
+    return _made(objectives.NAMES, name, settings)
 
 
 def network(name, options):

@@ -27,7 +27,8 @@ class Columns(Likelihood):
 
     - The normal scores of a numeric column have a normal distribution, whose mean and variance the
       decoder gives for each row. They are a rising function of its numbers, of which most columns
-      are not normal themselves: see `normal_scores`. (With one variance for all rows the ELBO was
+      are not normal themselves: see `normal_scores`. A value that is repeated often has a
+      probability there, and no density. (With one variance for all rows the ELBO was
       lower, and trees told draws from real rows more often.)
     - A column of categories has a softmax.
     - A column of counts has a negative binomial distribution.
