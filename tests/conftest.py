@@ -15,24 +15,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
 )
+# JAX keeps what it compiles, for all processes of this run that come to the same program.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    programs = tempfile.TemporaryDirectory()
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = programs.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import keras
 import numpy as np
 import pytest
 
 from keras_cvae import datasets
-
-
-def pytest_configure(config):
-    """Has JAX keep what it compiles, for all models of this process that are the same program."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        programs = tempfile.TemporaryDirectory()
-        config.add_cleanup(programs.cleanup)
-        jax.config.update("jax_compilation_cache_dir", programs.name)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.hookimpl(optionalhook=True)
