@@ -4,6 +4,7 @@ from keras_cvae import (
     callbacks,
     conditions,
     corruptions,
+    datasets,
     divergences,
     evaluation,
     importance,
@@ -16,9 +17,9 @@ from keras_cvae import (
     plots,
     priors,
     strokes,
+    tables,
 )
 from keras_cvae.cvae import CVAE
-from keras_cvae.data import datasets, tables
 from keras_cvae.layers import KLDivergence, ReconstructionLoss, Sampling
 from keras_cvae.models import build_cvae
 from keras_cvae.networks import (

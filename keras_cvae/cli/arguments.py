@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from keras_cvae.data import datasets
+from keras_cvae import datasets
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 Data = Annotated[str, Option(help=f"{', '.join(datasets.NAMES)}, or the path of your own data.")]

@@ -8,9 +8,8 @@ from typing import Annotated
 
 from typer import Option
 
-from keras_cvae import runs
+from keras_cvae import runs, tables
 from keras_cvae.checks import require
-from keras_cvae.data import tables
 
 Condition = Annotated[
     str | None, Option(help="Columns of a table that are conditions, as sex,age.  [default: none]")

@@ -1,5 +1,5 @@
-"""Data: named sets, readers of files, and what a model's `fit` accepts."""
+"""Data: readers of files, what columns of a table are, and what a model's `fit` accepts."""
 
-from keras_cvae.data import datasets, inputs, readers
+from keras_cvae.data import inputs, readers
 
-__all__ = ["datasets", "inputs", "readers"]
+__all__ = ["inputs", "readers"]

@@ -10,8 +10,7 @@ from sklearn import base
 from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_cvae import checks, conditions, evaluation, likelihoods, models, noise
-from keras_cvae.data import tables
+from keras_cvae import checks, conditions, evaluation, likelihoods, models, noise, tables
 from keras_cvae.estimators import files, labels
 
 PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
@@ -31,7 +30,7 @@ class CVAEEstimator(
     every other tool of the package works with it.
 
     X is an array of numbers, or a DataFrame of numbers, counts and categories, which
-    `data.tables.Table` tells apart; rows that are drawn or decoded are a DataFrame like it. NaN is
+    `tables.Table` tells apart; rows that are drawn or decoded are a DataFrame like it. NaN is
     a cell that is missing.
 
     Args:
@@ -59,7 +58,7 @@ class CVAEEstimator(
     Attributes:
         model_: The fitted `CVAE`.
         history_: Dict of the loss, its terms and the ELBO of each epoch, in nats per row.
-        table_: The `data.tables.Table` of a DataFrame, or None.
+        table_: The `tables.Table` of a DataFrame, or None.
         classes_: The classes, sorted; None where the model is not conditional.
         class_counts_: How many rows of each class `fit` was given, or None.
         n_features_in_: How many columns there are.

@@ -8,8 +8,7 @@ import functools
 import keras
 import numpy as np
 
-from keras_cvae import checks
-from keras_cvae.data import datasets
+from keras_cvae import checks, datasets
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
 
 DRAWS = 2**17  # of z in all, for the ELBO

@@ -13,9 +13,8 @@ from pathlib import Path
 import keras
 
 from keras_cvae import callbacks as our_callbacks
-from keras_cvae import checks, conditions, models, plots
+from keras_cvae import checks, conditions, datasets, models, plots
 from keras_cvae.checks import require
-from keras_cvae.data import datasets
 from keras_cvae.runs import choosing, lock, pictures
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run, model_inputs

@@ -6,9 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from keras_cvae import evaluation
+from keras_cvae import datasets, evaluation
 from keras_cvae.checks import explain
-from keras_cvae.data import datasets
 from keras_cvae.runs.reading import METRICS, Run
 
 EVALUATIONS = "evaluations"

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import keras
 
-from keras_cvae import evaluation
+from keras_cvae import datasets, evaluation
 from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
-from keras_cvae.data import datasets
 from keras_cvae.runs import lock, pictures
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"

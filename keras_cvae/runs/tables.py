@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_cvae import checks, evaluation
+from keras_cvae import checks, datasets, evaluation
 from keras_cvae.checks import explain
-from keras_cvae.data import datasets, table_files
-from keras_cvae.data.tables import Table
+from keras_cvae.data import table_files
 from keras_cvae.runs import table_pictures
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.making import absolute, folder_for, make
 from keras_cvae.runs.reading import Run
+from keras_cvae.tables import Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -8,7 +8,7 @@ import pytest
 
 import keras_cvae
 from keras_cvae import conditions, evaluation, networks
-from keras_cvae.data.datasets import Dataset
+from keras_cvae.datasets import Dataset
 from keras_cvae.evaluation import measuring
 from tests.evaluation import known
 
