@@ -222,7 +222,7 @@ def main(
         list[int] | None, typer.Argument(help="Numbers of labels to train with.")
     ] = None,
     data: str = "mnist",
-    epochs: int = 60,
+    epochs: int = 150,
     batch_size: int = 100,
     weight: float = 500.0,
     augmented: Annotated[bool, typer.Option("--augment/--no-augment")] = True,
