@@ -13,7 +13,7 @@ BATCH_SIZE = 512
 _PREPARED = weakref.WeakKeyDictionary()  # model: its fingerprint, and what applies it to a batch
 
 
-def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
+def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE, to_the_bit: bool = True):
     """Applies a model to arrays, batch by batch, into arrays that are allocated once.
 
     Every batch has `batch_size` rows, the last one filled up; fewer rows than that are filled up to
@@ -26,6 +26,8 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
         model: A built Keras model, of one or more inputs and outputs.
         data: An array, or a list of arrays, of `count` rows each, at least one.
         batch_size: How many rows are processed at a time.
+        to_the_bit: Whether to give on torch what Keras's layers give, to the bit, at half the
+            speed; always the same for a model.
 
     Returns:
         The model's outputs: an array, or a list of arrays, of `count` rows each.
@@ -35,7 +37,7 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
     fingerprint, apply = _PREPARED.get(model, (None, None))
     if fingerprint is None or not fingerprint.is_of(model):
         model.make_predict_function(force=True)
-        apply = _applied()
+        apply = _applied(to_the_bit)
         _PREPARED[model] = inside.Fingerprint(model), apply
     results = None
     for start in range(0, count, size):
@@ -53,10 +55,10 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
     return results
 
 
-def _applied():
+def _applied(to_the_bit):
     """Function of a model and a batch to its outputs; on torch it avoids Keras's layers."""
     if keras.backend.backend() == "torch":
         from keras_cvae.fitting import torch_predictions
 
-        return torch_predictions.Predictions()
+        return torch_predictions.Predictions(to_the_bit)
     return keras.Model.predict_on_batch

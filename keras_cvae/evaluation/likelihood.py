@@ -13,7 +13,9 @@ from keras_cvae.evaluation import progress
 from keras_cvae.fitting import inside
 
 CHUNK = 1024  # samples of one image that are decoded together, at most
-ACTIVATION_BYTES = 2**25  # of the decoder's largest activation: enough rows for fast products
+# Of the decoder's largest activation: enough rows for fast products. On torch each operation reads
+# and writes memory, and half of it stays in the cache.
+ACTIVATION_BYTES = 2**24 if keras.backend.backend() == "torch" else 2**25
 _WEIGHERS = weakref.WeakKeyDictionary()
 
 
@@ -111,7 +113,10 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
         pixels = cvae.pixels_of(images[rows], rng)
         data = [pixels, *(value[rows] for value in values)]
         data = data if len(data) > 1 else pixels
-        chunks = [inference.predict(weigher, data, batch_size) for _ in range(0, samples, chunk)]
+        chunks = [
+            inference.predict(weigher, data, batch_size, to_the_bit=False)
+            for _ in range(0, samples, chunk)
+        ]
         yield [
             np.concatenate(parts, axis=1, dtype="float64")[:, :samples]
             for parts in zip(*chunks, strict=True)

@@ -33,6 +33,11 @@ aten = torch.ops.aten
 _SAID = weakref.WeakSet()  # models of which it was said that they are not traced
 _DRAWS = []  # functions that draw, of the trace that is being recorded
 
+# glibc gives large blocks back to the system as they are freed, and each step would take its memory
+# anew, page by page. Once it has seen one of just under 32 MB freed, it keeps up to 64 MB.
+# Reference: https://man7.org/linux/man-pages/man3/mallopt.3.html, on M_MMAP_THRESHOLD.
+torch.empty(2**25 - 2**13, dtype=torch.uint8)
+
 
 class Program:
     """What Keras calls as its train or test function: `program([block])` to the logs of a block.
@@ -97,12 +102,16 @@ class Trace:
         kind: `"train"`, `"test"` or `"predict"`: which step of the model.
         batch: What to take the step with.
         with_optimizer: Whether the optimizer's update is recorded too, or called after each run.
+        to_the_bit: Whether nothing may be rounded in another way than by Keras's layers. A
+            prediction that may is only recorded, and leaves everything as it was.
 
     Attributes:
         outputs: Of a prediction, what the model made of the batch, tensors.
     """
 
-    def __init__(self, model, kind: str, batch, with_optimizer: bool = True):
+    def __init__(
+        self, model, kind: str, batch, with_optimizer: bool = True, to_the_bit: bool = False
+    ):
         trains, step = kind == "train", getattr(model, f"{kind}_step")
         optimizer = model.optimizer if trains else None
         self._apply = None if with_optimizer else optimizer.apply
@@ -121,8 +130,8 @@ class Trace:
                     stack.enter_context(inside.replaced(optimizer, "apply", note))
                 outputs = step(keras.tree.pack_sequence_as(batch, leaves))
             if kind == "predict":
-                self.outputs = keras.tree.flatten(outputs)
-                return self.outputs
+                self.outputs = outputs
+                return keras.tree.flatten(outputs)
             return gradients
 
         def note(found, variables):
@@ -132,9 +141,10 @@ class Trace:
             self._updated = list(variables)
 
         gradients, leaves = [], keras.tree.flatten(batch)
-        with _undone_by_errors(self._values), torch.set_grad_enabled(trains):
+        is_rehearsal = kind == "predict" and not to_the_bit
+        with _undone(self._values, is_rehearsal), torch.set_grad_enabled(trains):
             module = make_fx(record, DECOMPOSED)(self._values, leaves)
-            self._run = _function(module, to_the_bit=kind == "predict")
+            self._run = _function(module, to_the_bit)
         for value in self._values:
             value.grad = None
         self._update(gradients)
@@ -255,26 +265,32 @@ def _fused_adam(weights, gradients, momentums, velocities, step_size, beta_1, be
 
 
 @contextlib.contextmanager
-def _undone_by_errors(values):
-    """Gives tensors, and torch's own generators, the state they had where an error is raised."""
+def _undone(values, is_rehearsal):
+    """Gives tensors and torch's generators the state they had: after an error, or a rehearsal."""
     kept = [value.detach().clone() for value in values]
     states = torch.get_rng_state(), torch.cuda.get_rng_state_all()
     _DRAWS.clear()
-    try:
-        yield
-    except Exception:
+
+    def undo():
         torch.set_rng_state(states[0])
         torch.cuda.set_rng_state_all(states[1])
         with torch.no_grad():
             for value, before in zip(values, kept, strict=True):
                 value.copy_(before)
                 value.grad = None
+
+    try:
+        yield
+    except Exception:
+        undo()
         raise
+    if is_rehearsal:
+        undo()
 
 
-def _function(module, **options):
+def _function(module, to_the_bit):
     """The trace as a function of tensors, in which a draw is the function that draws."""
     for node in module.graph.nodes:
         if node.target is torch.ops.keras_cvae.draw.default:
             node.target = _DRAWS[node.args[2]]
-    return torch_graphs.function(module, **options)
+    return torch_graphs.function(module, to_the_bit)
