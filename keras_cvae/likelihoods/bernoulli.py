@@ -31,7 +31,7 @@ class Bernoulli(Likelihood):
     def log_prob(self, x, parameters):
         x, logits = rows(x), rows(parameters)
         if keras.backend.backend() == "tensorflow":  # whose XLA is slow at logarithms
-            return _log_prob(x, logits)
+            return ops.sum(x * logits - ops.relu(logits), axis=1) - _log_factors(logits)
         return ops.sum(x * logits - _softplus(logits), axis=1)
 
     def mean(self, parameters):
@@ -51,20 +51,20 @@ def _softplus(logits):
 
 
 @ops.custom_gradient
-def _log_prob(x, logits):
-    r"""sum_i [ x_i l_i - max(l_i, 0) ] - log prod_i (1 + exp(-|l_i|)), from few logarithms.
+def _log_factors(logits):
+    r"""\sum log(1 + exp(-|l|)) of each row, what softplus has beside max(l, 0).
 
-    Each factor is in [1, 2], so that one logarithm does for many of them; what rounding takes of
-    one is less than 1e-7 of a nat.
+    Each factor is in [1, 2], so that one logarithm does for the product of many; what rounding
+    takes of one is less than 1e-7 of a nat.
     """
 
     def gradient(*args, upstream=None):
-        upstream = ops.expand_dims(args[-1] if upstream is None else upstream, 1)
-        return upstream * logits, upstream * (x - ops.sigmoid(logits))
+        upstream = args[-1] if upstream is None else upstream
+        of_maximum = ops.cast(logits > 0.0, "float32")  # 0 at 0, as relu has it
+        return ops.expand_dims(upstream, 1) * (ops.sigmoid(logits) - of_maximum)
 
     pixels = logits.shape[1]
     together = math.gcd(pixels, MOST_FACTORS)
     factors = 1.0 + ops.exp(-ops.abs(logits))
     products = ops.prod(ops.reshape(factors, (-1, together, pixels // together)), axis=1)
-    linear = ops.sum(x * logits - ops.relu(logits), axis=1)
-    return linear - ops.sum(ops.log(products), axis=1), gradient
+    return ops.sum(ops.log(products), axis=1), gradient

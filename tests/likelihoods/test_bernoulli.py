@@ -42,20 +42,22 @@ def test_bernoulli_is_finite_at_the_extremes(x, logit, gradient):
     np.testing.assert_allclose(slope, x - special.expit(logit), atol=1e-6)
 
 
-@pytest.mark.parametrize("pixels", [7, 96, 784])
-def test_bernoulli_gradients_in_logits_and_pixels(pixels, gradient):
+@pytest.mark.parametrize(("pixels", "images"), [(7, 3), (96, 3), (784, 3), (96, 1)])
+def test_bernoulli_gradients_in_logits_and_pixels(pixels, images, gradient):
     rng = np.random.default_rng(0)
-    x, logits = rng.random((3, pixels), "float32"), rng.normal(0, 9, (3, pixels)).astype("float32")
+    x = rng.random((images, pixels), "float32")  # one image may stand beside many logits
+    logits = rng.normal(0, 9, (3, pixels)).astype("float32")
     weights = np.float32([0.5, -2.0, 3.0])
 
     def weighted(x, logits):
         log_prob = likelihoods.Bernoulli().log_prob(x, logits)
         return keras.ops.sum(keras.ops.multiply(log_prob, weights))
 
-    slopes = gradient(weighted, x, logits)
-    expected = logits, x - special.expit(np.float64(logits))
-    for slope, closed_form in zip(slopes, expected, strict=True):
-        np.testing.assert_allclose(slope, weights[:, None] * closed_form, rtol=1e-5, atol=1e-6)
+    in_x, in_logits = gradient(weighted, x, logits)
+    expected = (weights[:, None] * logits).reshape(-1, images, pixels).sum(0)
+    np.testing.assert_allclose(in_x, expected, rtol=1e-5, atol=1e-5)
+    expected = weights[:, None] * (x - special.expit(np.float64(logits)))
+    np.testing.assert_allclose(in_logits, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_bernoulli_mean_and_samples():
