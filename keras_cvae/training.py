@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import evaluation, fitting, graph, inference, networks, terms
+from keras_cvae import assembled, evaluation, fitting, graph, inference, networks, terms
 from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
 from keras_cvae.data import arrays, inputs
@@ -20,8 +20,8 @@ BINARY = {"accuracy": ACCURACY, "acc": ACCURACY, "crossentropy": CROSSENTROPY}
 ELBO = "elbo"
 
 
-class TrainedVAE(fitting.FusedModel):
-    """The part of a `CVAE` that `compile`, `fit` and `evaluate` are; `CVAE` knows its parts."""
+class TrainedVAE(assembled.AssembledVAE):
+    """The part of a `CVAE` that `compile`, `fit` and `evaluate` are."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

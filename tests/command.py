@@ -1,8 +1,13 @@
 """The command as tests call it."""
 
+import csv
+import warnings
+
 import pytest
 
 from keras_cvae import cli
+
+TINY = ["--hidden-units", "16", "--latent-dim", "2", "--batch-size", "256"]
 
 
 def run_cli(*args):
@@ -20,3 +25,20 @@ def refused(capsys, *args):
     assert out == ""
     assert error.startswith("keras-cvae: ") and error.count("\n") == 1 and error.endswith("\n")
     return error
+
+
+def warned(capsys, *args):
+    """What a command says on stderr, and all the same goes on."""
+    capsys.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert run_cli(*args) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("keras-cvae: ") and error.count("\n") == 1
+    return error
+
+
+def epochs_of(run):
+    """The lines of a run's history, one for each epoch."""
+    with open(run / "history.csv") as file:
+        return list(csv.DictReader(file))

@@ -61,7 +61,7 @@ def _let_go():
         jax.clear_caches()
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True, scope="session")
 def with_xla():
     """A context in which TensorFlow compiles steps by XLA where users have them so compiled.
 

@@ -1,0 +1,53 @@
+"""Runs that the tests of the command share."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from tests.command import TINY, run_cli
+from tests.data.files import write_classes
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    run = tmp_path_factory.mktemp("cli") / "runs" / "tiny"
+    assert run_cli("train", "--out", run, "--epochs", 2, *TINY) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory):
+    """A data set of vectors in two classes, as an .npz file."""
+    path = tmp_path_factory.mktemp("toys") / "toys.npz"
+    x = np.random.default_rng(0).random((40, 6)).astype("float32")
+    y = np.arange(40) % 2
+    np.savez(path, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
+    return path
+
+
+@pytest.fixture(scope="session")
+def plain_run(tmp_path_factory, toys):
+    """A run of a model without a condition."""
+    run = tmp_path_factory.mktemp("plain") / "run"
+    options = ["--unconditional", "--likelihood", "gaussian", "--beta", 0.5, "--activation", "tanh"]
+    options += ["--corruption", "blocks"]
+    assert run_cli("train", "--data", toys, "--out", run, "--epochs", 1, *TINY, *options) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def named_run(tmp_path_factory):
+    """A run of images in classes that have names."""
+    folder = tmp_path_factory.mktemp("named")
+    train = ["train", "--data", write_classes(folder / "data"), "--out", folder / "run", "--quiet"]
+    assert run_cli(*train, "--epochs", 1, *TINY) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that commands save."""
+    figures = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda *args: (figures.append(args[0]), save(*args)))
+    return figures

@@ -1,0 +1,149 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+
+import keras_cvae
+from keras_cvae.runs import pictures
+from keras_cvae.runs.pictures import KINDS
+from keras_cvae_command import LOG_LEVEL
+from tests.command import TINY, epochs_of, refused, run_cli, warned
+
+once = pytest.mark.once
+
+
+def test_version(capsys):
+    assert run_cli("--version") == 0
+    out = capsys.readouterr().out
+    assert keras_cvae.__version__ in out and keras.backend.backend() in out
+
+
+@once
+@pytest.mark.parametrize("arguments", [["train", "--seed", "-1"], ["train", "--epoch"], ["fly"]])
+def test_usage_errors(capsys, arguments):
+    assert run_cli(*arguments) == 2
+    error = capsys.readouterr().err
+    assert "--help" in error and "Traceback" not in error and error.count("\n") <= 5
+
+
+@once
+def test_bad_files(run, tmp_path, toys, capsys):
+    out = tmp_path / "a.png"
+    label = ["generate", run, "--out", out, "--label"]
+    assert "'10'" in refused(capsys, *label, 10)
+    assert "is no run" in refused(capsys, "generate", tmp_path, "--out", out)
+    assert "is no run" in refused(capsys, "evaluate", tmp_path / "none")
+    assert ".png or .npz" in refused(capsys, "generate", run, "--out", tmp_path / "a.gif")
+    plot = ["plot", run, "--kind", "loss", "--out", tmp_path / "a.npz"]
+    assert "must end in .png. " in refused(capsys, *plot)
+    assert "shape" in refused(capsys, "reconstruct", run, "--data", toys, "--out", out)
+    assert "toys.npz" in refused(capsys, "train", "--out", toys / "run", *TINY)
+    empty = shutil.copytree(run, tmp_path / "empty")
+    (empty / "history.csv").write_text("")
+    assert "one value an epoch" in refused(capsys, "plot", empty, "--kind", "loss", "--out", out)
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "config.json").write_bytes((run / "config.json").read_bytes())
+    (damaged / "model.keras").write_bytes((run / "model.keras").read_bytes()[:5000])
+    assert "model.keras' is damaged" in refused(capsys, "generate", damaged, "--out", out)
+    assert not out.exists()
+
+
+@once
+@pytest.mark.parametrize(
+    "file, content, message",
+    [
+        ("config.json", "[]", "must hold the settings"),
+        ("config.json", "[" * 100_000, "must hold the settings"),
+        ("config.json", b"\xff", "must hold the settings"),
+        ("config.json", {"data": None}, "must hold the settings"),
+        ("config.json", {"class_names": 3}, "class names are texts. Received: 3"),
+        ("config.json", {"data": {"name": "digits", "digest": ""}}, "KeyError: 'image_size'"),
+        ("history.csv", "epoch,loss,val_loss\n0,1.5,1.6\n1,1.", "history.csv' is damaged"),
+        ("history.csv", "epoch,loss\n0,high\n", "history.csv' is damaged"),
+        (
+            "model.keras",
+            keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]),
+            "VAE of keras_cvae. Received: a Sequential",
+        ),
+    ],
+)
+def test_damaged_files_of_a_run(run, tmp_path, capsys, file, content, message):
+    folder = shutil.copytree(run, tmp_path / "run")
+    if isinstance(content, dict):
+        content = json.dumps(json.loads((folder / file).read_text()) | content)
+    if isinstance(content, keras.Model):
+        content.save(folder / file)
+    else:
+        (folder / file).write_bytes(content.encode() if isinstance(content, str) else content)
+    plot = ["plot", folder, "--kind", "loss", "--out", tmp_path / "a.png"]
+    assert message in refused(capsys, *plot)
+
+
+@once
+def test_places_that_cannot_be_written_to(run, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "a.png").mkdir()
+    generate = ["generate", run, "--force", "--out"]
+    assert "`--out` must be a file." in refused(capsys, *generate, tmp_path / "a.png")
+    message = "`--out` must be in a folder that can be written to"
+    assert message in refused(capsys, *generate, tmp_path / "file" / "a.png")
+    train = ["train", "--epochs", 1, *TINY, "--out", tmp_path / "file" / "run"]
+    assert "`--out` must be a folder that can be written to" in refused(capsys, *train)
+
+
+@once
+def test_ctrl_c_while_pictures_are_drawn(tmp_path, toys, capsys, monkeypatch):
+    def interrupted(run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pictures, "write", interrupted)
+    train = ["train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, *TINY]
+    assert run_cli(*train) == 130
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "model.keras holds the trained model" in error
+    assert not (tmp_path / "run" / "training.lock").exists()
+    monkeypatch.setitem(KINDS, "loss", interrupted)
+    plot = ["plot", tmp_path / "run", "--kind", "loss", "--out", tmp_path / "a.png"]
+    assert run_cli(*plot) == 130
+    assert capsys.readouterr().err == "keras-cvae: Stopped\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
+def test_ctrl_c_leaves_a_model(tmp_path, toys, capsys):
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "keras_cvae_command", "train", "--data", toys, "--out", run]
+    process = subprocess.Popen(
+        [str(part) for part in [*command, "--epochs", 100000, *TINY]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **{name: value for name, value in os.environ.items() if name != LOG_LEVEL},
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (run / "history.csv").exists() or len(epochs_of(run)) < 2:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert error.count("\n") == 1, error  # TensorFlow's log is not among it
+    assert error.startswith("keras-cvae: Stopped after epoch ")
+    stopped = int(error.rpartition("Stopped after epoch ")[2].partition(";")[0])
+    logged = len(epochs_of(run))
+    assert logged - stopped in (0, 1)
+    generate = ["generate", run, "--out", tmp_path / "a.png"]
+    assert f"was stopped; its weights are those after epoch {logged}" in warned(capsys, *generate)
+    assert {path.name for path in run.iterdir()} == {"config.json", "history.csv", "model.keras"}
