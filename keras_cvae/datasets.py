@@ -56,7 +56,8 @@ def load(
             (downloaded once by Keras), or the path of one of:
             an `.npz` file that holds `x_train`, `y_train`, `x_test` and `y_test`, or `x` and `y`
             (or `x_train` and `y_train`) alone, to be split, and the names of the classes as
-            strings in `class_names` if it likes;
+            strings in `class_names` if it likes; its labels may be these names, an empty one being
+            unknown;
             a folder of four IDX files under MNIST's names, plain or gzipped;
             a folder with one sub-folder of PNG, JPEG or WebP images a class, or with `train/` and
             `test/` that each hold such sub-folders.

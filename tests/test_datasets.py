@@ -195,7 +195,11 @@ def one_hot():
         ({"y_train": np.arange(6) - 2}, r"y_train.*labels 0, 1.*or -1 for unknown.*\[-2"),
         ({"y_test": np.arange(6) - 1}, r"y_test.*labels 0, 1.* below \d+\. Received: \[-1"),
         ({"y_train": np.arange(6) + 2**40}, r"y_train.*below 65536.*Received: \[1099"),
-        ({"y_train": np.array(list("abcdef"))}, "y_train.*integer labels.*Received: dtype <U1"),
+        ({"y_train": np.array(list("abcdef"))}, "All labels must be names, as those of y_train"),
+        (
+            {"y_train": np.array(list("abcdef"), "S")},
+            "y_train.*integer labels.*Received: dtype .S1",
+        ),
         ({"y_train": one_hot()}, r"y_train.*one-hot.*argmax\(axis=1\).*shape \(6, 3\)"),
         ({"y_train": one_hot() * 1.0}, r"y_train.*one-hot.*argmax\(axis=1\)"),
         ({"x_train": np.full((6, 5, 4), np.nan)}, "x_train.*finite.*Received: NaN or inf"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import reprlib
 import struct
 import warnings
 import zipfile
@@ -62,7 +63,31 @@ def read_npz(path: Path, labelled: bool):
         Part(arrays["x" + m], arrays.get("y" + m), (f"x{m} of '{path}'", f"y{m} of '{path}'"))
         for m in marks
     ]
-    return parts, names
+    return _numbered(parts, names)
+
+
+def _numbered(parts: list[Part], names: list[str] | None):
+    """Returns parts whose labels are names with integers instead, and the names.
+
+    They are in the order of `names`, or else sorted; an empty one, or `-1`, is unknown.
+    """
+    are_names = [part.labels is not None and part.labels.dtype.kind == "U" for part in parts]
+    if not any(are_names):
+        return parts, names
+    first = parts[0].origins[1]
+    require(all(are_names), f"All labels must be names, as those of {first}, or none", "both")
+    unknown = {"": -1, "-1": -1}
+    names = names or sorted({*parts[0].labels.ravel().tolist()} - {*unknown})
+    numbers = unknown | {name: label for label, name in enumerate(names)}
+    found = []
+    for part in parts:
+        texts = part.labels.ravel().tolist()
+        strange = sorted({*texts} - {*numbers})
+        expected = f"{part.origins[1]} must hold names of class_names, or else of {first}"
+        require(not strange, expected, reprlib.repr(strange))
+        labels = np.array([numbers[text] for text in texts]).reshape(part.labels.shape)
+        found.append(part._replace(labels=labels))
+    return found, names
 
 
 def _read_member(archive, name):

@@ -40,6 +40,27 @@ def test_npz_round_trip(tmp_path, shape):
     assert datasets.digest(data) == datasets.digest(datasets.load(str(path)))
 
 
+def test_labels_of_an_npz_may_be_names(tmp_path):
+    train, test = np.array(["emu", "cat", "", "dog", "cat", "-1"]), np.array(["dog", "cat", "emu"])
+    data = datasets.load(write_npz(tmp_path, y_train=train, y_test=test))
+    assert data.class_names == ("cat", "dog", "emu")
+    assert data.y_train.tolist() == [2, 0, -1, 1, 0, -1] and data.y_test.tolist() == [1, 0, 2]
+    names = np.array(["emu", "dog", "cat", "ant"])
+    data = datasets.load(
+        write_npz(tmp_path, y_train=train, y_test=test[:, None], class_names=names)
+    )
+    assert data.class_names == tuple(names) and data.y_test.tolist() == [1, 2, 0]
+    for changes, message in (
+        ({"y_test": np.array(["dog", "eel", "cat"])}, "y_test .*names of class_names.*eel"),
+        ({"class_names": np.array(["cat", "dog"])}, "y_train .*'emu'"),
+        ({"y_test": np.arange(3)}, "All labels must be names"),
+        ({"y_test": np.array(["dog", "", "cat"])}, "y_test .*labels 0, 1"),
+    ):
+        path = write_npz(tmp_path, **{"y_train": train, "y_test": test, **changes})
+        with pytest.raises(ValueError, match=message):
+            datasets.load(path)
+
+
 @pytest.mark.parametrize("mark", ["-", "."])
 @pytest.mark.parametrize("gz", [True, False])
 def test_idx_round_trip(tmp_path, mark, gz):
