@@ -169,3 +169,23 @@ def average(term):
         weights = ops.reshape(ops.cast(weights, term.dtype), (-1, *[1] * (len(term.shape) - 1)))
         term = term * weights
     return ops.mean(term, axis=0)
+
+
+def average_of_rows(values):
+    """The average of what each row of a step has, however many rows an example is.
+
+    Args:
+        values: Tensor of shape `(rows,)`: of examples, of K samples of each, or as they were
+            `split`.
+
+    Returns:
+        A scalar: rows count as they weigh in the loss, all alike where all weigh 0.
+    """
+    weights = current() and current().row_weight
+    if weights is None:
+        return ops.mean(values)
+    weights = ops.cast(ops.reshape(weights, (-1,)), values.dtype)
+    total = ops.sum(weights)
+    weights = ops.where(total > 0, weights, 1.0)
+    of_examples = ops.mean(ops.reshape(values, (ops.shape(weights)[0], -1)), axis=1)
+    return ops.sum(weights * of_examples) / ops.sum(weights)

@@ -39,7 +39,7 @@ class Enumerated(Predicted):
     Encoder and decoder see `num_classes` rows of each example, and the model returns the
     reconstruction with the label that is given, or with the most probable one. What the rows weigh
     a step of a `CVAE` knows: in a Keras model of the user's own, the loss layers of the graph would
-    weigh all alike, and so does a likelihood that looks at the batch (`OptimalGaussian`).
+    weigh all alike.
 
     Args:
         num_classes: How many classes there are, at least 2.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from keras_cvae import checks
+from keras_cvae import checks, terms
 from keras_cvae.likelihoods.gaussian import Gaussian
 
 LEAST = 1e-6  # a variance in unit scale: as it goes to 0, a density has no bound
@@ -22,7 +22,7 @@ class OptimalGaussian(Gaussian):
 
     At the best v the derivative by v is 0, so that the gradient is that of a constant v. No
     gradient step can leave v behind the decoder, as one can a variance that is learned. Examples
-    count alike, whatever their `sample_weight`; where there are K samples of each, all count.
+    count in v as they weigh in the loss; where there are K samples of each, all count alike.
 
     Outside of training there is no batch to look at: densities and draws are those of the average
     of v over the steps of training, the weight `log_variance`, which is saved with the model: of
@@ -49,7 +49,8 @@ class OptimalGaussian(Gaussian):
 
     def log_prob_of_batch(self, x, parameters):
         residuals = self._residuals(x, parameters)
-        variance = ops.maximum(ops.mean(ops.square(ops.stop_gradient(residuals))), LEAST)
+        found = terms.average_of_rows(ops.mean(ops.square(residuals), axis=1))
+        variance = ops.maximum(ops.stop_gradient(found), LEAST)
         steps = self.steps + 1.0
         rate = ops.maximum(1.0 / steps, 1.0 - self.momentum)
         average = ops.exp(ops.convert_to_tensor(self.log_variance))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_cvae import build_cvae, likelihoods, networks, objectives
+from keras_cvae import build_cvae, conditions, likelihoods, networks, objectives, terms
 
 
 def numpy(x):
@@ -27,6 +27,36 @@ def test_no_other_variance_makes_the_batch_more_probable(batch):
     for factor in (0.8, 0.99, 1.01, 1.2):
         other = numpy(likelihoods.Gaussian(factor * variance).log_prob(x, mean)).sum()
         assert other < found.sum() + (1e-3 if abs(factor - 1) < 0.1 else -0.1)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_variance_is_the_best_for_what_examples_weigh(batch, rows):
+    """Also where each example is two rows, as with two samples of z."""
+    x, mean = batch
+    weights = np.float32([0, 1, 2, 0.5, 0, 3])[: 6 // rows]
+    ours = likelihoods.OptimalGaussian()
+    with terms.step(keras.ops.convert_to_tensor(weights)):
+        found = numpy(ours.log_prob_of_batch(x, mean))
+    squares = np.square(np.float64(x) - mean).mean((1, 2))
+    variance = np.average(squares, weights=weights.repeat(rows))
+    expected = stats.norm(mean, np.sqrt(variance)).logpdf(x).sum((1, 2))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    with terms.step(keras.ops.zeros(6)):  # no example counts: finite all the same
+        found = numpy(ours.log_prob_of_batch(x, mean))
+    expected = stats.norm(mean, np.sqrt(squares.mean())).logpdf(x).sum((1, 2))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_rows_of_labels_that_an_example_does_not_have_do_not_count():
+    """Of an enumerated label that is given, all rows but one are of others."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=256)
+    x = (y[:, None] + 0.1 * rng.normal(size=(256, 4))).astype("float32")
+    ours = likelihoods.OptimalGaussian(momentum=0.5)
+    model = build_cvae((4,), conditions.Enumerated(2), 1, likelihood=ours, network="dense")
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit([x, y], epochs=20, batch_size=64, verbose=0)
+    assert np.exp(numpy(ours.log_variance)) < 0.1  # 0.01 / x.var() and little more
 
 
 def test_the_gradient_is_that_of_the_closed_form(batch, gradient):
