@@ -58,10 +58,11 @@ class Watch(keras.callbacks.Callback):
         if kl < COLLAPSED:
             warnings.warn(
                 f"Posterior collapse: the KL divergence is {kl:.2f} nats, so z says nothing of an "
-                "example, and all that is drawn for a label is alike but for noise. Try a "
-                "likelihood that learns its variance, such as `likelihoods.Gaussian()`, a smaller "
-                "beta (`objectives.ELBO(beta=0.5)`), or a smaller decoder. (Where columns or "
-                "pixels say nothing of each other, z has nothing to say.)",
+                "example, and all that is drawn for a label is alike but for noise. Try "
+                "`likelihoods.OptimalGaussian()`, whose variance is never larger than what the "
+                "decoder leaves, a smaller beta (`objectives.ELBO(beta=0.5)`), or a smaller "
+                "decoder. (Where columns or pixels say nothing of each other, z has nothing to "
+                "say.)",
                 stacklevel=1,
             )
         effect = self._label_effect()

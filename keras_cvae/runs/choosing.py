@@ -16,6 +16,7 @@ EPOCHS = 20, 200  # the fewest and the most
 SMALL = 5000  # examples, below which small batches learn more from each
 WIDE = 4096  # numbers in an example, above which a dense network has too many weights
 COUNT_AS = 100  # what the pixels of an image count as: neighbours repeat each other
+LEAST_BETA = 1.5  # of images, however few their pixels
 BINARY_BETA = 2.0  # the same for pixels of black and white, which say less each
 
 
@@ -68,17 +69,25 @@ def _objective(shape, likelihood, is_binary):
     the label then changes little.
     """
     pixels = math.prod(shape)
-    if len(shape) == 1 or pixels <= COUNT_AS or not (likelihood.standardizes or is_binary):
+    is_many = pixels > COUNT_AS and is_binary
+    if len(shape) == 1 or not (likelihood.standardizes or is_many):
         return Choice(objectives.ELBO(), "trains the ELBO itself")
-    beta = pixels / COUNT_AS if likelihood.standardizes else BINARY_BETA
+    beta = max(LEAST_BETA, pixels / COUNT_AS) if likelihood.standardizes else BINARY_BETA
     reason = f"neighbours among {pixels:,} pixels repeat each other"
     return Choice(objectives.ELBO(round(beta, 1)), f"{reason}; leaves the class to the label")
 
 
 def _likelihood(x):
+    """Black and white, or of numbers.
+
+    The variance of these is calculated: one that is learned moves by the learning rate a step, and
+    in a few thousand steps does not come from where it starts to that of data with little noise.
+    """
     if x.dtype != np.uint8 and (x.min() < 0 or x.max() > 1):
-        return Choice(likelihoods.Gaussian(), "numbers of any scale; the variance is learned")
+        return Choice(
+            likelihoods.OptimalGaussian(), "numbers of any scale; the variance is calculated"
+        )
     top = 255 if x.dtype == np.uint8 else 1
     if all(((part == 0) | (part == top)).all() for part in np.array_split(x, -(-len(x) // 4096))):
         return Choice("bernoulli", "every pixel is black or white")
-    return Choice(likelihoods.Gaussian(), "grey or colour; the variance is learned")
+    return Choice(likelihoods.OptimalGaussian(), "grey or colour; the variance is calculated")

@@ -18,10 +18,9 @@ def chosen(x):
 def test_the_likelihood_follows_the_values():
     grey = RNG.random((50, 8, 8, 1), dtype="float32")
     black_and_white = (grey > 0.5).astype("uint8") * 255
-    assert type(chosen(grey)["likelihood"]) is likelihoods.Gaussian
-    assert chosen(grey)["likelihood"].learn_variance
+    assert type(chosen(grey)["likelihood"]) is likelihoods.OptimalGaussian
     assert chosen(black_and_white)["likelihood"] == "bernoulli"
-    assert type(chosen(1000 * grey.reshape(50, 64))["likelihood"]) is likelihoods.Gaussian
+    assert type(chosen(1000 * grey.reshape(50, 64))["likelihood"]) is likelihoods.OptimalGaussian
 
 
 def test_sizes_follow_the_data():
@@ -42,7 +41,7 @@ def test_the_more_pixels_repeat_each_other_the_less_each_counts():
         return choosing.choose(x, **given)["objective"].value.beta
 
     grey = RNG.random((20, 20, 20, 1), dtype="float32")
-    assert beta(grey) == 4.0 and beta(grey[:, :10, :10]) == 1.0
+    assert beta(grey) == 4.0 and beta(grey[:, :10, :10]) == choosing.LEAST_BETA
     assert beta((grey > 0.5).astype("float32")) == choosing.BINARY_BETA
     assert beta(grey, likelihood="bernoulli") == choosing.BINARY_BETA
     assert beta(grey, likelihood="logistic_mixture") == 1.0
