@@ -1,9 +1,10 @@
 """Settings chosen from data."""
 
+import keras
 import numpy as np
 import pytest
 
-from keras_cvae import likelihoods
+from keras_cvae import build_cvae, likelihoods
 from keras_cvae.runs import choosing
 
 pytestmark = pytest.mark.once
@@ -46,3 +47,18 @@ def test_the_more_pixels_repeat_each_other_the_less_each_counts():
     assert beta(grey, likelihood="bernoulli") == choosing.BINARY_BETA
     assert beta(grey, likelihood="logistic_mixture") == 1.0
     assert beta(grey.reshape(20, 400)) == 1.0  # columns are no pixels
+
+
+def test_images_of_little_noise_are_learned_from_few_of_them():
+    """Spots of light: where a variance is learned, z is silent for thousands of steps."""
+    at = RNG.uniform(3, 9, (512, 2, 1, 1))
+    rows, columns = np.mgrid[:12, :12]
+    distances = (rows - at[:, 0]) ** 2 + (columns - at[:, 1]) ** 2
+    spots = np.exp(-distances / 3)[..., None].astype("float32")
+    settings = chosen(spots)
+    batch_size, _ = settings.pop("batch_size"), settings.pop("epochs")
+    vae = build_cvae(spots.shape[1:], **settings)
+    vae.compile(keras.optimizers.Adam(1e-3))
+    vae.fit(spots, batch_size=batch_size, epochs=20, verbose=0)
+    left = np.mean(np.square(spots - vae.reconstruct(spots)))
+    assert left < 0.05 * spots.var(0).mean()
