@@ -2,7 +2,7 @@
 
 Thresholded pixels, latent size 2, one-sample Monte Carlo ELBO, Adam 1e-4, batches of 32, 10
 epochs. `--recommended` keeps model, latent size and epochs, and trains with the analytic KL
-divergence and a learning rate that falls from 1e-3 to 0 along a cosine.
+divergence and a learning rate that falls from 2e-3 to 0 along a cosine.
 """
 
 import time
@@ -41,7 +41,7 @@ def main(
         binarize="threshold" if x_train.shape[-1] == 1 else None,
         objective=objectives.ELBO() if recommended else objectives.IWAE(1),
     )
-    cosine = keras.optimizers.schedules.CosineDecay(1e-3, epochs * len(train))
+    cosine = keras.optimizers.schedules.CosineDecay(2e-3, epochs * len(train))
     vae.compile(keras.optimizers.Adam(cosine if recommended else 1e-4))
 
     def draw(vae):
