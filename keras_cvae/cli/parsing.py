@@ -12,7 +12,7 @@ from keras_cvae import checks, conditions, networks, objectives
 from keras_cvae.checks import explain, look_up, require
 from keras_cvae.runs.choosing import AUTO
 
-INTERNAL = "dtype", "bounds", "seed", "kwargs"  # what a model sets, not its user
+INTERNAL = "dtype", "bounds", "seed", "args", "kwargs"  # set by a model, or by Keras
 HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
 
