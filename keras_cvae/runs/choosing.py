@@ -15,7 +15,7 @@ STEPS = 8000  # of the optimizer: where more were tried, the validation ELBO had
 EPOCHS = 20, 200  # the fewest and the most
 SMALL = 5000  # examples, below which small batches learn more from each
 WIDE = 4096  # numbers in an example, above which a dense network has too many weights
-COUNT_AS = 50  # what the pixels of an image count as: neighbours repeat each other
+COUNT_AS = 70  # what the pixels of an image count as: neighbours repeat each other
 LEAST_BETA = 1.5  # of images, however few their pixels
 BINARY_BETA = 2.0  # the same for pixels of black and white, which say less each
 
