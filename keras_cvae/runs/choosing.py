@@ -78,15 +78,13 @@ def _objective(shape, likelihood, is_binary):
 
 
 def _likelihood(x):
-    """Black and white, or of numbers.
+    """Black and white, pixels, or numbers.
 
-    The variance of these is calculated: one that is learned moves by the learning rate a step, and
-    in a few thousand steps does not come from where it starts to that of data with little noise.
+    The variance of pixels is calculated: one that is learned moves by the learning rate a step, and
+    in a few thousand steps does not come from where it starts to that of images with little noise.
     """
     if x.dtype != np.uint8 and (x.min() < 0 or x.max() > 1):
-        return Choice(
-            likelihoods.OptimalGaussian(), "numbers of any scale; the variance is calculated"
-        )
+        return Choice(likelihoods.Gaussian(), "numbers of any scale; the variance is learned")
     top = 255 if x.dtype == np.uint8 else 1
     if all(((part == 0) | (part == top)).all() for part in np.array_split(x, -(-len(x) // 4096))):
         return Choice("bernoulli", "every pixel is black or white")

@@ -21,7 +21,7 @@ def test_the_likelihood_follows_the_values():
     black_and_white = (grey > 0.5).astype("uint8") * 255
     assert type(chosen(grey)["likelihood"]) is likelihoods.OptimalGaussian
     assert chosen(black_and_white)["likelihood"] == "bernoulli"
-    assert type(chosen(1000 * grey.reshape(50, 64))["likelihood"]) is likelihoods.OptimalGaussian
+    assert type(chosen(1000 * grey.reshape(50, 64))["likelihood"]) is likelihoods.Gaussian
 
 
 def test_sizes_follow_the_data():
