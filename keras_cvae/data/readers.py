@@ -77,16 +77,17 @@ def _numbered(parts: list[Part], names: list[str] | None):
     first = parts[0].origins[1]
     require(all(are_names), f"All labels must be names, as those of {first}, or none", "both")
     unknown = {"": -1, "-1": -1}
+    source = "class_names" if names else first
     names = names or sorted({*parts[0].labels.ravel().tolist()} - {*unknown})
     numbers = unknown | {name: label for label, name in enumerate(names)}
     found = []
     for part in parts:
         texts = part.labels.ravel().tolist()
         strange = sorted({*texts} - {*numbers})
-        expected = f"{part.origins[1]} must hold names of class_names, or else of {first}"
+        expected = f"{part.origins[1]} must hold names that {source} holds"
         require(not strange, expected, reprlib.repr(strange))
-        labels = np.array([numbers[text] for text in texts]).reshape(part.labels.shape)
-        found.append(part._replace(labels=labels))
+        labels = np.array([numbers[text] for text in texts], "int64")
+        found.append(part._replace(labels=labels.reshape(part.labels.shape)))
     return found, names
 
 

@@ -17,7 +17,7 @@ SMALL = 5000  # examples, below which small batches learn more from each
 WIDE = 4096  # numbers in an example, above which a dense network has too many weights
 COUNT_AS = 70  # what the pixels of an image count as: neighbours repeat each other
 LEAST_BETA = 1.5  # of images, however few their pixels
-BINARY_BETA = 2.0  # the same for pixels of black and white, which say less each
+BINARY_BETA = 2.0  # of images in black and white, whose pixels say less each
 
 
 class Choice(NamedTuple):
@@ -69,10 +69,12 @@ def _objective(shape, likelihood, is_binary):
     the label then changes little.
     """
     pixels = math.prod(shape)
-    is_many = pixels > COUNT_AS and is_binary
-    if len(shape) == 1 or not (likelihood.standardizes or is_many):
+    if len(shape) > 1 and likelihood.standardizes:
+        beta = max(LEAST_BETA, pixels / COUNT_AS)
+    elif len(shape) > 1 and is_binary and pixels > COUNT_AS:
+        beta = BINARY_BETA
+    else:
         return Choice(objectives.ELBO(), "trains the ELBO itself")
-    beta = max(LEAST_BETA, pixels / COUNT_AS) if likelihood.standardizes else BINARY_BETA
     reason = f"neighbours among {pixels:,} pixels repeat each other"
     return Choice(objectives.ELBO(round(beta, 1)), f"{reason}; leaves the class to the label")
 
