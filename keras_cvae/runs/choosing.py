@@ -90,4 +90,4 @@ def _likelihood(x):
     top = 255 if x.dtype == np.uint8 else 1
     if all(((part == 0) | (part == top)).all() for part in np.array_split(x, -(-len(x) // 4096))):
         return Choice("bernoulli", "every pixel is black or white")
-    return Choice(likelihoods.OptimalGaussian(), "grey or colour; the variance is calculated")
+    return Choice("optimal_gaussian", "grey or colour; the variance is calculated")
