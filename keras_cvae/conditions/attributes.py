@@ -8,7 +8,18 @@ from keras import ops
 from keras_cvae.conditions import classes
 from keras_cvae.conditions.base import Condition
 
-RESERVED = ("image", "z", "sample_weight")
+
+def refuse_reserved(names) -> None:
+    """Raises a `ValueError` if a name is one that a model has for a part of its own."""
+    from keras_cvae import graph  # which is built on conditions
+
+    reserved = [name for name in names if graph.is_reserved(name)]
+    if reserved:
+        raise ValueError(
+            "`Attributes` must have names that are none of the model's own layers, all of which "
+            "`keras_cvae.graph.NAMES` has; give these others, such as "
+            f"{', '.join(f'`my_{name}`' for name in reserved)}. Received: {', '.join(reserved)}"
+        )
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -39,17 +50,15 @@ class Attributes(Condition):
     """
 
     def __init__(self, **attributes):
-        options = {key: attributes.pop(key) for key in ("trainable", "dtype") if key in attributes}
-        if isinstance(attributes.get("name"), str):  # the layer's own
-            options["name"] = attributes.pop("name")
-        super().__init__(**options)
-        refused = [name for name in attributes if name in (*RESERVED, "name")]
-        if not attributes or refused:
+        own = {"name": str, "trainable": bool, "dtype": (str, dict, keras.DTypePolicy)}
+        of_layer = {k for k, kind in own.items() if isinstance(attributes.get(k), kind)}
+        super().__init__(**{key: attributes.pop(key) for key in of_layer})
+        if not attributes:
             raise ValueError(
                 "`Attributes` must be given attributes by name, such as `Attributes(digit=10, "
-                f"slant=Vector(1))`; none may be called {', '.join((*RESERVED, 'name'))}. "
-                f"Received: {sorted(attributes)}"
+                "slant=Vector(1))`. Received: none"
             )
+        refuse_reserved(attributes)
         self.attributes = {}
         for name, attribute in attributes.items():
             if not isinstance(attribute, Condition):

@@ -23,10 +23,12 @@ from keras_cvae.graph.cutting import (
     encode_pixels,
     pixels,
 )
+from keras_cvae.graph.names import NAMES, is_reserved
 from keras_cvae.graph.parts import Group, Parts, read
 from keras_cvae.graph.wiring import wire
 
 __all__ = [
+    "NAMES",
     "Group",
     "Parts",
     "cut_classifier",
@@ -37,6 +39,7 @@ __all__ = [
     "cut_generator",
     "encode_pixels",
     "end_to_end",
+    "is_reserved",
     "join_inputs",
     "latents",
     "pixels",

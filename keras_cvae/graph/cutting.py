@@ -10,7 +10,7 @@ import keras
 
 from keras_cvae import networks
 from keras_cvae.graph.chain import end_to_end, join_inputs, latents
-from keras_cvae.graph.parts import Parts, read
+from keras_cvae.graph.parts import Parts, by_name, read
 
 
 def pixels(model, deterministic: bool = True):
@@ -20,11 +20,10 @@ def pixels(model, deterministic: bool = True):
         model: A `CVAE`.
         deterministic: Whether to take grey pixels as they are where binarisation is random.
     """
-    tensor = model.inputs[0]
-    for layer in model.layers:
-        is_binarize = layer.name == "binarize"
-        is_taken = not (deterministic and layer.is_random) if is_binarize else False
-        if layer.name in ("pixels", "standardize") or is_taken:
+    here, tensor = by_name(model), model.inputs[0]
+    for name in ("pixels", "binarize", "standardize"):
+        layer = here.get(name)
+        if layer is not None and not (deterministic and getattr(layer, "is_random", False)):
             tensor = layer.output
     return tensor
 

@@ -81,6 +81,12 @@ class Parts:
         return sum(group.size for group in self.groups)
 
 
+def by_name(model) -> dict[str, keras.layers.Layer]:
+    """The layers of a model by their names, without those of its inputs, which a user names."""
+    inputs = {tensor.name for tensor in model.inputs}
+    return {layer.name: layer for layer in model.layers if layer.name not in inputs}
+
+
 def read(model, trained: bool = False) -> Parts:
     """Finds the parts of a model again.
 
@@ -89,7 +95,7 @@ def read(model, trained: bool = False) -> Parts:
         trained: Whether the prior is to be the one that the model is trained with, even where
             another was fitted afterwards.
     """
-    here = {layer.name: layer for layer in model.layers}
+    here = by_name(model)
     encoder, groups = here["encoder"], []
     while (name := importance.group_name("kl", len(groups))) in here:
         index = len(groups)

@@ -214,8 +214,9 @@ def test_each_attribute_has_names_and_an_unknown_of_its_own(data):
     ("attributes", "message"),
     [
         ({}, "must be given attributes by name"),
-        ({"image": 3}, "none may be called image, z"),
-        ({"z": 3, "digit": 4}, "none may be called"),
+        ({"image": 3}, "none of the model's own layers.*`my_image`. Received: image"),
+        ({"binarize": 3, "b": 2, "kl_2": 2}, "Received: binarize, kl_2"),
+        ({"dtype": 3}, "Received: dtype"),
         ({"digit": ["ten"]}, "`condition` must be a number of classes of at least 2, a list"),
         ({"digit": "ten"}, "`condition` must be a number of classes"),
         ({"digit": conditions.Inferred(3)}, "`digit` must be a condition of one value"),

@@ -1,0 +1,77 @@
+"""The names of a graph: those of its own layers and arguments, which no data of a user may have.
+
+A model is found again in a file by the names of its layers, and a layer must have a name of its own
+among the inputs, too, in the models that are cut from the graph.
+"""
+
+from __future__ import annotations
+
+import re
+
+INPUTS = "image", "z", "temperature", "features", "above", "y"
+PARTS = (
+    "encoder",
+    "decoder",
+    "classifier",
+    "condition",
+    "likelihood",
+    "prior",
+    "pixels",
+    "binarize",
+    "standardize",
+    "corruption",
+    "pseudo_inputs",
+    "posterior",
+    "sampling",
+    "path",
+    "samples",
+    "every_label",
+    "chosen_label",
+)
+TERMS = (
+    "loss",
+    "elbo",
+    "kl",
+    "reconstruction",
+    "kl_label",
+    "classification",
+    "consistency",
+    "adversary",
+)
+NETWORKS = (
+    "z_mean",
+    "z_log_var",
+    "logits",
+    "parameters",
+    "hidden",
+    "linear",
+    "film",
+    "joined",
+    "activation",
+    "block",
+    "block_activation",
+    "block_conv",
+    "block_film",
+    "upsampling",
+    "flatten",
+    "flat_features",
+    "reshape",
+    "feature_map",
+    "crop",
+    "posterior_joined",
+    "posterior_hidden",
+    "means",
+    "log_vars",
+    "latents",
+    "split",
+    "probabilities",
+)
+ARGUMENTS = "sample_weight", "self", "name", "trainable", "dtype"
+
+NAMES = (*INPUTS, *PARTS, *TERMS, *NETWORKS, *ARGUMENTS)
+"""Names that no input of a user may have; those of layers may be followed by numbers, `hidden_2`."""
+
+
+def is_reserved(name: str) -> bool:
+    """Returns whether a name, or the name without its numbers, is one of `NAMES`."""
+    return name in NAMES or re.sub(r"_\d+", "", name) in NAMES
