@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import os
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
-import keras
 import typer
 from typer import Option
 
-import keras_cvae
-from keras_cvae_command import LOG_LEVEL, QUIET
+from keras_cvae.cli.starting import BACKENDS, LOG_LEVEL, QUIET
 
 # What the Python functions call otherwise than the options that give it.
 OPTIONS = {
@@ -42,6 +41,15 @@ class Commands(typer.core.TyperGroup):
             raise typer.Exit(130) from None
 
 
+class Command(typer.core.TyperCommand):
+    """A command that runs once its options are parsed and Keras and the package are imported."""
+
+    def invoke(self, ctx):
+        if ctx.obj is not None:
+            ctx.obj()
+        return super().invoke(ctx)
+
+
 app = typer.Typer(
     cls=Commands,
     help="Conditional variational autoencoders: train one, then draw from it.",
@@ -51,29 +59,39 @@ app = typer.Typer(
 )
 
 
-def main(args: Sequence[str] | None = None) -> None:
+def main(args: Sequence[str] | None = None, prepare: Callable[[], None] | None = None) -> None:
     """Runs the command; bad input ends it with one line on stderr and exit code 2, Ctrl-C with 130.
 
     Args:
         args: Arguments of the command; by default those of the process.
+        prepare: Called before a command runs, after its options are parsed: imports the package.
 
     Raises:
         SystemExit: Always.
     """
-    if os.environ.get(LOG_LEVEL) == QUIET:
+    if os.environ.get(LOG_LEVEL, QUIET) == QUIET:
         # It takes the programs of several models for one that is traced again and again.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # for authors of libraries
         warnings.showwarning = lambda message, *_, **__: say(message)
-        app(args, prog_name="keras-cvae")
+        app(args, prog_name="keras-cvae", obj=prepare)
 
 
 def _say_version(asked):
     if asked:
-        backend = keras.backend.backend()
-        print(f"keras-cvae {keras_cvae.__version__}, keras {keras.__version__}, on {backend}")
+        print(", ".join(_versions()))
         raise typer.Exit()
+
+
+def _versions():
+    """The versions of this package, Keras, and the backends that are installed."""
+    yield f"keras-cvae {importlib.metadata.version('keras_cvae')}"
+    for name in ("keras", *BACKENDS):
+        try:
+            yield f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
 
 
 Version = Option("--version", is_eager=True, callback=_say_version, help="Show the version.")

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from keras_cvae import datasets
+from keras_cvae.cli import names
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
-Data = Annotated[str, Option(help=f"{', '.join(datasets.NAMES)}, or the path of your own data.")]
+Data = Annotated[str, Option(help=f"{', '.join(names.DATA)}, or the path of your own data.")]
 OtherData = Annotated[str | None, Option(help="Data to take.  [default: what it was trained on]")]
 Out = Annotated[
     Path, Option(metavar="FILE", help="A .png picture or .npz arrays; of a table .csv or .parquet.")

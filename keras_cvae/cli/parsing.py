@@ -8,10 +8,10 @@ import inspect
 import re
 import tempfile
 
-from keras_cvae import checks, conditions, networks, objectives
+from keras_cvae import checks
 from keras_cvae.checks import explain, look_up, require
-from keras_cvae.runs.choosing import AUTO
 
+AUTO = "auto"  # a setting that is chosen from the data
 INTERNAL = "dtype", "bounds", "seed", "args", "kwargs"  # set by a model, or by Keras
 HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
@@ -56,6 +56,8 @@ def number_or_auto(option, text):
 
 def condition(conditional, infer_label, enumerate_label, label_dropout):
     """A function of the number of classes to the condition, or None."""
+    from keras_cvae import conditions
+
     kinds = {"--infer-label": conditions.Inferred, "--enumerate-label": conditions.Enumerated}
     asked = [
         name
@@ -115,6 +117,8 @@ def _name_and_settings(option, text, names):
 
 def objective(text, beta):
     """The objective that is asked for, with that beta; `"auto"` leaves it open."""
+    from keras_cvae import objectives
+
     name, settings = _name_and_settings("--objective", text, objectives.NAMES)
     if beta == AUTO:
         return AUTO if text == "elbo" else _made(objectives.NAMES, name, settings)
@@ -128,6 +132,8 @@ def objective(text, beta):
 
 def network(name, options):
     """The network of that name with the options that it takes; `"auto"` where none is given."""
+    from keras_cvae import networks
+
     if name == AUTO:
         dense, conv = options["hidden_units"], options["filters"]
         if not any(options.values()):

@@ -8,15 +8,15 @@ from typing import Annotated
 
 from typer import Option
 
-from keras_cvae import runs, tables
 from keras_cvae.checks import require
+from keras_cvae.cli import names
 
 Condition = Annotated[
     str | None, Option(help="Columns of a table that are conditions, as sex,age.  [default: none]")
 ]
 Columns = Annotated[
     str | None,
-    Option(help=f"What columns are ({', '.join(tables.KINDS)}), as id=ignore,age=count."),
+    Option(help=f"What columns are ({', '.join(names.COLUMN_KINDS)}), as id=ignore,age=count."),
 ]
 Where = Annotated[str | None, Option(help='What conditions are to be, as "sex=F,age=40".')]
 
@@ -27,14 +27,16 @@ def training(condition, columns, dropout, of_images) -> Callable:
     Raises:
         ValueError: If an option of images is given, or one makes no sense.
     """
+    from keras_cvae import runs
+
     leave_out(of_images, "images")
     options = {} if dropout is None else {"dropout": dropout}
     pairs = [part.partition("=") for part in columns.split(",")] if columns else []
     expected = "`--columns` must be names and what they are, as id=ignore,age=count"
     require(all(sign for _, sign, _ in pairs), expected, repr(columns))
     kinds = {name.strip(): kind.strip() for name, _, kind in pairs}
-    names = [name.strip() for name in condition.split(",")] if condition else []
-    return functools.partial(runs.train_table, condition=names, columns=kinds, **options)
+    conditions = [name.strip() for name in condition.split(",")] if condition else []
+    return functools.partial(runs.train_table, condition=conditions, columns=kinds, **options)
 
 
 def leave_out(options, of_what) -> None:

@@ -6,39 +6,36 @@ import functools
 from pathlib import Path
 from typing import Annotated
 
-import keras
 import typer
 from typer import Option
 
-from keras_cvae import checks, corruptions, likelihoods, networks, objectives, priors, runs
-from keras_cvae.cli import parsing, tables
-from keras_cvae.cli.app import app, say
+from keras_cvae.cli import names, parsing, tables
+from keras_cvae.cli.app import Command, app, say
 from keras_cvae.cli.arguments import Data, Force, LabelSwitch, Quiet, Seed
-from keras_cvae.data.table_files import is_table
-from keras_cvae.runs.choosing import AUTO
-from keras_cvae_command import without_log
+from keras_cvae.cli.parsing import AUTO
+from keras_cvae.cli.starting import without_log
 
 
-@app.command()
+@app.command(cls=Command)
 def train(
     data: Data = "digits",
     out: Annotated[Path | None, Option(help="Folder of the run.  [default: runs/DATA]")] = None,
     force: Force = False,
-    network: Annotated[str, Option(help=f"auto, {', '.join(networks.NAMES)}.")] = AUTO,
+    network: Annotated[str, Option(help=f"auto, {', '.join(names.NETWORKS)}.")] = AUTO,
     latent_dim: Annotated[str, Option(help="Size of the latent vector z, or auto.")] = AUTO,
     hidden_units: Annotated[str | None, Option(help="Of a dense network, as 500,500.")] = None,
     filters: Annotated[str | None, Option(help="Of a conv or residual network, as 32,64.")] = None,
     activation: Annotated[str | None, Option(help="Of the hidden layers: relu, tanh, ...")] = None,
     inject: Annotated[
         str | None,
-        Option(help=f"Where labels enter it: {', '.join(networks.INJECTIONS)}.  [default: input]"),
+        Option(help=f"Where labels enter it: {', '.join(names.INJECTIONS)}.  [default: input]"),
     ] = None,
-    likelihood: Annotated[str, Option(help=f"auto, {', '.join(likelihoods.NAMES)}.")] = AUTO,
-    prior: Annotated[str, Option(help=f"{', '.join(priors.NAMES)}.")] = "standard_normal",
-    objective: Annotated[str, Option(help=f"{', '.join(objectives.NAMES)}.")] = "elbo",
+    likelihood: Annotated[str, Option(help=f"auto, {', '.join(names.LIKELIHOODS)}.")] = AUTO,
+    prior: Annotated[str, Option(help=f"{', '.join(names.PRIORS)}.")] = "standard_normal",
+    objective: Annotated[str, Option(help=f"{', '.join(names.OBJECTIVES)}.")] = "elbo",
     binarize: Annotated[str | None, Option(help="Of grey pixels: threshold or dynamic.")] = None,
     corruption: Annotated[
-        str | None, Option(help=f"Noise to learn to remove: {', '.join(corruptions.NAMES)}.")
+        str | None, Option(help=f"Noise to learn to remove: {', '.join(names.CORRUPTIONS)}.")
     ] = None,
     conditional: LabelSwitch = True,
     condition: tables.Condition = None,
@@ -74,6 +71,11 @@ def train(
     Likelihood, prior, objective and corruption may be given settings of their own behind a colon,
     as in `--prior flow:couplings=6,hidden_units=(128,)`.
     """
+    import keras
+
+    from keras_cvae import checks, corruptions, likelihoods, priors, runs
+    from keras_cvae.data.table_files import is_table
+
     if is_table(data):
         of_images = {
             "--image-size": image_size,

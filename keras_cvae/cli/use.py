@@ -9,24 +9,15 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from typer import Option
 
-from keras_cvae import conditions, plots, runs
 from keras_cvae.checks import look_up, require
-from keras_cvae.cli import parsing, tables
-from keras_cvae.cli.app import app
+from keras_cvae.cli import names, parsing, tables
+from keras_cvae.cli.app import Command, app
 from keras_cvae.cli.arguments import Count, Force, OtherData, Out, RunFolder, Seed
-from keras_cvae.data.table_files import is_table
-from keras_cvae.data.table_files import write as write_table
-from keras_cvae.runs import pictures, table_pictures
-from keras_cvae.runs.reading import METRICS
-
-PICTURES = pictures.KINDS | table_pictures.KINDS
-OUT_SUFFIXES = runs.Run.suffixes + runs.TableRun.suffixes
 
 
-@app.command()
+@app.command(cls=Command)
 def generate(
     folder: RunFolder,
     out: Out,
@@ -47,18 +38,24 @@ def generate(
     draws without a label. Of a table `--where` says what its conditions are to be; those that it
     leaves open are drawn from training rows that are as asked.
     """
-    parsing.check_out_file(out, force, OUT_SUFFIXES)
+    import numpy as np
+
+    from keras_cvae import conditions, plots, runs
+    from keras_cvae.data.table_files import is_table, write
+    from keras_cvae.runs import pictures
+
+    parsing.check_out_file(out, force, runs.Run.suffixes + runs.TableRun.suffixes)
     run = runs.Run.load(folder)
     parsing.check_out_file(out, force, run.suffixes)
     if is_table(out):
         tables.leave_out({"--label": label, "--pixels": pixels}, "images")
         drawn = run.generate(where or "", count, temperature=temperature, seed=seed)
-        write_table(drawn, out)
+        write(drawn, out)
         print(f"Wrote {count} rows to {out}")
         return
     tables.leave_out({"--where": where}, "a table")
-    model, names = run.model, run.class_names
-    labels = parsing.labels("--label", label, names) if label else range(model.num_classes or 0)
+    model, classes = run.model, run.class_names
+    labels = parsing.labels("--label", label, classes) if label else range(model.num_classes or 0)
     labels = np.array(list(dict.fromkeys(labels)), "int32")
     each = ""
     if len(labels) > 1 and out.suffix != ".npz":
@@ -71,14 +68,14 @@ def generate(
         unknown = np.full(count, conditions.UNKNOWN, "int32")
         np.savez_compressed(out, images=images, labels=unknown if given is None else given)
     elif len(labels) > 1:
-        style = dict(class_names=names, columns=count)
+        style = dict(class_names=classes, columns=count)
         plots.class_rows(pictures.drawable(run, images), given, **style).savefig(out)
     else:
         plots.sheet(pictures.drawable(run, images)).savefig(out)
     print(f"Wrote {count} images{each} to {out}")
 
 
-@app.command()
+@app.command(cls=Command)
 def reconstruct(
     folder: RunFolder,
     out: Out,
@@ -91,13 +88,19 @@ def reconstruct(
 
     Of a table the rows are written as they are decoded: what was missing in them is filled in.
     """
-    parsing.check_out_file(out, force, OUT_SUFFIXES)
+    import numpy as np
+
+    from keras_cvae import conditions, plots, runs
+    from keras_cvae.data.table_files import is_table, write
+    from keras_cvae.runs import pictures
+
+    parsing.check_out_file(out, force, runs.Run.suffixes + runs.TableRun.suffixes)
     run = runs.Run.load(folder)
     parsing.check_out_file(out, force, run.suffixes)
     if is_table(out):
         tables.leave_out({"--as-label": as_label}, "images")
         _, decoded = run.reconstruct(data, count)
-        write_table(decoded, out)
+        write(decoded, out)
         print(f"Wrote the reconstructions of {len(decoded)} test rows to {out}")
         return
     model = run.model
@@ -121,7 +124,7 @@ def reconstruct(
     print(f"Wrote {len(images)} test images and their reconstructions to {out}")
 
 
-@app.command()
+@app.command(cls=Command)
 def evaluate(
     folder: RunFolder,
     data: OtherData = None,
@@ -134,6 +137,9 @@ def evaluate(
     Likelihoods, the use of the latents, and what is generated beside real images. Classifiers are
     trained on the way, which takes minutes on MNIST, and so may log p with many samples.
     """
+    from keras_cvae import runs
+    from keras_cvae.runs.reading import METRICS
+
     run = runs.Run.load(folder)
     options = {"samples": samples, "limit": limit, "seed": seed}
     options["begun"] = functools.partial(print, flush=True)
@@ -142,10 +148,10 @@ def evaluate(
     print(f"\n{report}\n{'Not kept: the run is unfinished' if run.unfinished else kept}")
 
 
-@app.command()
+@app.command(cls=Command)
 def plot(
     folder: RunFolder,
-    kind: Annotated[str, Option(help=f"What to draw: {', '.join(PICTURES)}.")],
+    kind: Annotated[str, Option(help=f"What to draw: {', '.join(names.PICTURES)}.")],
     out: Annotated[Path, Option(metavar="FILE.png", help="The picture.")],
     label: Annotated[str | None, Option(help="Class, by name or number.")] = None,
     axes: Annotated[str | None, Option(help="Dimensions of z, as 0,1.")] = None,
@@ -159,7 +165,10 @@ def plot(
 
     Latent pictures of a conditional model are of one class, the first by default.
     """
-    draw = look_up("--kind", kind, PICTURES)
+    from keras_cvae import runs
+    from keras_cvae.runs import pictures, table_pictures
+
+    draw = look_up("--kind", kind, pictures.KINDS | table_pictures.KINDS)
     options = dict(label=label, axes=axes, count=count, data=data, seed=seed)
     options["spherical"] = spherical or None
     options = {name: value for name, value in options.items() if value is not None}
@@ -180,4 +189,4 @@ def plot(
 
 def _clipped(images):
     """Returns pixels in [0, 1], where a normal likelihood may leave that; vectors as they are."""
-    return np.clip(images, 0.0, 1.0) if images.ndim > 2 else images
+    return images.clip(0.0, 1.0) if images.ndim > 2 else images

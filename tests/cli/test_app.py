@@ -9,10 +9,9 @@ import time
 import keras
 import pytest
 
-import keras_cvae
+from keras_cvae.cli.starting import LOG_LEVEL
 from keras_cvae.runs import pictures
 from keras_cvae.runs.pictures import KINDS
-from keras_cvae_command import LOG_LEVEL
 from tests.command import TINY, epochs_of, refused, run_cli, warned
 
 once = pytest.mark.once
@@ -21,7 +20,7 @@ once = pytest.mark.once
 def test_version(capsys):
     assert run_cli("--version") == 0
     out = capsys.readouterr().out
-    assert keras_cvae.__version__ in out and keras.backend.backend() in out
+    assert f"keras {keras.__version__}" in out and keras.backend.backend() in out
 
 
 @once

@@ -8,9 +8,39 @@ import time
 
 import pytest
 
-import keras_cvae_command as command
+from keras_cvae import corruptions, datasets, likelihoods, networks, objectives, priors, tables
+from keras_cvae.cli import names, starting
+from keras_cvae.runs import pictures, table_pictures
 
 pytestmark = pytest.mark.once
+
+
+ASKED = """
+import sys
+import keras_cvae_command
+
+sys.argv = ["keras-cvae", *{!r}]
+try:
+    keras_cvae_command.main()
+finally:
+    assert not {{"keras", "tensorflow", "jax", "torch", "pandas", "sklearn"}} & {{*sys.modules}}
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["train", "--help"], ["plot", "--help"]])
+def test_what_is_answered_without_keras(arguments):
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", ASKED.format(arguments)], env=path)
+    assert done.returncode == 0
+
+
+def test_help_lists_the_members_of_each_family():
+    assert names.DATA == datasets.NAMES and names.COLUMN_KINDS == tables.KINDS
+    families = [networks.NAMES, networks.INJECTIONS, likelihoods.NAMES, priors.NAMES]
+    families += [objectives.NAMES, corruptions.NAMES, pictures.KINDS | table_pictures.KINDS]
+    listed = [names.NETWORKS, names.INJECTIONS, names.LIKELIHOODS, names.PRIORS]
+    listed += [names.OBJECTIVES, names.CORRUPTIONS, names.PICTURES]
+    assert [tuple(family) for family in families] == listed
 
 
 def test_a_backend_that_is_not_there_is_one_line():
@@ -30,7 +60,7 @@ def test_ctrl_c_stops_an_import_at_once(monkeypatch, capfd):
     monkeypatch.setattr(os, "_exit", sys.exit)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(SystemExit) as stopped, command._stops_at_once():
+        with pytest.raises(SystemExit) as stopped, starting._stops_at_once():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(1)
         assert stopped.value.code == 130
@@ -43,25 +73,25 @@ def test_ctrl_c_stops_an_import_at_once(monkeypatch, capfd):
 def test_ctrl_c_stays_ignored_where_it_is(monkeypatch):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with command._stops_at_once():
+        with starting._stops_at_once():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def test_the_log_is_left_out_and_errors_are_not(capfd, monkeypatch):
-    monkeypatch.setenv(command.LOG_LEVEL, command.QUIET)
+    monkeypatch.setenv(starting.LOG_LEVEL, starting.QUIET)
     logged = (
         b"WARNING: All log messages before absl::InitializeLog() is called are ...\nI0000 00:00\n"
     )
-    with pytest.raises(ImportError), command.without_log():
+    with pytest.raises(ImportError), starting.without_log():
         os.write(2, logged + b"F0000 00:00:1 no AVX\n")
         raise ImportError
     assert capfd.readouterr().err == "F0000 00:00:1 no AVX\n"
 
 
 def test_the_log_is_shown_where_it_is_asked_for(capfd, monkeypatch):
-    monkeypatch.setenv(command.LOG_LEVEL, "0")
-    with command.without_log():
+    monkeypatch.setenv(starting.LOG_LEVEL, "0")
+    with starting.without_log():
         os.write(2, b"I0000 00:00\n")
     assert capfd.readouterr().err == "I0000 00:00\n"

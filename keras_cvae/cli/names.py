@@ -1,0 +1,40 @@
+"""The names that `--help` lists, written out: to ask the package for them is to import Keras."""
+
+DATA = "digits", "mnist", "fashion_mnist"
+NETWORKS = "dense", "conv", "residual", "hierarchical"
+INJECTIONS = "input", "every_layer", "film"
+LIKELIHOODS = (
+    "bernoulli",
+    "gaussian",
+    "logistic_mixture",
+    "categorical",
+    "continuous_bernoulli",
+    "optimal_gaussian",
+    "poisson",
+    "negative_binomial",
+)
+PRIORS = ("standard_normal", "conditional", "mixture", "vamp", "flow")
+OBJECTIVES = (
+    "elbo",
+    "warmup",
+    "free_bits",
+    "capacity",
+    "iwae",
+    "total_correlation",
+    "mmd",
+    "adversary",
+)
+CORRUPTIONS = ("gaussian", "salt_and_pepper", "blocks")
+COLUMN_KINDS = ("numeric", "categorical", "count", "ignore")
+PICTURES = (
+    "reconstructions",
+    "samples",
+    "manifold",
+    "interpolation",
+    "traversals",
+    "swaps",
+    "scatter",
+    "loss",
+    "marginals",
+    "correlations",
+)
