@@ -55,6 +55,7 @@ def train(
     batch_size: Annotated[str, Option(help="Images in a training step, or auto.")] = AUTO,
     early_stopping: Annotated[bool, Option(help="Stop where validation images ask.")] = True,
     fit_prior: Annotated[bool, Option(help="Fit the prior to the encodings afterwards.")] = True,
+    measure: Annotated[bool, Option(help="Measure the ELBO of the test images.")] = True,
     image_size: Annotated[str | None, Option(help="Resize images, to HEIGHTxWIDTH.")] = None,
     class_names: Annotated[str | None, Option(help="Names of the classes, as cat,dog.")] = None,
     test_share: Annotated[float, Option(help="Share to test with, if not split already.")] = 0.2,
@@ -120,6 +121,7 @@ def train(
             batch_size=parsing.number_or_auto("--batch-size", batch_size),
             early_stopping=early_stopping,
             fit_prior=fit_prior,
+            measure=measure,
             seed=seed,
             verbose=0 if quiet else "auto",
             begun=None if quiet else _say_what_is_trained,
@@ -133,14 +135,20 @@ def train(
             f"{count}: {score:.2f}" for count, score in run.prior_fit["scores"].items()
         )
         print(
-            f"Prior: {metrics['prior']}, where {run.example}s of a condition lie; log-density of "
-            f"held-out encodings by number of normals {scores}\n"
-            f"ELBO under the prior of training {metrics['elbo_of_training']:.2f}, under the fitted "
-            f"one {metrics['elbo']:.2f}"
+            f"Prior: a mixture of {run.prior_fit['components']} normals, fitted to the encodings; "
+            f"log-density of held-out encodings by number of normals {scores}"
         )
-    numbers = ", ".join(f"{name} {metrics[name]:.2f}" for name in ("elbo", *run.model.elbo_terms))
-    pictures = f"{run.folder}/{[*run.pictures][-1]} and others"
-    print(f"Test: {numbers} nats per {run.example}\nPictures: {pictures}")
+        if measure:
+            print(
+                f"ELBO under the prior of training {metrics['elbo_of_training']:.2f}, under the "
+                f"fitted one {metrics['elbo']:.2f}"
+            )
+    if measure:
+        numbers = [f"elbo {metrics['elbo']:.2f} ± {metrics['standard_error']:.2f}"]
+        numbers += [f"{name} {metrics[name]:.2f}" for name in run.model.elbo_terms]
+        tested = f"the standard error over {metrics[f'{run.example}s']} {run.example}s"
+        print(f"Test: {', '.join(numbers)} nats per {run.example}; ± is {tested}")
+    print(f"Pictures: {run.folder}/{[*run.pictures][-1]} and others")
 
 
 def _say_what_is_trained(run):

@@ -69,7 +69,7 @@ NETWORKS = (
 ARGUMENTS = "sample_weight", "self", "name", "trainable", "dtype"
 
 NAMES = (*INPUTS, *PARTS, *TERMS, *NETWORKS, *ARGUMENTS)
-"""Names that no input of a user may have; those of layers may be followed by numbers, `hidden_2`."""
+"""Names that no input may have; those of layers may be followed by a number, as `hidden_2`."""
 
 
 def is_reserved(name: str) -> bool:

@@ -88,6 +88,7 @@ def make(
     batch_size: int | str = AUTO,
     early_stopping: bool = True,
     fit_prior: bool = True,
+    measure: bool = True,
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | str = "auto",
@@ -109,10 +110,11 @@ def make(
         early_stopping: Whether to stop where the ELBO of validation images (a tenth of the training
             images) has not risen for a fifth of the epochs, and to keep the best weights.
         fit_prior: Whether to fit the prior to the encodings after training.
+        measure: Whether to measure the ELBO of the test images after training.
         seed: Seed of all randomness.
         callbacks: More callbacks for `fit`.
-        verbose: What `fit` shows: 0 nothing, 1 a progress bar, 2 one line an epoch; `"auto"` is 1
-            on a terminal, else 2.
+        verbose: What `fit` and the measuring show: 0 nothing, 1 a progress bar, 2 one line an
+            epoch; `"auto"` is 1 on a terminal, else 2.
         begun: Function of the run, called right before training begins.
         **options: More arguments of `build_cvae`; `likelihood`, `objective`, `network` and
             `latent_dim` may be `"auto"`, which they are by default, and chosen from the data.
@@ -166,9 +168,10 @@ def make(
         _fit(run, train_part, model_inputs(model, *held_out), list(callbacks), verbose)
         try:
             if fit_prior:
+                _say("Fitting the prior to the encodings", verbose)
                 run.prior_fit = model.fit_prior(train_part, seed=seed)
                 our_callbacks.save(model, folder / MODEL)
-            _measure_and_draw(run)
+            _measure_and_draw(run, measure, verbose)
         except KeyboardInterrupt:
             kept = f"Stopped while measuring and drawing; {folder / MODEL} holds the trained model"
             raise KeyboardInterrupt(kept) from None
@@ -192,8 +195,13 @@ def absolute(data) -> str:
     return str(Path(os.path.expanduser(data)).resolve())
 
 
-def _measure_and_draw(run):
-    (run.folder / METRICS).write_text(_as_json(run.measure()))
+def _measure_and_draw(run, measure, verbose):
+    metrics = {} if run.best_epoch is None else {"epoch": run.best_epoch}
+    if measure:
+        _say(f"Measuring the ELBO of {len(run.dataset.x_test)} test {run.example}s", verbose)
+        metrics |= run.measure(verbose=verbose)
+    (run.folder / METRICS).write_text(_as_json(metrics))
+    _say("Drawing pictures", verbose)
     pictures.write(run)
     try:
         pictures.write_diagrams(run)
@@ -207,13 +215,13 @@ def _fit(run, train_part, held_out, callbacks, verbose):
     settings = run.config["training"]
     saver = our_callbacks.SaveEachEpoch(run.folder / MODEL)
     callbacks = [keras.callbacks.CSVLogger(run.folder / HISTORY), saver, *callbacks]
+    stopper = None
     if settings["early_stopping"]:
         patience = max(3, settings["epochs"] // 5)
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                "val_elbo", mode="max", patience=patience, restore_best_weights=True
-            )
+        stopper = keras.callbacks.EarlyStopping(
+            "val_elbo", mode="max", patience=patience, restore_best_weights=True
         )
+        callbacks.append(stopper)
     try:
         with saver:
             run.model.fit(
@@ -230,6 +238,20 @@ def _fit(run, train_part, held_out, callbacks, verbose):
             kept = "Stopped before the first epoch ended; no trained weights are kept"
         raise KeyboardInterrupt(kept) from None
     our_callbacks.save(run.model, run.folder / MODEL)  # the best weights
+    if stopper is not None:
+        run.best_epoch = stopper.best_epoch + 1
+        message = (
+            f"Kept: the weights after epoch {run.best_epoch} of {saver.epochs}, where the ELBO of "
+            f"the validation {run.example}s was highest, {stopper.best:.2f}"
+        )
+        if saver.epochs < settings["epochs"]:
+            message += f". Training stopped: for {patience} epochs it was not exceeded"
+        _say(message, verbose)
+
+
+def _say(message, verbose):
+    if verbose:
+        print(message, flush=True)
 
 
 def _check_folder(folder, force):

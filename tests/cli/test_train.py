@@ -53,6 +53,30 @@ def test_a_run_holds_diagrams_of_its_networks(graphviz, run):
         assert_drawn(run / name)
 
 
+@once
+def test_what_is_said_of_the_weights_kept_and_the_error(toys, tmp_path, capsys):
+    """Steps this long make the validation ELBO worse in the end: earlier weights are kept."""
+    options = ["--data", toys, "--learning-rate", 0.5, "--epochs", 12, "--no-fit-prior", *TINY]
+    assert run_cli("train", "--out", tmp_path / "run", *options) == 0
+    out = capsys.readouterr().out
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    elbos = [float(row["val_elbo"]) for row in epochs_of(tmp_path / "run")]
+    assert metrics["epoch"] == 1 + np.argmax(elbos)
+    assert f"Kept: the weights after epoch {metrics['epoch']} of {len(elbos)}" in out
+    assert ("Training stopped" in out) == (len(elbos) < 12)
+    assert f"elbo {metrics['elbo']:.2f} ± {metrics['standard_error']:.2f}" in out
+
+
+@once
+def test_a_run_that_is_not_measured(toys, tmp_path, capsys):
+    train = ["train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, "--no-fit-prior"]
+    assert run_cli(*train, "--no-measure", *TINY) == 0
+    out = capsys.readouterr().out
+    assert "Test:" not in out and "Measuring" not in out and "Pictures:" in out
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == {"epoch": 1}
+    assert runs.Run.load(tmp_path / "run").unfinished is None
+
+
 def test_numbers_of_a_run(run, capsys):
     rows = epochs_of(run)
     assert [row["epoch"] for row in rows] == ["0", "1"]
