@@ -76,7 +76,14 @@ class Table:
             look_up("columns", name, dict.fromkeys(names))
             look_up(f"columns[{name!r}]", kind, dict.fromkeys(KINDS))
         kept = [name for name in names if kinds.get(name) != "ignore"]
-        found = [column_of(frame[name], kinds.get(name)) for name in kept]
+        found, complaints = [], []
+        for name in kept:
+            try:
+                found.append(column_of(frame[name], kinds.get(name)))
+            except ValueError as error:
+                complaints.append(str(error))
+        if complaints:  # of all columns at once
+            raise ValueError("\n".join(complaints))
         learned = {column.name: None for column in found if column.learned}
         for name in conditions:
             look_up("condition", name, learned)
@@ -191,6 +198,9 @@ class Table:
             pairs = [part.partition("=") for part in next(csv.reader([where]), [])]
             expected = "`where` must be names and what they are, as sex=F,age=40"
             require(all(sign for _, sign, _ in pairs), expected, repr(where))
+            names = [name.strip() for name, _, _ in pairs]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            require(not twice, "`where` must name each column once", f"{', '.join(twice)} twice")
             where = {name.strip(): text.strip() for name, _, text in pairs}
         columns = {name: look_up("where", name, given) for name in where}
         return {name: column.parse(str(where[name])) for name, column in columns.items()}

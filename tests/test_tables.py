@@ -8,7 +8,7 @@ import pytest
 
 from keras_cvae import tables
 from keras_cvae.data import table_files
-from keras_cvae.data.table_columns import Categories, Constant, Numbers
+from keras_cvae.data.table_columns import Categories, Constant, Dates, Numbers
 
 COUNT = 60
 
@@ -130,11 +130,11 @@ TIMES = pd.Series(pd.date_range("2019-12-30 10:00:07", periods=COUNT, freq="7h")
 @pytest.mark.parametrize(
     ("dates", "asked"),
     [
-        (DAYS.dt.strftime("%Y-%m-%d"), "2020-01-31"),
-        (DAYS.dt.strftime("%d.%m.%Y"), "31.01.2020"),
-        (DAYS, "2020-01-31"),
-        (TIMES.dt.strftime("%Y-%m-%d %H:%M:%S"), "2020-01-31 00:00:00"),
-        (TIMES.dt.tz_localize("Europe/Vienna"), "2020-01-31 00:00+00:00"),
+        (DAYS.dt.strftime("%Y-%m-%d"), "2020-01-10"),
+        (DAYS.dt.strftime("%d.%m.%Y"), "10.01.2020"),
+        (DAYS, "2020-01-10"),
+        (TIMES.dt.strftime("%Y-%m-%d %H:%M:%S"), "2020-01-10 00:00:00"),
+        (TIMES.dt.tz_localize("Europe/Vienna"), "2020-01-10 00:00+00:00"),
     ],
 )
 def test_dates_are_days_since_the_first_and_dates_again(dates, asked):
@@ -156,9 +156,9 @@ def test_dates_are_days_since_the_first_and_dates_again(dates, asked):
     assert drawn.dtype == dates.dtype and {drawn[0], drawn[COUNT - 1]} <= {*dates[known]}
     given = tables.Table.of(rows, "when")
     start = pd.Timestamp(given.columns[0].first)
-    days = (pd.Timestamp("2020-01-31", tz=start.tz and "UTC") - start) / pd.Timedelta(days=1)
+    days = (pd.Timestamp("2020-01-10", tz=start.tz and "UTC") - start) / pd.Timedelta(days=1)
     assert given.parse({"when": asked})["when"] == pytest.approx(days)
-    for wrong in ("soon", "nan", *([] if start.tz else ["2020-01-31T00:00:00+01:00"])):
+    for wrong in ("soon", "nan", *([] if start.tz else ["2020-01-10T00:00:00+01:00"])):
         with pytest.raises(ValueError, match="give column 'when' a date, as .*. Received: "):
             given.parse({"when": wrong})
     with pytest.raises(ValueError, match="Column 'when' must hold dates"):
@@ -268,3 +268,68 @@ def test_a_parquet_file_cut_short_or_missing(tmp_path):
         table_files.read(path)
     with pytest.raises(ValueError, match="must be a file that can be read. Received: no such"):
         table_files.read(tmp_path / "none.csv")
+
+
+@pytest.mark.once
+def test_texts_that_pandas_would_take_for_missing_or_for_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("region,zip,size\nNA,01005,1\nNone,99501,NA\n,00501,2\n")
+    found = table_files.read(path)
+    assert found["region"].tolist()[:2] == ["NA", "None"] and found["region"].isna()[2]
+    assert found["zip"].tolist() == ["01005", "99501", "00501"]
+    assert found["size"].dtype == "Int64" and found["size"].isna().tolist() == [False, True, False]
+
+
+@pytest.mark.once
+def test_nested_parquet_is_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": [1, 2], "tags": [["x"], ["y", "z"]]}).to_parquet(path)
+    with pytest.raises(ValueError, match="value a cell.*'tags'"):
+        table_files.read(path)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("low", [20190103, 9_007_199_000_000_000, -30_000_000])
+def test_large_whole_numbers_come_back_unchanged(low):
+    numbers = low + np.random.default_rng(0).integers(0, 10_000, COUNT)
+    rows = pd.DataFrame({"account": numbers, "x": np.random.default_rng(1).normal(size=COUNT)})
+    described = tables.Table.of(rows, ["account"])
+    described = tables.Table.from_config(json.loads(json.dumps(described.as_config())))
+    cells = described.cells_of(rows)
+    x, _ = described.arrays(rows)
+    assert described.frame(x, cells)["account"].tolist() == numbers.tolist()
+    assert described.parse(f"account={numbers[3]}")["account"] == cells["account"][3]
+
+
+@pytest.mark.once
+def test_all_columns_that_are_refused_are_named_at_once():
+    texts = [f"a{place}" for place in range(COUNT)]
+    rows = pd.DataFrame({"one": texts, "two": texts, "x": np.linspace(0, 1, COUNT)})
+    with pytest.raises(ValueError, match="(?s)'one'.*'two'"):
+        tables.Table.of(rows)
+
+
+@pytest.mark.once
+def test_what_is_asked_of_conditions_lies_within_the_data():
+    rows = pd.DataFrame({"carat": np.linspace(0.2, 5.01, COUNT), "x": np.arange(COUNT) % 17 / 7})
+    rows["when"] = pd.date_range("2020-01-01", periods=COUNT)
+    described = tables.Table.of(rows, ["carat", "when"])
+    for where, expected in [
+        ("carat=50", "within the data's, 0.2 to 5.01"),
+        ("when=2031-01-01", "a date from 2020-01-01.* to 2020-02-29"),
+        ("carat=1,carat=2", "each column once.*carat"),
+    ]:
+        with pytest.raises(ValueError, match=expected):
+            described.parse(where)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%dT%H:%M:%SZ", "%d/%m/%Y", "%H:%M", "%Y-%m-%dT%H:%M:%S.%f"]
+)
+def test_forms_of_dates_are_written_as_they_were(form):
+    dates = pd.Timestamp("2026-01-03T00:10") + pd.to_timedelta(np.arange(COUNT) * 1427, "min")
+    rows = pd.DataFrame({"when": dates.strftime(form), "x": np.arange(COUNT) % 17 / 7})
+    described = tables.Table.of(rows)
+    assert isinstance(described.columns[0], Dates)
+    assert described.frame(described.arrays(rows)[0])["when"].tolist() == rows["when"].tolist()

@@ -21,7 +21,10 @@ FEW = 10  # whole numbers of no more different values are taken for categories
 MOST_DECIMALS = 6
 MOST_DISTINCT = 20  # values of which most may be in one row alone
 LEAST_SPREAD = 1e-5  # of a column, as a share of its size: float32 tells no more apart
+LARGEST_EXACT = 2**24  # up to which float32 tells all whole numbers apart
 DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%d.%m.%Y")
+DATES += ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f")
+DATES += ("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y %H:%M", "%H:%M", "%H:%M:%S")
 STEPS = (86400, 3600, 60)  # seconds
 LEAVE_OUT = "; the kind `ignore` leaves it out"
 
@@ -69,14 +72,16 @@ def column_of(series: Series, kind: str | None = None) -> Numbers | Dates | Cate
     require(kind or not in_order, expected, f"the numbers {low:.0f} to {high:.0f}, each once")
     expected = f"Column {name!r} must vary by more than float32 can tell; subtract its least"
     spread = f"numbers from {low:.17g} to {high:.17g}"
-    require(numbers.std() > LEAST_SPREAD * np.abs(numbers).max(), expected, spread)
+    offset = low if whole and np.abs(numbers).max() > LARGEST_EXACT else 0.0
+    size = np.abs(numbers - offset).max()
+    require(numbers.std() > LEAST_SPREAD * size, expected, spread)
     counts = (numbers == np.floor(numbers)).all() and low >= 0 and high <= MOST_COUNT
     expected = f"Column {name!r} must hold whole numbers from 0 to {MOST_COUNT} to be a count"
     require(kind != "count" or counts, expected, spread)
     if kind is None:
         spreads = whole and counts and low == 0 and numbers.var() >= numbers.mean()
         kind = "count" if spreads else "numeric"
-    return Numbers(name, kind, dtype, _decimals(numbers), low, high)
+    return Numbers(name, kind, dtype, _decimals(numbers), low, high, offset)
 
 
 def _dates(series, distinct):

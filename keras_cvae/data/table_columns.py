@@ -44,6 +44,8 @@ class Numbers(Measured):
         decimals: With how many decimals it is written; None where it has more than six.
         low: The least that is written, the least that was seen.
         high: The greatest.
+        offset: What is subtracted in float64 before cells become float32, which tells whole
+            numbers apart only up to 16,777,216.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Numbers(Measured):
     decimals: int | None
     low: float
     high: float
+    offset: float = 0.0
 
     @property
     def said(self) -> str | list[str]:
@@ -66,11 +69,12 @@ class Numbers(Measured):
     def cells(self, series: Series) -> np.ndarray:
         """A column as float32 numbers, NaN where a cell is missing."""
         with explain(f"Column {self.name!r} must hold numbers", (TypeError, ValueError)):
-            return series.to_numpy("float64", na_value=np.nan).astype("float32")
+            numbers = series.to_numpy("float64", na_value=np.nan)
+        return (numbers - self.offset).astype("float32")
 
     def written(self, cells: np.ndarray) -> np.ndarray:
         """Numbers as the column has them; NaN is a cell that is missing."""
-        cells = np.clip(cells.astype("float64"), self.low, self.high)
+        cells = np.clip(cells.astype("float64") + self.offset, self.low, self.high)
         if self.decimals is None:  # float32 has seven digits
             return np.array([float(f"{cell:.7g}") for cell in cells])
         return np.round(cells, self.decimals)
@@ -78,7 +82,11 @@ class Numbers(Measured):
     def parse(self, text: str) -> float:
         """A cell that a user has written."""
         with explain(f"`where` must give column {self.name!r} a finite number", ValueError):
-            return checks.number("where", float(text))
+            value = checks.number("where", float(text))
+        expected = f"`where` must give column {self.name!r} a number within the data's"
+        expected = f"{expected}, {self.low:.12g} to {self.high:.12g}"
+        require(self.low <= value <= self.high, expected, text)
+        return value - self.offset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +148,9 @@ class Dates(Measured):
         with explain(expected, TypeError):  # with a time zone, or without, as the column is not
             days = self._days(pandas.Series([text]), self.format or "ISO8601", "coerce")[0]
         require(not np.isnan(days), expected, repr(text))
+        last = self.written(np.array([0.0, self.days]))
+        expected = f"`where` must give column {self.name!r} a date from {last[0]} to {last[1]}"
+        require(0 <= days <= self.days, expected, repr(text))
         return float(days)
 
 

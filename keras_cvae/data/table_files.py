@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".parquet")
 SEPARATORS = ",;\t"
+NOT_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "n/a", "<NA>", "#N/A")
 DECIMAL_COMMA = r"[+-]?\d+(,\d+)?"
 
 
@@ -29,7 +30,9 @@ def read(path: str | os.PathLike) -> DataFrame:
     Args:
         path: A .csv file, with a line of names first and commas, semicolons or tabs between the
             cells, or a .parquet file. Where no commas are between cells, they may be in numbers,
-            as 1,5. Blanks behind a separator are left out, and `?` is a missing cell.
+            as 1,5. Blanks behind a separator are left out. Empty cells and `?` are missing; words
+            such as NA and None are missing among numbers and texts among texts. Numbers with
+            leading zeros, as 01005, are codes, and stay texts.
 
     Returns:
         A DataFrame. Of a CSV file, whole numbers with empty cells among them are integers (Int64).
@@ -59,12 +62,19 @@ def _read_csv(path):
     import pandas
 
     with explain(f"'{path}' must be a text file in UTF-8", (UnicodeDecodeError, csv.Error)):
-        separator = _check_lines(path)
+        separator, codes = _check_lines(path)
     with explain(f"'{path}' must be a CSV file"), warnings.catch_warnings():
         warnings.simplefilter("ignore", pandas.errors.DtypeWarning)
-        options = {"sep": separator, "skipinitialspace": True, "na_values": "?"}
-        frame = pandas.read_csv(path, index_col=False, encoding="utf-8-sig", **options)
+        options = {"sep": separator, "skipinitialspace": True, "dtype": dict.fromkeys(codes, str)}
+        options |= {"na_values": ["", "?"], "keep_default_na": False, "encoding": "utf-8-sig"}
+        frame = pandas.read_csv(path, index_col=False, **options)
     for name, cells in frame.items():
+        if name not in codes and pandas.api.types.is_string_dtype(cells.dtype):
+            numbers = pandas.to_numeric(cells.mask(cells.isin(NOT_NUMBERS)), errors="coerce")
+            if (numbers.notna() | cells.isna() | cells.isin(NOT_NUMBERS)).all() and (
+                numbers.notna().any()
+            ):
+                frame[name] = cells = numbers.astype("float64")
         if separator != "," and pandas.api.types.is_string_dtype(cells.dtype):
             known = cells.dropna()
             if len(known) and known.str.fullmatch(DECIMAL_COMMA).all():
@@ -75,7 +85,12 @@ def _read_csv(path):
 
 
 def _check_lines(path):
-    """Looks at the names and counts the cells of each line, which pandas would fill up."""
+    """Checks the names and the number of cells in each line, which pandas would fill up.
+
+    Returns:
+        `(separator, codes)`: the separator, and the names of columns with numbers such as 01005.
+    """
+    codes = set()
     with open(path, newline="", encoding="utf-8-sig") as file:
         first = file.readline()
         require(first.strip(), f"'{path}' must begin with a line of names", "an empty line or file")
@@ -88,7 +103,12 @@ def _check_lines(path):
             if cells and len(cells) != len(names):
                 expected = f"Line {lines.line_num} of '{path}' must have {len(names)} cells"
                 require(False, f"{expected}, as there are names", len(cells))
-    return separator
+            codes.update(name for name, cell in zip(names, cells, strict=False) if _is_code(cell))
+    return separator, codes
+
+
+def _is_code(cell):
+    return len(cell) > 1 and cell[0] == "0" and cell.isdecimal()
 
 
 def _read_parquet(path):
@@ -96,9 +116,20 @@ def _read_parquet(path):
 
     with explain(f"'{path}' must be a Parquet file; it is damaged, cut short or of another kind"):
         frame = pandas.read_parquet(path)
+    nested = [name for name, cells in _objects(frame) if cells.map(_is_nested).any()]
+    expected = f"The columns of '{path}' must hold a value a cell; flatten or drop the others"
+    require(not nested, expected, f"lists or structures in {', '.join(map(repr, nested))}")
     index = [name for name in frame.index.names if name is not None]
     check_names([*index, *frame.columns], path)
     return frame.reset_index() if index else frame
+
+
+def _objects(frame):
+    return [(name, cells) for name, cells in frame.items() if cells.dtype == object]
+
+
+def _is_nested(cell):
+    return isinstance(cell, (list, tuple, dict, set)) or getattr(cell, "ndim", 0) > 0
 
 
 def check_names(names, origin) -> None:
