@@ -1,6 +1,6 @@
 """Tables: rows drawn by a conditional VAE beside SMOTE's and those of a Gaussian copula.
 
-Needs `pip install imbalanced-learn`. Three tables come with scikit-learn; `customers` are
+Three tables come with scikit-learn; `customers` are
 50,000 rows made here: numbers, categories and counts that depend on each other. Each seed splits a
 table in halves. Models see the first half, and choose their settings by folds of it: the VAE its
 epochs by log p(x | y); for oversampling the VAE its temperature, and SMOTE its neighbours, by the
@@ -31,7 +31,12 @@ from matplotlib.figure import Figure
 from sklearn import datasets
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import balanced_accuracy_score, f1_score, recall_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    recall_score,
+)
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -49,6 +54,7 @@ RARE = {
     "recall": "recall of the rare class",
     "f1": "F1 of the rare class",
     "balanced": "balanced accuracy",
+    "precision": "average precision of the rare class\n(area under precision and recall)",
 }
 MANY = 5000  # rows, from which one fold is enough
 
@@ -214,6 +220,7 @@ def oversampling(table, x, y, x_test, y_test, seed):
         model = make_pipeline(*steps, encoder(x), forest(random_state=seed))
         model = GridSearchCV(model, grid, scoring="balanced_accuracy", cv=folds(x, seed))
         predicted = model.fit(x, y).predict(x_test)
+        shares = model.predict_proba(x_test)[:, list(model.classes_).index(table.rare)]
         if way in ("SMOTE", "VAE"):
             print(f"  chosen for oversampling: {model.best_params_}", flush=True)
         options = {"labels": [table.rare], "average": "macro", "zero_division": 0}
@@ -221,6 +228,7 @@ def oversampling(table, x, y, x_test, y_test, seed):
             "recall": float(recall_score(y_test, predicted, **options)),
             "f1": float(f1_score(y_test, predicted, **options)),
             "balanced": float(balanced_accuracy_score(y_test, predicted)),
+            "precision": float(average_precision_score(y_test == table.rare, shares)),
         }
         print(f"  {way}: {figures[way]}", flush=True)
     return figures

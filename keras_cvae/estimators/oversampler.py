@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import numbers
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+import pandas as pd
+from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_target_type
+from sklearn.base import clone
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import validate_data
 
-from keras_cvae import checks
 from keras_cvae.estimators.estimator import LARGEST_SEED, CVAEEstimator
 
-# Which classes are brought to the size of the greatest, by how many rows they have.
-STRATEGIES = {
-    "auto": lambda counts: counts < counts.max(),
-    "not majority": lambda counts: counts < counts.max(),
-    "not minority": lambda counts: np.arange(len(counts)) != counts.argmin(),
-    "minority": lambda counts: np.arange(len(counts)) == counts.argmin(),
-    "all": lambda counts: counts > 0,
-}
 
-
-class CVAEOversampler(BaseEstimator):
+class CVAEOversampler(BaseOverSampler):
     """Gives rare classes rows that a conditional VAE of the whole table draws.
-
-    It follows the protocol of imbalanced-learn, whose pipelines take it; imbalanced-learn itself
-    is not needed.
 
     Args:
         estimator: A `CVAEEstimator`, a copy of which is fitted; by default `CVAEEstimator()`.
-        sampling_strategy: How many rows the classes are to have, as in imbalanced-learn: `"auto"`
-            or `"not majority"`, all as many as the most frequent; `"minority"`, `"not minority"` or
-            `"all"`, these alone; a dict of classes to numbers of rows; of two classes a ratio in
-            (0, 1] of the rarer to the other; or a function of `y` to such a dict.
+        sampling_strategy: How many rows the classes are to have, as for every oversampler of
+            imbalanced-learn: `"auto"` or `"not majority"`, all as many as the most frequent;
+            `"minority"`, `"not minority"` or `"all"`, these alone; a dict of classes to numbers of
+            rows; of two classes a ratio in (0, 1] of the rarer to the other; or a function of `y`
+            to such a dict.
         temperature: Scales the spread of z; below 1 rows are more typical and less varied.
         random_state: Seeds training and drawing; None leaves that to the estimator's.
 
@@ -48,91 +41,81 @@ class CVAEOversampler(BaseEstimator):
     ```
     """
 
+    _parameter_constraints = {
+        **BaseOverSampler._parameter_constraints,
+        "estimator": [CVAEEstimator, None],
+        "temperature": [Interval(numbers.Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
     def __init__(
         self, estimator=None, *, sampling_strategy="auto", temperature=1.0, random_state=None
     ):
+        super().__init__(sampling_strategy=sampling_strategy)
         self.estimator = estimator
-        self.sampling_strategy = sampling_strategy
         self.temperature = temperature
         self.random_state = random_state
 
-    def fit_resample(self, X, y):
+    def fit_resample(self, X, y, **params):
         """Fits the model and draws the rows that are missing.
 
         Args:
-            X: Table of shape `(rows, columns)`.
+            X: Table of shape `(rows, columns)`: an array, a DataFrame or a list of lists.
             y: Classes of any type, of shape `(rows,)`.
+            **params: As for `imblearn.base.BaseSampler.fit_resample`.
 
         Returns:
-            `(X, y)`: the rows that were given, then those drawn, class by class, of the types that
-            were given. Columns of integers get rounded numbers.
+            `(X, y)`: the rows of X, then those drawn, class by class, of the types of X and y.
+            Columns of integers get rounded numbers.
 
         Raises:
             ValueError: If an argument is not one of the above.
         """
-        classes, first, counts = np.unique(y, return_index=True, return_counts=True)
-        asked = self._asked(y, classes, counts)
-        self.sampling_strategy_ = {
-            label: number for label, number in zip(classes.tolist(), asked, strict=True) if number
-        }
+        return super().fit_resample(X, y, **params)
+
+    def _check_X_y(self, X, y):
+        y, is_one_hot = check_target_type(y, indicate_one_vs_all=True)
+        if hasattr(X, "iloc"):
+            validate_data(self, X, y, skip_check_array=True)
+            dtypes = X.dtypes.items()
+            sparse = {name: t.subtype for name, t in dtypes if isinstance(t, pd.SparseDtype)}
+            X = X.astype(sparse)
+        else:
+            X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype="numeric")
+        return X, y, is_one_hot
+
+    def _fit_resample(self, X, y):
         self.estimator_ = CVAEEstimator() if self.estimator is None else clone(self.estimator)
         seed = check_random_state(self.random_state).randint(LARGEST_SEED)
         if self.random_state is not None:
             self.estimator_.set_params(random_state=seed)
         self.estimator_.fit(X, y)
-        labels = np.repeat(classes, asked)
-        if not len(labels):
+        y = np.asarray(y)
+        asked = {label: number for label, number in self.sampling_strategy_.items() if number}
+        if not asked:
             return X, y
-        drawn = self.estimator_.sample(
+        labels = np.repeat(np.array([*asked], y.dtype), [*asked.values()])
+        rows = self.estimator_.sample(
             len(labels),
             labels,
             temperature=self.temperature,
             random_state=None if self.random_state is None else seed,
         )
-        # A row that has the class already, so that y stays of its type.
-        return _joined(X, drawn), _rows(y, [*range(len(y)), *np.repeat(first, asked)])
+        return _join(X, rows), np.concatenate([y, labels])
 
-    def _asked(self, y, classes, counts):
-        """How many rows are to be drawn of each class."""
-        strategy = self.sampling_strategy
-        if callable(strategy):
-            strategy = strategy(y)
-        if isinstance(strategy, Mapping):
-            named = dict(zip(classes.tolist(), counts, strict=True))
-            expected = f"`sampling_strategy` must be of the classes {list(named)}"
-            checks.require(set(strategy) <= set(named), expected, repr(strategy))
-            wanted = {
-                label: checks.integer(f"sampling_strategy[{label!r}]", number, least=named[label])
-                for label, number in strategy.items()
-            }
-            return np.array([wanted.get(label, named[label]) - named[label] for label in named])
-        if isinstance(strategy, str):
-            is_chosen = checks.look_up("sampling_strategy", strategy, STRATEGIES)(counts)
-            return np.where(is_chosen, counts.max() - counts, 0)
-        ratio = checks.number("sampling_strategy", strategy, above=0, most=1)
-        expected = "`sampling_strategy` must be a dict, or a name, of more than two classes"
-        checks.require(len(classes) == 2, expected, f"{ratio} of {len(classes)} classes")
-        asked = np.where(np.arange(2) == counts.argmax(), 0, int(counts.max() * ratio) - counts)
-        share = counts.min() / counts.max()
-        expected = f"`sampling_strategy` must be more than the {share:g} that there are already"
-        checks.require(asked.max() > 0, expected, ratio)
-        return asked
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = False
+        return tags
 
 
-def _rows(values, rows):
-    if hasattr(values, "iloc"):
-        return values.iloc[rows].reset_index(drop=True)
-    return np.asarray(values)[rows]
-
-
-def _joined(given, drawn):
-    """Rows and more rows, of the type that was given."""
-    if hasattr(given, "iloc"):
-        import pandas as pd
-
-        whole = {name: 0 for name, dtype in given.dtypes.items() if dtype.kind in "iu"}
-        drawn = pd.DataFrame(drawn, columns=given.columns).round(whole).astype(given.dtypes)
-        return pd.concat([given, drawn], ignore_index=True)
-    given = np.asarray(given)
-    drawn = np.rint(drawn) if given.dtype.kind in "iu" else drawn
-    return np.concatenate([given, drawn.astype(given.dtype)])
+def _join(X, rows):
+    """Joins rows of the types of X to it; where its columns are integers, numbers are rounded."""
+    if hasattr(X, "iloc"):
+        whole = {name: 0 for name, dtype in X.dtypes.items() if dtype.kind in "iu"}
+        rows = pd.DataFrame(rows, columns=X.columns).round(whole).astype(X.dtypes)
+        return pd.concat([X, rows], ignore_index=True)
+    # float32 has seven digits: those of a DataFrame's rows too.
+    rows = np.rint(rows) if X.dtype.kind in "iu" else np.char.mod("%.7g", rows)
+    return np.concatenate([X, rows.astype(X.dtype)])
