@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_cvae import conditions
+from keras_cvae import conditions, graph
 from keras_cvae.checks import look_up, require
 from keras_cvae.data.deciding import KINDS, column_of
 from keras_cvae.data.table_columns import Categories, Constant, Dates, Numbers
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FEWEST_ROWS = 10
-# What layers of a model, or arguments of `Attributes`, are called.
-TAKEN = ("image", "z", "sample_weight", "name", "trainable", "dtype", "condition", "encoder")
-TAKEN += ("decoder", "standardize", "pixels", "pseudo_inputs", "kl", "sampling", "reconstruction")
+KERAS = ("self", "name", "trainable", "dtype")  # arguments of a layer
 OF_CONFIG = {kind.__name__: kind for kind in (Numbers, Dates, Categories, Constant)}
 
 
@@ -38,10 +36,13 @@ class Table:
     Attributes:
         columns: `Numbers`, `Dates`, `Categories` and `Constant`s, in the order of the table.
         conditions: Names of the columns that are given, not learned.
+        inputs: What the model's inputs of these are called, in the same order; as the
+            columns where it is empty.
     """
 
     columns: tuple
     conditions: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -87,8 +88,6 @@ class Table:
         learned = {column.name: None for column in found if column.learned}
         for name in conditions:
             look_up("condition", name, learned)
-            expected = "`condition` must name columns that an input can be called like; rename it"
-            require(name not in TAKEN and "/" not in name, expected, repr(name))
         expected = "`condition` must leave a column to be learned, and name none twice"
         distinct = len({*conditions}) == len(conditions) < len(learned)
         require(distinct, expected, f"{list(conditions)} of {list(learned)}")
@@ -97,7 +96,7 @@ class Table:
             same = ", ".join(map(repr, constant))
             message = f"The same in every row, so written back and not learned: {same}"
             warnings.warn(message, stacklevel=2)
-        return cls(tuple(found), tuple(conditions))
+        return cls(tuple(found), tuple(conditions), tuple(input_names(conditions)))
 
     @property
     def learned(self) -> list:
@@ -119,7 +118,10 @@ class Table:
         """A condition of the columns that are given, each hidden in training by itself."""
         if not self.conditions:
             return None
-        return conditions.Attributes(**{c.name: c.condition(dropout) for c in self.given})
+        parts = [column.condition(dropout) for column in self.given]
+        return conditions.Attributes(
+            **dict(zip(self.inputs or self.conditions, parts, strict=True))
+        )
 
     def arrays(self, frame: DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray] | None]:
         """Turns rows into what the model takes.
@@ -147,11 +149,13 @@ class Table:
 
     def cells(self, values: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
         """Conditions as cells by name, of what the model takes."""
-        return values and {c.name: c.cells_of_values(values[c.name]) for c in self.given}
+        pairs = zip(self.given, self.inputs or self.conditions, strict=True)
+        return values and {c.name: c.cells_of_values(values[name]) for c, name in pairs}
 
     def values(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
         """Conditions as the model takes them, of cells by name; None without any."""
-        return {c.name: c.values(np.asarray(given[c.name])) for c in self.given} or None
+        pairs = zip(self.given, self.inputs or self.conditions, strict=True)
+        return {name: c.values(np.asarray(given[c.name])) for c, name in pairs} or None
 
     def frame(self, x: np.ndarray, given: Mapping[str, np.ndarray] | None = None) -> DataFrame:
         """Turns arrays into rows in the original columns, order, types and units.
@@ -208,7 +212,8 @@ class Table:
     def as_config(self) -> dict:
         """What JSON takes, from which `from_config` makes the same."""
         columns = [{"class": type(c).__name__, **dataclasses.asdict(c)} for c in self.columns]
-        return {"columns": columns, "conditions": list(self.conditions)}
+        conditions = {"conditions": list(self.conditions), "inputs": list(self.inputs)}
+        return {"columns": columns, **conditions}
 
     @classmethod
     def from_config(cls, config: dict) -> Table:
@@ -217,4 +222,17 @@ class Table:
             OF_CONFIG[column["class"]](**{k: v for k, v in column.items() if k != "class"})
             for column in config["columns"]
         ]
-        return cls(tuple(columns), tuple(config["conditions"]))
+        names = tuple(config["conditions"])
+        return cls(tuple(columns), names, tuple(config.get("inputs", ())))
+
+
+def input_names(names: Sequence[str]) -> list[str]:
+    """Names for the inputs of a model: those of columns, changed where a layer cannot have them."""
+    found = []
+    for name in names:
+        safe = name.replace("/", "_")
+        safe = f"column_{safe}" if graph.is_reserved(safe) or safe in KERAS else safe
+        while safe in found or (safe != name and safe in names):
+            safe += "_"
+        found.append(safe)
+    return found
