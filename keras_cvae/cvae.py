@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import aggregate, checks, inference, networks, training
+from keras_cvae import aggregate, checks, inference, networks, noise, training
 from keras_cvae.data import inputs
 
 
@@ -47,7 +47,8 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
                 below 1 draws are more typical, less varied.
             pixels: `"mean"` for the mean of p(x | z, y), without noise; `"sample"` for a draw.
             seed: Seed of z: the same seed gives the same latents on every backend. Pixels that are
-                drawn are the same on one backend.
+                drawn are the same on one backend. By default each call draws anew, as
+                `keras.utils.set_random_seed` has seeded it.
             batch_size: How many images are decoded at a time.
 
         Returns:
@@ -61,13 +62,14 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
             count = 1 if self.condition is None else self.condition.how_many(labels)
         count = checks.integer("count", count, least=1)
         temperature = checks.number("temperature", temperature, least=0)
+        seed = noise.seed_or_next(seed)
         rng = np.random.default_rng(seed)
-        noise = rng.standard_normal((count, self.latent_dim), "float32")
+        normal = rng.standard_normal((count, self.latent_dim), "float32")
         temperatures = np.full((count, 1), temperature, "float32")
         values = self._values(labels, count)
         if values:
             values = self.condition.drawn(values, rng)
-        rows = [noise, temperatures, *values.values()]
+        rows = [normal, temperatures, *values.values()]
         if pixels == "mean":
             return inference.predict(self._drawings, rows, batch_size)
         seeds = np.random.default_rng(seed).integers(2**31 - 1, size=-(-count // batch_size))

@@ -42,6 +42,14 @@ def seed_states(states, seed: int) -> None:
         state.assign(as_state(pair))
 
 
+def seed_or_next(seed: int | None) -> int:
+    """Returns a seed, or where there is none the next one of NumPy's global generator.
+
+    That is what `keras.utils.set_random_seed` seeds.
+    """
+    return int(np.random.randint(2**31 - 1)) if seed is None else seed
+
+
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Within it weights, noise and the order of examples are drawn anew; then it is as before.

@@ -28,7 +28,7 @@ class TrainedVAE(assembled.AssembledVAE):
         names = [name for layer in self.layers for name in getattr(layer, "term_names", ())]
         settings = dict.fromkeys(name for layer in self.loss_layers for name in layer.setting_names)
         self._term_trackers = [*map(keras.metrics.Mean, [*names, ELBO])]
-        self._term_trackers += map(terms.Latest, settings)
+        self._setting_trackers = [*map(terms.Latest, settings)]
         self._image_metrics = []
         self._class_weights = None
 
@@ -38,9 +38,27 @@ class TrainedVAE(assembled.AssembledVAE):
         return [layer for layer in self.layers if isinstance(layer, terms.LossLayer)]
 
     @property
+    def _trackers(self):
+        return [*self._term_trackers, *self._setting_trackers]
+
+    @property
     def term_names(self) -> tuple[str, ...]:
         """Names of what `fit` reports beside the loss."""
-        return tuple(tracker.name for tracker in self._term_trackers)
+        return tuple(tracker.name for tracker in self._trackers)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The metrics of `fit`, and behind them what tells callbacks which way each gets better."""
+        directions = {tracker.name: "down" for tracker in self._term_trackers} | {ELBO: "up"}
+        for metric in self._image_metrics:
+            if hasattr(metric, "_direction"):
+                directions[metric.name] = metric._direction
+        return [*super().metrics, fitting.Directions(directions)]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of what `evaluate` returns, in its order."""
+        return [metric.name for metric in super().metrics]
 
     def compile(self, optimizer="rmsprop", loss=None, *, metrics=None, **kwargs):
         """Prepares the model for training: `keras.Model.compile`.
@@ -374,7 +392,7 @@ class TrainedVAE(assembled.AssembledVAE):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         batch_size = ops.shape(y_pred)[0]
         reported = {**step.reported, ELBO: -sum(step.reported[name] for name in self.elbo_terms)}
-        for tracker in self._term_trackers:
+        for tracker in self._trackers:
             tracker.update_state(reported[tracker.name], sample_weight=batch_size)
         image = networks.to_unit_interval(keras.tree.flatten(x)[0])
         for metric in self._image_metrics:

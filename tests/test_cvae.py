@@ -1,5 +1,7 @@
 """The model itself: what it is compiled with, what is cut from it, on every way in."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -177,3 +179,40 @@ def test_a_predict_that_was_stopped_loses_nothing(name):
         np.testing.assert_array_equal(left, was)
     with pytest.raises(ValueError, match=r"takes \[images, label\]"):
         cvae.predict(X, verbose=0)
+
+
+@pytest.mark.once
+def test_callbacks_know_which_way_is_better():
+    ways = {"val_elbo": "max", "val_kl": "min", "val_mae": "min", "val_accuracy": "max"}
+    ways |= {"reconstruction": "min", "val_loss": "min"}
+    x, y = np.random.default_rng(0).random((32, 6), "float32"), np.arange(32) % 3
+    cvae = build()
+    cvae.compile("sgd", metrics=["mae", "accuracy"])
+    monitors = [keras.callbacks.EarlyStopping(name, restore_best_weights=True) for name in ways]
+    monitors.append(keras.callbacks.ReduceLROnPlateau("val_elbo"))
+    data = {"validation_data": ([x, y], None), "callbacks": monitors, "verbose": 0}
+    history = cvae.fit([x, y], **data).history
+    assert {"mae", "accuracy", "elbo"} <= set(history) and "directions" not in history
+    found = {m.monitor: "max" if m.monitor_op(1.0, 0.0) else "min" for m in monitors}
+    assert found == ways
+    assert len(cvae.evaluate([x, y], verbose=0)) == len(cvae.metrics_names) == 6
+
+
+def test_without_a_seed_draws_follow_that_of_keras():
+    cvae = build()
+    drawn = []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        drawn.append([cvae.generate([1, 2], pixels=pixels) for pixels in ("mean", "sample")])
+    np.testing.assert_array_equal(*drawn)
+    assert np.abs(cvae.generate([1, 2]) - drawn[0][0]).max() > 1e-6
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    ["adam", "sgd", lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())],
+)
+def test_a_compiled_model_is_saved_without_the_name_of_a_backend(optimizer):
+    cvae = build()
+    cvae.compile(optimizer() if callable(optimizer) else optimizer)
+    assert "backend" not in json.dumps(cvae.get_compile_config())

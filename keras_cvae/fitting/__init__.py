@@ -1,6 +1,6 @@
 """How `fit` runs fast: many steps in one program, compiled or, on torch, traced."""
 
 from keras_cvae.fitting.fused import FusedModel
-from keras_cvae.fitting.inside import replicas
+from keras_cvae.fitting.inside import Directions, replicas
 
-__all__ = ["FusedModel", "replicas"]
+__all__ = ["Directions", "FusedModel", "replicas"]

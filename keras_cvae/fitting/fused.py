@@ -72,7 +72,7 @@ class FusedModel(keras.Model):
             "jit_compile": self._programs.jit_compile,
         }
         config = super().get_compile_config()
-        return {**config, **asked} if config else config
+        return inside.portable({**config, **asked}) if config else config
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))

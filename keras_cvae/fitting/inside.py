@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import inspect
 import itertools
+import types
 import warnings
 import weakref
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ try:
     from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 except ImportError:  # in a Keras to come
     data_adapters, DataAdapter = None, object
+try:
+    from keras.src.trainers.compile_utils import MetricsList
+except ImportError:
+    MetricsList = keras.metrics.Metric
 
 
 def layers(model: keras.Model) -> list:
@@ -152,6 +157,48 @@ def variables_kept(model: keras.Model) -> Iterator[None]:
             for variable, value in values:
                 variable.assign(value)
         raise
+
+
+class Directions(MetricsList):
+    """No metric itself: tells callbacks that monitor which way the metrics of a model get better.
+
+    Keras looks for that among the metrics that it compiled.
+
+    Args:
+        directions: Dict of `"up"` or `"down"` by the names of metrics.
+    """
+
+    def __init__(self, directions: dict[str, str]):
+        keras.metrics.Metric.__init__(self, name="directions")
+        self.metrics = [
+            types.SimpleNamespace(name=name, _direction=direction)
+            for name, direction in directions.items()
+        ]
+
+    def update_state(self, *args, **kwargs):
+        """Nothing."""
+
+    def reset_state(self):
+        """Nothing."""
+
+    def result(self):
+        return {}
+
+
+def portable(config):
+    """The config of a compiled model without the modules of a backend.
+
+    On torch Keras names optimizers by those, and the file opens on no other backend.
+    """
+    if isinstance(config, list):
+        return [portable(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    config = {name: portable(part) for name, part in config.items()}
+    is_of_backend = str(config.get("module")).startswith("keras.src.backend.")
+    if is_of_backend and hasattr(keras.optimizers, config["class_name"]):
+        config |= {"module": "keras.optimizers", "registered_name": None}
+    return config
 
 
 def metrics_state(state):

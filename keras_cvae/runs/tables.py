@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_cvae import checks, datasets, evaluation
+from keras_cvae import checks, datasets, evaluation, noise
 from keras_cvae.checks import explain
 from keras_cvae.data import table_files
 from keras_cvae.runs import table_pictures
@@ -155,13 +155,14 @@ class TableRun(Run):
             where: What conditions are to be, such as `"sex=F,age=40"` or a dict by name.
             count: How many rows.
             temperature: Scales the spread of z.
-            seed: Seed of all that is drawn.
+            seed: Seed of all that is drawn; by default as of `CVAE.generate`.
 
         Raises:
             ValueError: If `where` names no condition or gives one what it cannot be.
         """
         count = checks.integer("count", count, least=1)
         asked = self.table.parse(where)
+        seed = noise.seed_or_next(seed)
         cells = self._conditions(asked, count, seed) if self.table.conditions else None
         x = self.model.generate(
             cells and self.table.values(cells),
