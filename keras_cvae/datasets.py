@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import reprlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +16,8 @@ import numpy as np
 
 from keras_cvae import checks
 from keras_cvae.checks import require
-from keras_cvae.data import checking, readers
-from keras_cvae.data.readers import Part
+from keras_cvae.data import checking, image_folders, images, readers
+from keras_cvae.data.readers import Part, Source
 
 NUMERALS = tuple("0123456789")
 CLOTHES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")
@@ -40,6 +41,21 @@ class Dataset(NamedTuple):
     class_names: tuple[str, ...]
 
 
+class Reading(NamedTuple):
+    """What `read` returns.
+
+    Attributes:
+        dataset: The `Dataset`.
+        validation: Images and labels to validate with, `(x, y)`, where the source has a part for
+            that; else None.
+        notes: Sentences on what of the source was left out or changed.
+    """
+
+    dataset: Dataset
+    validation: tuple[np.ndarray, np.ndarray | None] | None
+    notes: tuple[str, ...]
+
+
 def load(
     name_or_path: str | os.PathLike,
     *,
@@ -48,8 +64,13 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
+    background: str = "white",
+    skip_damaged: bool = False,
 ) -> Dataset:
     """Loads a data set by name, or from the user's own files.
+
+    It warns of what is left out or changed, such as files that are no images, or images that are
+    composited on a background.
 
     Args:
         name_or_path: `"digits"` (8x8, embedded in scikit-learn), `"mnist"` or `"fashion_mnist"`
@@ -57,10 +78,11 @@ def load(
             an `.npz` file that holds `x_train`, `y_train`, `x_test` and `y_test`, or `x` and `y`
             (or `x_train` and `y_train`) alone, to be split, and the names of the classes as
             strings in `class_names` if it likes; its labels may be these names, an empty one being
-            unknown;
+            unknown; `x_val` and `y_val` are to validate with;
             a folder of four IDX files under MNIST's names, plain or gzipped;
-            a folder with one sub-folder of PNG, JPEG or WebP images a class, or with `train/` and
-            `test/` that each hold such sub-folders.
+            a folder with one sub-folder of images a class, PNG, JPEG, WebP, GIF, BMP or TIFF, or
+            with `train/` that holds such sub-folders, beside `test/`, `val/` or both. Images of 16
+            bits become floats: white is the largest number of as many bits as the greatest pixel.
             A name wins over a path: write `"./mnist"` for a folder called so.
         labelled: Whether to load labels. Without, the arrays or files of labels may be missing, a
             folder may hold images directly, and all that its sub-folders hold are one set.
@@ -70,6 +92,9 @@ def load(
         test_fraction: Share of each class (without labels, of all images) held out for testing, in
             (0, 1), where the source is not split already.
         seed: Integer seed of that split.
+        background: The colour that transparent pixels of image files show: a name or a hexadecimal
+            number such as `"#ff8000"`.
+        skip_damaged: Whether to leave out image files that cannot be read, rather than raise.
 
     Returns:
         `Dataset(x_train, y_train, x_test, y_test, class_names)`. Images have shape
@@ -91,6 +116,44 @@ def load(
     >>> keras_cvae.datasets.load("~/photos/cat", labelled=False, image_size=32).y_train is None
     True
     """
+    dataset, validation, notes = read(
+        name_or_path,
+        labelled=labelled,
+        class_names=class_names,
+        image_size=image_size,
+        test_fraction=test_fraction,
+        seed=seed,
+        background=background,
+        skip_damaged=skip_damaged,
+    )
+    if validation is not None:
+        notes = *notes, "Left out: the part to validate with, which `datasets.read` returns too"
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return dataset
+
+
+def read(
+    name_or_path: str | os.PathLike,
+    *,
+    labelled: bool = True,
+    class_names: Sequence[str] | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    background: str = "white",
+    skip_damaged: bool = False,
+) -> Reading:
+    """Reads a data set as `load` does; tells what was left out or changed instead of warning of it.
+
+    It takes the arguments of `load`.
+
+    Returns:
+        `Reading(dataset, validation, notes)`.
+
+    Raises:
+        ValueError: As for `load`.
+    """
     size = _height_and_width(image_size)
     checks.number("test_fraction", test_fraction, above=0, below=1)
     checks.integer("seed", seed, least=0, most=2**32 - 1)
@@ -99,22 +162,30 @@ def load(
     require(isinstance(labelled, bool), "`labelled` must be True or False", repr(labelled))
     expected = "`class_names` must be None where `labelled` is False"
     require(labelled or class_names is None, expected, reprlib.repr(class_names))
+    expected = "`skip_damaged` must be True or False"
+    require(isinstance(skip_damaged, bool), expected, repr(skip_damaged))
+    images.colour(background)
     too_large = "The data must fit in memory; `image_size` makes images smaller"
     with checks.explain(too_large, MemoryError):
         if name_or_path == "digits":
-            parts, names = _digits()
+            source = _digits()
         elif name_or_path in OF_KERAS:
-            parts, names = _of_keras(name_or_path)
+            source = _of_keras(name_or_path)
         else:
-            parts, names = _own_files(_existing(name_or_path), size, labelled)
-        parts = checking.checked(parts, size)
-        names = checking.names_of(parts, names, class_names)
+            path = _existing(name_or_path)
+            source = _own_files(path, size, labelled, background, skip_damaged)
+        held_out = [] if source.validation is None else [source.validation]
+        parts, changes = checking.checked([*source.parts, *held_out], size)
+        names = checking.names_of(parts, source.names, class_names)
+        validation = parts.pop()[:2] if held_out else None
         if len(parts) == 1:
             parts = _split_part(*parts, names, name_or_path, test_fraction, seed)
     (x_train, y_train), (x_test, y_test) = (part[:2] for part in parts)
+    notes = (*source.notes, *changes)
     if not labelled:  # the named sets are split by label all the same
-        return Dataset(x_train, None, x_test, None, ())
-    return Dataset(x_train, y_train, x_test, y_test, names)
+        validation = validation and (validation[0], None)
+        return Reading(Dataset(x_train, None, x_test, None, ()), validation, notes)
+    return Reading(Dataset(x_train, y_train, x_test, y_test, names), validation, notes)
 
 
 def hold_out(
@@ -181,7 +252,7 @@ def _digits():
 
     x, y = load_digits(return_X_y=True)
     x = (x.reshape(-1, 8, 8) / 16).astype("float32")
-    return [Part(x, y, ("digits", "digits"))], NUMERALS
+    return Source([Part(x, y, ("digits", "digits"))], NUMERALS)
 
 
 def _of_keras(name):
@@ -194,7 +265,7 @@ def _of_keras(name):
     with checks.explain(expected):
         train, test = getattr(keras.datasets, name).load_data()
     origins = [(f"x_{mark} of '{name}'", f"y_{mark} of '{name}'") for mark in ("train", "test")]
-    return [Part(*train, origins[0]), Part(*test, origins[1])], class_names
+    return Source([Part(*train, origins[0]), Part(*test, origins[1])], class_names)
 
 
 def _existing(name_or_path):
@@ -208,13 +279,13 @@ def _existing(name_or_path):
     return Path(path)
 
 
-def _own_files(path, size, labelled):
+def _own_files(path, size, labelled, background, skip_damaged):
     if not path.is_dir():
         return readers.read_npz(path, labelled)
     idx_files = readers.idx_files(path)
     if any(idx_files):
         return readers.read_idx_files(path, idx_files, labelled)
-    return readers.read_image_folder(path, size, labelled)
+    return image_folders.read_image_folder(path, size, labelled, background, skip_damaged)
 
 
 def _height_and_width(image_size):

@@ -8,26 +8,28 @@ import reprlib
 import numpy as np
 
 from keras_cvae.checks import require
-from keras_cvae.data import readers
+from keras_cvae.data import images
 from keras_cvae.data.readers import Part
 
 MAX_CLASSES = 65536  # each costs a class name and a column of the one-hot vector
 
 
-def checked(parts: list[Part], size: tuple[int, int] | None) -> list[Part]:
-    """Returns the parts with their arrays checked and converted.
+def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part], list[str]]:
+    """Returns the parts with their arrays checked and converted, and notes on what was changed.
 
     Args:
-        parts: What a reader found: a part, or one to train and one to test with.
+        parts: What a reader found: first the one to train with, then others, if there are any.
         size: What images are resized to, or None.
 
     Raises:
         ValueError: If they are not images or vectors, with labels of two classes or more.
     """
+    parts, notes = _in_range(parts)
     are_pixels = _are_pixels([part.images for part in parts])
+    span = _span([part.images for part in parts])
     found = []
     for index, part in enumerate(parts):
-        x = _images(part.images, part.origins[0], size, are_pixels)
+        x = _images(part.images, part.origins[0], size, are_pixels, span)
         least = -1 if index == 0 else 0  # unknown in training
         y = None if part.labels is None else _labels(part.labels, part.origins[1], least)
         if y is not None:
@@ -35,19 +37,31 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> list[Part]:
             require(len(x) == len(y), "Images and labels must be equally many", received)
         found.append(Part(x, y, part.origins))
     kinds = [f"{part.images.shape[1:]} {part.images.dtype}" for part in found]
-    origins = [part.origins[0] for part in found]
-    received = f"{kinds[0]} in {origins[0]} and {kinds[-1]} in {origins[-1]}"
-    expected = "Training and test images must have one shape and dtype"
-    require(kinds[0] == kinds[-1], expected, received)
+    for part, kind in zip(found, kinds, strict=True):
+        received = f"{kinds[0]} in {found[0].origins[0]} and {kind} in {part.origins[0]}"
+        expected = "Training and test images must have one shape and dtype"
+        require(kind == kinds[0], expected, received)
     x, y, origins = found[0]
-    expected = f"{origins[0]} must have pixels in 0..255 (binary ones: as floats or booleans)"
+    expected = f"{origins[0]} must have pixels in 0..255 (binary ones: `x.astype('float32')`)"
     require(x.dtype != "uint8" or x.max() != 1, expected, "integers of at most 1")
     if y is not None:
         labels = np.unique(y[y >= 0])
         expected = f"{origins[1]} must hold two or more classes"
         expected += "; `labelled=False` takes data without labels"
         require(len(labels) > 1, expected, f"only label {labels[0] if len(labels) else -1}")
-    return found
+    return found, notes
+
+
+def _in_range(parts):
+    """Images of uint16 above 255 as floats in [0, 1]; others as they are."""
+    arrays = [part.images for part in parts]
+    are_deep = all(x.dtype == "uint16" and x.ndim in (3, 4) and x.size for x in arrays)
+    greatest = max(x.max() for x in arrays) if are_deep else 0
+    if greatest <= 255:
+        return parts, []
+    white = np.float32(images.full_scale(greatest))
+    parts = [part._replace(images=part.images.astype("float32") / white) for part in parts]
+    return parts, [f"Images of uint16, of at most {greatest}, are divided by {white:.0f}"]
 
 
 def _are_pixels(arrays):
@@ -59,7 +73,7 @@ def _are_pixels(arrays):
     return min(x.min() for x in arrays) == 0 and max(x.max() for x in arrays) == 255
 
 
-def _images(x, origin, size, are_pixels):
+def _images(x, origin, size, are_pixels, span):
     require(x.dtype.kind in "buif", f"{origin} must hold numbers", f"dtype {x.dtype}")
     shaped = f"{origin} must hold images (N, H, W) or (N, H, W, C) or vectors (N, D), at least one"
     require(x.ndim in (2, 3, 4) and x.size, shaped, f"shape {x.shape}")
@@ -70,7 +84,7 @@ def _images(x, origin, size, are_pixels):
     is_whole = x.dtype.kind in "iu" and (x.ndim == 4 or are_pixels)
     if x.ndim == 4 or is_whole:
         least, most = 0, 255 if is_whole else 1
-        expected = "have integer pixels in 0..255, or floats in [0, 1] (divide by 255?)"
+        expected = f"have integer pixels in 0..255, or floats in [0, 1] ({_advice(*span)})"
     else:
         most = float(np.finfo("float32").max)
         least, expected = -most, "hold numbers within the range of float32"
@@ -80,16 +94,37 @@ def _images(x, origin, size, are_pixels):
     x = np.require(x, "uint8" if is_whole else "float32", "W")
     if size and x.shape[1:3] != size:
         require(x.ndim == 4, f"`image_size` resizes images only, not {origin}", f"shape {x.shape}")
-        x = np.stack([readers.resize(image, size) for image in x])
+        x = np.stack([images.resize(image, size) for image in x])
     return x
+
+
+def _span(arrays):
+    """The least and greatest number in arrays of numbers."""
+    arrays = [x for x in arrays if x.dtype.kind in "buif" and x.size]
+    least, most = (min(map(np.min, arrays)), max(map(np.max, arrays))) if arrays else (0, 0)
+    return float(least), float(most)
+
+
+def _advice(low, high):
+    """What brings images between these numbers into [0, 1]."""
+    if 0 <= low and 1 < high <= 255:
+        return "divide by 255?"
+    if low == high:
+        return "rescale them?"
+    return f"of all images, (x - {low!r}) / {high - low!r}?"
 
 
 def _labels(y, origin, least):
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    expected = f"{origin} must hold integer labels of shape (N,)"
-    hint = "; of one-hot labels, `y.argmax(axis=1)`" if y.ndim == 2 else ""
-    is_integer = y.ndim == 1 and y.dtype.kind in "iu"
-    require(is_integer, expected + hint, f"dtype {y.dtype}, shape {y.shape}")
+    expected = f"{origin} must hold integer labels of shape (N,), or one-hot rows"
+    received = f"dtype {y.dtype}, shape {y.shape}"
+    require(y.ndim in (1, 2) and y.dtype.kind in "biuf", expected, received)
+    is_whole = np.isfinite(y).all() and (y == np.rint(y)).all()
+    require(is_whole, expected, f"{received}, numbers that are not whole")
+    if y.ndim == 2:  # a row of zeros is unknown
+        is_one_hot = ((y == 0) | (y == 1)).all() and (y.sum(1) <= 1).all()
+        require(is_one_hot, expected, received)
+        y = np.where(y.any(1), y.argmax(1), -1)
     found = np.unique(y)
     inside = not found.size or (found[0] >= least and found[-1] < MAX_CLASSES)
     unknown = "" if least == 0 else ", or -1 for unknown"

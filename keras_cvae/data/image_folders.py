@@ -1,0 +1,199 @@
+"""Folders of images: which files are read as which class, and which are left out."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_cvae.checks import explain, require
+from keras_cvae.data import images
+from keras_cvae.data.readers import Part, Source
+
+VALIDATION = "val", "valid", "validation"  # names of a folder to validate with
+MANY = 2000  # images, above which a progress bar is shown
+
+
+def read_image_folder(
+    folder: Path,
+    size: tuple[int, int] | None,
+    labelled: bool,
+    background: str = "white",
+    skip_damaged: bool = False,
+) -> Source:
+    """Reads a folder of images, with a sub-folder a class if they are labelled.
+
+    What lies in folders below a class is of that class.
+
+    Args:
+        folder: The folder, or one that holds such folders: `train`, and `test`, one of
+            `VALIDATION`, or both.
+        size: `(height, width)` to resize every image to, or None.
+        labelled: Whether sub-folders are classes; else all images in them are one set.
+        background: The colour that transparent pixels show.
+        skip_damaged: Whether to leave out files that cannot be read.
+    """
+    notes = []
+    folders = _split_folders(folder, notes)
+    left, listed = Counter(), []
+    for part in folders.values():
+        listed.append((_list_classes if labelled else _list_images)(part, left, notes))
+    for part, (names, _, _) in zip(folders, listed, strict=True):
+        expected = f"'{folder}' must have the same classes in train and in {part}"
+        require(names == listed[0][0], expected, [listed[0][0], names])
+    if left:
+        endings = ", ".join(f"{count} {ending}" for ending, count in left.most_common())
+        notes.append(f"Left out: {left.total()} files that are no images ({endings})")
+    paths = [path for _, paths, _ in listed for path in paths]
+    x, kept = _read_images(paths, size, background, skip_damaged, notes)
+    parts, start, row = {}, 0, 0
+    for (part, path), (_, paths, labels) in zip(folders.items(), listed, strict=True):
+        is_kept = kept[start : start + len(paths)]
+        start, count = start + len(paths), int(is_kept.sum())
+        require(count, f"'{path}' must hold images that can be read", "damaged ones alone")
+        labels = None if labels is None else labels[is_kept]
+        origins = f"images of '{path}'", f"labels of '{path}'"
+        parts[part] = Part(x[row : row + count], labels, origins)
+        row += count
+    validation = parts.pop("validation", None)
+    return Source(list(parts.values()), listed[0][0], validation, tuple(notes))
+
+
+def _split_folders(folder, notes):
+    """The folders to train, to test and to validate with; the folder itself, if it is not split."""
+    inside = _visible(folder)
+    there = {path.name: path for path in inside if os.path.isdir(path)}
+    found = {"train": there.get("train"), "test": there.get("test")}
+    found["validation"] = next((there[name] for name in VALIDATION if name in there), None)
+    found = {part: path for part, path in found.items() if path}
+    others = [name for name in there if there[name] not in found.values()]
+    # Beside folders of other names, train and val may be classes themselves.
+    if "train" not in found or len(found) < 2 or ("test" not in found and others):
+        return {"train": folder}
+    others += [path.name for path in inside if not os.path.isdir(path)]
+    if others:
+        notes.append(f"Left out beside {' and '.join(found)}: {', '.join(others[:5])}")
+        notes[-1] += f" and {len(others) - 5} more" if len(others) > 5 else ""
+    return found
+
+
+def _list_classes(folder, left, notes):
+    """The names of the class folders, and the path and integer label of each image."""
+    inside = _visible(folder)
+    class_folders = [path for path in inside if os.path.isdir(path)]
+    names = [path.name for path in class_folders]
+    expected = (
+        f"'{folder}' must hold two or more sub-folders of images, one a class (or IDX files); "
+        "`labelled=False` takes data without labels"
+    )
+    require(len(names) >= 2, expected, f"{len(names)} sub-folders {names}")
+    beside = [path for path in inside if path not in class_folders]
+    left.update(_ending(path) for path in beside if not _is_image(path))
+    if images_beside := sum(map(_is_image, beside)):
+        notes.append(f"Left out: {images_beside} images of '{folder}' that are in no class folder")
+    paths, labels, deeper = [], [], 0
+    for label, class_folder in enumerate(class_folders):
+        printed = str(class_folder).encode(errors="backslashreplace").decode()
+        expected = f"The name of the class folder '{printed}' must be valid UTF-8"
+        require(printed == str(class_folder), expected, repr(os.fsencode(class_folder.name)))
+        images_of_class = _images_in(class_folder, "The class folder ", left)
+        deeper += sum(path.parent != class_folder for path in images_of_class)
+        paths += images_of_class
+        labels += [label] * len(images_of_class)
+    if deeper:
+        notes.append(f"{deeper} images lie in folders below those of '{folder}': their class's")
+    return names, paths, np.array(labels)
+
+
+def _list_images(folder, left, notes):
+    """The paths of all images in a folder, without names of classes and labels."""
+    return None, _images_in(folder, "", left), None
+
+
+def _images_in(folder, kind, left):
+    """The paths of the images in a folder and below, at least one; counts the other files."""
+    files = list(_files_within(folder))
+    paths = [path for path in files if _is_image(path)]
+    others = [_ending(path) for path in files if not _is_image(path)]
+    expected = f"{kind}'{folder}' must hold images {', '.join(images.SUFFIXES)}"
+    received = f"{len(others)} other files {' '.join(sorted({*others}))}".rstrip()
+    require(paths, expected, received)
+    left.update(others)
+    return paths
+
+
+def _files_within(folder, above=()):
+    above = *above, folder.resolve()
+    for path in _visible(folder):
+        if os.path.isdir(path):
+            expected = "A link must not lead to a folder that it is in"
+            require(path.resolve() not in above, expected, f"'{path}'")
+            yield from _files_within(path, above)
+        else:
+            yield path
+
+
+def _visible(folder):
+    with explain(f"'{folder}' must be a folder that can be read", OSError):
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _is_image(path):
+    return path.suffix.lower() in images.SUFFIXES
+
+
+def _ending(path):
+    return path.suffix.lower() or "without an ending"
+
+
+def _read_images(paths, size, background, skip_damaged, notes):
+    """Reads images into `(N, H, W, 1)`, or `(N, H, W, 3)` if any has colour, and which were read.
+
+    They are uint8, or float32 in [0, 1] if any has 16 bits.
+    """
+    shown = len(paths) > MANY
+    progress = keras.utils.Progbar(len(paths), unit_name="image") if shown else None
+    rgb = images.colour(background)
+    kept, are_deep = np.ones(len(paths), bool), np.zeros(len(paths), bool)
+    x, counts = None, Counter()
+    for i, path in enumerate(paths):
+        if progress:
+            progress.update(i + 1)
+        try:
+            pixels, is_transparent, has_more = images.read(path, rgb)
+        except ValueError:
+            if not skip_damaged:
+                raise
+            kept[i] = False
+            continue
+        pixels = images.resize(pixels, size) if size else pixels
+        if x is None:
+            # Memory is taken at once, so that what is too much for it ends here.
+            x, first = np.empty((len(paths), *pixels.shape), pixels.dtype), path
+        expected = "Images are of unequal size: `image_size=(height, width)` resizes them"
+        received = f"'{first}' of {x.shape[1:3]} and '{path}' of {pixels.shape[:2]}"
+        require(x.shape[1:3] == pixels.shape[:2], expected, received)
+        if pixels.shape[2] > x.shape[3]:
+            x = np.repeat(x, 3, axis=-1)
+        x = x.astype(np.promote_types(x.dtype, pixels.dtype), copy=False)
+        x[i], are_deep[i] = pixels, pixels.dtype == "uint16"
+        counts.update(transparent=is_transparent, more=has_more)
+    require(x is not None, "The folder must hold images that can be read", "damaged ones alone")
+    if are_deep.any():
+        white = images.full_scale(x[are_deep].max())
+        notes.append(f"{are_deep.sum()} images have 16 bits and are divided by {white}")
+        x = (
+            x.astype("float32")
+            / np.where(are_deep, white, 255).astype("float32")[:, None, None, None]
+        )
+    if counts["transparent"]:
+        notes.append(f"{counts['transparent']} transparent images are composited on {background}")
+    if counts["more"]:
+        notes.append(f"{counts['more']} files have more frames or pages: the first is read")
+    if not kept.all():
+        damaged = [path for path, is_kept in zip(paths, kept, strict=True) if not is_kept]
+        notes.append(f"Left out: {len(damaged)} damaged images, the first '{damaged[0]}'")
+    return (x if kept.all() else x[kept]), kept

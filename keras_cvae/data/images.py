@@ -1,0 +1,121 @@
+"""One image file as an array: which formats are read, transparency, 16 bits and resizing."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_cvae.checks import explain, require
+from keras_cvae.data.readers import check_file
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+# Going by content alone, Pillow would run Ghostscript on an EPS file called .png.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+class ImageFile(NamedTuple):
+    """What an image file holds.
+
+    Attributes:
+        pixels: Array `(H, W, 1)` of grey or `(H, W, 3)` of colour, uint8 or uint16.
+        is_transparent: Whether some pixels were transparent, and show the background.
+        has_more: Whether there are more frames or pages than the first, which is read.
+    """
+
+    pixels: np.ndarray
+    is_transparent: bool = False
+    has_more: bool = False
+
+
+def colour(background: str) -> tuple[int, ...]:
+    """Red, green and blue of a colour in 0..255.
+
+    Args:
+        background: A name such as `"white"`, or a hexadecimal number such as `"#ff8000"`, as
+            Pillow's `ImageColor` reads them.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    from PIL import ImageColor
+
+    expected = "`background` must be a colour such as white or #ff8000"
+    with explain(expected, (AttributeError, TypeError, ValueError)):
+        return ImageColor.getrgb(background)[:3]
+
+
+def read(path: Path, background: tuple[int, ...] = (255, 255, 255)) -> ImageFile:
+    """Reads an image upright, as its EXIF data say, and composited on a background.
+
+    Args:
+        path: The file.
+        background: Red, green and blue of what transparent pixels show, in 0..255.
+
+    Raises:
+        ValueError: If it is no image of one of `FORMATS`, is damaged, or has pixels of other than 8
+            or 16 bits a channel.
+    """
+    from PIL import Image, ImageOps
+
+    advice = "`skip_damaged=True` leaves such files out"
+    check_file(path)
+    expected = f"'{path}' is truncated, damaged, too large, or not a {', '.join(FORMATS)} image"
+    with explain(f"{expected}; {advice}"), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path, formats=FORMATS) as image:
+            # A photograph's MPO file holds a preview beside the image.
+            has_more = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+            mode = image.mode
+            image = ImageOps.exif_transpose(image)
+            if mode[0] in "IF":
+                pixels, is_transparent = np.asarray(image), False
+            else:
+                image, is_transparent = _composited(image, background)
+                is_grey = mode in ("1", "L", "LA", "La")
+                is_grey = is_grey and (not is_transparent or len({*background}) == 1)
+                pixels = np.asarray(image.convert("L" if is_grey else "RGB"))
+                if mode == "P" and (pixels == pixels[..., :1]).all():  # a palette of greys
+                    pixels = pixels[..., 0]
+    if mode[0] in "IF":
+        is_deep = pixels.dtype.kind in "iu" and pixels.min() >= 0 and pixels.max() < 2**16
+        expected = f"'{path}' must have 8 or 16 bits a channel; {advice}"
+        require(is_deep, expected, f"image mode {mode}")
+        pixels = pixels.astype("uint16")
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    return ImageFile(pixels, is_transparent, has_more)
+
+
+def _composited(image, background):
+    """An image on a background, and whether any of its pixels were transparent."""
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image, False
+    image = image.convert("RGBA")
+    if image.getextrema()[-1][0] == 255:
+        return image, False
+    below = Image.new("RGBA", image.size, (*background, 255))
+    return Image.alpha_composite(below, image), True
+
+
+def full_scale(greatest: int) -> int:
+    """What white is in images of more than 8 bits: the largest number of as many bits.
+
+    Args:
+        greatest: The greatest pixel of all images: 3531 is of 12 bits, of which 4095 is white.
+    """
+    return 2 ** max(8, int(greatest).bit_length()) - 1
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes one `(H, W, C)` image of uint8, uint16 or float32 to `(height, width)`."""
+    from PIL import Image
+
+    if image.dtype == "uint16":  # whose bilinear means Pillow does not take
+        return np.rint(resize(image.astype("float32"), size)).astype("uint16")
+    # Bilinear weights are positive: no pixel leaves the range, as with bicubic ones.
+    channels = [Image.fromarray(channel) for channel in np.moveaxis(image, -1, 0)]
+    return np.stack([c.resize(size[::-1], Image.Resampling.BILINEAR) for c in channels], axis=-1)
