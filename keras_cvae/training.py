@@ -13,7 +13,9 @@ from keras import ops
 from keras_cvae import assembled, evaluation, fitting, graph, inference, networks, terms
 from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
+from keras_cvae.conditions.classes import to_integers
 from keras_cvae.data import arrays, inputs
+from keras_cvae.data.intake import Intake
 
 ACCURACY, CROSSENTROPY = "BinaryAccuracy", "BinaryCrossentropy"
 BINARY = {"accuracy": ACCURACY, "acc": ACCURACY, "crossentropy": CROSSENTROPY}
@@ -112,9 +114,10 @@ class TrainedVAE(assembled.AssembledVAE):
                 `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
                 torch `DataLoader` or generator of `(image, label)` pairs. Of a stream the first
                 batch is checked beforehand and, where steps are fused, every other as it arrives.
-                Images are floats or uint8; labels are integers, -1 is unknown, or, but for streams,
-                names of the condition's classes. Arrays, DataFrames, lists and tensors all do.
-            y: Labels, where `x` is images alone.
+                Images are floats or uint8; labels are integers, -1 is unknown, one-hot vectors, all
+                zeros of one that is unknown, or, but for streams, names of the condition's classes.
+                Arrays, DataFrames, lists and tensors all do.
+            y: Labels, where `x` is images alone; else None or the images once more.
             *args: As for `keras.Model.fit`.
             validation_data: `([images, labels], None)`, `(images, labels)`, with weights as a third
                 part, or a stream.
@@ -231,16 +234,19 @@ class TrainedVAE(assembled.AssembledVAE):
         return super().predict(x, *args, **kwargs)
 
     def _terms_of_fitted_prior(self, x, draws, seed):
-        found = evaluation.terms(self, *self._images_and_labels(x), draws=draws, seed=seed)
+        found = evaluation.terms(self, *self._intake.pair(x), draws=draws, seed=seed)
         weights = x.get(arrays.WEIGHT, 1.0)
         del found["reconstruction"]
         return {name: float(np.mean(weights * values)) for name, values in found.items()}
 
-    def _images_and_labels(self, found):
-        """Arrays by name as `encode` takes them: labels are one array, a dict of several, None."""
-        image, *names = self.input_names
-        labels = {name: found[name] for name in names}
-        return found[image], self.condition.together(labels) if names else None
+    @functools.cached_property
+    def _intake(self) -> Intake:
+        """What checks the data that the model is given."""
+        check = self.likelihood.check
+        if self.binarize is not None:
+            check = functools.partial(arrays.check_values, support=self.support)
+        shapes = {tensor.name: (tuple(tensor.shape[1:]), tensor.dtype) for tensor in self.inputs}
+        return Intake(shapes, check, self.condition)
 
     def _checked(self, x, y=None, sample_weight=None, train=False):
         """Data as Keras is given it: a stream, or checked arrays by name, and no targets."""
@@ -265,22 +271,15 @@ class TrainedVAE(assembled.AssembledVAE):
         return stream, y
 
     def check_batch(self, batch):
-        return (self._arrays(batch),)
+        return (self._intake.arrays(batch),)
 
     def _arrays(self, data, train=False):
-        found = inputs.arrange(data, self.input_names)
-        image, *names = self.input_names
-        images = self.check_images(found[image])
-        checked = {image: images}
-        if names:
-            values = {name: found[name] for name in names}
-            checked |= self.condition.check_by_name(values, len(images))
-            if train:
-                self.condition.adapt_once(checked)
-        if train and self._parts.standardize is not None and not self._parts.standardize.is_adapted:
-            self.adapt(images)
-        if arrays.WEIGHT in found:
-            checked[arrays.WEIGHT] = arrays.check_weights(found[arrays.WEIGHT], count=len(images))
+        checked = self._intake.arrays(data)
+        if train and self.condition is not None:
+            self.condition.adapt_once(checked)
+        layer = self._parts.standardize
+        if train and layer is not None and not layer.is_adapted:
+            self.adapt(checked[self.input_names[0]])
         return checked
 
     def adapt(self, images) -> None:
@@ -350,10 +349,7 @@ class TrainedVAE(assembled.AssembledVAE):
         Raises:
             ValueError: If they are not what the likelihood is of.
         """
-        check = self.likelihood.check
-        if self.binarize is not None:
-            check = functools.partial(arrays.check_values, support=self.support)
-        return arrays.check_images(images, self.image_shape, check, name)
+        return self._intake.images(images, name)
 
     def _weigh_classes(self, class_weight):
         table = None
@@ -378,8 +374,11 @@ class TrainedVAE(assembled.AssembledVAE):
         *state, data = args  # a state comes first on JAX
         found = inputs.arrange(data, self.input_names)
         weights = found.pop(arrays.WEIGHT, None)
+        for tensor in self.inputs[1:]:  # a stream that Keras feeds by itself was not converted
+            if len(tensor.shape) == 1 and "int" in tensor.dtype:
+                found[tensor.name] = to_integers(found[tensor.name])
         if class_weights is not None:
-            label = ops.cast(ops.reshape(found["label"], (-1,)), "int32")
+            label = found["label"]
             of_class = ops.take(class_weights, ops.where(label < 0, len(class_weights) - 1, label))
             weights = of_class if weights is None else of_class * weights
         given = [found[name] for name in self.input_names]

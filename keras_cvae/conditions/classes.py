@@ -104,6 +104,19 @@ class Classes(Condition):
         """
         return naming.to_labels(values, self._names, name)
 
+    def how_many(self, values):
+        shape = np.shape(values)
+        if shape == (self.num_classes,) and self.num_classes > 2:
+            numbers = np.asarray(values)
+            dtype = numbers.dtype
+            is_one_hot = dtype.kind in "fb" and np.sum(numbers == 1) == np.sum(numbers != 0) == 1
+            expected = (
+                f"`labels` must be one-hot vectors of shape (count, {self.num_classes}), such as "
+                "`labels[None]` of one, or integers, `labels.astype('int32')`"
+            )
+            require(not is_one_hot, expected, f"shape {shape}, dtype {dtype}, which may be either")
+        return super().how_many(values)
+
     def adapt_once(self, values):
         if self.is_unknown(values["label"]).all():
             warnings.warn(f"All labels are unknown (-1): {self.ALL_UNKNOWN}.", stacklevel=5)
@@ -127,6 +140,22 @@ class Classes(Condition):
         )
         require(texts and len(listed) == len(set(listed)) == count, expected, repr(names))
         return listed
+
+
+def to_integers(labels):
+    """Integer labels of what a batch of a stream has for them.
+
+    Args:
+        labels: Tensor of shape `(batch,)`, `(batch, 1)` or `(batch, num_classes)`, one-hot vectors,
+            of any type.
+
+    Returns:
+        int32 tensor of shape `(batch,)`; -1 for a one-hot vector that is all zeros.
+    """
+    if len(labels.shape) == 2 and labels.shape[1] != 1:
+        labels = ops.cast(labels, "int32")
+        return ops.where(ops.any(labels > 0, -1), ops.cast(ops.argmax(labels, -1), "int32"), -1)
+    return ops.cast(ops.reshape(labels, (-1,)), "int32")
 
 
 def of(identifier, **options) -> Classes:

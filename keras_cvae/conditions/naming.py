@@ -51,8 +51,10 @@ def to_labels(values, names: Sequence[str] | None, argument: str):
 def _label(value, names, argument):
     if _is_none(value) or (isinstance(value, float) and value != value):
         return UNKNOWN
-    if hasattr(value, "__index__") and not isinstance(value, bool):
+    if hasattr(value, "__index__"):
         return operator.index(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     expected = f"`{argument}` must be integers, -1 or None for unknown"
     if names is None:
         expected += (

@@ -9,7 +9,6 @@ Keras drops them where there are no targets.
 from __future__ import annotations
 
 import itertools
-import types
 from collections.abc import Iterator, Mapping
 
 import keras
@@ -26,19 +25,21 @@ def arrange(data, names) -> dict:
         names: Names of the inputs, the image's first.
 
     Returns:
-        Dict of `names` and, where examples are weighed, `"sample_weight"`.
+        Dict of `names` and, where examples are weighed, `"sample_weight"`. A `target` is left out.
 
     Raises:
         ValueError: If something is missing, or there is something else.
     """
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
     image, *values = names
+    if _are_complete(x, names):
+        y = None
     if isinstance(x, Mapping):
         found, rest = dict(x), []
     else:
         first, *rest = x if isinstance(x, (list, tuple)) and len(x) else [x]
         found = {image: first}
-    rest = rest + ([] if y is None or not values else [y])  # a plain VAE leaves labels out
+    rest = rest + ([] if y is None else [y])
     if len(rest) == 1 and isinstance(rest[0], Mapping):
         rest, found = [], {**found, **rest[0]}
     if weight is not None:
@@ -52,7 +53,7 @@ def arrange(data, names) -> dict:
     if image not in found or len(rest) != len(missing) or set(found) - {image, *values, WEIGHT}:
         raise ValueError(
             f"This model takes [images, {', '.join(values)}], a dict of these or pairs of them, "
-            "and no other targets: an image is its own. What is unknown is -1 for a label, NaN for "
+            "and no targets but the images themselves. What is unknown is -1 for a label, NaN for "
             f"a number. Received: {_described([*found.items(), *rest])}"
         )
     found.update(zip(missing, rest, strict=True))
@@ -63,6 +64,24 @@ def arrange(data, names) -> dict:
                 "number, and `condition=None` builds a model without it. Received: None"
             )
     return found
+
+
+def target(data, names):
+    """Returns what stands in the place of targets: `y` where `x` holds all inputs, or None.
+
+    Args:
+        data: As for `arrange`.
+        names: As for `arrange`.
+    """
+    x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+    return y if _are_complete(x, names) else None
+
+
+def _are_complete(x, names):
+    """Whether `x` holds all inputs; of a model without a condition it always does."""
+    if isinstance(x, Mapping):
+        return set(names) <= set(x)
+    return len(names) == 1 or (isinstance(x, (list, tuple)) and len(x) == len(names))
 
 
 def _described(parts) -> str:
@@ -115,18 +134,33 @@ def peek(data):
 
     Args:
         data: Arrays, or a stream of batches: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a
-            torch `DataLoader`, a generator.
+            torch `DataLoader`, a data set of Grain, a generator or another iterator.
 
     Returns:
         `(stream, first)`: the stream, whole again where looking at it had taken a batch, and its
         first batch; `(data, None)` for arrays.
+
+    Raises:
+        ValueError: If the stream is empty.
     """
+    if not is_stream(data):
+        return data, None
+    kind = type(data).__name__
     if isinstance(data, keras.utils.PyDataset):
-        return data, data[0]
-    if isinstance(data, types.GeneratorType):
-        first = next(data, None)
-        return (batch for batch in itertools.chain([first], data)), first
-    return data, next(iter(data), None) if is_stream(data) else None
+        is_empty = data.num_batches == 0
+        first = None if is_empty else data[0]
+    else:
+        iterator = iter(data)
+        first = next(iterator, None)
+        is_empty = first is None
+        if iterator is data:  # it has one pass, and Keras takes generators alone
+            data = (batch for batch in itertools.chain([first], iterator))
+    if is_empty:
+        raise ValueError(
+            "`x` must hold at least one batch; an iterator that was read before has none left. "
+            f"Received: an empty stream, {kind}"
+        )
+    return data, first
 
 
 def batches(data, most: int, seed: int, size: int = ROWS) -> Iterator:

@@ -98,7 +98,7 @@ class Streams:
 
     def _begin_pass(self):
         self.close()
-        self._passing = self._blocks_of(self._adapter.get_numpy_iterator())
+        self._passing = self._blocks_of(iter(self._adapter.get_numpy_iterator()))
         self._left = 0
 
     def _begin_count(self):

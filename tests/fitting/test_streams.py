@@ -483,3 +483,15 @@ def test_a_strategy_of_tensorflow_is_fed_by_keras(rows, tiny):
         assert not inside.may_count(model)
         model.fit(tf.data.Dataset.from_tensor_slices((rows,)).batch(32), verbose=0)
     assert not model._programs._compiled and int(model.optimizer.iterations) == 10
+
+
+@pytest.mark.parametrize("kind", ["map", "iter"])
+def test_data_sets_of_grain_end(kind):
+    grain = pytest.importorskip("grain")
+    rows = grain.MapDataset.range(12).map(lambda i: (np.full(6, i / 12, "float32"), i % 3))
+    batches = rows.batch(4)
+    batches = batches if kind == "map" else batches.to_iter_dataset()
+    cvae = keras_cvae.build_cvae((6,), 3, 2, network=networks.Dense((4,)))
+    cvae.compile("adam")
+    cvae.fit(batches, epochs=2, verbose=0)
+    assert keras.ops.convert_to_numpy(cvae.optimizer.iterations) == 6

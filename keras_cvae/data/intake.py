@@ -1,0 +1,141 @@
+"""What a model accepts: images, what is known of them, and weights, as arrays or a batch of them.
+
+NumPy alone: of a model the shapes and types of its inputs are asked for, what its likelihood says
+of values, and its condition, if it has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from keras_cvae.data import arrays, inputs
+
+
+class Intake:
+    """Checks what a user hands to a model, and returns it as arrays by the names of the inputs.
+
+    Args:
+        inputs: Dict of the names of the model's inputs, the image's first, to `(shape, dtype)`
+            without the batch.
+        check: Function of images and what they are called that returns them, their values checked.
+        condition: What checks the values of the other inputs, as `conditions.Condition` does; None
+            where they are checked by their shapes and types alone.
+    """
+
+    def __init__(self, inputs: Mapping[str, tuple], check: Callable, condition=None):
+        self.inputs = dict(inputs)
+        self.check, self.condition = check, condition
+        self.image_name = next(iter(self.inputs))
+        self.image_shape = tuple(self.inputs[self.image_name][0])
+
+    def images(self, images, name: str = "images") -> np.ndarray:
+        """Checks images, or the rows of a table.
+
+        Args:
+            images: Array of shape `(count, *image_shape)`; a last axis of 1 may be missing.
+            name: What they are called in messages.
+
+        Returns:
+            Array of that shape, not copied unless its type has to be another.
+
+        Raises:
+            ValueError: If they are not what the likelihood is of.
+        """
+        return arrays.check_images(images, self.image_shape, self.check, name)
+
+    def arrays(self, data) -> dict[str, np.ndarray]:
+        """Checks arrays, or one batch of a stream.
+
+        Args:
+            data: `(x, y, sample_weight)`, or less of it, as `fit` and streams have it: `x` is an
+                image, `[image, label]` or a dict by name, `y` labels where `x` has none, or the
+                image once more.
+
+        Returns:
+            Dict of the names of the inputs, and of `"sample_weight"` where examples are weighed.
+
+        Raises:
+            ValueError: If the data is not what the model takes.
+        """
+        known = inputs.arrange(data, self.inputs)
+        images = self.images(known[self.image_name])
+        self._check_target(inputs.target(data, self.inputs), known[self.image_name])
+        checked = {self.image_name: images}
+        values = {name: known[name] for name in [*self.inputs][1:]}
+        if values and self.condition is not None:
+            checked |= self.condition.check_by_name(values, len(images))
+        elif values:
+            for name, value in values.items():
+                checked[name] = _by_shape(value, *self.inputs[name], len(images), name)
+        if arrays.WEIGHT in known:
+            checked[arrays.WEIGHT] = arrays.check_weights(known[arrays.WEIGHT], count=len(images))
+        return checked
+
+    def pair(self, checked: Mapping) -> tuple:
+        """Checked arrays as `encode` takes them.
+
+        Returns:
+            `(images, labels)`: labels are one array, a dict of several, or None.
+        """
+        names = [*self.inputs][1:]
+        values = {name: checked[name] for name in names}
+        labels = next(iter(values.values())) if len(values) == 1 else values or None
+        if values and self.condition is not None:
+            labels = self.condition.together(values)
+        return checked[self.image_name], labels
+
+    def _check_target(self, target, images):
+        """Raises a `ValueError` if a target beside complete inputs is not the image itself."""
+        if target is None or target is images:
+            return
+        shapes = {self.image_shape}
+        if self.image_shape[-1] == 1:
+            shapes.add(self.image_shape[:-1])
+        shape = tuple(getattr(target, "shape", None) or _shape(target))
+        is_image = shape[1:] in shapes and len(shape) > 1
+        if not is_image and len(self.inputs) == 1:
+            return  # labels, which a model without a condition leaves out
+        if is_image and _are_equal(images, target, self.image_shape):
+            return
+        received = f"a target of shape {shape}" + (" with other values" if is_image else "")
+        raise ValueError(
+            "`y` beside complete inputs must be the images themselves, or be left out: the model "
+            "reconstructs its own input, and takes no other targets (`build_cvae(..., "
+            f"corruption=...)` spoils what the encoder sees). Received: {received}"
+        )
+
+
+def _shape(values):
+    try:
+        return np.shape(values)
+    except ValueError:  # of lists of unequal length
+        return ()
+
+
+def _are_equal(images, target, image_shape):
+    images, target = (
+        arrays.array(values, name).reshape(-1, *image_shape)
+        for values, name in ((images, "images"), (target, "y"))
+    )
+    if len(images) != len(target):
+        return False
+    starts = range(0, len(images), arrays.ROWS)
+    parts = ((a[i : i + arrays.ROWS] for a in (images, target)) for i in starts)
+    return all(np.array_equal(*part, equal_nan=images.dtype.kind == "f") for part in parts)
+
+
+def _by_shape(values, shape, dtype, count, name):
+    """Values of an input of which nothing but its shape and type is known."""
+    shape, is_whole = tuple(shape), "int" in str(dtype)
+    if is_whole and shape in ((), (1,)):
+        labels = arrays.check_labels(values, None, count=count, name=name)
+        return labels.reshape(count, *shape)
+    values = arrays.array(values, name)
+    if len(shape) == 1 and shape[0] > 1 and (values.ndim == 1 or values.shape[1:] == (1,)):
+        labels = arrays.check_labels(values, shape[0], count=count, name=name)
+        values = (labels[:, None] == np.arange(shape[0])).astype("float32")
+    if values.shape == (count, *shape[:-1]) and shape[-1:] == (1,):
+        values = values[..., None]
+    return arrays.check_tensors(values, shape, count=count, name=name)

@@ -1,0 +1,100 @@
+"""What a model accepts, checked without a model."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from keras_cvae import conditions
+from keras_cvae.data import arrays
+from keras_cvae.data.intake import Intake
+
+pytestmark = pytest.mark.once
+
+CHECK = functools.partial(arrays.check_values, support=(0.0, 1.0))
+X = np.random.default_rng(0).random((6, 2, 2, 1), dtype="float32")
+Y = np.array([0, 1, 2, -1, 1, 0])
+VECTORS = np.where(Y[:, None] >= 0, np.eye(3)[Y], 0.0)
+
+
+@pytest.fixture(scope="module")
+def intake():
+    named = conditions.Classes(names=["cat", "dog", "owl"])
+    return Intake({"image": ((2, 2, 1), "float32"), "label": ((), "int32")}, CHECK, named)
+
+
+LABELS = {
+    "floats": Y.astype("float32"),
+    "floats with NaN": np.where(Y < 0, np.nan, Y),
+    "float column": Y[:, None].astype("float64"),
+    "one-hot": VECTORS,
+    "one-hot integers": VECTORS.astype("uint8"),
+    "one-hot booleans": VECTORS > 0,
+    "one-hot lists": VECTORS.tolist(),
+    "mixed": [0.0, "dog", 2, None, True, False],
+}
+
+
+@pytest.mark.parametrize("form", LABELS)
+def test_labels_in_every_unambiguous_form(form, intake):
+    checked = intake.arrays(([X, LABELS[form]], X))["label"]
+    np.testing.assert_array_equal(checked, Y)
+    assert checked.dtype == "int32"
+
+
+REFUSED = {
+    "halves": (Y + 0.5, r"must be whole numbers.*Received: 0.5"),
+    "infinity": (np.where(Y < 0, np.inf, Y), "must be whole numbers.*Received: inf"),
+    "smoothed": (0.9 * VECTORS + 0.05, r"must be one-hot vectors.*argmax.*in row 0"),
+    "two classes": (np.ones((6, 3)), "several classes of one image are not taken"),
+    "other width": (np.eye(4)[Y], r"6 integers, or one-hot vectors \(6, 3\).*Received: shape"),
+    "out of range": (Y + 1.0, r"in -1..2.*Received: values from 0 to 3"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_other_labels_are_refused(case, intake):
+    labels, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        intake.arrays((X, labels))
+
+
+def test_what_may_be_one_vector_or_labels_of_several_is_refused(intake):
+    condition = intake.condition
+    assert condition.how_many(np.eye(3)) == condition.how_many([0, 0, 1]) == 3
+    for vector in (np.eye(3)[1], np.eye(3)[1] > 0):
+        with pytest.raises(ValueError, match=r"such as `labels\[None\]`"):
+            condition.how_many(vector)
+        assert condition.check(vector[None], 1)["label"] == [1]
+        assert condition.how_many(vector.astype("int32")) == 3
+
+
+def test_attributes_and_weights_of_classes_take_the_same_forms():
+    several = conditions.Attributes(animal=3, size=conditions.Vector(1))
+    checked = several.check({"animal": VECTORS, "size": Y}, 6)
+    np.testing.assert_array_equal(checked["animal"], Y)
+    weights = conditions.Classes(3).class_weights({0.0: 2.0, True: 3.0})
+    np.testing.assert_array_equal(weights, [2, 3, 1, 1])
+
+
+def test_targets_are_the_images_or_refused(intake):
+    plain = Intake({"image": ((2, 2, 1), "float32")}, CHECK)
+    for target in (X, X.copy(), X[..., 0], X.tolist()):
+        assert set(intake.arrays(([X, Y], target))) == {"image", "label"}
+        assert set(intake.arrays(({"image": X, "label": Y}, target))) == {"image", "label"}
+        assert set(plain.arrays((X, target))) == {"image"}
+    assert set(plain.arrays((X, Y))) == {"image"}  # labels are left out
+    for data, target in (([X, Y], 1 - X), ([X, Y], Y), ([X, Y], X[:5])):
+        with pytest.raises(ValueError, match="must be the images themselves.*Received: a target"):
+            intake.arrays((data, target))
+    with pytest.raises(ValueError, match="with other values"):
+        plain.arrays((X, 1 - X))
+
+
+def test_inputs_of_a_graph_by_hand_are_checked_by_shape_and_type():
+    shapes = {"x": ((2, 2, 1), "float32"), "y": ((), "int32"), "hot": ((3,), "float32")}
+    checked = Intake(shapes, CHECK).arrays(([X, VECTORS, Y],))
+    np.testing.assert_array_equal(checked["y"], Y)
+    np.testing.assert_array_equal(checked["hot"], VECTORS)
+    with pytest.raises(ValueError, match=r"`hot` must have the shape \(6, 3\)"):
+        Intake(shapes, CHECK).arrays(([X, Y, np.eye(4)[Y]],))
