@@ -14,6 +14,7 @@ import keras
 from keras import ops
 
 from keras_cvae import divergences, likelihoods, priors
+from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer, average
 
 
@@ -26,7 +27,7 @@ register = keras.saving.register_keras_serializable("keras_cvae")
 
 
 @register
-class LogRatio(keras.layers.Layer):
+class LogRatio(Float32Layer):
     """log q(z | x, y) - log p(z | y) of each sample: its share of the KL divergence, in nats.
 
     Args:
@@ -41,8 +42,8 @@ class LogRatio(keras.layers.Layer):
         Tensor of shape `(rows,)`.
     """
 
-    def __init__(self, prior="standard_normal", path_only: bool = False, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
+    def __init__(self, prior="standard_normal", path_only: bool = False, **kwargs):
+        super().__init__(**kwargs)
         self.prior = priors.get(prior)
         self.path_only = path_only
 
@@ -71,7 +72,7 @@ class LogRatio(keras.layers.Layer):
 
 
 @register
-class LogWeights(keras.layers.Layer):
+class LogWeights(Float32Layer):
     """Log importance weights of an example's samples, in nats.
 
     Args:
@@ -86,8 +87,8 @@ class LogWeights(keras.layers.Layer):
         Tensor of shape `(batch, K)`.
     """
 
-    def __init__(self, samples: int = 1, likelihood="bernoulli", dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
+    def __init__(self, samples: int = 1, likelihood="bernoulli", **kwargs):
+        super().__init__(**kwargs)
         self.samples = samples
         self.likelihood = likelihoods.get(likelihood)
 
@@ -194,7 +195,7 @@ def _weighted(both):
 
 
 @register
-class WeightedPath(keras.layers.Layer):
+class WeightedPath(Float32Layer):
     """The identity on z, whose gradient is multiplied by the sample's normalised weight.
 
     The weight is known where the loss is, after the decoder. It comes back as a gradient: the
@@ -207,9 +208,6 @@ class WeightedPath(keras.layers.Layer):
     Returns:
         `[z, carrier]`, the carrier of shape `(rows, 2)`: for `ImportanceWeightedLoss`.
     """
-
-    def __init__(self, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
 
     def call(self, inputs):
         size = inputs.shape[-1]

@@ -6,9 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_cvae.precision import Float32Layer
+
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class Standardize(keras.layers.Layer):
+class Standardize(Float32Layer):
     """Brings columns, or the channels of images, to zero mean and unit variance.
 
     Until `adapt` is called, and where it finds data near unit scale, it changes nothing: pixels in
@@ -23,9 +25,6 @@ class Standardize(keras.layers.Layer):
 
     FARTHEST = 10.0  # what data near unit scale may reach
     NARROWEST = 0.05  # the least that the widest of its columns must spread
-
-    def __init__(self, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
 
     def build(self, input_shape):
         options = {"trainable": False, "dtype": "float32"}

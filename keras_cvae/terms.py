@@ -25,6 +25,8 @@ from collections.abc import Iterator, Mapping
 import keras
 from keras import ops
 
+from keras_cvae.precision import Float32Layer
+
 _STEP: contextvars.ContextVar[Step | None] = contextvars.ContextVar("step", default=None)
 
 
@@ -75,7 +77,7 @@ def split(weights) -> None:
         step.row_weight = weights.shape[-1] * ops.reshape(weights, (-1,))
 
 
-class LossLayer(keras.layers.Layer):
+class LossLayer(Float32Layer):
     """A layer that adds a term to the loss, computed in float32 under every dtype policy.
 
     Attributes:
@@ -86,9 +88,6 @@ class LossLayer(keras.layers.Layer):
 
     compares_examples = False
     units: Mapping[str, str] = {}
-
-    def __init__(self, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
 
     @property
     def term_names(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from keras_cvae import (
     likelihoods,
     networks,
     objectives,
+    precision,
     priors,
     standardize,
     terms,
@@ -167,7 +168,13 @@ LAYERS = {
     ),
     "FiLM": (networks.FiLM, {}, [IMAGE, ONE_HOT]),
 }
-BASES = {conditions.Condition, likelihoods.Likelihood, priors.Prior, terms.LossLayer}
+BASES = {
+    precision.Float32Layer,
+    conditions.Condition,
+    likelihoods.Likelihood,
+    priors.Prior,
+    terms.LossLayer,
+}
 BASES |= {corruptions.Corruption, conditions.predicted.Predicted}
 BASES |= {layers.Divergence, objectives.scheduled.Scheduled}
 FAMILIES = {
@@ -266,25 +273,46 @@ def assert_same_config(ours, expected):
     assert json.dumps(ours, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 
-IN_FLOAT32 = ("Sampling", "KLDivergence", "ReconstructionLoss", "Log", "Importance", "Weighted")
-IN_FLOAT32 += ("Warmed", "Capacity", "FreeBits", "TotalCorrelation", "MMD", "Adversary")
+OF_ONE_ARGUMENT = [
+    n for n, layer in LAYERS.items() if len(layer) == 3 and type(layer[2]) is not dict
+]
 
 
-@pytest.mark.parametrize("name", [n for n in LAYERS if n.startswith(IN_FLOAT32)])
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_loss_layers_compute_in_float32(name, policy):
+@pytest.mark.parametrize("name", OF_ONE_ARGUMENT)
+def test_every_layer_by_the_test_of_keras(name):
+    """Of layers that take one argument, and no dict, which Keras's test takes for several.
+
+    What it trains layers with takes no lists on TensorFlow; models are trained below.
+    """
+    from keras.src.testing import TestCase
+
+    kind, arguments, arrays = LAYERS[name]
+    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, arrays)
+    TestCase().run_layer_test(kind, arguments, input_data=tensors, run_training_check=False)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    ("of_layer", "of_all"),
+    [("mixed_float16", None), ("float16", None), (None, "mixed_bfloat16")],
+)
+def test_every_layer_gives_the_types_that_it_declares(name, of_layer, of_all, request):
+    """Losses are in float32, whatever the dtype policy of the layer or of all."""
     kind, arguments, arrays, *named = LAYERS[name]
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        layer = kind(**arguments)
-        dtype = policy.removeprefix("mixed_")
-        half = keras.tree.map_structure(lambda a: keras.ops.cast(a, dtype), arrays)
-        outputs = keras.tree.flatten(layer(half, **named[0] if named else {}))
-    finally:
-        keras.config.set_dtype_policy(before)
-    for tensor in [*layer.losses, outputs[-1]]:
-        assert keras.backend.standardize_dtype(tensor.dtype) == "float32"
+    named = named[0] if named else {}
+    request.addfinalizer(lambda: keras.config.set_dtype_policy("float32"))
+    keras.config.set_dtype_policy(of_all or "float32")
+    layer = kind(**arguments, **{"dtype": of_layer} if of_layer else {})
+    declared = keras.tree.flatten(layer(inputs_like(arrays), **inputs_like(named)))
+    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, [arrays, named])
+    for modes in [{"training": True}, {}] if layer._call_has_training_arg else [{}]:
+        outputs = keras.tree.flatten(layer(tensors[0], **tensors[1], **modes))
+        for tensor, expected in zip(outputs, declared, strict=True):
+            assert keras.backend.standardize_dtype(tensor.dtype) == expected.dtype
+            values = keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
+            assert np.isfinite(values).all()
+    for loss in layer.losses:
+        assert keras.backend.standardize_dtype(loss.dtype) == "float32"
 
 
 def public_functions():

@@ -53,6 +53,7 @@ class Attributes(Condition):
         own = {"name": str, "trainable": bool, "dtype": (str, dict, keras.DTypePolicy)}
         of_layer = {k for k, kind in own.items() if isinstance(attributes.get(k), kind)}
         super().__init__(**{key: attributes.pop(key) for key in of_layer})
+        self.autocast = False  # each attribute casts its own
         if not attributes:
             raise ValueError(
                 "`Attributes` must be given attributes by name, such as `Attributes(digit=10, "
@@ -85,7 +86,7 @@ class Attributes(Condition):
 
     def call(self, inputs, training=False):
         vectors = [
-            attribute(inputs[name], training=training)
+            ops.cast(attribute(inputs[name], training=training), self.compute_dtype)
             for name, attribute in self.attributes.items()
         ]
         return ops.concatenate(vectors, axis=-1)

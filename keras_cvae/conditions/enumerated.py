@@ -19,6 +19,7 @@ from keras import ops
 from keras_cvae import checks, layers, terms
 from keras_cvae.conditions.consistency import ConsistencyLoss
 from keras_cvae.conditions.predicted import Predicted
+from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer
 
 register = keras.saving.register_keras_serializable("keras_cvae")
@@ -242,7 +243,7 @@ class LabelDivergence(LossLayer):
 
 
 @register
-class Chosen(keras.layers.Layer):
+class Chosen(Float32Layer):
     """The row of the label that is given, or else of the most probable one.
 
     Call arguments:
@@ -253,9 +254,6 @@ class Chosen(keras.layers.Layer):
     Returns:
         Tensor of shape `(batch, ...)`.
     """
-
-    def __init__(self, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
 
     def call(self, inputs):
         rows, label, logits = inputs

@@ -54,6 +54,7 @@ class Vector(Condition):
         **kwargs,
     ):
         super().__init__(dropout, seed, **kwargs)
+        self.autocast = False  # values of any scale overflow in half precision
         self.size = checks.integer("size", size, least=1)
         self.width = self.size + 1
         if (mean is None) != (variance is None):
@@ -61,7 +62,7 @@ class Vector(Condition):
                 "`mean` and `variance` must be given together. "
                 f"Received: mean={mean!r}, variance={variance!r}"
             )
-        options = {"shape": (self.size,), "trainable": False, "dtype": "float32"}
+        options = {"shape": (self.size,), "trainable": False, "dtype": "float32", "autocast": False}
         self.mean = self.add_weight(initializer="zeros", name="mean", **options)
         self.variance = self.add_weight(initializer="ones", name="variance", **options)
         self.adapted = self.add_weight(

@@ -9,9 +9,10 @@ import keras
 from keras import ops
 
 from keras_cvae import checks
+from keras_cvae.precision import Float32Layer
 
 
-class Corruption(keras.layers.Layer):
+class Corruption(Float32Layer):
     r"""Spoils what the encoder sees in training, for it to learn to see through that.
 
     In a model it stands before the encoder (and the classifier, where labels are inferred); the
@@ -51,10 +52,9 @@ class Corruption(keras.layers.Layer):
         self,
         bounds: Sequence[float] | None = None,
         seed: int | None = None,
-        dtype="float32",
         **kwargs,
     ):
-        super().__init__(dtype=dtype, **kwargs)
+        super().__init__(**kwargs)
         self.bounds = bounds if bounds is None else _pair(bounds)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

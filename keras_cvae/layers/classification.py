@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_cvae import checks, noise
+from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer
 
 register = keras.saving.register_keras_serializable("keras_cvae")
@@ -50,7 +51,7 @@ class ClassificationLoss(LossLayer):
 
 
 @register
-class GumbelSoftmax(keras.layers.Layer):
+class GumbelSoftmax(Float32Layer):
     """Draws one-hot vectors from logits, with the gradient of their softmax relaxation.
 
     Training draws y = onehot(argmax(logits + g)), g Gumbel noise; the gradient is that of
@@ -75,8 +76,8 @@ class GumbelSoftmax(keras.layers.Layer):
         [Jang et al., 2017](https://arxiv.org/abs/1611.01144).
     """
 
-    def __init__(self, temperature: float = 1.0, seed=None, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
+    def __init__(self, temperature: float = 1.0, seed=None, **kwargs):
+        super().__init__(**kwargs)
         self.temperature = checks.number("temperature", temperature, above=0)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

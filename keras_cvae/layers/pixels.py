@@ -6,12 +6,13 @@ import keras
 from keras import ops
 
 from keras_cvae import checks, noise, terms
+from keras_cvae.precision import Float32Layer
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
 
 @register
-class UnitInterval(keras.layers.Layer):
+class UnitInterval(Float32Layer):
     """Scales images of 0..255 to [0, 1], and leaves those in [0, 1] as they are.
 
     An example with a value above 1 is one of 0..255. `CVAE` and the models cut from it scale uint8
@@ -24,9 +25,6 @@ class UnitInterval(keras.layers.Layer):
     Returns:
         Tensor of the same shape, in [0, 1].
     """
-
-    def __init__(self, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
 
     def call(self, inputs):
         if terms.current() is not None:
@@ -48,7 +46,7 @@ def _dynamic(pixels, seed):
 
 
 @register
-class Binarize(keras.layers.Layer):
+class Binarize(Float32Layer):
     """Makes grey pixels black or white, in float32 under every dtype policy.
 
     Args:
@@ -71,8 +69,8 @@ class Binarize(keras.layers.Layer):
 
     MODES = {"threshold": _threshold, "dynamic": _dynamic}
 
-    def __init__(self, mode: str = "threshold", seed: int | None = None, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
+    def __init__(self, mode: str = "threshold", seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
         self._binarize = checks.look_up("binarize", mode, self.MODES)
         self.mode = mode
         self.seed = seed

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_cvae import checks, divergences, noise
+from keras_cvae.precision import Float32Layer
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
@@ -31,7 +32,7 @@ def reparameterize(inputs, seed):
 
 
 @register
-class Sampling(keras.layers.Lambda):
+class Sampling(Float32Layer, keras.layers.Lambda):
     """Samples the posterior q(z | x, y) by the reparameterization trick, in float32.
 
     Every call draws new noise, in training and in inference, before and after saving.
@@ -46,8 +47,8 @@ class Sampling(keras.layers.Lambda):
         `z`, a tensor of shape `(batch, latent_dim)`.
     """
 
-    def __init__(self, seed: int | None = None, dtype="float32", **kwargs):
-        super().__init__(reparameterize, dtype=dtype, **kwargs)
+    def __init__(self, seed: int | None = None, **kwargs):
+        super().__init__(reparameterize, **kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.arguments = {"seed": self.seed_generator}

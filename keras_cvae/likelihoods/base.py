@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_cvae import standardize
 from keras_cvae.data import arrays
+from keras_cvae.precision import Float32Layer
 
 
 def rows(x):
@@ -21,7 +22,7 @@ def rows(x):
     return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
 
-class Likelihood(keras.layers.Layer, abc.ABC):
+class Likelihood(Float32Layer, abc.ABC):
     """p(x | z, y): what the decoder's output says of x.
 
     The decoder returns one tensor, the `parameters`, whose shape the likelihood names. A subclass
@@ -57,9 +58,6 @@ class Likelihood(keras.layers.Layer, abc.ABC):
     support: tuple[float, float] = (-math.inf, math.inf)
     standardizes = False
     levels: int | None = None
-
-    def __init__(self, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
 
     def parameter_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape, without the batch, of what the decoder returns for x of shape `x_shape`."""

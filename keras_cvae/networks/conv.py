@@ -208,15 +208,23 @@ class LabelConv2D(keras.layers.Layer):
         height, width, channels = image.shape[1:]
         num_classes = one_hot.shape[-1]
         kernel = ops.convert_to_tensor(self.kernel)
-        planes = ops.reshape(kernel[:, :, channels:], (*kernel.shape[:2], 1, -1))
+        # Reshaped, so that the kernels have a shape where ONNX has none of a slice.
+        sides = (self.kernel_size, self.kernel_size)
+        of_image = ops.reshape(kernel[:, :, :channels], (*sides, channels, self.filters))
+        planes = ops.reshape(kernel[:, :, channels:], (*sides, 1, num_classes * self.filters))
         plane = ops.ones((1, height, width, 1), dtype=planes.dtype)
         of_labels = self._convolve(plane, planes)  # (1, rows, columns, num_classes * filters)
         _, rows, columns, _ = of_labels.shape
         of_labels = ops.reshape(of_labels, (rows * columns, num_classes, self.filters))
         of_labels = ops.reshape(ops.transpose(of_labels, (1, 0, 2)), (num_classes, -1))
         of_label = ops.reshape(ops.matmul(one_hot, of_labels), (-1, rows, columns, self.filters))
-        outputs = self._convolve(image, kernel[:, :, :channels]) + of_label
+        outputs = self._convolve(image, of_image) + of_label
         return self.activation(outputs + ops.convert_to_tensor(self.bias))
+
+    def compute_output_shape(self, input_shape):
+        image, _ = input_shape
+        kernel = (self.kernel_size, self.kernel_size, image[-1], self.filters)
+        return self._convolve(keras.KerasTensor(image), keras.KerasTensor(kernel)).shape
 
     def _convolve(self, x, kernel):
         return ops.conv(x, kernel, self.strides, self.padding, data_format="channels_last")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import keras
 
 from keras_cvae import divergences
+from keras_cvae.precision import Float32Layer
 
 
-class Prior(keras.layers.Layer):
+class Prior(Float32Layer):
     """A distribution p(z | y) of the latents, in float32.
 
     A subclass defines `log_prob` and `transport`, and `kl` where that has a closed form, with
@@ -28,9 +29,6 @@ class Prior(keras.layers.Layer):
 
     closed_form = False
     conditional = False
-
-    def __init__(self, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)
 
     def build(self, z_shape, y_shape=None):
         """Makes the weights.

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import checks, divergences
+from keras_cvae.precision import Float32Layer
 from keras_cvae.priors.base import Prior
 from keras_cvae.priors.mixture import choose
 
@@ -97,7 +98,7 @@ class VampPrior(Prior):
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class PseudoInputs(keras.layers.Layer):
+class PseudoInputs(Float32Layer):
     """Learned inputs of an encoder.
 
     They start at random; `adapt` starts them at examples.
@@ -120,10 +121,9 @@ class PseudoInputs(keras.layers.Layer):
         components: int,
         shapes: Sequence[Sequence[int]],
         in_unit_interval: bool = False,
-        dtype="float32",
         **kwargs,
     ):
-        super().__init__(dtype=dtype, **kwargs)
+        super().__init__(**kwargs)
         self.components = checks.integer("components", components, least=1)
         self.shapes = [tuple(shape) for shape in shapes]
         self.in_unit_interval = in_unit_interval

@@ -171,3 +171,15 @@ def test_wrong_values_are_refused_before_training(case, data):
 def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         conditions.Vector(**arguments)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_values_beyond_half_precision_are_standardised_before_they_are_rounded(policy):
+    years = conditions.Vector(1, mean=1e6, variance=1.0, dtype=policy)
+    y = keras.ops.convert_to_numpy(
+        keras.ops.cast(years(np.float32([[1e6 - 1], [1e6 + 2]])), "float32")
+    )
+    np.testing.assert_array_equal(y, [[-1, 1], [2, 1]])
+    several = conditions.Attributes(year=years, dtype=policy)
+    both = several({"year": keras.ops.convert_to_tensor(np.float32([[1e6 - 1], [1e6 + 2]]))})
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(keras.ops.cast(both, "float32")), y)
