@@ -52,8 +52,8 @@ class Reading(NamedTuple):
     """
 
     dataset: Dataset
-    validation: tuple[np.ndarray, np.ndarray | None] | None
-    notes: tuple[str, ...]
+    validation: tuple[np.ndarray, np.ndarray | None] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load(

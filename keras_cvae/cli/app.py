@@ -107,7 +107,9 @@ def _in_options(message, command):
     given = {param.name: max(param.opts, key=len) for param in command.params}
     options = {name: option for name, option in given.items() if option.startswith("--")}
     options |= {name: option for name, option in OPTIONS.items() if option in options.values()}
-    return re.sub(r"`(\w+)`", lambda found: f"`{options.get(found[1], found[1])}`", message)
+    # A value that Python's argument is to have goes: `labelled=False` is `--unconditional`.
+    pattern = rf"`({'|'.join(options)})(=[^`]*)?`"
+    return re.sub(pattern, lambda match: f"`{options[match[1]]}`", message)
 
 
 def say(message) -> None:

@@ -57,6 +57,10 @@ def train(
     fit_prior: Annotated[bool, Option(help="Fit the prior to the encodings afterwards.")] = True,
     measure: Annotated[bool, Option(help="Measure the ELBO of the test images.")] = True,
     image_size: Annotated[str | None, Option(help="Resize images, to HEIGHTxWIDTH.")] = None,
+    background: Annotated[str, Option(help="Colour that transparent pixels show.")] = "white",
+    skip_damaged: Annotated[
+        bool, Option("--skip-damaged", help="Leave out images that cannot be read.")
+    ] = False,
     class_names: Annotated[str | None, Option(help="Names of the classes, as cat,dog.")] = None,
     test_share: Annotated[float, Option(help="Share to test with, if not split already.")] = 0.2,
     seed: Seed = 0,
@@ -81,6 +85,8 @@ def train(
         of_images = {
             "--image-size": image_size,
             "--class-names": class_names,
+            "--background": None if background == "white" else background,
+            "--skip-damaged": skip_damaged or None,
             "--binarize": binarize,
             "--infer-label": infer_label or None,
             "--enumerate-label": enumerate_label or None,
@@ -92,6 +98,8 @@ def train(
         begin = functools.partial(
             runs.train,
             image_size=parsing.height_and_width(image_size),
+            background=background,
+            skip_damaged=skip_damaged,
             class_names=class_names and class_names.split(","),
             condition=parsing.condition(conditional, infer_label, enumerate_label, label_dropout),
             binarize=binarize,
@@ -155,8 +163,13 @@ def _say_what_is_trained(run):
     data, model = run.config["data"], run.config["model"]
     kind = "conditional" if model["condition"] else "unconditional"
     network = type(model["network"]).__name__.lower()
+    validates = f"a tenth of the training {run.example}s validates"
+    if run.validation is not None:
+        validates = f"{len(run.validation[0])} more validate"
+    print(f"Data: {data['name']}, {run.summary()}; {validates}")
+    for note in run.notes:
+        print(f"Data: {note}")
     print(
-        f"Data: {data['name']}, {run.summary()}; a tenth of the training {run.example}s validates\n"
         f"Model: {network}, {kind}, latent_dim {model['latent_dim']}, "
         f"{run.model.count_params():,} parameters, on {run.config['backend']}\n"
         f"Run: {run.folder}"

@@ -28,6 +28,8 @@ def train(
     image_size: int | tuple[int, int] | None = None,
     class_names: Sequence[str] | None = None,
     test_fraction: float = 0.2,
+    background: str = "white",
+    skip_damaged: bool = False,
     condition: Callable[[int], conditions.Condition] | None = conditions.Classes,
     **options,
 ) -> Run:
@@ -40,6 +42,8 @@ def train(
         image_size: What to resize every image to, as `datasets.load` takes it.
         class_names: A name a class, in the place of those that the data give.
         test_fraction: Share of the data to test with, where it is not split already.
+        background: The colour that transparent pixels show, as `datasets.load` takes it.
+        skip_damaged: Whether to leave out images that cannot be read.
         condition: Function of the number of classes to the condition, such as
             `conditions.Classes` or `functools.partial(conditions.Inferred, weight=10.0)`; None for
             a plain VAE. Classes without names are given those of the data.
@@ -64,21 +68,24 @@ def train(
     """
     folder = folder_for(data, out, force)
     source = {"image_size": image_size, "test_fraction": test_fraction}
-    source["labelled"] = condition is not None
-    dataset = datasets.load(data, class_names=class_names, **source)
+    source |= {"labelled": condition is not None, "background": background}
+    source["skip_damaged"] = skip_damaged
+    reading = datasets.read(data, class_names=class_names, **source)
+    dataset = reading.dataset
     if dataset.x_train.ndim > 2:
         plots.sheet(dataset.x_test[:1])  # refuses what cannot be drawn
     if condition is not None:
         condition = conditions.get(condition(len(dataset.class_names))).named(dataset.class_names)
     # An absolute path: others may use it from afar.
     name = data if data in datasets.NAMES else absolute(data)
-    return make(Run, folder, dataset, condition, {"name": name, **source}, force=force, **options)
+    source = {"name": name, **source}
+    return make(Run, folder, reading, condition, source, force=force, **options)
 
 
 def make(
     kind: type[Run],
     folder: Path,
-    dataset: datasets.Dataset,
+    reading: datasets.Reading,
     condition,
     source: dict,
     *,
@@ -100,15 +107,16 @@ def make(
     Args:
         kind: What kind of run.
         folder: Its folder.
-        dataset: The data.
+        reading: The data, as `datasets.read` returns them.
         condition: The condition, or None.
         source: What `Run.load` needs to read the data again: `name` and more.
         force: Whether a run that is there already is replaced.
         learning_rate: Of the optimizer, Adam; it falls to 0 along a cosine.
         epochs: Passes over the training images, at most; `"auto"` chooses by their number.
         batch_size: Images in a training step, or `"auto"`.
-        early_stopping: Whether to stop where the ELBO of validation images (a tenth of the training
-            images) has not risen for a fifth of the epochs, and to keep the best weights.
+        early_stopping: Whether to stop where the ELBO of validation images (those of the data, else
+            a tenth of the training images) has not risen for a fifth of the epochs, and to keep the
+            best weights.
         fit_prior: Whether to fit the prior to the encodings after training.
         measure: Whether to measure the ELBO of the test images after training.
         seed: Seed of all randomness.
@@ -126,7 +134,11 @@ def make(
         ValueError: As for `train`.
         KeyboardInterrupt: As for `train`.
     """
-    x_train, y_train, *held_out = datasets.hold_out(dataset, seed=seed)
+    dataset, held_out = reading.dataset, reading.validation
+    if held_out is None:
+        x_train, y_train, *held_out = datasets.hold_out(dataset, seed=seed)
+    else:
+        x_train, y_train = dataset[:2]
     image_shape = x_train.shape[1:]
     options = {name: AUTO for name in choosing.PARTS} | options
     chosen = choosing.choose(x_train, options["likelihood"])
@@ -160,7 +172,7 @@ def make(
         _clear(folder, kind)
         (folder / CONFIG).write_text(text)
         run = kind(folder, config, model, dataset)
-        run.choices = choices
+        run.choices, run.notes, run.validation = choices, reading.notes, reading.validation
         run.keep(y_train)
         if begun:
             begun(run)

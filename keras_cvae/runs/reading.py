@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_cvae import datasets, evaluation
 from keras_cvae.checks import explain, require
@@ -37,6 +38,8 @@ class Run:
         class_names: Names of the classes: the model's own, or those of the data.
         choices: By setting, what was chosen from the data and why; where `train` has made the run.
         prior_fit: What `CVAE.fit_prior` returned; where `train` has made the run.
+        notes: What of the data was left out or changed, in sentences; where `train` has made it.
+        validation: Images and labels that the data have to validate with, or None; likewise.
         best_epoch: After which epoch, from 1, the weights were kept; where `train` has made the run
             with early stopping.
 
@@ -58,6 +61,8 @@ class Run:
     suffixes: tuple[str, ...] = (".png", ".npz")
     settings: tuple[str, ...] = ("image_size",)
     choices: dict = {}
+    notes: tuple[str, ...] = ()
+    validation: tuple | None = None
     prior_fit: dict | None = None
     best_epoch: int | None = None
 
@@ -102,8 +107,8 @@ class Run:
     def summary(self) -> str:
         """What its data are, in a few words."""
         shape = "x".join(map(str, self.config["image_shape"]))
-        classes = f"{len(self.class_names)} classes" if self.class_names else "no labels"
-        return f"{self._counts()} of {shape}, {classes}"
+        classes = _class_sizes(self.dataset.y_train, self.class_names)
+        return f"{self._counts()} of {shape}, {classes or 'no labels'}"
 
     def _counts(self):
         data, example = self.dataset, self.example
@@ -224,8 +229,28 @@ class Run:
 
     def _load(self, name):
         data = self.config["data"]
-        known = ("image_size", "test_fraction", "labelled")
-        return datasets.load(name, **{key: data[key] for key in known if key in data})
+        known = ("image_size", "test_fraction", "labelled", "background", "skip_damaged")
+        options = {key: data[key] for key in known if key in data}
+        if name == data["name"]:  # of which training has told
+            return datasets.read(name, **options).dataset
+        return datasets.load(name, **options)
+
+
+def _class_sizes(labels, names):
+    """How many classes there are, and the smallest and largest among training labels."""
+    if not names:
+        return ""
+    known = labels[labels >= 0]
+    counts = np.bincount(known, minlength=len(names))
+    by_size = np.argsort(counts, kind="stable")
+    least, most = (f"{names[label]} with {counts[label]}" for label in by_size[[0, -1]])
+    text = f"{len(names)} classes, the smallest {least}, the largest {most} to train with"
+    if absent := [names[label] for label in np.flatnonzero(counts == 0)]:
+        shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+        text += f"; none of {shown}, of which nothing can be learned"
+    if unknown := len(labels) - len(known):
+        text += f"; {unknown} without a label"
+    return text
 
 
 def kind_of(data: str | os.PathLike) -> type[Run]:

@@ -73,7 +73,8 @@ def train_table(
     given = table.condition(checks.number("dropout", dropout, least=0, most=1))
     source = {"name": absolute(data), "test_fraction": test_fraction}
     options["likelihood"] = table.likelihood()
-    return make(TableRun, folder, dataset, given, source, force=force, **options)
+    reading = datasets.Reading(dataset)
+    return make(TableRun, folder, reading, given, source, force=force, **options)
 
 
 class TableRun(Run):

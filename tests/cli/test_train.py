@@ -13,6 +13,7 @@ from keras_cvae import cli, datasets, models, objectives, runs
 from keras_cvae.runs import lock, pictures
 from keras_cvae.runs.pictures import DIAGRAMS, PICTURES
 from tests.command import TINY, epochs_of, refused, run_cli
+from tests.data.files import write_classes, write_image
 
 once = pytest.mark.once
 
@@ -209,6 +210,31 @@ def test_a_folder_that_is_being_trained_is_refused(tmp_path, capsys):
     with lock.hold(tmp_path):
         assert "`--out` must be a folder that no other training" in refused(capsys, *train)
     assert os.listdir(tmp_path) == []
+
+
+@once
+def test_what_was_left_out_is_on_the_data_line_and_val_validates(tmp_path, capsys):
+    folder = write_classes(tmp_path / "photos/train", n=10).parent
+    write_classes(folder / "val", n=4)
+    write_image(folder / "train/cat/9.png", np.zeros((4, 3, 4), "uint8"))
+    (folder / "train/dog/notes.txt").write_text("none")
+    (folder / "train/dog/0.png").write_bytes(b"")
+    train = ["train", "--data", folder, "--out", tmp_path / "run", "--no-fit-prior", "--no-measure"]
+    train += ["--epochs", 1, "--background", "#ff8000", *TINY]
+    assert "`--skip-damaged` leaves such files out" in refused(capsys, *train)
+    write_image(folder / "train/dog/1.png", np.zeros((9, 9), "uint8"))
+    refusal = refused(capsys, *train, "--skip-damaged")
+    assert "`--image-size` resizes them" in refusal
+    write_image(folder / "train/dog/1.png", np.zeros((4, 3), "uint8"))
+    assert run_cli(*train, "--skip-damaged") == 0
+    out = capsys.readouterr().out
+    line = "15 training and 4 test images of 4x3x3, 2 classes, the smallest dog with 7, the largest"
+    assert f"{line} cat with 8 to train with; 8 more validate\n" in out
+    for note in ("1 files that are no images (1 .txt)", "1 damaged images, the first"):
+        assert f"Data: Left out: {note}" in out
+    assert "Data: 1 transparent images are composited on #ff8000\n" in out
+    run = runs.Run.load(tmp_path / "run")
+    assert len(run.dataset.x_train) == 15  # read again as it was
 
 
 @once

@@ -10,6 +10,7 @@ import pytest
 import keras_cvae
 from keras_cvae import networks, priors, runs
 from keras_cvae.runs.pictures import KINDS, PICTURES
+from keras_cvae.runs.reading import _class_sizes
 
 TINY = {"latent_dim": 2, "network": networks.Dense((8,)), "epochs": 2, "batch_size": 256}
 
@@ -38,6 +39,16 @@ def test_a_run_made_is_the_run_read(run, digits):
     assert names == digits.class_names
     z = [model.encode(images, labels)[0] for model in (run.model, read.model)]
     np.testing.assert_allclose(*z, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.once
+def test_the_sizes_of_classes_are_told():
+    labels = np.array([0, 0, 0, 2, 2, -1])
+    expected = (
+        "3 classes, the smallest b with 0, the largest a with 3 to train with; none of b, of which "
+        "nothing can be learned; 1 without a label"
+    )
+    assert _class_sizes(labels, ["a", "b", "c"]) == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)
