@@ -216,3 +216,30 @@ def test_a_compiled_model_is_saved_without_the_name_of_a_backend(optimizer):
     cvae = build()
     cvae.compile(optimizer() if callable(optimizer) else optimizer)
     assert "backend" not in json.dumps(cvae.get_compile_config())
+
+
+@pytest.mark.parametrize("network", [networks.Dense((8, 4), inject="film"), "hierarchical"])
+def test_hidden_layers_are_reached_by_stable_names(network, tmp_path):
+    build()  # what was built before changes no name
+    cvae = build(network=network)
+    cvae.save(tmp_path / "cvae.keras")
+    for model in (cvae, keras.saving.load_model(tmp_path / "cvae.keras")):
+        parts = model.encoder, model.decoder, model.generator
+        assert all("hidden_1" in [layer.name for layer in part.layers] for part in parts)
+        assert model.encoder.get_layer("z_mean").output.shape[-1] == model.prior_size
+        hidden = keras.Model(model.encoder.input, model.encoder.get_layer("hidden_1").output)
+        features = hidden.predict([X, Y], verbose=0)
+        hidden.get_layer("hidden_1").trainable = False
+        head = keras.layers.Dense(3, name="head")(hidden.output)
+        classifier = keras.Model(hidden.input, head)
+        classifier.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        classifier.fit([X, Y], Y, verbose=0)
+        for name, part in zip(("e", "d", "g"), parts, strict=True):
+            part.save(tmp_path / f"{name}.keras")
+            given = [np.ones((2, *t.shape[1:]), t.dtype) for t in part.inputs]
+            again = keras.saving.load_model(tmp_path / f"{name}.keras").predict(given, verbose=0)
+            ours, theirs = (keras.tree.flatten(o) for o in (part.predict(given, verbose=0), again))
+            for a, b in zip(ours, theirs, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        decoded = keras.Model(model.decoder.input, model.decoder.get_layer("hidden_1").output)
+        assert decoded.output.shape[-1] > 1 and features.shape == (40, hidden.output.shape[-1])

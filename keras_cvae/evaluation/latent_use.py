@@ -97,7 +97,7 @@ def _model(cvae, parts):
         return layers.Sampling(name=group.called("sampling"))([mean, log_var])
 
     graph.latents(encoded, y, parts.groups, draw)
-    model = networks.ImageModel([x, *inputs] if inputs else x, graph.end_to_end(found))
+    model = networks.ImageModel([x, *inputs] if inputs else x, graph.end_to_end(found, "kl_of_all"))
     drawn = [layer for layer in model.layers if isinstance(layer, layers.Sampling)]
     return model, [layer.seed_generator for layer in drawn]
 

@@ -33,6 +33,51 @@ def layers(model: keras.Model) -> list:
     return list(flatten())
 
 
+def layer_by_layer(model: keras.Model, tensors):
+    """Calls a functional model on symbolic tensors one layer at a time, rather than as one layer.
+
+    Args:
+        model: A functional Keras model.
+        tensors: A symbolic tensor, or a list of them, as the model takes them.
+
+    Returns:
+        The model's symbolic outputs, of the same layers.
+    """
+    run = getattr(model, "_run_through_graph", None)
+    if run is None:  # in a Keras to come
+        return model(tensors)
+    return run(tensors, call_fn=lambda layer, *args, **kwargs: layer(*args, **kwargs))
+
+
+def call_first(model: keras.Model, part: keras.Model) -> None:
+    """Makes the calls of layers in a model those that `layer.output` stands for.
+
+    Keras takes the first call. The layers of a part that was applied by `layer_by_layer` were first
+    called in the part itself, and what is built on `model.get_layer(name).output` would belong to
+    that. The two calls change places.
+
+    Args:
+        model: The functional model that was built last of the outputs of `layer_by_layer`.
+        part: The functional model that it was applied to.
+    """
+    if not hasattr(keras.layers.Layer, "output") or not isinstance(getattr(part, "_nodes", 0), set):
+        return  # in a Keras to come
+    shared = {id(layer) for layer in part.layers} & {id(layer) for layer in model.layers}
+    for layer in model.layers:
+        calls = layer._inbound_nodes
+        last = len(calls) - 1
+        if id(layer) not in shared or f"{id(layer)}_ib-0" not in part._nodes:
+            continue
+        calls[0], calls[last] = calls[last], calls[0]
+        for index in (0, last):
+            for tensor in calls[index].outputs:
+                tensor._keras_history = tensor._keras_history._replace(node_index=index)
+        keys = [f"{id(layer)}_ib-{index}" for index in (0, last)]
+        for owner, before, now in ((part, *keys), (model, *keys[::-1])):
+            owner._nodes.remove(before)
+            owner._nodes.add(now)
+
+
 def adapter(stream, y=None, shuffle: bool = False):
     """What Keras makes of a stream: it tells its batches as NumPy arrays, how many, and of epochs.
 

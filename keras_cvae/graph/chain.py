@@ -24,17 +24,17 @@ def latents(encoded, y, groups, draw: Callable) -> keras.KerasTensor:
     above = [] if y is None else [y]
     found = []
     for group in groups:
-        context = end_to_end(above) if above else None
+        context = end_to_end(above, group.called("above")) if above else None
         if group.posterior is not None:
             mean, log_var = group.posterior([*features, context])
         found.append(draw(group, mean, log_var, context))
         above.append(found[-1])
-    return end_to_end(found)
+    return end_to_end(found, "latents")
 
 
-def end_to_end(tensors) -> keras.KerasTensor:
+def end_to_end(tensors, name: str) -> keras.KerasTensor:
     """Concatenates vectors; of one it is that one."""
-    return tensors[0] if len(tensors) == 1 else keras.layers.Concatenate()(tensors)
+    return tensors[0] if len(tensors) == 1 else keras.layers.Concatenate(name=name)(tensors)
 
 
 def join_inputs(first, y):

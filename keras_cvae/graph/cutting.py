@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 
 import keras
 
 from keras_cvae import networks
+from keras_cvae.fitting import inside
+from keras_cvae.graph import names
 from keras_cvae.graph.chain import end_to_end, join_inputs, latents
 from keras_cvae.graph.parts import Parts, by_name, read
 
@@ -65,12 +68,37 @@ def encode_pixels(model, parts: Parts):
     return x, inputs, y, parts.encoder(join_inputs(seen, y if to_encoder else None))
 
 
+def unfold(model, part: keras.Model, tensors):
+    """Applies a part of the graph layer by layer, so that a model cut from it shows them.
+
+    Args:
+        model: A `CVAE`.
+        part: Its encoder, decoder, classifier or the posterior of a group of latents. It stays one
+            layer where a layer of the user's in it has the name of one outside.
+        tensors: What it is called with.
+
+    Returns:
+        Its symbolic outputs.
+    """
+    outside = {*names.INPUTS, *names.PARTS, *model.input_names}
+    if outside & by_name(part).keys():
+        return part(tensors)
+    return inside.layer_by_layer(part, tensors)
+
+
 def cut_encoder(model) -> keras.Model:
     """Model `[image, label]` (or `image`) to `[z_mean, z_log_var]` of all latents."""
     parts = read(model)
     inputs, y = condition_of(model, parts, to_encode=True)
     to_encoder = y is not None and parts.condition.encoder
-    encoded = parts.encoder(join_inputs(pixels(model), y if to_encoder else None))
+    given = join_inputs(pixels(model), y if to_encoder else None)
+    encoded = unfold(model, parts.encoder, given)
+    groups = [
+        dataclasses.replace(group, posterior=functools.partial(unfold, model, group.posterior))
+        if group.posterior is not None
+        else group
+        for group in parts.groups
+    ]
     means, log_vars = [], []
 
     def at_the_mean(group, mean, log_var, context):
@@ -78,9 +106,11 @@ def cut_encoder(model) -> keras.Model:
         log_vars.append(log_var)
         return mean
 
-    latents(encoded, y, parts.groups, at_the_mean)
-    outputs = [end_to_end(means), end_to_end(log_vars)]
-    return _model("encoder", [model.inputs[0], *inputs], outputs)
+    latents(encoded, y, groups, at_the_mean)
+    outputs = [end_to_end(means, "means"), end_to_end(log_vars, "log_vars")]
+    encoder = _model("encoder", [model.inputs[0], *inputs], outputs)
+    inside.call_first(encoder, parts.encoder)
+    return encoder
 
 
 def cut_encoder_inputs(model) -> keras.Model:
@@ -92,13 +122,17 @@ def cut_encoder_inputs(model) -> keras.Model:
     return _model("encoder_inputs", [model.inputs[0], *inputs], outputs)
 
 
-def cut_decoder(model, output: Callable = lambda parameters: parameters) -> keras.Model:
+def cut_decoder(model, output: Callable | None = None) -> keras.Model:
     """Model `[z, label]` (or `z`) to a function of the likelihood's parameters, or to these."""
     parts = read(model)
     inputs, y = condition_of(model, parts)
     z = keras.Input((parts.latent_dim,), name="z")
-    parameters = parts.decoder(join_inputs(z, y))
-    return _model("decoder", [z, *inputs], output(parameters))
+    parameters = unfold(model, parts.decoder, join_inputs(z, y))
+    if output is not None:
+        return _model("decoder", [z, *inputs], output(parameters))
+    decoder = _model("decoder", [z, *inputs], parameters)
+    inside.call_first(decoder, parts.decoder)
+    return decoder
 
 
 def cut_generator(model, output: Callable | None = None) -> keras.Model:
@@ -125,7 +159,7 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
 
     groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]
     z = latents((None, None), y, groups, from_the_prior)
-    parameters = parts.decoder(join_inputs(z, y))
+    parameters = unfold(model, parts.decoder, join_inputs(z, y))
     return _model("generator", [noise, *inputs], (output or parts.likelihood)(parameters))
 
 
@@ -137,7 +171,8 @@ def cut_condition(model) -> keras.Model | None:
 
 def cut_classifier(model) -> keras.Model:
     """Model `image` to the probabilities q(y | x) of each class, where labels are inferred."""
-    probabilities = keras.ops.softmax(read(model).classifier(pixels(model)))
+    logits = unfold(model, read(model).classifier, pixels(model))
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
     return _model("classifier", model.inputs[:1], probabilities)
 
 

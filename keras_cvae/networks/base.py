@@ -178,20 +178,21 @@ def inputs_with(first, condition):
     return [first, *inputs], y
 
 
-def flat(tensor):
+def flat(tensor, name: str = "flat_features"):
     """A symbolic tensor as `(batch, n)`."""
-    return keras.layers.Flatten()(tensor) if len(tensor.shape) > 2 else tensor
+    return keras.layers.Flatten(name=name)(tensor) if len(tensor.shape) > 2 else tensor
 
 
-def join(vector, y):
+def join(vector, y, name: str = "joined"):
     """Concatenates a condition to a vector: `(batch, n)` to `(batch, n + width)`."""
-    return vector if y is None else keras.layers.Concatenate()([vector, y])
+    return vector if y is None else keras.layers.Concatenate(name=name)([vector, y])
 
 
-def posterior(features, latent_dim):
+def posterior(features, latent_dim, suffix: str = ""):
     """The heads of q(z | x, y): `[z_mean, z_log_var]`, each of shape `(batch, latent_dim)`.
 
-    Computed in float32 under every dtype policy. Features that are two are the heads already.
+    Computed in float32 under every dtype policy. Features that are two are the heads already. The
+    layers are called so, with the `suffix` behind it.
     """
     if isinstance(features, (list, tuple)):
         shapes = [tuple(tensor.shape[1:]) for tensor in features]
@@ -201,8 +202,9 @@ def posterior(features, latent_dim):
                 f"shape ({latent_dim},). Received: {shapes}"
             )
         return list(features)
+    features = flat(features)
     return [
-        keras.layers.Dense(latent_dim, dtype="float32", name=name)(flat(features))
+        keras.layers.Dense(latent_dim, dtype="float32", name=f"{name}{suffix}")(features)
         for name in ("z_mean", "z_log_var")
     ]
 

@@ -51,12 +51,11 @@ class Conv(Network):
         self.inject = inject
 
     def features(self, image, y):
-        shape = tuple(image.shape[1:])
-        x = image if len(shape) == 3 else keras.layers.Reshape(image_shape(shape))(image)
-        for index, count in enumerate(self.filters):
-            joined = INJECTIONS[self.inject].joined(y, index == 0)
+        x = with_channels(image)
+        for number, count in enumerate(self.filters, start=1):
+            joined = INJECTIONS[self.inject].joined(y, number == 1)
             kind = keras.layers.Conv2D if joined is None else LabelConv2D
-            x = self._convolve(kind, count, x if joined is None else [x, joined], y)
+            x = self._convolve(kind, count, x if joined is None else [x, joined], y, number)
         return x
 
     def parameters(self, z, y, shape):
@@ -66,19 +65,19 @@ class Conv(Network):
         units = rows * columns * self.filters[0]
         injection = INJECTIONS[self.inject]
         layer = functools.partial(keras.layers.Dense, units)
-        x = injection.apply(layer, join(z, y), y, self.activation)
-        x = keras.layers.Reshape((rows, columns, self.filters[0]))(x)
-        for count in reversed(self.filters):
-            joined = join_planes(x, injection.joined(y, is_first=False))
-            x = self._convolve(keras.layers.Conv2DTranspose, count, joined, y)
+        x = injection.apply(layer, join(z, y), y, self.activation, 1)
+        x = keras.layers.Reshape((rows, columns, self.filters[0]), name="feature_map")(x)
+        for number, count in enumerate(reversed(self.filters), start=2):
+            joined = join_planes(x, injection.joined(y, is_first=False), f"joined_{number}")
+            x = self._convolve(keras.layers.Conv2DTranspose, count, joined, y, number)
         options = {"padding": "same", "dtype": "float32", "name": "parameters"}
         x = keras.layers.Conv2DTranspose(math.prod(others), self.kernel_size, **options)(x)
         return cut_to(x, shape)
 
-    def _convolve(self, kind, count, x, y):
+    def _convolve(self, kind, count, x, y, number):
         options = {"strides": 2, "padding": "same"}
         layer = functools.partial(kind, count, self.kernel_size, **options)
-        return INJECTIONS[self.inject].apply(layer, x, y, self.activation)
+        return INJECTIONS[self.inject].apply(layer, x, y, self.activation, number)
 
 
 def build_conv_encoder(
@@ -162,9 +161,9 @@ class LabelPlanes(keras.layers.Layer):
         return (*image[:-1], image[-1] + one_hot[-1])
 
 
-def join_planes(image, one_hot):
+def join_planes(image, one_hot, name: str = "joined"):
     """Concatenates a one-hot label to the channels of an image, as constant planes."""
-    return image if one_hot is None else LabelPlanes()([image, one_hot])
+    return image if one_hot is None else LabelPlanes(name=name)([image, one_hot])
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -254,11 +253,17 @@ def image_shape(shape) -> tuple[int, ...]:
     return (*shape, 1) if len(shape) == 2 else tuple(shape)
 
 
+def with_channels(image):
+    """A symbolic image with an axis of channels, which its shape may leave out."""
+    shape = image_shape(tuple(image.shape[1:]))
+    return image if len(image.shape) == 4 else keras.layers.Reshape(shape, name="reshape")(image)
+
+
 def cut_to(x, shape):
     """Crops a symbolic image, in float32, below and on the right: to `(batch, *shape)`."""
     surplus = [(0, size - wanted) for size, wanted in zip(x.shape[1:3], shape[:2], strict=True)]
     if surplus != [(0, 0), (0, 0)]:
-        x = keras.layers.Cropping2D(surplus, dtype="float32")(x)
+        x = keras.layers.Cropping2D(surplus, dtype="float32", name="crop")(x)
     if tuple(x.shape[1:]) != shape:
-        x = keras.layers.Reshape(shape, dtype="float32")(x)
+        x = keras.layers.Reshape(shape, dtype="float32", name="reshape")(x)
     return x

@@ -43,19 +43,19 @@ class Dense(Network):
         self.inject = inject
 
     def features(self, image, y):
-        return self._hidden(keras.layers.Flatten()(image), y, self.hidden_units)
+        return self._hidden(keras.layers.Flatten(name="flatten")(image), y, self.hidden_units)
 
     def parameters(self, z, y, shape):
         x = self._hidden(z, y, reversed(self.hidden_units))
         x = keras.layers.Dense(math.prod(shape), dtype="float32", name="parameters")(flat(x))
-        return keras.layers.Reshape(shape, dtype="float32")(x)
+        return keras.layers.Reshape(shape, dtype="float32", name="reshape")(x)
 
     def _hidden(self, x, y, hidden_units):
         injection = INJECTIONS[self.inject]
-        for index, units in enumerate(hidden_units):
-            x = join(x, injection.joined(y, index == 0))
+        for number, units in enumerate(hidden_units, start=1):
+            x = join(x, injection.joined(y, number == 1), f"joined_{number}")
             layer = functools.partial(keras.layers.Dense, units)
-            x = injection.apply(layer, x, y, self.activation)
+            x = injection.apply(layer, x, y, self.activation, number)
         return x
 
 

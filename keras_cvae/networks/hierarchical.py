@@ -82,10 +82,12 @@ class Hierarchical(Network):
 
     def lower_posterior(self, group, features_shape, width, size):
         inputs = keras.Input(features_shape, name="features"), keras.Input((width,), name="above")
-        x = keras.layers.Concatenate()([*inputs])
-        for units in self.hidden_units:
-            x = keras.layers.Dense(units, activation=self.activation)(x)
-        return keras.Model([*inputs], posterior(x, size), name=f"posterior_{group + 1}")
+        name = f"posterior_{group + 1}"
+        x = keras.layers.Concatenate(name=f"{name}_joined")([*inputs])
+        for number, units in enumerate(self.hidden_units, start=1):
+            options = {"activation": self.activation, "name": f"{name}_hidden_{number}"}
+            x = keras.layers.Dense(units, **options)(x)
+        return keras.Model([*inputs], posterior(x, size, f"_{group + 1}"), name=name)
 
     def lower_prior(self):
         return priors.Conditional(self.hidden_units, self.activation)

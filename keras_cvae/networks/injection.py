@@ -25,18 +25,23 @@ class Injection:
         """What of y is joined to a layer's input: y or None."""
         return y if is_first or self.everywhere else None
 
-    def apply(self, layer: Callable, x, y, activation):
+    def apply(self, layer: Callable, x, y, activation, number: int):
         """Applies a hidden layer, modulated where that is asked for.
 
+        What comes out last is the layer `hidden_1`, or of another number.
+
         Args:
-            layer: Function that makes the layer, with the activation that it is given.
+            layer: Function that makes the layer, with the activation and the name that it is given.
             x: What the layer is called with.
             y: Symbolic tensor of shape `(batch, width)`, or None.
             activation: The activation.
+            number: Number of the hidden layer, from 1.
         """
+        name = f"hidden_{number}"
         if y is None or not self.modulates:
-            return layer(activation=activation)(x)
-        return keras.layers.Activation(activation)(FiLM()([layer()(x), y]))
+            return layer(activation=activation, name=name)(x)
+        x = FiLM(name=f"film_{number}")([layer(name=f"linear_{number}")(x), y])
+        return keras.layers.Activation(activation, name=name)(x)
 
 
 INJECTIONS = {

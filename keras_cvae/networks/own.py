@@ -64,9 +64,9 @@ def _apply(body, first, y, name):
     if y is not None and len(takes) == 2:
         given = [first, y]
     elif len(takes[0] if takes else first.shape[1:]) == 1:
-        given = join(flat(first), y)
+        given = join(flat(first, "flatten"), y)
     elif len(first.shape) == 3 and y is not None:
-        given = join_planes(keras.layers.Reshape((*first.shape[1:], 1))(first), y)
+        given = join_planes(keras.layers.Reshape((*first.shape[1:], 1), name="reshape")(first), y)
     else:
         given = join_planes(first, y)
     shapes = [tuple(tensor.shape[1:]) for tensor in keras.tree.flatten(given)]

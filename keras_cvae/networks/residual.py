@@ -18,7 +18,7 @@ import keras
 
 from keras_cvae import checks
 from keras_cvae.networks.base import Network, join
-from keras_cvae.networks.conv import LabelConv2D, cut_to, image_shape
+from keras_cvae.networks.conv import LabelConv2D, cut_to, image_shape, with_channels
 from keras_cvae.networks.injection import FiLM
 
 
@@ -61,45 +61,51 @@ class Residual(Network):
         self.activation = activation
 
     def features(self, image, y):
-        shape = tuple(image.shape[1:])
-        x = image if len(shape) == 3 else keras.layers.Reshape(image_shape(shape))(image)
+        x = with_channels(image)
         first, *others = self.filters
         if y is None:
-            x = self._convolve(x, first, strides=2)
+            x = self._convolve(x, first, "hidden_1", strides=2)
         else:
-            x = LabelConv2D(first, self.kernel_size, strides=2)([x, y])
-        x = self._through_blocks(x, y)
-        for count in others:
-            x = self._convolve(self._activate(x), count, strides=2)
-            x = self._through_blocks(x, y)
-        return self._activate(x)
+            x = LabelConv2D(first, self.kernel_size, strides=2, name="hidden_1")([x, y])
+        x = self._through_blocks(x, y, 1)
+        for number, count in enumerate(others, start=2):
+            x = self._activate(x, f"activation_{number - 1}")
+            x = self._convolve(x, count, f"hidden_{number}", strides=2)
+            x = self._through_blocks(x, y, number)
+        return self._activate(x, f"activation_{len(self.filters)}")
 
     def parameters(self, z, y, shape):
         height, width, *others = image_shape(shape)
         scale = 2 ** len(self.filters)
         rows, columns = -(-height // scale), -(-width // scale)
         smallest = rows, columns, self.filters[-1]
-        x = keras.layers.Dense(math.prod(smallest))(join(z, y))
-        x = keras.layers.Reshape(smallest)(x)
-        for count in (*self.filters[-2::-1], self.filters[0]):
-            x = self._through_blocks(x, y)
-            x = keras.layers.UpSampling2D(2, interpolation="nearest")(self._activate(x))
-            x = self._convolve(x, count)
-        options = {"dtype": "float32", "name": "parameters"}
-        return cut_to(self._convolve(self._activate(x), math.prod(others), **options), shape)
+        x = keras.layers.Dense(math.prod(smallest), name="hidden_1")(join(z, y))
+        x = keras.layers.Reshape(smallest, name="feature_map")(x)
+        for number, count in enumerate((*self.filters[-2::-1], self.filters[0]), start=1):
+            x = self._activate(self._through_blocks(x, y, number), f"activation_{number}")
+            upsampling = {"interpolation": "nearest", "name": f"upsampling_{number}"}
+            x = keras.layers.UpSampling2D(2, **upsampling)(x)
+            x = self._convolve(x, count, f"hidden_{number + 1}")
+        x = self._activate(x, f"activation_{number + 1}")
+        return cut_to(self._convolve(x, math.prod(others), "parameters", dtype="float32"), shape)
 
-    def _through_blocks(self, x, y):
+    def _through_blocks(self, x, y, size):
+        """The blocks of one size: `block_2_1` is the output of the first one of the second size."""
         count = x.shape[-1]
-        for _ in range(self.blocks):
-            inner = self._convolve(self._activate(x), count)
+        for number in range(1, self.blocks + 1):
+            block = f"block_{size}_{number}"
+            inner = self._activate(x, f"{block}_activation_1")
+            inner = self._convolve(inner, count, f"{block}_conv_1")
             if y is not None:
-                inner = FiLM()([inner, y])
-            inner = self._convolve(self._activate(inner), count, kernel_initializer="zeros")
-            x = keras.layers.Add()([x, inner])
+                inner = FiLM(name=f"{block}_film")([inner, y])
+            inner = self._activate(inner, f"{block}_activation_2")
+            inner = self._convolve(inner, count, f"{block}_conv_2", kernel_initializer="zeros")
+            x = keras.layers.Add(name=block)([x, inner])
         return x
 
-    def _activate(self, x):
-        return keras.layers.Activation(self.activation)(x)
+    def _activate(self, x, name):
+        return keras.layers.Activation(self.activation, name=name)(x)
 
-    def _convolve(self, x, count, **options):
-        return keras.layers.Conv2D(count, self.kernel_size, padding="same", **options)(x)
+    def _convolve(self, x, count, name, **options):
+        options = {"padding": "same", "name": name, **options}
+        return keras.layers.Conv2D(count, self.kernel_size, **options)(x)
