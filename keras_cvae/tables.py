@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FEWEST_ROWS = 10
+HOLD_MISSING = ("float", "Float", "Int", "UInt", "datetime64")  # types of pandas that do
+MOST_PATTERNS = 64  # of missing cells, the most frequent
 KERAS = ("self", "name", "trainable", "dtype")  # arguments of a layer
 OF_CONFIG = {kind.__name__: kind for kind in (Numbers, Dates, Categories, Constant)}
 
@@ -38,11 +40,13 @@ class Table:
         conditions: Names of the columns that are given, not learned.
         inputs: What the model's inputs of these are called, in the same order; as the
             columns where it is empty.
+        missing: Which cells are missing together, as `likelihoods.Columns` takes it.
     """
 
     columns: tuple
     conditions: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    missing: tuple = ()
 
     @classmethod
     def of(
@@ -86,8 +90,11 @@ class Table:
         if complaints:  # of all columns at once
             raise ValueError("\n".join(complaints))
         learned = {column.name: None for column in found if column.learned}
+        alone = [c.name for c in found if isinstance(c, Categories) and len(c.categories) < 2]
         for name in conditions:
             look_up("condition", name, learned)
+            expected = "`condition` must name columns of two values or more"
+            require(name not in alone, expected, f"{name!r}, of one value and missing cells")
         expected = "`condition` must leave a column to be learned, and name none twice"
         distinct = len({*conditions}) == len(conditions) < len(learned)
         require(distinct, expected, f"{list(conditions)} of {list(learned)}")
@@ -96,7 +103,9 @@ class Table:
             same = ", ".join(map(repr, constant))
             message = f"The same in every row, so written back and not learned: {same}"
             warnings.warn(message, stacklevel=2)
-        return cls(tuple(found), tuple(conditions), tuple(input_names(conditions)))
+        names = [name for name in learned if name not in conditions]
+        inputs = tuple(input_names(conditions))
+        return cls(tuple(found), tuple(conditions), inputs, missing_in(frame[names]))
 
     @property
     def learned(self) -> list:
@@ -112,7 +121,7 @@ class Table:
     def likelihood(self) -> Columns:
         """The likelihood of the columns that are learned; it keeps this description."""
         said = {column.name: column.said for column in self.learned}
-        return Columns(said, table=self.as_config())
+        return Columns(said, table=self.as_config(), missing=self.missing)
 
     def condition(self, dropout: float = 0.0) -> conditions.Attributes | None:
         """A condition of the columns that are given, each hidden in training by itself."""
@@ -178,7 +187,8 @@ class Table:
         for column in columns:
             written = column.written(np.asarray(cells.get(column.name, np.empty(count))))
             series = pandas.Series(written)
-            has_holes = column.learned and series.isna().any()  # which not every type can hold
+            has_holes = column.learned and series.isna().any()
+            has_holes = has_holes and not column.dtype.startswith(HOLD_MISSING)
             kept = series.convert_dtypes() if has_holes else series.astype(column.dtype)
             found[column.name] = kept
         return pandas.DataFrame(found)
@@ -213,7 +223,8 @@ class Table:
         """What JSON takes, from which `from_config` makes the same."""
         columns = [{"class": type(c).__name__, **dataclasses.asdict(c)} for c in self.columns]
         conditions = {"conditions": list(self.conditions), "inputs": list(self.inputs)}
-        return {"columns": columns, **conditions}
+        missing = [[share, list(names)] for share, names in self.missing]
+        return {"columns": columns, **conditions, "missing": missing}
 
     @classmethod
     def from_config(cls, config: dict) -> Table:
@@ -222,8 +233,9 @@ class Table:
             OF_CONFIG[column["class"]](**{k: v for k, v in column.items() if k != "class"})
             for column in config["columns"]
         ]
-        names = tuple(config["conditions"])
-        return cls(tuple(columns), names, tuple(config.get("inputs", ())))
+        missing = tuple((share, tuple(names)) for share, names in config.get("missing", ()))
+        conditions, inputs = tuple(config["conditions"]), tuple(config.get("inputs", ()))
+        return cls(tuple(columns), conditions, inputs, missing)
 
 
 def input_names(names: Sequence[str]) -> list[str]:
@@ -236,3 +248,17 @@ def input_names(names: Sequence[str]) -> list[str]:
             safe += "_"
         found.append(safe)
     return found
+
+
+def missing_in(frame: DataFrame) -> tuple:
+    """The patterns of missing cells and their shares of the rows, the most frequent first."""
+    holes = frame.isna()
+    if not holes.to_numpy().any():
+        return ()
+    patterns = holes.value_counts(normalize=True).head(MOST_PATTERNS)
+    total = float(patterns.sum())
+    found = []
+    for pattern, share in patterns.items():
+        names = tuple(name for name, gone in zip(frame.columns, pattern, strict=True) if gone)
+        found.append((float(share) / total, names))
+    return tuple(found)

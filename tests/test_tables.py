@@ -355,3 +355,20 @@ def test_a_table_saved_without_names_of_inputs(table):
     del config["inputs"]
     described = tables.Table.from_config(config)
     assert described.arrays(frame())[1].keys() == {"sex"}
+
+
+@pytest.mark.once
+def test_what_may_be_missing_is_said_to_the_likelihood(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"a": rng.normal(size=COUNT), "flag": "x", "b": rng.normal(size=COUNT)})
+    rows["when"] = [f"2026-01-{1 + day % 28:02d}" for day in range(COUNT)]
+    rows.loc[:9, ["flag", "b", "when"]] = None
+    described = tables.Table.of(rows)
+    described = tables.Table.from_config(json.loads(json.dumps(described.as_config())))
+    shares = {tuple(names): share for share, names in described.likelihood().missing}
+    assert shares == pytest.approx({(): 1 - 10 / COUNT, ("flag", "b", "when"): 10 / COUNT})
+    back = described.frame(described.arrays(rows)[0])
+    assert back["flag"].dropna().tolist() == ["x"] * (COUNT - 10)
+    assert back.isna().to_numpy().tolist() == rows.isna().to_numpy().tolist()
+    with pytest.raises(ValueError, match="columns of two values or more.*'flag'"):
+        tables.Table.of(rows, ["flag"])

@@ -43,6 +43,8 @@ def column_of(series: Series, kind: str | None = None) -> Numbers | Dates | Cate
 
     known = series.dropna()
     name, dtype, values = series.name, str(series.dtype), list(known.unique())
+    if len(values) == 1 and len(known) < len(series):  # there, or missing
+        return Categories(name, dtype, [*map(_plain, values)])
     if len(values) < 2:
         return Constant(name, dtype, *[_plain(value) for value in values] or [None])
     if kind in (None, "numeric"):

@@ -209,7 +209,7 @@ class Categories:
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """A column with the same in every row, which is written back and not learned.
+    """A column with the same in every row, or no cell at all: written back, not learned.
 
     Attributes:
         name: Its name.

@@ -176,6 +176,8 @@ class Categories:
         return ops.cast(ops.argmax(self._logits(parameters), axis=-1), "float32")
 
     def sample(self, parameters, learned, seed):
+        if self.levels == 1:  # nothing to draw
+            return ops.zeros_like(parameters)
         return categorical.draw(self._logits(parameters), seed)
 
     def _indices(self, x, known, unknown):

@@ -13,6 +13,7 @@ from keras_cvae.data import arrays
 from keras_cvae.likelihoods import normal_scores
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.likelihoods.column_kinds import NAMED, Learned, kinds_of
+from keras_cvae.likelihoods.missing_patterns import MissingPatterns
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -24,6 +25,10 @@ class Columns(Likelihood):
     A row of x has one number a column: a real number, the index of a category, or a count; NaN is
     a cell that is missing. What is missing has no part in `log_prob`, which is then that of the
     cells that are known, exactly: given z and y, cells say nothing of each other.
+
+    With `missing`, which cells are missing is modelled too, as `MissingPatterns` says: `log_prob`
+    has the log-probability of a row's pattern added, and `sample` leaves cells out (NaN), together
+    as they are in the data. The mean never does: it fills them in.
 
     - The normal scores of a numeric column have a normal distribution, whose mean and variance the
       decoder gives for each row. They are a rising function of its numbers, of which most columns
@@ -45,9 +50,11 @@ class Columns(Likelihood):
             `"numeric"`, `"count"`, or a list of the names of its categories.
         table: Optional description of the table that the columns are of, anything that JSON takes;
             it is kept and saved with the model.
+        missing: List of `[share, names]`: the share of rows in which just the columns of these
+            names are missing, `[]` for none. Without it no missing cells are drawn.
 
     Raises:
-        ValueError: If `columns` is anything else.
+        ValueError: If `columns` is anything else, or `missing` names no column.
 
     Example:
     ```python
@@ -64,10 +71,12 @@ class Columns(Likelihood):
 
     standardizes = True
 
-    def __init__(self, columns: Mapping[str, str | list[str]], table=None, **kwargs):
+    def __init__(self, columns: Mapping[str, str | list[str]], table=None, missing=(), **kwargs):
         super().__init__(**kwargs)
         self.columns = checked(columns)
         self.table = table
+        self.missing = [[float(share), [*names]] for share, names in missing]
+        self._patterns = MissingPatterns(self.missing, list(self.columns))
         self.kinds = kinds_of(self.columns)
         self._order = order_of(self.kinds)
         options = {"shape": (len(self.columns),), "trainable": False, "dtype": "float32"}
@@ -81,7 +90,7 @@ class Columns(Likelihood):
                 f"`input_shape` must be ({len(self.columns)},), as many numbers as `Columns` has. "
                 f"Received: {tuple(x_shape)}"
             )
-        return (sum(kind.size for kind in self.kinds),)
+        return (sum(kind.size for kind in self.kinds) + self._patterns.size,)
 
     def standardizer(self):
         return StandardizeColumns(self.columns, name="standardize")
@@ -102,29 +111,38 @@ class Columns(Likelihood):
             here = ops.take(known, kind.places, axis=1)
             each = kind.log_probs(ops.take(x, kind.places, axis=1), here, part, learned)
             total = total + ops.sum(ops.where(here, each, 0.0), axis=1)
+        if self._patterns.size:
+            total = total + self._patterns.log_prob(known, self._of_patterns(parameters))
         return total
 
     def mean(self, parameters):
         return self._joined([kind.mean(*part) for kind, *part in self._parts(parameters)])
 
     def sample(self, parameters, seed=None):
-        seeds = [seed] * len(self.kinds)
+        seeds = [seed] * (len(self.kinds) + 1)
         if isinstance(seed, int):  # the same numbers would be drawn for every kind
             seeds = np.random.default_rng(seed).integers(2**31 - 1, size=len(seeds)).tolist()
-        parts = zip(self._parts(parameters), seeds, strict=True)
-        return self._joined([kind.sample(*part, seed) for (kind, *part), seed in parts])
+        parts = zip(self._parts(parameters), seeds[:-1], strict=True)
+        cells = self._joined([kind.sample(*part, seed) for (kind, *part), seed in parts])
+        if self._patterns.size:
+            cells = self._patterns.leave_out(cells, self._of_patterns(parameters), seeds[-1])
+        return cells
 
     def get_config(self):
-        return {**super().get_config(), "columns": self.columns, "table": self.table}
+        own = {"columns": self.columns, "table": self.table, "missing": self.missing}
+        return {**super().get_config(), **own}
 
     def _parts(self, parameters):
         """Of each kind: itself, its parameters, and what was learned of its columns."""
-        ends = np.cumsum([kind.size for kind in self.kinds])[:-1].tolist()
-        parameters = ops.cast(parameters, "float32")
+        *ends, end = np.cumsum([kind.size for kind in self.kinds]).tolist()
+        parameters = ops.cast(parameters, "float32")[:, :end]
         parts = ops.split(parameters, ends, axis=1) if ends else [parameters]
         learned = Learned(*map(ops.convert_to_tensor, (self.location, self.scale, self.knots)))
         for kind, part in zip(self.kinds, parts, strict=True):
             yield kind, part, learned.of(kind.places)
+
+    def _of_patterns(self, parameters):
+        return ops.cast(parameters, "float32")[:, -self._patterns.size :]
 
     def _joined(self, cells):
         return ops.take(ops.concatenate(cells, axis=1), self._order, axis=1)
@@ -221,13 +239,13 @@ def _checked(name, said):
     names = [*said] if isinstance(said, (list, tuple)) else []
     expected = (
         f"`columns[{name!r}]` must be {' or '.join(map(repr, NAMED))}, or a list of the names of "
-        "its categories, two or more different strings"
+        "its categories, one or more different strings"
     )
     if isinstance(said, str):
         checks.require(said in NAMED, expected + checks.nearest(said, NAMED), repr(said))
         return said
     texts = all(isinstance(category, str) for category in names)
-    checks.require(texts and len(set(names)) == len(names) >= 2, expected, repr(said))
+    checks.require(texts and len(set(names)) == len(names) >= 1, expected, repr(said))
     return names
 
 

@@ -1,0 +1,79 @@
+"""Which cells of a row of a table are missing: a mixture of the patterns that the data has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from keras import ops
+
+from keras_cvae import checks
+from keras_cvae.likelihoods import categorical
+
+OTHERWISE = 1e-4  # probability that a cell differs from its pattern, so that each row has one
+
+
+class MissingPatterns:
+    r"""A mixture of patterns, of which a row's latent tells how probable each is.
+
+    log P(m | z) = log \sum_c \pi_c(z) \prod_j P(m_j | c),
+
+    m_j being whether cell j is missing, which is as pattern c says but with probability 1e-4. The
+    logits of \pi are the decoder's output plus the logarithm of each pattern's share of the rows,
+    so that patterns come at their rate even where z tells nothing of them.
+
+    Args:
+        patterns: List of `[share, names]`: the share of rows in which just the columns of these
+            names are missing.
+        columns: Names of all columns of x, in their order.
+
+    Raises:
+        ValueError: If a share is not above 0, or a name is no column's.
+    """
+
+    def __init__(self, patterns: Sequence, columns: Sequence[str]):
+        for share, names in patterns:
+            checks.number("missing", share, above=0, most=1)
+            for name in names:
+                checks.look_up("missing", name, dict.fromkeys(columns, True))
+        named = {name for _, names in patterns for name in names}
+        self.places = [place for place, name in enumerate(columns) if name in named]
+        self.size = len(patterns) if self.places else 0
+        self._among = len(columns)
+        rows = [[columns[place] in names for place in self.places] for _, names in patterns]
+        self._patterns = np.array(rows, "float32").reshape(len(patterns), len(self.places))
+        self._log_shares = np.log([[share for share, _ in patterns]], dtype="float32")
+
+    def log_prob(self, known, parameters):
+        """Log-probability of what is missing.
+
+        Args:
+            known: Booleans of shape `(batch, columns)`, whether a cell is known.
+            parameters: The decoder's output, of shape `(batch, size)`.
+
+        Returns:
+            Tensor of shape `(batch,)`, in nats.
+        """
+        missing = 1.0 - ops.cast(ops.take(known, self.places, axis=1), "float32")
+        differ = ops.sum(ops.abs(ops.subtract(missing[:, None], self._patterns[None])), axis=2)
+        same = len(self.places) - differ
+        of_cells = same * math.log1p(-OTHERWISE) + differ * math.log(OTHERWISE)
+        return ops.logsumexp(ops.log_softmax(self._logits(parameters)) + of_cells, axis=1)
+
+    def leave_out(self, cells, parameters, seed):
+        """Cells, of which those of a pattern that is drawn for each row are NaN.
+
+        Args:
+            cells: Tensor of shape `(batch, columns)`.
+            parameters: The decoder's output, of shape `(batch, size)`.
+            seed: Of the drawing.
+        """
+        pattern = categorical.draw(self._logits(parameters)[:, None], seed)
+        to_columns = np.eye(self._among, dtype="float32")[self.places]
+        patterns = ops.convert_to_tensor(self._patterns @ to_columns)
+        gone = ops.take(patterns, ops.cast(pattern[:, 0], "int32"), axis=0)
+        return ops.where(gone > 0, np.nan, cells)
+
+    def _logits(self, parameters):
+        return ops.add(parameters, self._log_shares)
