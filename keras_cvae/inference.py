@@ -7,7 +7,7 @@ import weakref
 import keras
 import numpy as np
 
-from keras_cvae.fitting import inside
+from keras_cvae.fitting import custom_gradients, inside
 
 BATCH_SIZE = 512
 _PREPARED = weakref.WeakKeyDictionary()  # model: its fingerprint, and what applies it to a batch
@@ -44,7 +44,9 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE, to_the_bit: 
         rows = slice(start, start + size)
         if start + size > count:
             rows = np.minimum(np.arange(start, start + size), count - 1)  # the last row, repeated
-        outputs = apply(model, keras.tree.map_structure(lambda a, r=rows: a[r], data))
+        batch = keras.tree.map_structure(lambda a, r=rows: a[r], data)
+        with custom_gradients.released():
+            outputs = apply(model, batch)
         if results is None:
             results = keras.tree.map_structure(
                 lambda output: np.empty((count, *output.shape[1:]), output.dtype), outputs

@@ -4,6 +4,7 @@
 architecture, the loss curves, the test digits in latent space, and a 15 x 15 sheet of digits.
 """
 
+import shutil
 from pathlib import Path
 
 import keras
@@ -37,10 +38,10 @@ def main(
     plots.manifold(vae.decode(z.reshape(15, 15, 2)), x=ticks, y=ticks).savefig(out / "manifold.png")
 
     shown = {"show_shapes": True, "expand_nested": True, "splines": "polyline"}
-    try:
+    if shutil.which("dot"):
         for name, model in {"encoder": vae.encoder, "vae": vae}.items():
             keras.utils.plot_model(model, out / f"{name}.png", **shown)
-    except ImportError:
+    else:
         print("No diagrams of the networks: they need Graphviz")
 
     final = {name: values[-1] for name, values in history.history.items()}

@@ -148,7 +148,8 @@ def _dataset(blocks):
 
     options = tf.data.Options()
     options.autotune.enabled = False
-    return tf.data.Dataset.counter().map(tensors).prefetch(2).with_options(options)
+    numbers = tf.data.Dataset.range(np.iinfo("int64").max)  # `counter()` keeps a graph for good
+    return numbers.map(tensors).prefetch(2).with_options(options)
 
 
 def choose_steps(batch, batches: int | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import shutil
 from typing import TYPE_CHECKING
 
 import keras
@@ -120,6 +121,8 @@ def write_diagrams(run: Run) -> None:
     Raises:
         ImportError: If there is no Graphviz.
     """
+    if not shutil.which("dot"):  # of which Keras says nothing but a line in a notebook
+        raise ImportError("diagrams of networks need Graphviz")
     # Graphviz 2.43 fails to route some graphs at right angles, Keras's default.
     style = dict(show_shapes=True, show_layer_names=True, dpi=100, splines="polyline")
     parts = run.model.encoder, run.model.decoder, run.model
