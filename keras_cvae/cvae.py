@@ -110,7 +110,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         """
         x, _ = self._checked(x, y)
         batches = inputs.batches(x, aggregate.MOST, seed)
-        checked = (self._intake.pair(self._intake.arrays(batch)) for batch in batches)
+        checked = map(self._intake.pair, map(self._intake.checker(), batches))
         self._take_prior(None)
         prior, scores = aggregate.of_model(self, checked, seed)
         self._take_prior(prior)

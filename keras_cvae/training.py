@@ -114,9 +114,10 @@ class TrainedVAE(assembled.AssembledVAE):
                 `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
                 torch `DataLoader` or generator of `(image, label)` pairs. Of a stream the first
                 batch is checked beforehand and, where steps are fused, every other as it arrives.
-                Images are floats or uint8; labels are integers, -1 is unknown, one-hot vectors, all
-                zeros of one that is unknown, or, but for streams, names of the condition's classes.
-                Arrays, DataFrames, lists and tensors all do.
+                Images are floats or uint8 (of a stream, floats of 0..255 too); labels are integers,
+                -1 is unknown, one-hot vectors, all zeros of one that is unknown, or, but for
+                streams, names of the condition's classes. Arrays, DataFrames, lists and tensors all
+                do.
             y: Labels, where `x` is images alone; else None or the images once more.
             *args: As for `keras.Model.fit`.
             validation_data: `([images, labels], None)`, `(images, labels)`, with weights as a third
@@ -246,46 +247,49 @@ class TrainedVAE(assembled.AssembledVAE):
         if self.binarize is not None:
             check = functools.partial(arrays.check_values, support=self.support)
         shapes = {tensor.name: (tuple(tensor.shape[1:]), tensor.dtype) for tensor in self.inputs}
-        return Intake(shapes, check, self.condition)
+        return Intake(shapes, check, self.condition, self.support)
 
     def _checked(self, x, y=None, sample_weight=None, train=False):
         """Data as Keras is given it: a stream, or checked arrays by name, and no targets."""
-        stream, first = inputs.peek(x)
+        learns = train and self._learns_from_data
+        stream, first = inputs.peek(x, examples=arrays.ROWS if learns else 1)
         if first is None:
-            checked = self._arrays((x, y, sample_weight), train)
-            if train:
-                self._start_pseudo_inputs(checked)
-            return checked, None
-        if sample_weight is not None:
-            raise ValueError(
-                "`sample_weight` must be the third part of each batch of a stream, (image, label, "
-                "weight). Received: a stream, and `sample_weight` beside it"
-            )
-        inputs.check_numbers(first, self.input_names)
-        checked = self._arrays(first)
+            checked = self._intake.arrays((x, y, sample_weight))
+            if train and self.condition is not None:
+                self.condition.adapt_once(checked)
+        else:
+            if sample_weight is not None:
+                raise ValueError(
+                    "`sample_weight` must be the third part of each batch of a stream, (image, "
+                    "label, weight). Received: a stream, and `sample_weight` beside it"
+                )
+            inputs.check_numbers(first[0], self.input_names)
+            parts = [*map(self._intake.checker(), first)]
+            checked = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            if train and self.condition is not None and self.condition.needs_data:
+                self.condition.adapt_once(checked)
         if train:
-            if self.condition is not None:
-                self.condition.check_adapted()
-            self._check_scale(checked[self.input_names[0]])
+            layer = self._parts.standardize
+            if layer is not None and not layer.is_adapted:
+                self.adapt(checked[self.input_names[0]])
             self._start_pseudo_inputs(checked)
-        return stream, y
+        return (checked, None) if first is None else (stream, y)
 
-    def check_batch(self, batch):
-        return (self._intake.arrays(batch),)
+    @property
+    def _learns_from_data(self):
+        """Whether a part learns a scale, or examples, from the data before training begins."""
+        parts = self._parts.standardize, self._parts.pseudo_inputs
+        needed = any(layer is not None and not layer.is_adapted for layer in parts)
+        return needed or (self.condition is not None and self.condition.needs_data)
 
-    def _arrays(self, data, train=False):
-        checked = self._intake.arrays(data)
-        if train and self.condition is not None:
-            self.condition.adapt_once(checked)
-        layer = self._parts.standardize
-        if train and layer is not None and not layer.is_adapted:
-            self.adapt(checked[self.input_names[0]])
-        return checked
+    def batch_checker(self):
+        check = self._intake.checker()
+        return lambda batch: (check(batch),)
 
     def adapt(self, images) -> None:
         """Lets a model of numbers of any scale learn the scale of its data.
 
-        The first `fit` of arrays does it by itself; before training on a stream it must be called.
+        The first `fit` does it by itself: of a stream, with its first batches.
 
         Args:
             images: Array of shape `(count, *image_shape)`.
@@ -303,15 +307,6 @@ class TrainedVAE(assembled.AssembledVAE):
         layer.adapt(self.check_images(images))
         # Copies: variables that share memory cannot both be given to a step of JAX.
         self.likelihood.standardize(*(np.array(ops.convert_to_numpy(w)) for w in layer.learned))
-
-    def _check_scale(self, images):
-        layer = self._parts.standardize
-        if layer is not None and not layer.is_adapted and layer.is_far(images):
-            raise ValueError(
-                "`adapt` must be called before training on a stream of numbers far from unit "
-                "scale, with an array of them: `cvae.adapt(x)`. "
-                f"Received: values from {images.min():g} to {images.max():g} in the first batch"
-            )
 
     def _count(self, x, held_out):
         """How many examples `fit` trains on, or None where it is given a stream."""
@@ -362,19 +357,23 @@ class TrainedVAE(assembled.AssembledVAE):
         self._class_weights = table
 
     def train_step(self, *args):
-        return self._step(super().train_step, args, self._class_weights)
+        return self._step("train", super().train_step, args, self._class_weights)
 
     def test_step(self, *args):
-        return self._step(super().test_step, args)
+        return self._step("test", super().test_step, args)
 
     def predict_step(self, *args):
-        return self._step(super().predict_step, args)
+        return self._step("predict", super().predict_step, args)
 
-    def _step(self, step, args, class_weights=None):
+    def _step(self, kind, step, args, class_weights=None):
         *state, data = args  # a state comes first on JAX
         found = inputs.arrange(data, self.input_names)
         weights = found.pop(arrays.WEIGHT, None)
-        for tensor in self.inputs[1:]:  # a stream that Keras feeds by itself was not converted
+        image = found[self.input_names[0]]
+        is_converted = self.is_fed_by_programs(kind)  # else Keras feeds what a stream has
+        if not is_converted and self.support == (0.0, 1.0) and len(self.image_shape) > 1:
+            found[self.input_names[0]] = _bytes_to_unit_interval(image)
+        for tensor in self.inputs[1:]:
             if len(tensor.shape) == 1 and "int" in tensor.dtype:
                 found[tensor.name] = to_integers(found[tensor.name])
         if class_weights is not None:
@@ -400,6 +399,13 @@ class TrainedVAE(assembled.AssembledVAE):
         if self.losses:  # of a user's layers
             loss = loss + super().compute_loss(x, y, y_pred, sample_weight, training)
         return loss
+
+
+def _bytes_to_unit_interval(images):
+    """A batch of floats of 0..255, as loaders of files give them, in [0, 1]; others as they are."""
+    if "float" not in keras.backend.standardize_dtype(images.dtype):
+        return images
+    return images * ops.cast(ops.where(ops.max(images) > 1, 1.0 / 255.0, 1.0), images.dtype)
 
 
 def _metric(identifier) -> keras.metrics.Metric:

@@ -138,9 +138,9 @@ class Attributes(Condition):
         for name, attribute in self.attributes.items():
             attribute.adapt_once({own: values[name] for own in attribute.inputs()})
 
-    def check_adapted(self):
-        for attribute in self.attributes.values():
-            attribute.check_adapted()
+    @property
+    def needs_data(self):
+        return any(attribute.needs_data for attribute in self.attributes.values())
 
     def is_untrained(self, values):
         return any(

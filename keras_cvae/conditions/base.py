@@ -125,8 +125,10 @@ class Condition(keras.layers.Layer):
     def adapt_once(self, values: dict[str, np.ndarray]) -> None:
         """Learns from checked training values what the condition has to know, once."""
 
-    def check_adapted(self) -> None:
-        """Raises a `ValueError` if `adapt` is still to be called."""
+    @property
+    def needs_data(self) -> bool:
+        """Whether there is something to learn from training values before training begins."""
+        return False
 
     def is_unknown(self, values):
         """Which values are unknown: a tensor or array of booleans of shape `(batch,)`."""

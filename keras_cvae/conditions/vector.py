@@ -40,7 +40,7 @@ class Vector(Condition):
     Example:
     ```python
     slant = conditions.Vector(1)
-    slant.adapt(slants)      # else the first `fit` of arrays does it
+    slant.adapt(slants)      # else the first `fit` does it
     ```
     """
 
@@ -103,13 +103,9 @@ class Vector(Condition):
         if not self._is_adapted():
             self.adapt(values["vector"])
 
-    def check_adapted(self):
-        if not self._is_adapted():
-            raise ValueError(
-                "`adapt` must be called before training on a stream, with the values that are to "
-                "be standardised, or the condition be built as `Vector(size, mean=0.0, "
-                "variance=1.0)`. Received: a `Vector` that was not adapted"
-            )
+    @property
+    def needs_data(self):
+        return not self._is_adapted()
 
     def _is_adapted(self):
         return bool(ops.convert_to_numpy(self.adapted))

@@ -16,6 +16,8 @@ import numpy as np
 
 from keras_cvae.data.arrays import ROWS, WEIGHT
 
+MOST_BYTES = 2**27
+
 
 def arrange(data, names) -> dict:
     """Arranges one batch, or all arrays, by the names of a model's inputs.
@@ -129,37 +131,44 @@ def is_stream(data) -> bool:
     return isinstance(data, keras.utils.PyDataset) or hasattr(data, "__iter__")
 
 
-def peek(data):
+def peek(data, examples: int = 1):
     """Takes a look at what is given to `fit` as `x`.
 
     Args:
         data: Arrays, or a stream of batches: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a
             torch `DataLoader`, a data set of Grain, a generator or another iterator.
+        examples: How many examples of a stream are to be seen, of at most `MOST_BYTES` in all.
 
     Returns:
-        `(stream, first)`: the stream, whole again where looking at it had taken a batch, and its
-        first batch; `(data, None)` for arrays.
+        `(stream, batches)`: the stream, whole again where looking at it had taken batches, and a
+        list of its first ones; `(data, None)` for arrays.
 
     Raises:
         ValueError: If the stream is empty.
     """
     if not is_stream(data):
         return data, None
-    kind = type(data).__name__
+    kind, first, seen, size = type(data).__name__, [], 0, 0
     if isinstance(data, keras.utils.PyDataset):
-        is_empty = data.num_batches == 0
-        first = None if is_empty else data[0]
+        numbers = itertools.count() if data.num_batches is None else range(data.num_batches)
+        iterator = (data[number] for number in numbers)
     else:
         iterator = iter(data)
-        first = next(iterator, None)
-        is_empty = first is None
-        if iterator is data:  # it has one pass, and Keras takes generators alone
-            data = (batch for batch in itertools.chain([first], iterator))
-    if is_empty:
+    while seen < examples and size < MOST_BYTES:
+        batch = next(iterator, None)
+        if batch is None:
+            break
+        first.append(batch)
+        values = keras.tree.flatten(batch)[0]
+        seen += len(values)
+        size += getattr(values, "nbytes", 0)
+    if not first:
         raise ValueError(
             "`x` must hold at least one batch; an iterator that was read before has none left. "
             f"Received: an empty stream, {kind}"
         )
+    if iterator is data:  # it has one pass, and Keras takes generators alone
+        data = (batch for batch in itertools.chain(first, iterator))
     return data, first
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from keras_cvae.data import arrays, inputs
 
+LEAST_BRIGHT = 100.0  # what floats reach at least in a batch of images of 0..255
+
 
 class Intake:
     """Checks what a user hands to a model, and returns it as arrays by the names of the inputs.
@@ -22,11 +24,18 @@ class Intake:
         check: Function of images and what they are called that returns them, their values checked.
         condition: What checks the values of the other inputs, as `conditions.Condition` does; None
             where they are checked by their shapes and types alone.
+        support: The bounds of the values.
     """
 
-    def __init__(self, inputs: Mapping[str, tuple], check: Callable, condition=None):
+    def __init__(
+        self,
+        inputs: Mapping[str, tuple],
+        check: Callable,
+        condition=None,
+        support: tuple[float, float] = (-np.inf, np.inf),
+    ):
         self.inputs = dict(inputs)
-        self.check, self.condition = check, condition
+        self.check, self.condition, self.support = check, condition, support
         self.image_name = next(iter(self.inputs))
         self.image_shape = tuple(self.inputs[self.image_name][0])
 
@@ -72,6 +81,39 @@ class Intake:
         if arrays.WEIGHT in known:
             checked[arrays.WEIGHT] = arrays.check_weights(known[arrays.WEIGHT], count=len(images))
         return checked
+
+    def checker(self) -> Callable:
+        """Returns a function like `arrays`, for the batches of one stream.
+
+        Loaders of image files give floats of 0..255. Whether a stream is of these its first batch
+        decides, for all that follow: a dark one is then divided by 255 too.
+        """
+        are_bytes = None
+
+        def check(data):
+            nonlocal are_bytes
+            image = inputs.arrange(data, self.inputs)[self.image_name]
+            if are_bytes is None:
+                are_bytes = self._are_bytes(image)
+            if not are_bytes:
+                return self.arrays(data)
+            return Intake(self.inputs, self._check_bytes, self.condition).arrays(data)
+
+        return check
+
+    def _are_bytes(self, image):
+        """Whether a batch of images in [0, 1] is of floats of 0..255 instead."""
+        if self.support != (0.0, 1.0) or len(self.image_shape) < 2:
+            return False
+        image = arrays.array(image, "images")
+        is_float = "float" in image.dtype.name and image.size
+        return bool(is_float and image.min() >= 0 and LEAST_BRIGHT <= image.max() <= 255)
+
+    def _check_bytes(self, images, name):
+        if "float" not in images.dtype.name:
+            return self.check(images, name=name)
+        images = arrays.check_values(images, (0.0, 255.0), name)
+        return self.check(images.astype("float32") / np.float32(255), name=name)
 
     def pair(self, checked: Mapping) -> tuple:
         """Checked arrays as `encode` takes them.

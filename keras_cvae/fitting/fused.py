@@ -196,15 +196,17 @@ class FusedModel(keras.Model):
             self.forget_programs()
         self._programs.fingerprint = inside.Fingerprint(self)
 
-    def check_batch(self, batch):
-        """Returns a batch of a stream, of NumPy arrays, as a step is to take it.
+    def batch_checker(self):
+        """Returns a function of a batch of a stream, NumPy arrays, to what a step is to take.
 
-        To be overridden where a batch may be wrong. It runs in a thread of its own.
-
-        Raises:
-            ValueError: If the batch is not what the model takes.
+        To be overridden where a batch may be wrong. One is made for each stream; it runs in a
+        thread of its own, and raises a `ValueError` if a batch is not what the model takes.
         """
-        return batch
+        return lambda batch: batch
+
+    def is_fed_by_programs(self, kind: str) -> bool:
+        """Whether steps of a kind, such as `"train"`, are fed with batches that were checked."""
+        return self._programs.fed.get(kind) is not None
 
     def _fed(self, kind, data, options, batch_size, batches):
         """What programs are to run on, or None where Keras is to run as it is."""

@@ -28,7 +28,7 @@ class Streams:
     """A stream of batches, in blocks of `steps`.
 
     Args:
-        model: The model, whose `check_batch` makes of a batch what a step takes.
+        model: The model, whose `batch_checker` makes of a batch what a step takes.
         adapter: What Keras makes of the stream: `inside.adapter`.
         steps: How many steps make a block; `"auto"` chooses by the size of a batch.
         batches: How many batches make an epoch; by default as many as the stream says or has.
@@ -40,6 +40,7 @@ class Streams:
 
     def __init__(self, model, adapter, steps="auto", batches: int | None = None):
         self._model, self._adapter, self._asked = model, adapter, batches
+        self._check = model.batch_checker()
         known = batches or adapter.num_batches, keras.config.max_steps_per_epoch()
         self.batches = min(filter(None, known), default=None)
         self.steps = None if steps == "auto" else steps
@@ -161,7 +162,7 @@ class Streams:
 
     def _checked(self, batch, number):
         try:
-            checked = self._model.check_batch(batch)
+            checked = self._check(batch)
         except ValueError as error:
             of = "the data to evaluate" if self._epoch is None else f"epoch {self._epoch + 1}"
             raise ValueError(f"Batch {number} of {of}: {error}") from None

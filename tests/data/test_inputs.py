@@ -299,3 +299,29 @@ def test_a_gaussian_likelihood_takes_any_finite_pixels(data):
     x, y = data
     history = tiny(likelihood="gaussian").fit([10 * x - 5, y], verbose=0).history
     assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize("mode", ["int", "categorical", "binary"])
+def test_a_folder_of_images_as_keras_loads_it(mode, tmp_path):
+    pytest.importorskip("tensorflow")
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 6, 6, 1))
+    for index, image in enumerate(pixels):
+        keras.utils.save_img(_made(tmp_path / str(index % 2)) / f"{index}.png", image, scale=False)
+    load = keras.utils.image_dataset_from_directory
+    options = {"color_mode": "grayscale", "image_size": (6, 6), "batch_size": 4, "verbose": False}
+    folder = load(tmp_path, label_mode=mode, **options)
+    for likelihood in ("bernoulli", "optimal_gaussian"):
+        cvae = keras_cvae.build_cvae(
+            (6, 6, 1), 2, 2, network=networks.Dense((8,)), likelihood=likelihood
+        )
+        cvae.compile("adam")
+        history = cvae.fit(folder, validation_data=folder, epochs=2, verbose=0).history
+        assert np.isfinite(history["val_loss"]).all()
+        assert cvae.predict(folder, verbose=0).shape == (12, 6, 6, 1)
+        if likelihood == "bernoulli":
+            assert 0 < history["val_reconstruction"][-1] < 36
+
+
+def _made(folder):
+    folder.mkdir(exist_ok=True)
+    return folder

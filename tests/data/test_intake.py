@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_cvae import conditions
-from keras_cvae.data import arrays
+from keras_cvae.data import arrays, inputs
 from keras_cvae.data.intake import Intake
 
 pytestmark = pytest.mark.once
@@ -98,3 +98,23 @@ def test_inputs_of_a_graph_by_hand_are_checked_by_shape_and_type():
     np.testing.assert_array_equal(checked["hot"], VECTORS)
     with pytest.raises(ValueError, match=r"`hot` must have the shape \(6, 3\)"):
         Intake(shapes, CHECK).arrays(([X, Y, np.eye(4)[Y]],))
+
+
+def test_floats_of_0_to_255_are_known_by_the_first_batch_of_a_stream():
+    pixels = np.round(255 * X)
+    plain = Intake({"image": ((2, 2, 1), "float32")}, CHECK, support=(0.0, 1.0))
+    check = plain.checker()
+    for batch in (pixels, pixels / 300):  # the second is dark
+        np.testing.assert_allclose(check((batch,))["image"], batch / 255, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"must be in \[0, 255\]"):
+        check((2 * pixels,))
+    np.testing.assert_array_equal(plain.checker()((X,))["image"], X)
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
+        plain.checker()((pixels / 10,))  # in doubt
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_look_at_a_stream_leaves_it_whole(whole):
+    batches = [np.full((2, 3), i) for i in range(4)]
+    stream, first = inputs.peek(batches.__iter__() if whole else (b for b in batches), 5)
+    assert len(first) == 3 and [batch[0, 0] for batch in stream] == [0, 1, 2, 3]

@@ -243,7 +243,7 @@ def test_a_dataset_hears_of_epochs_as_from_keras(again, data):
 
 def drive(stream, steps, on_block):
     """Calls for every batch as Keras does; returns the rows of each block, and what is told."""
-    model = types.SimpleNamespace(check_batch=lambda batch: batch)
+    model = types.SimpleNamespace(batch_checker=lambda: lambda batch: batch)
     fed = streams.Streams(model, inside.adapter(stream), steps)
     feed, found = fed.feed()["x"], []
 
