@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import keras
@@ -16,6 +17,7 @@ from keras_cvae.evaluation import (
     leakage,
     likelihood,
     progress,
+    words,
 )
 from keras_cvae.evaluation.estimates import average
 from keras_cvae.evaluation.marginal import marginal_log_likelihood
@@ -87,7 +89,9 @@ def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
     elbo = likelihood.terms(s.model, x, s.given, draws=s.draws, seed=s.seed)["elbo"]
     value = average(likelihood.bits_per_dimension(elbo, s.model.image_shape, levels=levels))
     noise = "" if levels is None else f", with uniform noise that fills {levels} levels"
-    yield Measure("bits per dimension", *value, "bits", f"of the ELBO{noise}")
+    of_noise = math.log2(levels or 256)
+    how = f"of the ELBO{noise}; uniform noise has {of_noise:.3g}"
+    yield Measure("bits per dimension", *value, "bits", how, reference=of_noise)
 
 
 def units(subject: Subject) -> Iterator[Measure]:
@@ -126,7 +130,7 @@ def label_in_z(subject: Subject) -> Iterator[Measure]:
     train, test = (s.x_train, s.y_train), (s.x, s.y)
     accuracy, chance = leakage.label_leakage(s.model, train, test, seed=s.seed)
     how = f"a linear probe from z; chance is {chance:.4f}"
-    yield Measure("label read from z", *accuracy, SHARE, how)
+    yield Measure("label read from z", *accuracy, SHARE, how, reference=chance)
 
 
 def labels_of_samples(subject: Subject) -> Iterator[Measure]:
@@ -246,6 +250,9 @@ def measure(
                 report.measures.append(found)
         except LeftOut as why:
             report.left_out[stage] = str(why)
+    by_name = {found.name: found for found in report.measures}
+    for found in report.measures:
+        found.remark = words.remark(found, by_name)
     report.verdict = latent_use.collapse(cvae, subject.x, subject.given, seed=seed)
     return report
 

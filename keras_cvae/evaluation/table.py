@@ -16,6 +16,9 @@ class Measure:
         unit: The unit of all three numbers.
         real: The same measure of real test data: what a perfect model would come near to.
         how: How it was measured.
+        reference: The same measure where nothing was learned, of uniform noise or by chance; None
+            where it has no such value.
+        remark: What the number says of the model, where it means trouble; else empty.
     """
 
     name: str
@@ -24,6 +27,8 @@ class Measure:
     unit: str
     how: str
     real: float | None = None
+    reference: float | None = None
+    remark: str = ""
 
 
 @dataclasses.dataclass
@@ -61,7 +66,12 @@ class Report:
         p = self.protocol
         head = f"{p['test_examples']} test examples, seed {p['seed']}, on {p['backend']}; "
         head += f"standard errors are {p['standard_errors']}\n"
-        notes = [self.verdict, *(f"Left out: {k}: {why}" for k, why in self.left_out.items())]
+        remarks = [f"{m.name} {_shown(m.value)}: {m.remark}" for m in self.measures if m.remark]
+        notes = [
+            *remarks,
+            self.verdict,
+            *(f"Left out: {k}: {why}" for k, why in self.left_out.items()),
+        ]
         return "\n".join([head, *lines, "", *filter(None, notes)])
 
 

@@ -1,0 +1,110 @@
+"""What a measure means, in words, where its number is in a range that means trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keras_cvae.evaluation.table import Measure
+
+GAP = 10.0  # nats of log p above the ELBO, above which few of the samples of z count
+SHORT = 0.1  # of accuracy, by which samples may fall short of real images
+LEAK = 0.2  # of accuracy above chance, by which a linear probe may read the label from z
+FEW = 0.5  # of what real images have in recall or coverage
+
+
+def remark(measure: Measure, others: Mapping[str, Measure]) -> str:
+    """Tells what a number in a range that means trouble says of the model.
+
+    Args:
+        measure: The measure.
+        others: By name, all measures of the same report.
+
+    Returns:
+        A text, empty where there is nothing to say.
+    """
+    words = _WORDS.get(measure.name)
+    return words(measure, others) if words else ""
+
+
+def _bits(m, others):
+    noise = m.reference
+    if noise is None or m.value < 0.9 * noise:
+        return ""
+    return f"close to the {noise:.3g} bits of uniform noise, or above: pixels are barely predicted"
+
+
+def _log_p(m, others):
+    elbo = others.get("ELBO")
+    if elbo is None or m.value - elbo.value < GAP:
+        return ""
+    return (
+        f"{m.value - elbo.value:.0f} nats above the ELBO: q(z | x, y) is far from the true "
+        "posterior, so that few samples of z count and the estimate is too low and unsteady"
+    )
+
+
+def _precision(m, others):
+    if m.real is None or m.value <= m.real:
+        return ""
+    return (
+        "above that of real examples: generated ones are typical or smooth; recall tells how varied"
+    )
+
+
+def _density(m, others):
+    if m.real is None or m.value <= 1.5 * m.real:
+        return ""
+    return "far above that of real examples: generated ones crowd where real ones are dense"
+
+
+def _variety(m, others):
+    if m.real is None or m.value >= FEW * m.real:
+        return ""
+    return "less than half that of real examples: many kinds of them are never generated"
+
+
+def _agreement(m, others):
+    if m.real is None or m.value >= m.real - SHORT:
+        return ""
+    return "well below the classifier on real examples: many samples are not of the label asked for"
+
+
+def _score(m, others):
+    if m.real is None or m.value >= m.real - SHORT:
+        return ""
+    return "well below training on real examples: samples lack what tells the classes apart"
+
+
+def _leak(m, others):
+    chance = m.reference
+    if chance is None or m.value < chance + LEAK:
+        return ""
+    return f"chance is {chance:.2f}: z holds the class, so that a change of the label changes less"
+
+
+def _units(m, others):
+    return (
+        "" if m.value else "no dimension of z depends on the example: the posterior has collapsed"
+    )
+
+
+def _rate(m, others):
+    if m.value >= 0.05:
+        return ""
+    return "next to 0: z says nothing of an example, the posterior has collapsed"
+
+
+_WORDS = {
+    "bits per dimension": _bits,
+    "log p(x)": _log_p,
+    "log p(x | y)": _log_p,
+    "precision": _precision,
+    "density": _density,
+    "recall": _variety,
+    "coverage": _variety,
+    "label agreement": _agreement,
+    "classification accuracy score": _score,
+    "label read from z": _leak,
+    "active units": _units,
+    "rate": _rate,
+}
