@@ -99,7 +99,8 @@ def check_values(images, support, name: str) -> np.ndarray:
     if "float" not in dtype.name:
         within = f" in [{low:g}, {high:g}]" if bounded else ""
         raise ValueError(
-            f"`{name}` must be uint8 (0 to 255) or floating point{within}; convert with .astype. "
+            f"`{name}` must be uint8 (0 to 255) or floating point{within}"
+            f"{_remedy(images.min(), images.max(), dtype, bounded)}. "
             f"Received: dtype {dtype} with values from {images.min()} to {images.max()}"
         )
     for start in starts:
@@ -110,11 +111,23 @@ def check_values(images, support, name: str) -> np.ndarray:
             raise ValueError(f"`{name}` must be finite. Received: NaN or infinity among {among}")
         if least < low or most > high:
             raise ValueError(
-                f"`{name}` must be in [{low:g}, {high:g}] (divide by 255, or pass uint8), as the "
-                "likelihood or the binarisation requires. "
+                f"`{name}` must be in [{low:g}, {high:g}]"
+                f"{_remedy(images.min(), images.max(), dtype)}, as the likelihood or the "
+                "binarisation requires. "
                 f"Received: values from {least:g} to {most:g} among {among}"
             )
     return images
+
+
+def _remedy(least, most, dtype, bounded=True):
+    """The line that makes images of other values what is asked for, where one does."""
+    if not bounded:
+        return ": `x.astype('float32')`"
+    if least < 0:
+        return ""
+    if most <= 255:
+        return ": `x / 255`"
+    return ": `x / 65535`" if dtype == "uint16" else ": `x / x.max()`"
 
 
 def check_counts(images, name: str) -> np.ndarray:

@@ -118,3 +118,13 @@ def test_a_look_at_a_stream_leaves_it_whole(whole):
     batches = [np.full((2, 3), i) for i in range(4)]
     stream, first = inputs.peek(batches.__iter__() if whole else (b for b in batches), 5)
     assert len(first) == 3 and [batch[0, 0] for batch in stream] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "float64"])
+@pytest.mark.parametrize("top", [200, 3531])
+def test_the_line_that_a_message_gives_works(dtype, top):
+    x = np.linspace(49, top, 24).reshape(6, 2, 2, 1).astype(dtype)
+    with pytest.raises(ValueError, match="`x / ") as caught:
+        arrays.check_values(x, (0.0, 1.0), "images")
+    line = str(caught.value).split("`")[3]
+    arrays.check_values(eval(line, {"x": x}), (0.0, 1.0), "images")
