@@ -116,6 +116,19 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         self._take_prior(prior)
         return {"components": prior.components, "scores": scores}
 
+    def export(self, filepath, format="tf_saved_model", *args, **kwargs):
+        """`keras.Model.export`, but to ONNX, which has no seeded random numbers to draw z by.
+
+        Raises:
+            ValueError: If `format` is `"onnx"`; it names the models to export instead.
+        """
+        if format == "onnx":
+            raise ValueError(
+                "`format` must be another for the whole model, which draws z at random; export "
+                "`cvae.encoder`, `cvae.decoder` or `cvae.generator` to ONNX. Received: 'onnx'"
+            )
+        return super().export(filepath, format, *args, **kwargs)
+
     def encode(self, images, labels=None, *, batch_size: int = inference.BATCH_SIZE) -> list:
         """Encodes images: the parameters of q(z | x, y).
 

@@ -82,7 +82,9 @@ class Classes(Condition):
 
     def call(self, inputs, training=False):
         labels = self.hide(inputs, UNKNOWN, training)
-        return ops.one_hot(labels, self.num_classes, dtype=self.compute_dtype)
+        # Not `one_hot`: in ONNX a label of -1 would be the last class.
+        classes = ops.arange(self.num_classes, dtype=labels.dtype)
+        return ops.cast(ops.expand_dims(labels, -1) == classes, self.compute_dtype)
 
     def compute_output_spec(self, inputs, training=False):
         return keras.KerasTensor((*inputs.shape, self.num_classes), dtype=self.compute_dtype)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_cvae import checks
@@ -207,10 +208,10 @@ class LabelConv2D(keras.layers.Layer):
         height, width, channels = image.shape[1:]
         num_classes = one_hot.shape[-1]
         kernel = ops.convert_to_tensor(self.kernel)
-        # Reshaped, so that the kernels have a shape where ONNX has none of a slice.
-        sides = (self.kernel_size, self.kernel_size)
-        of_image = ops.reshape(kernel[:, :, :channels], (*sides, channels, self.filters))
-        planes = ops.reshape(kernel[:, :, channels:], (*sides, 1, num_classes * self.filters))
+        # Of a slice torch's export to ONNX knows no shape, of a product it does.
+        of_image, of_classes = np.split(np.eye(channels + num_classes, dtype="float32"), [channels])
+        of_image = self._channels(kernel, of_image)
+        planes = ops.reshape(self._channels(kernel, of_classes), (*kernel.shape[:2], 1, -1))
         plane = ops.ones((1, height, width, 1), dtype=planes.dtype)
         of_labels = self._convolve(plane, planes)  # (1, rows, columns, num_classes * filters)
         _, rows, columns, _ = of_labels.shape
@@ -224,6 +225,10 @@ class LabelConv2D(keras.layers.Layer):
         image, _ = input_shape
         kernel = (self.kernel_size, self.kernel_size, image[-1], self.filters)
         return self._convolve(keras.KerasTensor(image), keras.KerasTensor(kernel)).shape
+
+    def _channels(self, kernel, choice):
+        """Some channels of a kernel, by a matrix of zeros and ones."""
+        return ops.matmul(ops.cast(choice, kernel.dtype), kernel)
 
     def _convolve(self, x, kernel):
         return ops.conv(x, kernel, self.strides, self.padding, data_format="channels_last")

@@ -117,8 +117,7 @@ class Mixture(Prior):
     def _solution(self, factor, vector):
         if not self.is_full:
             return vector / factor
-        solved = ops.solve_triangular(factor, ops.expand_dims(vector, -1), lower=True)
-        return ops.squeeze(solved, -1)
+        return _solve_lower(factor, vector)
 
     def get_config(self):
         config = {
@@ -150,8 +149,60 @@ def choose(noise, logits):
     chosen = ops.one_hot(index, components, dtype="float32")
     width, below = (ops.sum(chosen * each, -1, keepdims=True) for each in (width, below))
     within = ops.clip((uniform - below) / width, TAIL, 1.0 - TAIL)
-    first = math.sqrt(2.0) * ops.erfinv(2.0 * within - 1.0)
+    first = math.sqrt(2.0) * erfinv(2.0 * within - 1.0)
     return chosen, ops.concatenate([first, noise[:, 1:]], axis=-1)
+
+
+# Coefficients of polynomials in w - 2.5 and sqrt(w) - 3, the highest power first.
+CENTRAL = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087)
+CENTRAL += (-0.00125372503, -0.00417768164, 0.246640727, 1.50140941)
+OUTER = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773)
+OUTER += (-0.0076224613, 0.00943887047, 1.00167406, 2.83297682)
+
+
+def erfinv(x):
+    """The inverse of erf in float32, to a relative error of 3e-7, of operations that ONNX has.
+
+    Args:
+        x: Tensor of numbers in (-1, 1).
+
+    Returns:
+        Tensor of the same shape.
+
+    Reference:
+        [Giles, 2012](https://people.maths.ox.ac.uk/gilesm/files/gems_erfinv.pdf).
+    """
+
+    def polynomial(coefficients, t):
+        value = coefficients[0]
+        for coefficient in coefficients[1:]:
+            value = coefficient + value * t
+        return value
+
+    w = -ops.log((1.0 - x) * (1.0 + x))
+    central = polynomial(CENTRAL, w - 2.5)
+    outer = polynomial(OUTER, ops.sqrt(ops.maximum(w, 5.0)) - 3.0)
+    return ops.where(w < 5.0, central, outer) * x
+
+
+def _solve_lower(factor, vector):
+    """Solves factor x = vector by forward substitution in halves, of operations that ONNX has.
+
+    Args:
+        factor: Lower triangular matrices, of shape `(rows, n, n)`.
+        vector: Tensor of shape `(rows, n)`.
+
+    Returns:
+        Tensor of shape `(rows, n)`.
+    """
+    size = vector.shape[-1]
+    if size == 1:
+        return vector / factor[:, 0]
+    half = size // 2
+    first = _solve_lower(factor[:, :half, :half], vector[:, :half])
+    known = ops.squeeze(ops.matmul(factor[:, half:, :half], ops.expand_dims(first, -1)), -1)
+    second = _solve_lower(factor[:, half:, half:], vector[:, half:] - known)
+    return ops.concatenate([first, second], axis=-1)
 
 
 def _apart(shape, dtype=None):

@@ -1,10 +1,11 @@
 import keras
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import linalg, special, stats
 from scipy.special import logsumexp
 
 from keras_cvae import priors
+from keras_cvae.priors import mixture
 
 SIZE, WIDTH, K = 3, 2, 4
 
@@ -93,3 +94,19 @@ def test_what_is_refused():
             priors.Mixture(**options)
     with pytest.raises(ValueError, match="condition that is there"):
         priors.Mixture(conditional=True).build((None, 2))
+
+
+def test_erfinv_and_solutions_are_those_of_scipy():
+    x = np.linspace(-1 + 2.0**-21, 1 - 2.0**-21, 100_001).astype("float32")
+    ours = keras.ops.convert_to_numpy(mixture.erfinv(keras.ops.convert_to_tensor(x)))
+    np.testing.assert_allclose(ours, special.erfinv(np.float64(x)), rtol=1e-6)
+
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 7):
+        factor = np.tril(rng.normal(size=(5, size, size)), -1) + np.eye(size)
+        vector = rng.normal(size=(5, size))
+        tensors = (keras.ops.convert_to_tensor(a, "float32") for a in (factor, vector))
+        solved = keras.ops.convert_to_numpy(mixture._solve_lower(*tensors))
+        for row, matrix, right in zip(solved, factor, vector, strict=True):
+            expected = linalg.solve_triangular(matrix, right, lower=True)
+            np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-5)
