@@ -13,6 +13,7 @@ from PIL import Image
 
 from keras_cvae import datasets
 
+pytestmark = pytest.mark.recipe
 once = pytest.mark.once  # what a recipe does on each backend is tested where it is made
 PARTS = ("train", "test")
 SCRIPTS = Path(__file__).parent.parent / "scripts"
