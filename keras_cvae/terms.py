@@ -83,10 +83,12 @@ class LossLayer(Float32Layer):
     Attributes:
         compares_examples: Whether its term is of the examples of a batch with each other, so that
             none of them may be in it twice.
+        term: What a `CVAE` that a user wired calls the term, whatever the layer's name.
         units: The unit of each name that it reports which is not in nats per example.
     """
 
     compares_examples = False
+    term: str | None = None
     units: Mapping[str, str] = {}
 
     @property

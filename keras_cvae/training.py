@@ -28,6 +28,9 @@ class TrainedVAE(assembled.AssembledVAE):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         names = [name for layer in self.layers for name in getattr(layer, "term_names", ())]
+        wired = (graph.by_term(self) or {}).values()
+        self._names_of_terms: dict[str, str] = {layer.name: layer.term for layer in wired}
+        names = [self._names_of_terms.get(name, name) for name in names]
         settings = dict.fromkeys(name for layer in self.loss_layers for name in layer.setting_names)
         self._term_trackers = [*map(keras.metrics.Mean, [*names, ELBO])]
         self._setting_trackers = [*map(terms.Latest, settings)]
@@ -389,7 +392,10 @@ class TrainedVAE(assembled.AssembledVAE):
         if step is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         batch_size = ops.shape(y_pred)[0]
-        reported = {**step.reported, ELBO: -sum(step.reported[name] for name in self.elbo_terms)}
+        reported = {
+            self._names_of_terms.get(name, name): value for name, value in step.reported.items()
+        }
+        reported[ELBO] = -sum(reported[name] for name in self.elbo_terms)
         for tracker in self._trackers:
             tracker.update_state(reported[tracker.name], sample_weight=batch_size)
         image = networks.to_unit_interval(keras.tree.flatten(x)[0])

@@ -24,13 +24,14 @@ from keras_cvae.graph.cutting import (
     pixels,
 )
 from keras_cvae.graph.names import NAMES, is_reserved
-from keras_cvae.graph.parts import Group, Parts, read
+from keras_cvae.graph.parts import Group, Parts, by_term, read
 from keras_cvae.graph.wiring import wire
 
 __all__ = [
     "NAMES",
     "Group",
     "Parts",
+    "by_term",
     "cut_classifier",
     "cut_condition",
     "cut_decoder",

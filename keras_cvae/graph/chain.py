@@ -39,4 +39,4 @@ def end_to_end(tensors, name: str) -> keras.KerasTensor:
 
 def join_inputs(first, y):
     """What a model of one or two inputs is called with."""
-    return first if y is None else [first, y]
+    return first if y is None else [first, *keras.tree.flatten(y)]

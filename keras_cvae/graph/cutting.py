@@ -109,7 +109,8 @@ def cut_encoder(model) -> keras.Model:
     latents(encoded, y, groups, at_the_mean)
     outputs = [end_to_end(means, "means"), end_to_end(log_vars, "log_vars")]
     encoder = _model("encoder", [model.inputs[0], *inputs], outputs)
-    inside.call_first(encoder, parts.encoder)
+    if parts.encoder in model.layers:  # else its layers are the graph's own
+        inside.call_first(encoder, parts.encoder)
     return encoder
 
 
@@ -131,7 +132,8 @@ def cut_decoder(model, output: Callable | None = None) -> keras.Model:
     if output is not None:
         return _model("decoder", [z, *inputs], output(parameters))
     decoder = _model("decoder", [z, *inputs], parameters)
-    inside.call_first(decoder, parts.decoder)
+    if parts.decoder in model.layers:  # else its layers are the graph's own
+        inside.call_first(decoder, parts.decoder)
     return decoder
 
 

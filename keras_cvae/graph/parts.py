@@ -87,6 +87,30 @@ def by_name(model) -> dict[str, keras.layers.Layer]:
     return {layer.name: layer for layer in model.layers if layer.name not in inputs}
 
 
+def by_term(model) -> dict | None:
+    """The loss layers of a graph that a user wired, or None of one of `build_cvae`.
+
+    Raises:
+        ValueError: If there is not one of each.
+    """
+    here = by_name(model)
+    wired = {"encoder", "decoder", "kl", "reconstruction"} <= here.keys()
+    if wired and (len(model.inputs) == 1 or "condition" in here):
+        return None
+    layers = {"divergence": [], "reconstruction": []}
+    for layer in here.values():
+        kind = {"kl": "divergence"}.get(term := getattr(layer, "term", None), term)
+        if kind in layers:
+            layers[kind].append(layer)
+    if any(len(each) != 1 for each in layers.values()):
+        raise ValueError(
+            "A `CVAE` must have one loss layer of the KL divergence, such as `KLDivergence`, and "
+            "one `ReconstructionLoss`, both of which lead to its output; `keras.Model` takes any "
+            f"graph. Received: {', '.join(here)}"
+        )
+    return {kind: layer for kind, (layer,) in layers.items()}
+
+
 def read(model, trained: bool = False) -> Parts:
     """Finds the parts of a model again.
 
@@ -96,6 +120,10 @@ def read(model, trained: bool = False) -> Parts:
             another was fitted afterwards.
     """
     here = by_name(model)
+    if (loss_layers := by_term(model)) is not None:
+        from keras_cvae.graph import by_hand  # which is built on these parts
+
+        return by_hand.read(model, **loss_layers)
     encoder, groups = here["encoder"], []
     while (name := importance.group_name("kl", len(groups))) in here:
         index = len(groups)

@@ -39,6 +39,8 @@ class Divergence(LossLayer):
         ValueError: If the prior is unknown, or z is missing where it is needed.
     """
 
+    term = "kl"
+
     def __init__(self, prior="standard_normal", **kwargs):
         super().__init__(**kwargs)
         self.prior = priors.get(prior)

@@ -28,6 +28,8 @@ class ReconstructionLoss(LossLayer):
         ValueError: If the likelihood is unknown or the parameters have another shape.
     """
 
+    term = "reconstruction"
+
     def __init__(self, likelihood="bernoulli", **kwargs):
         super().__init__(**kwargs)
         self.likelihood = likelihoods.get(likelihood)

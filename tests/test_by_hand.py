@@ -1,0 +1,47 @@
+"""A `CVAE` of a graph that the user wired."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_cvae
+
+X, Y = np.random.default_rng(0).random((16, 4, 4, 1), "float32"), np.arange(16) % 3
+
+
+def wired(one_hot):
+    layers = keras.layers
+    if not one_hot:
+        x, y = keras.Input((4, 4, 1)), keras.Input((), dtype="int32")
+        encoder = keras_cvae.build_dense_encoder((4, 4, 1), 3, 2)
+        decoder = keras_cvae.build_dense_decoder((4, 4, 1), 3, 2)
+        z = keras_cvae.Sampling()(keras_cvae.KLDivergence()(encoder([x, y])))
+        return keras_cvae.CVAE([x, y], keras_cvae.ReconstructionLoss()([x, decoder([z, y])]))
+    x, y = keras.Input((4, 4, 1)), keras.Input((3,))
+    h = layers.Dense(8, "relu")(layers.Concatenate()([layers.Flatten()(x), y]))
+    z = keras_cvae.Sampling()(keras_cvae.KLDivergence()([layers.Dense(2)(h), layers.Dense(2)(h)]))
+    logits = layers.Reshape((4, 4, 1))(layers.Dense(16)(layers.Concatenate()([z, y])))
+    return keras_cvae.CVAE([x, y], keras_cvae.ReconstructionLoss()([x, logits]))
+
+
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_it_trains_reports_its_terms_and_is_used(one_hot, tmp_path):
+    cvae = wired(one_hot)
+    cvae.compile("adam")
+    data = {"validation_data": ([X, Y], None), "verbose": 0}
+    history = cvae.fit([X, np.eye(3)[Y]], **data).history
+    assert {"kl", "reconstruction", "elbo", "val_elbo"} <= set(history)
+    total = history["kl"][0] + history["reconstruction"][0]
+    np.testing.assert_allclose(history["loss"][0], total, rtol=1e-5)
+    cvae.save(tmp_path / "cvae.keras")
+    loaded = keras.saving.load_model(tmp_path / "cvae.keras")
+    loaded.fit([X, Y], verbose=0)
+    z, _ = cvae.encode(X, Y)
+    np.testing.assert_allclose(cvae.decode(z, Y), cvae.reconstruct(X, Y), atol=1e-6)
+    assert cvae.generate([2] * 3, seed=0).shape == cvae.predict([X[:3], Y[:3]], verbose=0).shape
+
+
+def test_what_is_missing_is_said():
+    x = keras.Input((4,))
+    with pytest.raises(ValueError, match="one loss layer of the KL divergence"):
+        keras_cvae.CVAE(x, keras_cvae.ReconstructionLoss()([x, keras.layers.Dense(4)(x)]))
