@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FEWEST_ROWS = 10
-HOLD_MISSING = ("float", "Float", "Int", "UInt", "datetime64")  # types of pandas that do
+HOLD_MISSING = ("float", "Float", "Int", "UInt", "datetime64", "object", "str")
 MOST_PATTERNS = 64  # of missing cells, the most frequent
 KERAS = ("self", "name", "trainable", "dtype")  # arguments of a layer
 OF_CONFIG = {kind.__name__: kind for kind in (Numbers, Dates, Categories, Constant)}
