@@ -106,7 +106,8 @@ def _in_options(message, command):
     """Returns a message with the names of the command's options for those of Python's arguments."""
     given = {param.name: max(param.opts, key=len) for param in command.params}
     options = {name: option for name, option in given.items() if option.startswith("--")}
-    options |= {name: option for name, option in OPTIONS.items() if option in options.values()}
+    known = [option for param in command.params for option in (*param.opts, *param.secondary_opts)]
+    options |= {name: option for name, option in OPTIONS.items() if option in known}
     # A value that Python's argument is to have goes: `labelled=False` is `--unconditional`.
     pattern = rf"`({'|'.join(options)})(=[^`]*)?`"
     return re.sub(pattern, lambda match: f"`{options[match[1]]}`", message)

@@ -43,6 +43,8 @@ def test_bad_files(run, tmp_path, toys, capsys):
     assert "must end in .png. " in refused(capsys, *plot)
     assert "shape" in refused(capsys, "reconstruct", run, "--data", toys, "--out", out)
     assert "toys.npz" in refused(capsys, "train", "--out", toys / "run", *TINY)
+    unlabelled = refused(capsys, "train", "--data", tmp_path, "--out", tmp_path / "new")
+    assert "`--unconditional` takes data without labels" in unlabelled
     empty = shutil.copytree(run, tmp_path / "empty")
     (empty / "history.csv").write_text("")
     assert "one value an epoch" in refused(capsys, "plot", empty, "--kind", "loss", "--out", out)
