@@ -1,5 +1,7 @@
 """A `CVAE` of a graph that the user wired."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -45,3 +47,25 @@ def test_what_is_missing_is_said():
     x = keras.Input((4,))
     with pytest.raises(ValueError, match="one loss layer of the KL divergence"):
         keras_cvae.CVAE(x, keras_cvae.ReconstructionLoss()([x, keras.layers.Dense(4)(x)]))
+
+
+@pytest.mark.once
+def test_the_script_of_the_readme(tmp_path, monkeypatch):
+    """Diagrams need Graphviz, which may be missing: that they are drawn is tested with runs."""
+    monkeypatch.chdir(tmp_path)
+    diagrams = {}
+    monkeypatch.setattr(
+        keras.utils, "plot_model", lambda model, path, **_: diagrams.update({path: model})
+    )
+    text = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    (script,) = [part for part in text.split("```") if "KLDivergence()(encoder" in part]
+    names = {}
+    exec(script.removeprefix("python\n"), names)
+    assert {*diagrams} == {f"{name}.png" for name in ("encoder", "decoder", "generator", "cvae")}
+    x, y = np.zeros((4, 28, 28, 1), "float32"), [3, 1, 4, 1]
+    history = names["cvae"].fit([x, y], verbose=0).history
+    assert {"loss", "kl", "reconstruction", "elbo"} <= {*history}
+    assert (
+        diagrams["generator.png"].predict([np.zeros((4, 2)), np.array(y)], verbose=0).shape
+        == x.shape
+    )
