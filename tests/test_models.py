@@ -223,7 +223,7 @@ def test_decode_takes_latents_of_any_arrangement():
     ("arguments", "message"),
     [
         ({"labels": [3]}, r"`labels` must be in -1..2.*Received: values from 3 to 3"),
-        ({"labels": [0.5]}, "`labels` must be integers"),
+        ({"labels": [0.5]}, "`labels` must be whole numbers"),
         ({"labels": [0, 1], "count": 3}, "`labels` must be 3 integers"),
         ({"labels": 0, "count": 0}, "`count` must be an integer of at least 1"),
         ({"labels": 0, "temperature": -1}, "`temperature` must be a finite number of at least 0"),

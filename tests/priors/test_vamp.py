@@ -135,15 +135,14 @@ def test_pseudo_inputs_are_learned_and_pixels_stay_pixels(likelihood, data):
     assert np.abs(y - y.round()).max() > 0.01  # no one-hot vectors any more
 
 
-def test_of_a_stream_they_start_at_the_first_batch(data):
+def test_of_a_stream_they_start_at_examples_of_the_first_batches(data):
     x, y = data
     cvae = build(priors.VampPrior(K), binarize="threshold")
     batches = ((x[i : i + 3], y[i : i + 3]) for i in range(0, 12, 3))
     cvae.fit(batches, epochs=1, steps_per_epoch=4, verbose=0)
     images = numpy(cvae.get_layer("pseudo_inputs").values[0])
-    black_and_white = {tuple(row) for row in (x[:3] > 0.5).astype("float32")}
-    assert {tuple(row) for row in images[:3]} == black_and_white
-    assert 0 <= images[3].min() and images[3].max() <= 1  # at random: the batch had no more
+    black_and_white = {tuple(row) for row in (x[:12] > 0.5).astype("float32")}
+    assert {tuple(row) for row in images} <= black_and_white
 
 
 def test_it_learns_where_the_encodings_lie():
