@@ -152,7 +152,9 @@ def test_a_saved_model_goes_on(tmp_path, tiny, rows):
     results = []
     for steps in (1, "auto"):
         keras.utils.set_random_seed(3)
-        model = tiny(keras.layers.Dense(3), optimizer="adam", steps_per_execution=steps)
+        model = tiny(
+            keras.layers.Dense(3, name="first"), optimizer="adam", steps_per_execution=steps
+        )
         trained(model, rows)
         model.save(tmp_path / "model.keras")
         results.append(trained(keras.saving.load_model(tmp_path / "model.keras"), rows))
