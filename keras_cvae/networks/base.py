@@ -69,7 +69,9 @@ class Network:
         """
         image = keras.Input(tuple(input_shape), name="image")
         inputs, y = inputs_with(image, condition)
-        outputs = posterior(self.features(image, y), latent_dim)
+        # Keras on torch knows variables by their paths: those of encoder and decoder must differ.
+        with keras.name_scope("encoder"):
+            outputs = posterior(self.features(image, y), latent_dim)
         return ImageModel(inputs, outputs, name="encoder")
 
     def decoder(self, shape, condition, latent_dim: int) -> keras.Model:
@@ -89,7 +91,9 @@ class Network:
         """
         z = keras.Input((latent_dim,), name="z")
         inputs, y = inputs_with(z, condition)
-        return keras.Model(inputs, self.parameters(z, y, tuple(shape)), name="decoder")
+        with keras.name_scope("decoder"):
+            parameters = self.parameters(z, y, tuple(shape))
+        return keras.Model(inputs, parameters, name="decoder")
 
     def classifier(self, input_shape, num_classes: int) -> keras.Model:
         """Builds the classifier.
@@ -102,8 +106,9 @@ class Network:
             A model `image` to logits of shape `(batch, num_classes)`.
         """
         image = keras.Input(tuple(input_shape), name="image")
-        features = flat(self.classifier_features(image))
-        logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
+        with keras.name_scope("classifier"):
+            features = flat(self.classifier_features(image))
+            logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
         return ImageModel(image, logits, name="classifier")
 
     def lower_posterior(self, group: int, features_shape, width: int, size: int) -> keras.Model:
