@@ -16,7 +16,6 @@ from keras_cvae import (
     objectives,
     plots,
     priors,
-    strokes,
     tables,
 )
 from keras_cvae.cvae import CVAE
@@ -56,6 +55,5 @@ __all__ = [
     "objectives",
     "plots",
     "priors",
-    "strokes",
     "tables",
 ]

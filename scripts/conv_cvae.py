@@ -12,10 +12,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import strokes  # beside this file
 import typer
 
 import keras_cvae
-from keras_cvae import conditions, datasets, latents, objectives, plots, strokes
+from keras_cvae import conditions, datasets, latents, objectives, plots
 
 
 def pick(measure, images, labels, digit, quantile):

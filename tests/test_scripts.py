@@ -1,4 +1,4 @@
-"""Every recipe runs on the digits and leaves its pictures."""
+"""Every recipe and experiment runs on the digits and leaves its pictures."""
 
 import json
 import runpy
@@ -159,14 +159,14 @@ def test_anomaly(tmp_path, capsys):
 def test_semi_supervised(tmp_path, capsys):
     few = ("--data", "digits", "--epochs", 1, "--batch-size", 40, "--out", tmp_path)
     few += ("--no-augment",)  # which torch takes half a minute to trace
-    run("semi_supervised", 100, *few)
+    run("experiments/semi_supervised", 100, *few)
     trained = tmp_path / "semi-supervised-100-0"
     result = json.loads((trained / "result.json").read_text())
     assert 0 < result["error"] < 90 and result["epochs"] == 1
     assert keras.saving.load_model(trained / "model.keras").infers_label
     before = (trained / "model.keras").stat().st_mtime_ns
     capsys.readouterr()
-    run("semi_supervised", 100, *few)  # nothing is trained again
+    run("experiments/semi_supervised", 100, *few)  # nothing is trained again
     assert (trained / "model.keras").stat().st_mtime_ns == before
     assert f"| 100 | {result['error']:.2f}% ± 0.00" in capsys.readouterr().out
     Image.open(tmp_path / "errors.png").verify()
@@ -234,14 +234,14 @@ def test_benchmark(tmp_path):
 def test_likelihoods_of_a_shortened_recipe(tmp_path, capsys):
     arguments = ("conditional-1", "--data", "digits", "--epochs", 2, "--out", tmp_path)
     arguments += ("--samples", 20, "--limit", 9)
-    run("reproduce_likelihoods", *arguments)
+    run("experiments/reproduce_likelihoods", *arguments)
     trained = (tmp_path / "conditional-1" / "model.keras").stat().st_mtime_ns
     result = json.loads((tmp_path / "conditional-1" / "result.json").read_text())
     assert result["epochs"] == 2 and result["images"] == 9 and 0 < result["ours"] < 50
-    run("reproduce_likelihoods", *arguments)  # nothing is trained again
+    run("experiments/reproduce_likelihoods", *arguments)  # nothing is trained again
     assert (tmp_path / "conditional-1" / "model.keras").stat().st_mtime_ns == trained
     capsys.readouterr()
-    run("reproduce_likelihoods", "--out", tmp_path)
+    run("experiments/reproduce_likelihoods", "--out", tmp_path)
     shown = capsys.readouterr().out
     assert f"| conditional-1 | 82.32 | {result['ours']:.2f}" in shown and "2, shortened" in shown
 
@@ -250,7 +250,7 @@ def test_likelihoods_of_a_shortened_recipe(tmp_path, capsys):
 def test_image_completion(tmp_path, capsys):
     arguments = ("grey-1", "drawn-3", "--data", "digits", "--epochs", 2, "--samples", 5)
     arguments += ("--limit", 20, "--out", tmp_path)
-    run("image_completion", *arguments)
+    run("experiments/image_completion", *arguments)
     table = capsys.readouterr().out
     assert "| grey-1 | 100.4 | 71.8 | " in table and "| drawn-3 |  | 20.95 | " in table
     for name, images in (("grey-1", 48), ("drawn-3", 16)):  # pixels that are not seen
@@ -262,13 +262,13 @@ def test_image_completion(tmp_path, capsys):
     Image.open(tmp_path / "completions.png").verify()
     trained = (tmp_path / "grey-1" / "model.keras").stat().st_mtime_ns
     (tmp_path / "grey-1" / "result.json").unlink()
-    run("image_completion", "grey-1", *arguments[2:])  # nothing is trained again
+    run("experiments/image_completion", "grey-1", *arguments[2:])  # nothing is trained again
     assert (tmp_path / "grey-1" / "model.keras").stat().st_mtime_ns == trained
 
 
 @once
 def test_quadrants_are_those_of_the_example():
-    recipe = runpy.run_path(str(SCRIPTS / "image_completion.py"))
+    recipe = runpy.run_path(str(SCRIPTS / "experiments/image_completion.py"))
     digits = datasets.load("digits")
     x = digits.x_test[:, :, :, 0]
     quarter = np.zeros((2, 2), bool)
@@ -286,7 +286,7 @@ def test_quadrants_are_those_of_the_example():
 
 @once
 def test_the_stages_of_the_recipe():
-    recipe = runpy.run_path(str(SCRIPTS / "reproduce_likelihoods.py"))
+    recipe = runpy.run_path(str(SCRIPTS / "experiments/reproduce_likelihoods.py"))
     paper = recipe["ROWS"]["unconditional-1"].recipe
     rate = paper.learning_rate(paper.epochs, 3000)
     stages = [sum(3**j for j in range(i)) for i in range(8)]  # the epoch at which each begins

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-
-from keras_cvae import strokes
+import strokes
 
 pytestmark = pytest.mark.once
 

@@ -16,7 +16,7 @@ pytest.importorskip("imblearn")
 
 @pytest.fixture(scope="module")
 def recipe():
-    return runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "tables.py"))
+    return runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "experiments" / "tables.py"))
 
 
 def test_the_copula_keeps_marginals_and_rank_correlations(recipe):

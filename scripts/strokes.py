@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_cvae import checks
-
 
 def thickness(images: np.ndarray) -> np.ndarray:
     """Mean stroke thickness of images, in pixels.
@@ -54,6 +52,7 @@ def _pages(images):
     images = np.asarray(images)
     if images.ndim == 4 and images.shape[-1] == 1:
         images = images[..., 0]
-    expected = "`images` must be of shape (count, height, width) or (count, height, width, 1)"
-    checks.require(images.ndim == 3, expected, f"shape {images.shape}")
+    if images.ndim != 3:
+        expected = "`images` must be of shape (count, height, width) or (count, height, width, 1)"
+        raise ValueError(f"{expected}. Received: shape {images.shape}")
     return images

@@ -1,7 +1,7 @@
 """Structured prediction: one, two or three quadrants of a digit are seen, the model draws the rest.
 
-    python scripts/image_completion.py                   # all of it, and the table
-    python scripts/image_completion.py grey-1 drawn-3 --epochs 10
+    python scripts/experiments/image_completion.py                   # all of it, and the table
+    python scripts/experiments/image_completion.py grey-1 drawn-3 --epochs 10
 
 The part that is seen is a condition, `conditions.Image`, from which p(z | seen) is learned; the
 pixels that are not seen are the image. First a deterministic network is trained to guess them, the

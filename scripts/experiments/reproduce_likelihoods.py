@@ -1,7 +1,7 @@
 """Published likelihoods beside this toolkit's: nats per image of MNIST, the lower the better.
 
-    python scripts/reproduce_likelihoods.py unconditional-1 conditional-5 --epochs 300
-    python scripts/reproduce_likelihoods.py              # the table of what has been trained
+    python scripts/experiments/reproduce_likelihoods.py unconditional-1 conditional-5 --epochs 300
+    python scripts/experiments/reproduce_likelihoods.py    # the table of what has been trained
 
 The model and the recipe of the IWAE paper: 784-200-200-50 with tanh, pixels drawn anew at every
 step, Adam (epsilon 1e-4), batches of 20, a learning rate of 1e-3 * 10^(-i/7) for 3^i epochs, i = 0

@@ -1,8 +1,8 @@
 """Digits learned from few labels and many images without: test error by the number of labels.
 
-    python scripts/semi_supervised.py 100 --seed 0 --seed 1 --seed 2
-    python scripts/semi_supervised.py 100 600 1000 3000 --seed 0
-    python scripts/semi_supervised.py              # table and picture of what has been trained
+    python scripts/experiments/semi_supervised.py 100 --seed 0 --seed 1 --seed 2
+    python scripts/experiments/semi_supervised.py 100 600 1000 3000 --seed 0
+    python scripts/experiments/semi_supervised.py        # table and picture of what is trained
 
 The model M2 of Kingma et al., 2014: labels that are not given are summed out
 (`conditions.Enumerated`). Encoder and decoder are dense, 794-128-32-128-784; the classifier
@@ -209,7 +209,7 @@ def draw(found, path: Path) -> None:
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_title(
         f"{found[0]['data']}: mean and standard deviation of up to {seeds} seeds\n"
-        "scripts/semi_supervised.py",
+        "scripts/experiments/semi_supervised.py",
         fontsize=10,
     )
     axes.legend()
