@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from keras_cvae import divergences, graph, inference
+from keras_cvae import batched, divergences, graph
 from keras_cvae.priors.mixture import Mixture
 
 MOST = 100_000  # examples that are encoded
@@ -166,7 +166,7 @@ def of_model(cvae, batches, seed: int = 0) -> tuple[Mixture, dict[int, float]]:
     for images, values in batches:
         images, known = cvae.check_data(images, values)
         encoded = [part[:, :size] for part in cvae.encode(images, values)]
-        y = known[0] if cvae.num_classes else embed and inference.predict(embed, known)
+        y = known[0] if cvae.num_classes else embed and batched.predict(embed, known)
         found.append((*encoded, np.full(len(images), -1) if y is None else y))
         if without and sum(len(mean) for mean, _ in unlabelled) < 2 * DRAWS:
             unlabelled.append([part[:, :size] for part in cvae.encode(images)])

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import aggregate, checks, inference, networks, noise, training
+from keras_cvae import aggregate, batched, checks, networks, noise, training
 from keras_cvae.data import inputs
 
 
@@ -34,7 +34,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         temperature: float = 1.0,
         pixels: str = "mean",
         seed: int | None = None,
-        batch_size: int = inference.BATCH_SIZE,
+        batch_size: int = batched.BATCH_SIZE,
     ) -> np.ndarray:
         """Draws images from the model: z ~ p(z | y), then the mean of p(x | z, y), or a draw of it.
 
@@ -71,12 +71,12 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
             values = self.condition.drawn(values, rng)
         rows = [normal, temperatures, *values.values()]
         if pixels == "mean":
-            return inference.predict(self._drawings, rows, batch_size)
+            return batched.predict(self._drawings, rows, batch_size)
         seeds = np.random.default_rng(seed).integers(2**31 - 1, size=-(-count // batch_size))
         images = []
         for index, batch_seed in enumerate(seeds):
             batch = [row[index * batch_size : (index + 1) * batch_size] for row in rows]
-            parameters = inference.predict(self._drawn_parameters, batch, batch_size)
+            parameters = batched.predict(self._drawn_parameters, batch, batch_size)
             sampled = self.likelihood.sample(ops.convert_to_tensor(parameters), int(batch_seed))
             images.append(ops.convert_to_numpy(sampled))
         return np.concatenate(images)
@@ -129,7 +129,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
             )
         return super().export(filepath, format, *args, **kwargs)
 
-    def encode(self, images, labels=None, *, batch_size: int = inference.BATCH_SIZE) -> list:
+    def encode(self, images, labels=None, *, batch_size: int = batched.BATCH_SIZE) -> list:
         """Encodes images: the parameters of q(z | x, y).
 
         Args:
@@ -147,9 +147,9 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         images = self.check_images(images)
         is_given = len(self.encoder.inputs) > 1 or self.condition is None
         rows = self._with_values(images, labels) if is_given else images
-        return inference.predict(self.encoder, rows, batch_size)
+        return batched.predict(self.encoder, rows, batch_size)
 
-    def decode(self, z, labels=None, *, batch_size: int = inference.BATCH_SIZE) -> np.ndarray:
+    def decode(self, z, labels=None, *, batch_size: int = batched.BATCH_SIZE) -> np.ndarray:
         """Decodes latents to mean images: any grid, path or set of them, in one call.
 
         Args:
@@ -178,11 +178,11 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         is_dict = isinstance(labels, dict)
         labels = {k: row_by_row(v) for k, v in labels.items()} if is_dict else row_by_row(labels)
         rows = self._with_values(z.reshape(-1, size), labels)
-        images = inference.predict(self._pictures, rows, batch_size)
+        images = batched.predict(self._pictures, rows, batch_size)
         return images.reshape(*leading, *self.image_shape)
 
     def reconstruct(
-        self, images, labels=None, as_labels=None, *, batch_size: int = inference.BATCH_SIZE
+        self, images, labels=None, as_labels=None, *, batch_size: int = batched.BATCH_SIZE
     ):
         """Encodes images and decodes their posterior mean, if asked with other labels.
 
@@ -206,7 +206,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         z, _ = self.encode(images, labels, batch_size=batch_size)
         values = self._completed(images, values)
         rows = [z, *values.values()] if values else z
-        return inference.predict(self._pictures, rows, batch_size)
+        return batched.predict(self._pictures, rows, batch_size)
 
     def check_data(self, images, labels=None) -> tuple[np.ndarray, list[np.ndarray]]:
         """Checks images and what is known of them.
@@ -268,7 +268,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         return self.condition.complete(values, infer) if values else {}
 
     def _infer(self, images, rows):
-        return inference.predict(self.classifier, images[rows])
+        return batched.predict(self.classifier, images[rows])
 
     def _values(self, labels, count: int, name: str = "labels") -> dict[str, np.ndarray]:
         """What is given for the condition, checked, by the names of its inputs."""

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import assembled, evaluation, fitting, graph, inference, networks, terms
+from keras_cvae import assembled, batched, evaluation, fitting, graph, networks, terms
 from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
 from keras_cvae.conditions.classes import to_integers
@@ -325,7 +325,7 @@ class TrainedVAE(assembled.AssembledVAE):
         rows = layer.choose(len(examples[self.input_names[0]]))
         model = graph.cut_encoder_inputs(self)
         chosen = [examples[tensor.name][rows] for tensor in model.inputs]
-        found = inference.predict(model, chosen if len(chosen) > 1 else chosen[0])
+        found = batched.predict(model, chosen if len(chosen) > 1 else chosen[0])
         layer.adapt(keras.tree.flatten(found))
 
     def _sample_of(self, x, count=256):

@@ -73,22 +73,22 @@ def with_xla():
         return
     import tensorflow as tf
 
-    from keras_cvae.fitting import tensorflow
+    from keras_cvae.fitting import tensorflow_steps
 
     def optimize(is_on):
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not is_on})
 
-    gains_by_xla = tensorflow.gains_by_xla
+    gains_by_xla = tensorflow_steps.gains_by_xla
     optimize(False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tensorflow, "gains_by_xla", lambda model: False)
+        patch.setattr(tensorflow_steps, "gains_by_xla", lambda model: False)
 
         @contextlib.contextmanager
         def as_users_have_it():
             optimize(True)
             try:
                 with pytest.MonkeyPatch.context() as inner:
-                    inner.setattr(tensorflow, "gains_by_xla", gains_by_xla)
+                    inner.setattr(tensorflow_steps, "gains_by_xla", gains_by_xla)
                     yield
             finally:
                 optimize(False)

@@ -10,7 +10,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_cvae import checks, fitting, inference, layers, noise
+from keras_cvae import batched, checks, fitting, layers, noise
 
 SMALL = 7  # pixels of a side, down to which images are pooled
 SEEN = 60_000  # images in all, or four epochs of more: enough for 99% of MNIST
@@ -55,10 +55,10 @@ class ImageClassifier(Classifier):
         return cls(keras.Model(image, [features, logits]))
 
     def features(self, x):
-        return inference.predict(self.model, unit(x))[0]
+        return batched.predict(self.model, unit(x))[0]
 
     def predict(self, x):
-        return inference.predict(self.model, unit(x))[1].argmax(-1)
+        return batched.predict(self.model, unit(x))[1].argmax(-1)
 
 
 class VectorClassifier(Classifier):

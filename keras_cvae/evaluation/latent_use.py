@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks, divergences, graph, inference, layers, networks, noise
+from keras_cvae import batched, checks, divergences, graph, layers, networks, noise
 from keras_cvae.evaluation.likelihood import terms
 
 ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts as in use
@@ -78,7 +78,7 @@ def kl_per_dimension(cvae, images, labels=None, *, seed: int = 0) -> np.ndarray:
     pixels = cvae.pixels_of(images)
     model, generators = _model(cvae, parts)
     noise.seed_states([generator.state for generator in generators], seed)
-    return inference.predict(model, [pixels, *values] if values else pixels)
+    return batched.predict(model, [pixels, *values] if values else pixels)
 
 
 def _model(cvae, parts):

@@ -8,7 +8,7 @@ import weakref
 import keras
 import numpy as np
 
-from keras_cvae import checks, graph, importance, inference, networks, noise, objectives
+from keras_cvae import batched, checks, graph, importance, networks, noise, objectives
 from keras_cvae.evaluation import progress
 from keras_cvae.fitting import inside
 
@@ -106,7 +106,7 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
     weigher, generators = _weigher(cvae, chunk, trained)
     noise.seed_states([generator.state for generator in generators], seed)
     rng = np.random.default_rng(seed)
-    batch_size = max(1, min(inference.BATCH_SIZE, most // chunk))
+    batch_size = max(1, min(batched.BATCH_SIZE, most // chunk))
     bar = progress.bar(len(images), "image", verbose)
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
@@ -114,7 +114,7 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
         data = [pixels, *(value[rows] for value in values)]
         data = data if len(data) > 1 else pixels
         chunks = [
-            inference.predict(weigher, data, batch_size, to_the_bit=False)
+            batched.predict(weigher, data, batch_size, to_the_bit=False)
             for _ in range(0, samples, chunk)
         ]
         yield [
@@ -143,9 +143,9 @@ def _weigher(cvae, samples, trained=False):
         outputs = [log_p, *(keras.ops.reshape(ratio, (-1, samples)) for ratio in log_ratios)]
         model = networks.ImageModel([x, *inputs] if inputs else x, outputs)
         if keras.backend.backend() == "tensorflow":  # XLA fuses what follows the products
-            from keras_cvae.fitting import tensorflow
+            from keras_cvae.fitting import tensorflow_steps
 
-            model.jit_compile = tensorflow.gains_by_xla(model)
+            model.jit_compile = tensorflow_steps.gains_by_xla(model)
         sampling = [layer for layer in model.layers if layer.name.startswith("sampling")]
         cached[key] = model, [layer.seed_generator for layer in sampling]
     return cached[key]

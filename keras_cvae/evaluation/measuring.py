@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 
-from keras_cvae import inference
+from keras_cvae import batched
 from keras_cvae.evaluation import (
     agreement,
     bits,
@@ -119,7 +119,7 @@ def inferred_labels(subject: Subject) -> Iterator[Measure]:
     if not s.model.infers_label:
         return
     s.require_labels("the share that is inferred right")
-    found = inference.predict(s.model.classifier, s.x).argmax(-1)
+    found = batched.predict(s.model.classifier, s.x).argmax(-1)
     yield Measure("label inferred", *average(found == s.y), SHARE, "the most probable by q(y | x)")
 
 

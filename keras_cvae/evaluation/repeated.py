@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks, inference, noise
+from keras_cvae import batched, checks, noise
 
 DRAWS = 2**16  # of z in all: with so many, averages of a trained model vary by about 0.01 nats
 MOST_DRAWS = 64  # of one example
@@ -68,7 +68,7 @@ def averaged(
     passes = -(-draws // times)
     if times > 1:
         arrays = {name: np.concatenate([array] * times) for name, array in arrays.items()}
-        options["batch_size"] = options["batch_size"] or min(inference.BATCH_SIZE, count * times)
+        options["batch_size"] = options["batch_size"] or min(batched.BATCH_SIZE, count * times)
     results = []
     for _ in range(passes):
         results.append(evaluate(arrays, **options))

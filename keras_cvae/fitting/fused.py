@@ -26,7 +26,7 @@ from keras_cvae.data import inputs
 from keras_cvae.fitting import blocks, custom_gradients, inside, streams
 from keras_cvae.fitting.callbacks import BlockCallbacks, looks_at_batches
 
-PROGRAMS = {name: f"keras_cvae.fitting.{name}" for name in ("jax", "tensorflow", "torch")}
+PROGRAMS = {name: f"keras_cvae.fitting.{name}_steps" for name in ("jax", "tensorflow", "torch")}
 
 
 class FusedModel(keras.Model):

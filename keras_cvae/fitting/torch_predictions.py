@@ -7,7 +7,7 @@ import contextlib
 
 import keras
 
-from keras_cvae.fitting import torch
+from keras_cvae.fitting import torch_steps
 
 OFTEN = 3  # batches of one shape, after which recording a trace pays
 
@@ -38,7 +38,7 @@ class Predictions:
         if self._seen[kind] == (OFTEN if self._to_the_bit else 1):
             batch = (keras.tree.pack_sequence_as(data, leaves),)
             with contextlib.suppress(Exception):  # whatever a layer does that has no trace
-                trace = torch.Trace(model, "predict", batch, to_the_bit=self._to_the_bit)
+                trace = torch_steps.Trace(model, "predict", batch, to_the_bit=self._to_the_bit)
                 outputs = vars(trace).pop("outputs")
                 self._structure = keras.tree.map_structure(lambda _: 0, outputs)
                 self._traces[kind] = trace

@@ -232,7 +232,7 @@ def test_programs_may_be_forgotten_while_they_run(tiny, rows):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="asks which compiler TensorFlow uses")
 def test_xla_where_every_layer_allows_it_and_none_is_a_convolution(tiny):
-    from keras_cvae.fitting.tensorflow import gains_by_xla
+    from keras_cvae.fitting.tensorflow_steps import gains_by_xla
 
     assert gains_by_xla(tiny())
     for name in ("convolution", "no XLA", "nor this"):

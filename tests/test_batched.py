@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_cvae
-from keras_cvae import inference, networks
+from keras_cvae import batched, networks
 from keras_cvae.fitting import inside
 
 
@@ -36,7 +36,7 @@ def test_the_numbers_are_those_of_keras(model, count, batch_size):
     rng = np.random.default_rng(count)
     data = [rng.random((count, 4), "float32"), rng.integers(0, 3, count, "int32")]
     expected = model.predict(data, verbose=0)
-    for ours, theirs in zip(inference.predict(model, data, batch_size), expected, strict=True):
+    for ours, theirs in zip(batched.predict(model, data, batch_size), expected, strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
@@ -47,7 +47,7 @@ def test_few_shapes_are_compiled_however_many_rows():
     shapes.seen.clear()
     for count in (1000, 1001, 999, 37, 40, 64, 5):
         rows = np.arange(3 * count, dtype="float32").reshape(count, 3)
-        np.testing.assert_array_equal(inference.predict(model, rows, 64), rows)
+        np.testing.assert_array_equal(batched.predict(model, rows, 64), rows)
     if keras.backend.backend() == "torch":  # which runs every batch
         assert set(shapes.seen) == {64, 8}
     else:  # TensorFlow compiles a second time for any size
