@@ -43,7 +43,7 @@ def label_leakage(cvae, train, test, *, seed: int = 0) -> tuple[Estimate, float]
     expected = "The labels to learn from must be of two classes or more"
     checks.require(len(classes) > 1, expected, f"label {classes} alone")
     rng = np.random.default_rng(seed)
-    z_train, z_test = (_draw(cvae, *part, rng) for part in (train, test))
+    z_train, z_test = (_draw(cvae, x, y, rng) for x, y in (train, test))
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(z_train, y_train)
     chance = np.mean(np.asarray(y_test) == classes[counts.argmax()])
     return average(probe.predict(z_test) == y_test), float(chance)

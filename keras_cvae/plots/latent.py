@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -178,14 +178,20 @@ def latent_scatter(
         axis_names = [f"PC {i} ({share:.0%} of variance)" for i, share in enumerate(shares, 1)]
     figure = Figure(figsize=(7, 6), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    style = {"s": float(np.clip(20_000 / len(z), 3, 20)), "linewidths": 0, "rasterized": True}
+    style: dict[str, Any] = {
+        "s": float(np.clip(20_000 / len(z), 3, 20)),
+        "linewidths": 0,
+        "rasterized": True,
+    }
     if labels is None:
-        axes.scatter(*z.T, alpha=0.3, **style)
+        axes.scatter(z[:, 0], z[:, 1], alpha=0.3, **style)
     else:
         labels = arrays.labels(labels, class_names, len(z))
         known = int(labels.max()) + 1 if class_names is None else len(class_names)
         classes = range(int(min(labels.min(), 0)), known)
-        points = axes.scatter(*z.T, c=labels, alpha=0.7, **style, **_class_colors(classes))
+        points = axes.scatter(
+            z[:, 0], z[:, 1], c=labels, alpha=0.7, **style, **_class_colors(classes)
+        )
         ticks = classes[:: math.ceil(len(classes) / MAX_COLORBAR_NAMES)]
         bar = figure.colorbar(points, ax=axes, label="label")
         bar.solids.set_alpha(1)
@@ -207,13 +213,13 @@ def _principal_components(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centred @ (vectors * np.where(largest < 0, -1.0, 1.0)), np.maximum(shares, 0.0)
 
 
-def _class_colors(classes: range) -> dict:
+def _class_colors(classes: range) -> dict[str, Any]:
     """Returns the colour map and norm of consecutive classes; the class -1 is grey."""
     import matplotlib
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
     if classes.stop <= 10:
-        colors = list(matplotlib.colormaps["tab10"].colors[: classes.stop])
+        colors = list(matplotlib.colormaps["tab10"](range(classes.stop)))
     else:
         colors = list(matplotlib.colormaps["turbo"](np.linspace(0.0, 1.0, classes.stop)))
     colors = ["lightgrey"] * (classes.start < 0) + colors
