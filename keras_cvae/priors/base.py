@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+
 import keras
 
 from keras_cvae import divergences
 from keras_cvae.precision import Float32Layer
+from keras_cvae.priors import fitting
 
 
 class Prior(Float32Layer):
@@ -29,6 +32,16 @@ class Prior(Float32Layer):
 
     closed_form = False
     conditional = False
+
+    @classmethod
+    def to_fit(cls, conditional: bool) -> Prior:
+        """The prior that `CVAE.fit_prior` fits where it is asked for this kind by name.
+
+        Args:
+            conditional: Whether there is a y that it may depend on.
+        """
+        arguments = inspect.signature(cls).parameters
+        return cls(conditional=conditional) if "conditional" in arguments else cls()
 
     def build(self, z_shape, y_shape=None):
         """Makes the weights.
@@ -78,6 +91,22 @@ class Prior(Float32Layer):
             y: As for `transport`.
         """
         return self.transport(temperature * noise, y)
+
+    def fit(self, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
+        """Fits the prior, which has been built, to posteriors q(z | x, y).
+
+        Args:
+            z_mean: Array of shape `(examples, latent_dim)`.
+            z_log_var: Array of the same shape.
+            y: Conditions, an array of shape `(examples, width)`, where the prior depends on them.
+            seed: Seed of all that is random.
+
+        Returns:
+            Dict of `scores`: by setting, or by epoch, how well held-out examples fit, in nats.
+        """
+        if not self.trainable_weights:
+            return {"scores": {}}
+        return fitting.by_gradients(self, z_mean, z_log_var, y, seed)
 
     def call(self, noise, y=None, temperature=1.0):
         return self.tempered(noise, temperature, y)

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_cvae import checks, divergences
+from keras_cvae.priors import fitting
 from keras_cvae.priors.base import Prior
 
 COVARIANCES = {"diag": False, "full": True}
@@ -28,7 +29,7 @@ class Mixture(Prior):
     interval it falls is uniform again, and the quantile of that is the first entry of eps.
 
     Args:
-        components: How many normals.
+        components: How many normals; `fit` leaves those without weight that are not needed.
         conditional: Whether the prior depends on y.
         covariance: `"diag"` or `"full"`.
 
@@ -51,6 +52,10 @@ class Mixture(Prior):
         self.conditional = bool(conditional)
         self.is_full = checks.look_up("covariance", covariance, COVARIANCES)
         self.covariance = covariance
+
+    @classmethod
+    def to_fit(cls, conditional):
+        return cls(conditional=conditional, covariance="full")
 
     def build(self, z_shape, y_shape=None):
         if self.conditional and y_shape is None:
@@ -91,6 +96,9 @@ class Mixture(Prior):
         )
         factor, _ = self._factor(whitening)
         return mean + self._solution(factor, temperature * eps)
+
+    def fit(self, z_mean, z_log_var, y=None, seed=0):
+        return fitting.mixture(self, z_mean, z_log_var, y, seed)
 
     def _known(self, y):
         """Y with a 1 before it; what does not depend on y is a row for all."""

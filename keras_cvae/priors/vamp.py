@@ -55,6 +55,12 @@ class VampPrior(Prior):
     def given(self, y, encode):
         return {"y": [*encode(), y] if self.conditional else encode()}
 
+    def fit(self, z_mean, z_log_var, y=None, seed=0):
+        raise ValueError(
+            "`prior` must be another kind: a VampPrior is learned with the encoder that its "
+            "components come from, `build_cvae(..., prior='vamp')`. Received: VampPrior"
+        )
+
     def build(self, z_shape, y_shape=None):
         shapes = y_shape if isinstance(y_shape, list) else []
         checks.require(

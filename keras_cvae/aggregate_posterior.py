@@ -1,0 +1,46 @@
+r"""The aggregate posterior: what a model encodes examples to, for a prior to be fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from keras_cvae import batched, graph
+
+MOST = 100_000  # examples that are encoded
+UNLABELLED = 8_000  # of these, once more without what is known of them
+
+
+def encodings(cvae, batches: Iterable[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Encodes examples, for the first group of latents.
+
+    Where the model was trained with unknown labels, some images are encoded without theirs, too.
+
+    Args:
+        cvae: A `CVAE`.
+        batches: Iterable of `(images, labels)`, as `CVAE.encode` takes them.
+
+    Returns:
+        `(z_mean, z_log_var, y)`: arrays of shape `(examples, latent_dim)`, and the conditions as
+        the prior is given them, of shape `(examples, width)`; None of a plain VAE.
+    """
+    embed = graph.cut_condition(cvae)
+    condition, size = cvae.condition, cvae.prior_size
+    encode_without = embed and not condition.infers and condition.has_seen_unknown
+    parts = []
+
+    def encode(images, labels):
+        images, known = cvae.check_data(images, labels)
+        z_mean, z_log_var = (part[:, :size] for part in cvae.encode(images, labels))
+        y = () if embed is None else (batched.predict(embed, known),)
+        parts.append((z_mean, z_log_var, *y))
+
+    unlabelled = 0
+    for images, labels in batches:
+        encode(images, labels)
+        if encode_without and unlabelled < UNLABELLED:
+            encode(images, None)
+            unlabelled += len(images)
+    z_mean, z_log_var, *y = map(np.concatenate, zip(*parts, strict=True))
+    return z_mean, z_log_var, y[0] if y else None

@@ -1,0 +1,172 @@
+r"""Fits a prior to the aggregate posterior: where the encodings of each y lie.
+
+    q(z | y) = 1/N \sum_i q(z | x_i, y),   x_i the examples of y
+
+What a decoder was trained on are samples of it, and `generate` samples p(z | y): where the two
+differ, images are generated from z that the decoder has never seen, or seen for other classes. Of
+all priors, q(z | y) itself makes the ELBO greatest.
+
+Reference:
+    [Hoffman and Johnson, 2016](https://approximateinference.org/accepted/HoffmanJohnson2016.pdf);
+    fitting a density afterwards: [Ghosh et al., 2020](https://arxiv.org/abs/1903.12436).
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_cvae import divergences
+
+SAMPLES = 4000  # of the aggregate posterior of each y: enough for ten components
+HELD_OUT = 0.1  # share of the examples that settings are chosen on
+CANDIDATES = 1, 2, 5  # numbers of components, beside the greatest
+FEWEST = 10  # examples for each component
+UNUSED = -30.0  # logit of a component that a class with few examples goes without
+EPOCHS, BATCH_SIZE, LEARNING_RATE = 40, 512, 2e-3
+
+
+def by_gradients(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
+    """Fits a prior by stochastic gradients of KL(q(z | x, y) || p(z | y)), averaged over examples.
+
+    The weights are those of the epoch after which the divergence of held-out examples was least.
+
+    Args:
+        prior: A built `Prior` with trainable weights.
+        z_mean: Array of shape `(examples, latent_dim)`.
+        z_log_var: Array of the same shape.
+        y: Conditions, an array of shape `(examples, width)`, where the prior depends on them.
+        seed: Seed of samples and of the order of the examples.
+
+    Returns:
+        Dict of `scores`: by epoch, from 1, minus the divergence of held-out examples, in nats.
+    """
+    from keras_cvae import fitting, layers  # which are built on priors
+
+    arrays = [z_mean, z_log_var, *([y] if prior.conditional else [])]
+    inputs = [keras.Input(array.shape[1:]) for array in arrays]
+    given = {"y": inputs[2]} if prior.conditional else {}
+    z = layers.Sampling(seed)(inputs[:2])
+    outputs = layers.KLDivergence(prior=prior)([*inputs[:2], z], **given)
+    model = fitting.FusedModel(inputs, outputs[2])
+    order = np.random.default_rng(seed).permutation(len(z_mean))
+    held_out = max(1, int(HELD_OUT * len(order)))
+    train, test = ([array[rows] for array in arrays] for rows in np.split(order, [-held_out]))
+    steps = EPOCHS * -(-len(train[0]) // BATCH_SIZE)
+    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
+    model.compile(keras.optimizers.Adam(schedule))
+    best = keras.callbacks.EarlyStopping("val_loss", patience=EPOCHS, restore_best_weights=True)
+    options = {"epochs": EPOCHS, "batch_size": BATCH_SIZE, "verbose": 0, "callbacks": [best]}
+    history = model.fit(train, validation_data=(test, None), **options).history["val_loss"]
+    return {"scores": {epoch: -float(kl) for epoch, kl in enumerate(history, start=1)}}
+
+
+def mixture(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
+    """Fits a `Mixture` by expectation maximisation.
+
+    The number of components, one for all classes, is that under which samples of held-out examples
+    have the greatest density; components that are not needed are given next to no weight. Where y
+    is a class, one-hot, each class has a mixture, and what is not known of y one that is fitted to
+    the examples without y or, where all have one, to all; so has a class without examples. Any
+    other y shifts one mixture, linearly.
+
+    Args:
+        prior: A built `Mixture`.
+        z_mean: As for `by_gradients`.
+        z_log_var: As for `by_gradients`.
+        y: As for `by_gradients`.
+        seed: Seed of samples and of the first components.
+
+    Returns:
+        Dict of `components`, the number that was chosen, and `scores`: by number of components the
+        average log-density of held-out samples, in nats.
+    """
+    if not prior.conditional or y is None:
+        groups, shift = {-1: (z_mean, z_log_var)}, None
+    elif _is_one_hot(y):
+        groups, shift = _by_class(z_mean, z_log_var, y), None
+    else:
+        centre = y.mean(0)
+        shift, *_ = np.linalg.lstsq(y - centre, z_mean - z_mean.mean(0), rcond=None)
+        groups = {-1: (z_mean - (y - centre) @ shift, z_log_var)}
+    rng = np.random.default_rng(seed)
+    samples = {label: [*_sample(*encodings, rng)] for label, encodings in groups.items()}
+    examples = {label: len(encodings[0]) for label, encodings in groups.items()}
+    fitted, scores = {}, {}
+    for count in sorted({*CANDIDATES, prior.components}):
+        if count > prior.components:
+            break
+        of_label = fitted[count] = {
+            label: _fit(train, min(count, examples[label] // FEWEST), prior.covariance, seed)
+            for label, (train, _) in samples.items()
+        }
+        held_out = [of_label[label].score(test) for label, (_, test) in samples.items()]
+        scores[count] = float(np.average(held_out, weights=[*examples.values()]))
+    chosen = max(scores, key=scores.get)
+    rows = prior.logits.shape[0]
+    labels = [-1] if shift is not None else range(-1, rows - 1)
+    of_rows = [_row(fitted[chosen].get(n, fitted[chosen][-1]), prior.components) for n in labels]
+    tables = [np.stack(values) for values in zip(*of_rows, strict=True)]
+    for table in tables:
+        table[1:] -= table[0]  # y adds to what an unknown y has
+    if shift is not None:
+        tables = [np.concatenate([t, np.zeros((rows - 1, *t.shape[1:]))]) for t in tables]
+        tables[1][0] -= centre @ shift
+        tables[1][1:] = shift[:, None]
+    for weight, table in zip((prior.logits, prior.means, prior.whitening), tables, strict=True):
+        weight.assign(table)
+    return {"components": chosen, "scores": scores}
+
+
+def _is_one_hot(y):
+    """Whether rows are one-hot vectors, or all zeros."""
+    return bool(np.isin(y, (0, 1)).all() and (y.sum(1) <= 1).all())
+
+
+def _by_class(z_mean, z_log_var, y):
+    """Encodings by class, and under -1 those of an unknown one."""
+    labels = np.where(y.any(1), y.argmax(1), -1)
+    groups = {label: (z_mean[labels == label], z_log_var[labels == label]) for label in {*labels}}
+    groups.setdefault(-1, (z_mean, z_log_var))
+    return groups
+
+
+def _sample(mean, log_var, rng):
+    """Samples of q(z | y): of some examples to fit to, and of others to choose by."""
+    order = rng.permutation(len(mean))[: round(SAMPLES / (1 - HELD_OUT))]
+    split = int(HELD_OUT * len(order))
+    parts = order[split:], order[:split] if split else order  # too few to hold any out
+    for rows in parts:
+        rows = np.resize(rows, max(len(rows), min(SAMPLES, 10 * len(rows))))
+        noise = rng.standard_normal((len(rows), mean.shape[1]))
+        deviation = np.exp(0.5 * np.minimum(log_var[rows], divergences.LOG_VAR_LIMIT))
+        yield (mean[rows] + deviation * noise).astype("float32")
+
+
+def _fit(z, count, covariance, seed):
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    floor = 1e-4 * float(z.var(0).mean()) + 1e-6
+    options = {"reg_covar": floor, "tol": 1e-2, "max_iter": 60, "random_state": seed}
+    fitted = GaussianMixture(max(count, 1), covariance_type=covariance, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return fitted.fit(z)
+
+
+def _row(fitted, components):
+    """Logits, means and whitening matrices, as `Mixture` has them."""
+    missing = components - fitted.n_components
+    whitening = fitted.precisions_cholesky_
+    if whitening.ndim == 2:  # diagonals
+        whitening = np.log(whitening)
+    else:
+        whitening = whitening.transpose(0, 2, 1).copy()
+        diagonal = np.arange(whitening.shape[-1])
+        whitening[:, diagonal, diagonal] = np.log(whitening[:, diagonal, diagonal])
+    logits = np.pad(np.log(fitted.weights_), (0, missing), constant_values=UNUSED)
+    among = np.resize(np.arange(fitted.n_components), components)
+    return logits, fitted.means_[among], whitening[among]
