@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import types
 
 import keras
 
@@ -12,11 +11,6 @@ from keras_cvae import fitting, graph
 
 class AssembledVAE(fitting.FusedModel):
     """A `CVAE` before it is trained or used: its parts, by name, and the models that share them."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        # In a namespace: what Keras tracks as a layer, it would not let go again.
-        self._fitted = types.SimpleNamespace(prior=None)
 
     @functools.cached_property
     def encoder(self) -> keras.Model:
@@ -113,16 +107,8 @@ class AssembledVAE(fitting.FusedModel):
 
     @property
     def prior(self) -> keras.layers.Layer:
-        """The prior p(z | y), of the first group of latents where there are more.
-
-        After `fit_prior` the one that was fitted; training is with the one of `build_cvae`.
-        """
+        """The prior p(z | y), of the first group of latents where there are more."""
         return self._parts.groups[0].prior
-
-    @property
-    def fitted_prior(self) -> keras.layers.Layer | None:
-        """What `fit_prior` fitted, or None; an attribute, so that Keras saves its weights."""
-        return self._fitted.prior
 
     @property
     def prior_size(self) -> int:
@@ -154,23 +140,3 @@ class AssembledVAE(fitting.FusedModel):
     def corruption(self) -> keras.layers.Layer | None:
         """The layer that spoils what the encoder sees in training; None where nothing does."""
         return self._parts.corruption
-
-    def _take_prior(self, prior):
-        self._fitted.prior = prior
-        for name in ("_parts", "generator", "_drawings", "_drawn_parameters"):
-            vars(self).pop(name, None)
-
-    def get_config(self):
-        config = super().get_config()
-        if self.fitted_prior is not None:
-            config["fitted_prior"] = keras.saving.serialize_keras_object(self.fitted_prior)
-        return config
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        fitted = config.get("fitted_prior")
-        config = {name: value for name, value in config.items() if name != "fitted_prior"}
-        model = super().from_config(config, custom_objects=custom_objects)
-        if fitted is not None:
-            model._take_prior(keras.saving.deserialize_keras_object(fitted))
-        return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import warnings
 from collections.abc import Iterator
 
@@ -10,8 +11,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import aggregate, batched, checks, networks, noise, training
+from keras_cvae import (
+    aggregate_posterior,
+    batched,
+    checks,
+    evaluation,
+    graph,
+    networks,
+    noise,
+    priors,
+    training,
+)
 from keras_cvae.data import inputs
+from keras_cvae.fitting import calls
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -81,25 +93,31 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
             images.append(ops.convert_to_numpy(sampled))
         return np.concatenate(images)
 
-    def fit_prior(self, x, y=None, *, seed: int = 0) -> dict:
-        """Fits the prior to where the encodings of each label lie, after training.
+    def fit_prior(self, x, y=None, *, prior="mixture", seed: int = 0) -> dict:
+        """Fits a prior to where the encodings of each label lie, after training.
 
-        A mixture of normals for each class, and one for no label, takes the place of the prior:
-        `generate` draws from it, log-likelihoods and ELBOs are measured with it, and it is saved
-        with the model. Encoder and decoder stay as they are. What is continuous in a condition
-        shifts the mixture, linearly.
+        It takes the place of the model's prior, in the same graph: from then on `generate`, `loss`,
+        `kl`, `elbo` and likelihoods are those of the fitted prior, which is saved with the model,
+        and which further training trains on with the rest. Encoder and decoder stay as they are.
+        Where there are several groups of latents, it is the prior of the first.
 
         Args:
             x: The training data, as for `fit`; of a stream up to 100,000 examples.
             y: As for `fit`.
-            seed: Of the fitting.
+            prior: One of `priors.NAMES`, which depends on y where there is a condition, or an
+                object of `keras_cvae.priors`, such as `priors.Flow(8, conditional=True)`. A
+                `"mixture"`, of normals with full covariances, is fitted in seconds, by expectation
+                maximisation, any other prior by stochastic gradients.
+            seed: Seed of the fitting.
 
         Returns:
-            Dict of `components`, how many normals a label has, and `scores`, by number of
-            components the log-density of held-out encodings, in nats.
+            Dict of `scores`, how well held-out encodings fit, in nats: by number of `components`,
+            of which the best is chosen, or by epoch; and `elbo_before` and `elbo_after`, the ELBO
+            of some of the examples under the prior that was replaced and under the fitted one, in
+            nats per example.
 
         Raises:
-            ValueError: If the data is not what the model takes.
+            ValueError: If the data is not what the model takes, or the prior does not go with it.
 
         Example:
         ```python
@@ -108,13 +126,22 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         eights = cvae.generate([8] * 16)
         ```
         """
+        if isinstance(prior, str):
+            kind = checks.look_up("prior", prior, priors.NAMES)
+            prior = kind.to_fit(conditional=self.condition is not None)
+        output, prior = graph.with_prior(self, priors.get(prior))
         x, _ = self._checked(x, y)
-        batches = inputs.batches(x, aggregate.MOST, seed)
-        checked = map(self._intake.pair, map(self._intake.checker(), batches))
-        self._take_prior(None)
-        prior, scores = aggregate.of_model(self, checked, seed)
-        self._take_prior(prior)
-        return {"components": prior.components, "scores": scores}
+        batches = inputs.batches(x, aggregate_posterior.MOST, seed)
+        pairs = map(self._intake.pair, map(self._intake.checker(), batches))
+        first = next(pairs)
+        encodings = aggregate_posterior.encodings(self, itertools.chain([first], pairs))
+        report = prior.fit(*encodings, seed=seed)
+        for name in ("elbo_before", "elbo_after"):
+            if name == "elbo_after":
+                calls.rewire(self, output)
+            elbo = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"]
+            report[name] = float(elbo.mean())
+        return report
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs):
         """`keras.Model.export`, but to ONNX, which has no seeded random numbers to draw z by.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 
 import keras
 import numpy as np
@@ -146,13 +145,6 @@ class TrainedVAE(assembled.AssembledVAE):
         elif validation_data is not None:
             validation_data, _ = self._checked(validation_data)
         self._weigh_classes(class_weight)
-        if self.fitted_prior is not None:
-            self._take_prior(None)
-            warnings.warn(
-                "Training moves the encodings away from the prior that was fitted to them, so that "
-                "prior is dropped: call `fit_prior` again afterwards.",
-                stacklevel=2,
-            )
         watch = Watch(lambda: self._sample_of(x))
         held_out = kwargs.get("validation_split") if validation_data is None else None
         announcer = Announcer(self._count(x, held_out or 0.0))
@@ -193,8 +185,7 @@ class TrainedVAE(assembled.AssembledVAE):
 
         Returns:
             With `return_dict=True` a dict of `loss`, its terms and `elbo`; else a list of them. In
-            nats per example. After `fit_prior` the numbers of the arrays `kl` and `elbo` are of the
-            fitted prior; `loss` is what was trained.
+            nats per example.
 
         Raises:
             ValueError: If the data is not what the model takes.
@@ -213,8 +204,6 @@ class TrainedVAE(assembled.AssembledVAE):
                 draws = evaluation.draws_of(len(x[self.input_names[0]]), draws)
                 copies = not any(layer.compares_examples for layer in self.loss_layers)
                 results = evaluation.averaged(measure, x, draws, copies=copies, **options)
-                if self.fitted_prior is not None:
-                    results |= self._terms_of_fitted_prior(x, draws, seed)
             else:
                 results = measure(x, y, **options)
         results = {name: results[name] for name in self.metrics_names}
@@ -236,12 +225,6 @@ class TrainedVAE(assembled.AssembledVAE):
         """
         x, _ = self._checked(x)
         return super().predict(x, *args, **kwargs)
-
-    def _terms_of_fitted_prior(self, x, draws, seed):
-        found = evaluation.terms(self, *self._intake.pair(x), draws=draws, seed=seed)
-        weights = x.get(arrays.WEIGHT, 1.0)
-        del found["reconstruction"]
-        return {name: float(np.mean(weights * values)) for name, values in found.items()}
 
     @functools.cached_property
     def _intake(self) -> Intake:

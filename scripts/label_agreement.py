@@ -17,7 +17,7 @@ import numpy as np
 import typer
 
 import keras_cvae
-from keras_cvae import datasets, evaluation
+from keras_cvae import datasets, evaluation, priors
 from keras_cvae.evaluation.classifier import ImageClassifier, unit
 
 TEMPERATURES = (1.0, 0.8, 0.6)
@@ -79,7 +79,7 @@ def main(
             row += [f"{spread(drawn[0], labels) / spread(x_real, y_real):.2f}"]
             redrawn = share(model.reconstruct(x_real, y_real, others), others)
             print(f"| {str(path)[-50:]} | " + " | ".join([*row, f"{100 * redrawn:.1f}"]) + " |")
-            if model.fitted_prior is not None:
+            if type(model.prior) is priors.Mixture:
                 break
             model.fit_prior([x_train, y_train])
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import keras_cvae
-from keras_cvae import aggregate, conditions, evaluation, likelihoods, networks, priors
+from keras_cvae import conditions, evaluation, likelihoods, networks, objectives, priors
 
 
 def numpy(x):
@@ -24,13 +24,21 @@ def encodings(rng, count, means):
     return z_mean.astype("float32"), np.full(means.shape, np.log(0.1), "float32")
 
 
-def test_a_mixture_finds_the_density_of_the_encodings_of_each_label():
+def fitted(prior, z_mean, z_log_var, y):
+    prior.build((None, z_mean.shape[1]), (None, y.shape[1]))
+    return prior.fit(z_mean, z_log_var, y)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_a_mixture_finds_the_density_of_the_encodings_of_each_label(covariance):
     rng = np.random.default_rng(0)
     modes = {0: [[-3, 0], [3, 1]], 1: [[0, 5]], -1: [[-3, 0], [3, 1], [0, 5]]}
-    found = {label: encodings(rng, 600, means) for label, means in modes.items()}
-    prior, scores = aggregate.fit(found, num_classes=3)
-    assert prior.components > 1 and not prior.trainable_weights
-    assert scores[1] < max(scores.values())
+    labels = np.repeat([*modes], 600)
+    z_mean, z_log_var = np.concatenate([encodings(rng, 600, modes[k]) for k in modes], axis=1)
+    y = (labels[:, None] == np.arange(3)).astype("float32")
+    prior = priors.Mixture(10, conditional=True, covariance=covariance)
+    report = fitted(prior, z_mean, z_log_var, y)
+    assert report["components"] > 1 and report["scores"][1] < max(report["scores"].values())
     covariance = (0.3**2 + 0.1) * np.eye(2)
     z = rng.uniform(-4, 6, size=(500, 2))
     for label, means in {**modes, 2: modes[-1]}.items():  # 2 has no examples
@@ -43,13 +51,22 @@ def test_a_mixture_finds_the_density_of_the_encodings_of_each_label():
         assert np.abs(log_p - np.log(density))[inside].mean() < 0.3
 
 
-def test_a_continuous_condition_shifts_the_mixture():
+@pytest.mark.parametrize(
+    "prior",
+    [
+        lambda: priors.Mixture.to_fit(conditional=True),
+        priors.Conditional,
+        lambda: priors.Flow(2, (16,), conditional=True),
+    ],
+)
+def test_a_continuous_condition_shifts_the_prior(prior):
     rng = np.random.default_rng(0)
-    y = np.stack([rng.normal(size=800), np.ones(800)], axis=1)
-    z_mean = 2 * y[:, :1] * [1.0, -1.0] + 0.3 * rng.standard_normal((800, 2)) + 5
-    prior, _ = aggregate.fit_along(z_mean, np.full((800, 2), np.log(0.1)), y)
-    rows = tensor([[-1, 1], [0, 1], [2, 1]])
-    drawn = [
+    y = np.stack([rng.normal(size=4000), np.ones(4000)], axis=1).astype("float32")
+    z_mean = y[:, :1] * [1.0, -1.0] + 0.3 * rng.standard_normal((4000, 2)) + 1
+    prior = prior()
+    fitted(prior, z_mean.astype("float32"), np.full((4000, 2), np.log(0.1), "float32"), y)
+    rows = tensor([[-1, 1], [0, 1], [1.5, 1]])
+    sampled = [
         numpy(
             prior.transport(
                 tensor(rng.standard_normal((500, 2))), keras.ops.repeat(row[None], 500, 0)
@@ -57,8 +74,10 @@ def test_a_continuous_condition_shifts_the_mixture():
         )
         for row in rows
     ]
-    centres = np.stack([z.mean(0) for z in drawn])
-    np.testing.assert_allclose(centres, [[3, 7], [5, 5], [9, 1]], atol=0.2)
+    centres = np.stack([z.mean(0) for z in sampled])
+    np.testing.assert_allclose(centres, [[0, 2], [1, 1], [2.5, -0.5]], atol=0.15)
+    spread = np.stack([z.std(0) for z in sampled])
+    np.testing.assert_allclose(spread, np.full((3, 2), 0.436), atol=0.12)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +107,7 @@ def test_images_become_what_was_asked_for_and_the_bound_better(trained, digits, 
     elbo = trained.evaluate([x, y], verbose=0, return_dict=True)["elbo"]
     report = trained.fit_prior([digits.x_train, digits.y_train])
     assert type(trained.prior) is priors.Mixture
+    assert report["elbo_after"] > report["elbo_before"] + 0.2
     assert report["components"] == max(report["scores"], key=report["scores"].get)
 
     images = trained.generate(labels, seed=0)
@@ -109,9 +129,11 @@ def test_images_become_what_was_asked_for_and_the_bound_better(trained, digits, 
     drawn = loaded.generator.predict([noise, labels], batch_size=512, verbose=0)
     np.testing.assert_allclose(drawn, images, rtol=1e-5, atol=1e-5)
 
-    with pytest.warns(UserWarning, match="call `fit_prior` again"):
-        loaded.fit([digits.x_train, digits.y_train], verbose=0)
-    assert type(loaded.prior) is priors.StandardNormal
+    history = loaded.fit([digits.x_train, digits.y_train], verbose=0).history
+    assert type(loaded.prior) is priors.Mixture  # training goes on with it
+    total = history["kl"][-1] + history["reconstruction"][-1]
+    assert history["loss"][-1] == pytest.approx(total, rel=1e-5)
+    assert history["elbo"][-1] > measured["elbo"] - 5
 
 
 def test_temperature_and_pixels(trained, digits):
@@ -162,3 +184,61 @@ def test_streams_are_taken_too():
     cvae.fit((pair for pair in [(x[:30], y[:30]), (x[30:], y[30:])]), verbose=0)
     cvae.fit_prior(pair for pair in [(x[:30], y[:30]), (x[30:], y[30:])])
     assert cvae.prior.conditional and cvae.generate([0, 1, 2]).shape == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "objective"),
+    [
+        ("standard_normal", "mixture", objectives.ELBO(2.0)),
+        ("vamp", "conditional", objectives.ELBO()),
+        ("conditional", priors.Flow(2, (8,)), objectives.IWAE(2, gradient="dreg")),
+        ("mixture", "standard_normal", objectives.Warmup(epochs=2)),
+    ],
+)
+def test_any_prior_takes_the_place_of_any_other(before, after, objective, tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((64, 6), dtype="float32"), np.arange(64) % 3
+    options = {"network": networks.Dense((8,)), "objective": objective, "prior": before}
+    cvae = keras_cvae.build_cvae((6,), 3, 2, **options)
+    cvae.compile("adam")
+    cvae.fit([x, y], epochs=2, verbose=0)
+    encoded, optimizer = cvae.encode(x, y), cvae.optimizer
+    beta = [numpy(layer.beta) for layer in cvae.loss_layers if hasattr(layer, "beta")]
+    report = cvae.fit_prior([x, y], prior=after)
+    assert type(cvae.prior).__name__ == type(priors.get(after)).__name__
+    assert [numpy(layer.beta) for layer in cvae.loss_layers if hasattr(layer, "beta")] == beta
+    np.testing.assert_array_equal(cvae.encode(x, y), encoded)
+    if after == "mixture":
+        assert report["elbo_after"] > report["elbo_before"]
+
+    z = encoded[0]
+    noise = rng.standard_normal(z.shape).astype("float32")
+    known = tensor(np.eye(3)[y]) if cvae.prior.conditional else None
+    expected = cvae.decode(numpy(cvae.prior.transport(tensor(noise), known)), y)
+    np.testing.assert_allclose(cvae.generator.predict([noise, y], verbose=0), expected, atol=1e-5)
+    terms = evaluation.terms(cvae, x, y, draws=2000)
+    measured = cvae.evaluate([x, y], draws=2000, verbose=0, return_dict=True)
+    assert measured["kl"] == pytest.approx(terms["kl"].mean(), abs=0.05)
+    assert len(cvae.trainable_weights) == len({id(w) for w in cvae.trainable_weights})
+
+    cvae.save(tmp_path / "cvae.keras")
+    loaded = keras.saving.load_model(tmp_path / "cvae.keras")
+    np.testing.assert_allclose(loaded.generate(y, seed=0), cvae.generate(y, seed=0), atol=1e-5)
+    start = numpy(cvae.prior.trainable_weights[0]) if cvae.prior.trainable_weights else None
+    assert np.isfinite(cvae.fit([x, y], verbose=0).history["loss"]).all()
+    if start is not None:
+        assert not np.array_equal(numpy(cvae.prior.trainable_weights[0]), start)
+    assert (cvae.optimizer is optimizer) == (not cvae.prior.trainable_weights and before == after)
+
+
+def test_a_prior_that_cannot_be_fitted_is_refused():
+    x = np.random.default_rng(0).random((32, 6), dtype="float32")
+    for objective, prior, message in [
+        ("elbo", "vamp", "`prior` must be another kind"),
+        ("elbo", priors.Conditional(), "`prior` must not depend on y"),
+        ("free_bits", "mixture", '`per` must be "group"'),
+    ]:
+        cvae = keras_cvae.build_cvae((6,), None, 2, objective=objective)
+        with pytest.raises(ValueError, match=message):
+            cvae.fit_prior(x, prior=prior)
+        assert type(cvae.prior) is priors.StandardNormal

@@ -139,18 +139,16 @@ def train(
         raise typer.Exit(130) from None
     metrics = run.metrics
     if run.prior_fit and not quiet:
-        scores = ", ".join(
-            f"{count}: {score:.2f}" for count, score in run.prior_fit["scores"].items()
-        )
+        fit = run.prior_fit
+        scores = ", ".join(f"{count}: {score:.2f}" for count, score in fit["scores"].items())
         print(
-            f"Prior: a mixture of {run.prior_fit['components']} normals, fitted to the encodings; "
+            f"Prior: a mixture of {fit['components']} normals, fitted to the encodings; "
             f"log-density of held-out encodings by number of normals {scores}"
         )
-        if measure:
-            print(
-                f"ELBO under the prior of training {metrics['elbo_of_training']:.2f}, under the "
-                f"fitted one {metrics['elbo']:.2f}"
-            )
+        print(
+            f"ELBO of training {run.example}s under the prior before {fit['elbo_before']:.2f}, "
+            f"under the fitted one {fit['elbo_after']:.2f}"
+        )
     if measure:
         numbers = [f"elbo {metrics['elbo']:.2f} ± {metrics['standard_error']:.2f}"]
         numbers += [f"{name} {metrics[name]:.2f}" for name in run.model.elbo_terms]

@@ -52,7 +52,7 @@ def active_units(cvae, images, labels=None, threshold: float = ACTIVE) -> np.nda
 
 
 def kl_per_dimension(cvae, images, labels=None, *, seed: int = 0) -> np.ndarray:
-    r"""KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension, under the prior of training.
+    r"""KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension.
 
     For one group of latents it is exact, and sums over dimensions to the KL divergence of the
     bound. Where there are more groups, it is given one draw of those above.
@@ -70,9 +70,9 @@ def kl_per_dimension(cvae, images, labels=None, *, seed: int = 0) -> np.ndarray:
         ValueError: If a prior is another, whose KL divergence is no sum over dimensions; or images
             or labels are not what the model takes.
     """
-    parts = graph.read(cvae, trained=True)
+    parts = graph.read(cvae)
     for group in parts.groups:
-        expected = "`cvae` must have been trained with a prior that is a diagonal normal"
+        expected = "`cvae` must have a prior that is a diagonal normal"
         checks.require(group.prior.closed_form, expected, type(group.prior).__name__)
     images, values = cvae.check_data(images, labels)
     pixels = cvae.pixels_of(images)
@@ -103,7 +103,7 @@ def _model(cvae, parts):
 
 
 def collapse(cvae, images, labels=None, *, seed: int = 0) -> str:
-    """Says in a sentence whether the posterior has collapsed onto the prior of training.
+    """Says in a sentence whether the posterior has collapsed onto the prior.
 
     It has where a KL divergence is below `COLLAPSED` nats, or no dimension is active.
 
@@ -120,7 +120,7 @@ def collapse(cvae, images, labels=None, *, seed: int = 0) -> str:
         ValueError: As for `variance_of_means`.
     """
     active = active_units(cvae, images, labels)
-    found = terms(cvae, images, labels, draws=1, seed=seed, trained=True)
+    found = terms(cvae, images, labels, draws=1, seed=seed)
     kl = {name: float(found[name].mean()) for name in cvae.kl_terms}
     total, used = sum(kl.values()), int(active.sum())
     said = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"

@@ -59,7 +59,7 @@ def log_likelihood(
 
 
 def terms(
-    cvae, images, labels=None, *, draws: int = 16, seed: int = 0, trained: bool = False, verbose=0
+    cvae, images, labels=None, *, draws: int = 16, seed: int = 0, verbose=0
 ) -> dict[str, np.ndarray]:
     r"""Measures the ELBO of each image and its terms, averaged over draws of z ~ q(z | x, y).
 
@@ -72,8 +72,6 @@ def terms(
         labels: As for `log_likelihood`.
         draws: How many draws of z for each image.
         seed: Seed of the draws; the numbers drawn differ between backends.
-        trained: Whether the prior is to be the one that the model was trained with, even where
-            another was fitted afterwards.
         verbose: 1 shows progress, 0 does not.
 
     Returns:
@@ -86,7 +84,7 @@ def terms(
     images, labellings, costs = cvae.labellings(images, labels)
     values = {name: np.zeros(len(images)) for name in ("reconstruction", *cvae.kl_terms)}
     for rows, known, weights in labellings:
-        found = _log_ratios(cvae, images[rows], known, draws, seed, verbose, trained)
+        found = _log_ratios(cvae, images[rows], known, draws, seed, verbose)
         means = zip(*([part.mean(1) for part in parts] for parts in found), strict=True)
         log_p, *ratios = map(np.concatenate, means)
         for value, term in zip(values.values(), [-log_p, *ratios], strict=True):
@@ -95,7 +93,7 @@ def terms(
     return {"elbo": -sum(values.values()), **values}
 
 
-def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
+def _log_ratios(cvae, images, labels, samples, seed, verbose):
     """By batch, `[log p(x | z, y), log q(z | x, y) / p(z | y) of each group]`.
 
     Each is an array of shape `(batch, samples)`.
@@ -103,7 +101,7 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose, trained=False):
     images, values = cvae.check_data(images, labels)
     most = _most_rows(cvae.decoder)
     chunk = -(-samples // -(-samples // min(CHUNK, most)))
-    weigher, generators = _weigher(cvae, chunk, trained)
+    weigher, generators = _weigher(cvae, chunk)
     noise.seed_states([generator.state for generator in generators], seed)
     rng = np.random.default_rng(seed)
     batch_size = max(1, min(batched.BATCH_SIZE, most // chunk))
@@ -131,10 +129,10 @@ def _most_rows(decoder):
     return 1 << max(0, (ACTIVATION_BYTES // (4 * largest)).bit_length() - 1)
 
 
-def _weigher(cvae, samples, trained=False):
+def _weigher(cvae, samples):
     """A model `[pixels, label]` to what `_log_ratios` yields, and the generators of its noise."""
     cached = _WEIGHERS.setdefault(cvae, {})
-    parts = graph.read(cvae, trained)
+    parts = graph.read(cvae)
     key = samples, id(parts.groups[0].prior)
     if key not in cached:
         x, inputs, y, encoded = graph.encode_pixels(cvae, parts)

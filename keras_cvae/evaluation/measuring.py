@@ -50,9 +50,6 @@ def bound(subject: Subject) -> Iterator[Measure]:
     if len(kl) > 1:
         for name, values in kl.items():
             yield _nats(name, values, "its share of the rate")
-    if s.model.fitted_prior is not None:
-        trained = likelihood.terms(s.model, s.x, s.given, trained=True, **options)
-        yield _nats("ELBO of training", trained["elbo"], "under the prior before `fit_prior`")
 
 
 def evidence(subject: Subject) -> Iterator[Measure]:
@@ -109,7 +106,7 @@ def dimensions(subject: Subject) -> Iterator[Measure]:
         kl = latent_use.kl_per_dimension(s.model, s.x, s.given, seed=s.seed).mean(0)
     except ValueError as error:
         raise LeftOut(str(error)) from None
-    how = "least and greatest; under the prior of training"
+    how = "least and greatest"
     yield Measure("KL per dimension", [float(v) for v in kl], None, NATS, how)
 
 

@@ -49,17 +49,6 @@ def layer_by_layer(model: keras.Model, tensors):
     return run(tensors, call_fn=lambda layer, *args, **kwargs: layer(*args, **kwargs))
 
 
-def inputs_of(layer: keras.layers.Layer) -> list:
-    """The symbolic tensors that a layer was called with last, those named in the call behind."""
-    return list(layer._inbound_nodes[-1].input_tensors)
-
-
-def origin(tensor) -> tuple:
-    """Where a symbolic tensor comes from: the layer, the tensors it was called with, its index."""
-    layer, call, index = tensor._keras_history
-    return layer, list(layer._inbound_nodes[call].input_tensors), index
-
-
 def model_between(inputs: list, outputs, name: str) -> keras.Model:
     """`keras.Model(inputs, outputs)`, whose inputs may lie within a graph, which stays as it is.
 

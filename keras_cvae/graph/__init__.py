@@ -25,6 +25,7 @@ from keras_cvae.graph.cutting import (
 )
 from keras_cvae.graph.names import NAMES, is_reserved
 from keras_cvae.graph.parts import Group, Parts, by_term, read
+from keras_cvae.graph.rewiring import with_prior
 from keras_cvae.graph.wiring import wire
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "pixels",
     "read",
     "wire",
+    "with_prior",
 ]

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_cvae.conditions.base import Condition
-from keras_cvae.fitting import inside
+from keras_cvae.fitting import calls, inside
 from keras_cvae.graph.parts import Group, Parts
 
 
@@ -72,10 +72,10 @@ def read(model, divergence, reconstruction) -> Parts:
     Raises:
         ValueError: If a part is missing.
     """
-    mean, log_var = inside.inputs_of(divergence)[:2]
-    _, parameters = inside.inputs_of(reconstruction)[:2]
+    ((mean, log_var, *_), *_), _ = calls.arguments(model, divergence)
+    ((_, parameters, *_), *_), _ = calls.arguments(model, reconstruction)
     encoder = keras.Model(model.inputs, [mean, log_var], name="encoder")
-    others, z = model.inputs[1:], _find_z(parameters, divergence, mean, log_var)
+    others, z = model.inputs[1:], find_z(parameters, divergence, mean, log_var)
     try:
         decoder = inside.model_between([z, *others], parameters, "decoder")
     except ValueError as error:
@@ -89,19 +89,19 @@ def read(model, divergence, reconstruction) -> Parts:
     return Parts(encoder, [group], decoder, reconstruction.likelihood, condition)
 
 
-def _find_z(parameters, divergence, mean, log_var):
+def find_z(parameters, divergence, mean, log_var):
     """The tensor between posterior and decoder: the first made of both z_mean and z_log_var."""
     seen = {}
 
     def before(tensor):
         """What a tensor is made of; what a divergence returns is what it was given."""
-        layer, inputs, index = inside.origin(tensor)
+        layer, inputs, index = calls.origin(tensor)
         return before(inputs[index]) if layer is divergence else inputs
 
     def sources(tensor):
         """Which of the two a tensor is made of."""
         if id(tensor) not in seen:
-            layer, inputs, index = inside.origin(tensor)
+            layer, inputs, index = calls.origin(tensor)
             if tensor is mean or tensor is log_var:
                 seen[id(tensor)] = {id(tensor)}
             elif layer is divergence:

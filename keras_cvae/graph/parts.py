@@ -111,13 +111,11 @@ def by_term(model) -> dict | None:
     return {kind: layer for kind, (layer,) in layers.items()}
 
 
-def read(model, trained: bool = False) -> Parts:
+def read(model) -> Parts:
     """Finds the parts of a model again.
 
     Args:
         model: A `CVAE`.
-        trained: Whether the prior is to be the one that the model is trained with, even where
-            another was fitted afterwards.
     """
     here = by_name(model)
     if (loss_layers := by_term(model)) is not None:
@@ -130,8 +128,6 @@ def read(model, trained: bool = False) -> Parts:
         posterior = here.get(importance.group_name("posterior", index)) if index else None
         size = (posterior or encoder).outputs[0].shape[-1]
         groups.append(Group(index, size, here[name].prior, posterior))
-    if not trained and model.fitted_prior is not None:
-        groups[0].prior = model.fitted_prior
     names = "condition", "classifier", "binarize", "standardize", "corruption", "pseudo_inputs"
     optional = map(here.get, names)
     return Parts(encoder, groups, here["decoder"], here["reconstruction"].likelihood, *optional)

@@ -1,35 +1,84 @@
-"""The same graph with another prior: what comes after the divergence is wired once more."""
+"""The same graph with another prior: what follows the divergence is wired once more."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import keras
 
 from keras_cvae import checks
-from keras_cvae.fitting import inside
-from keras_cvae.graph.parts import Parts, by_name, by_term, read
+from keras_cvae.fitting import calls
+from keras_cvae.graph import by_hand
+from keras_cvae.graph.parts import by_name, by_term, read
 
 
 def with_prior(model, prior):
-    """Wires a model's graph with another prior of its first group of latents.
+    """Wires a model's graph with another prior for its first group of latents.
 
-    The layer of the KL divergence is a new one; all others are those of the model, which itself
-    stays as it is: `fitting.inside.rewire` makes it one of the new graph.
+    The layer of the KL divergence is a new one, all others are those of the model.
 
     Args:
-        model: A `CVAE`.
-        prior: A `priors.Prior`, which is copied, weights included.
+        model: A `CVAE`, which stays as it is.
+        prior: A `priors.Prior`, of which the new graph has a copy, weights included.
 
     Returns:
-        `(output, prior)`: the symbolic reconstruction, and the copy, which has been built.
+        `(output, prior)`: the symbolic reconstruction, and the copy of the prior, built.
 
     Raises:
-        ValueError: If the objective or the condition of the model does not go with the prior.
+        ValueError: If the graph has no y for a prior that depends on it, or the objective does not
+            go with the prior.
     """
-    parts, calls = read(model), inside.Calls(model)
-    by_hand = by_term(model)
-    here = by_name(model)
-    divergence = by_hand["divergence"] if by_hand else here["kl"]
-    reconstruction = by_hand["reconstruction"] if by_hand else here["reconstruction"]
-    mean, log_var, *rest = calls.inputs(divergence)
-    if isinstance(z := parts.z, type(None)):
-        z = calls.inputs_of_origin(calls.inputs(reconstruction)[1])[0]
+    parts, terms = read(model), by_term(model)
+    layers = terms or {"divergence": "kl", "reconstruction": "reconstruction"}
+    if terms is None:
+        layers = {term: by_name(model)[name] for term, name in layers.items()}
+    before = layers["divergence"]
+    ((mean, log_var, *z), *_), _ = calls.arguments(model, before)
+    ((_, parameters, *_), *_), _ = calls.arguments(model, layers["reconstruction"])
+    if terms is None:
+        _, (_, *y), _ = calls.origin(parameters)
+    else:
+        y = [tensor for tensor in model.inputs[1:] if len(tensor.shape) == 2]
+    checks.require(
+        not prior.conditional or len(y) == 1,
+        "`prior` must not depend on y where the graph has no vector y",
+        type(prior).__name__,
+    )
+    divergence = _with_prior(before, prior)
+    group = dataclasses.replace(parts.groups[0], prior=divergence.prior)
+    shapes = [tensor.shape[1:] for tensor in parts.encoder.inputs]
+    parts.pseudo_inputs = divergence.prior.pseudo_inputs(shapes, False)
+    given = parts.given(group, y[0] if y else None, mean)
+    is_late = not z and divergence.needs_sample
+    sample = by_hand.find_z(parameters, before, mean, log_var) if is_late else None
+
+    def call(layer, output, args, kwargs):
+        if layer is before:
+            return args[0] if is_late else divergence(args[0], **given)
+        called = layer(*args, **kwargs)
+        if output is sample:  # which the divergence had no need of before
+            return divergence([mean, log_var, called], **given)[2]
+        return called
+
+    output = calls.again(model.outputs[0], before, call)
+    _copy_weights(before, divergence)
+    if prior.built:
+        divergence.prior.set_weights(prior.get_weights())
+    return output, divergence.prior
+
+
+def _with_prior(layer, prior):
+    """A layer like one of a divergence, of another prior."""
+    config = {**layer.get_config(), "prior": keras.saving.serialize_keras_object(prior)}
+    return type(layer).from_config(config)
+
+
+def _copy_weights(before, after):
+    """Gives a layer of a divergence the weights of another that are not its prior's."""
+
+    def own(layer):
+        of_prior = {id(weight) for weight in layer.prior.weights}
+        return [weight for weight in layer.weights if id(weight) not in of_prior]
+
+    for weight, value in zip(own(after), own(before), strict=True):
+        weight.assign(value)

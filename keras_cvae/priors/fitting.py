@@ -25,7 +25,8 @@ HELD_OUT = 0.1  # share of the examples that settings are chosen on
 CANDIDATES = 1, 2, 5  # numbers of components, beside the greatest
 FEWEST = 10  # examples for each component
 UNUSED = -30.0  # logit of a component that a class with few examples goes without
-EPOCHS, BATCH_SIZE, LEARNING_RATE = 40, 512, 2e-3
+EPOCHS, LEARNING_RATE = 40, 3e-3
+STEPS = 50  # of an epoch, at least, where batches are not smaller than 32 or greater than 512
 
 
 def by_gradients(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
@@ -54,11 +55,12 @@ def by_gradients(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
     order = np.random.default_rng(seed).permutation(len(z_mean))
     held_out = max(1, int(HELD_OUT * len(order)))
     train, test = ([array[rows] for array in arrays] for rows in np.split(order, [-held_out]))
-    steps = EPOCHS * -(-len(train[0]) // BATCH_SIZE)
+    batch_size = int(np.clip(len(train[0]) // STEPS, 32, 512))
+    steps = EPOCHS * -(-len(train[0]) // batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
     model.compile(keras.optimizers.Adam(schedule))
     best = keras.callbacks.EarlyStopping("val_loss", patience=EPOCHS, restore_best_weights=True)
-    options = {"epochs": EPOCHS, "batch_size": BATCH_SIZE, "verbose": 0, "callbacks": [best]}
+    options = {"epochs": EPOCHS, "batch_size": batch_size, "verbose": 0, "callbacks": [best]}
     history = model.fit(train, validation_data=(test, None), **options).history["val_loss"]
     return {"scores": {epoch: -float(kl) for epoch, kl in enumerate(history, start=1)}}
 

@@ -207,9 +207,8 @@ class Run:
             verbose: 1 shows a progress bar.
 
         Returns:
-            Dict of `elbo` and its terms, under the prior that images are drawn from; `prior`, what
-            that is; where it was fitted, `elbo_of_training`, under the one of training; and how it
-            was measured. The same at every call.
+            Dict of `elbo` and its terms; `prior`, the kind of prior; and how it was measured. The
+            same at every call.
         """
         model = self.model
         x, y, _ = self.test_images(data)
@@ -220,10 +219,6 @@ class Run:
         found = {name: float(values.mean()) for name, values in terms.items()}
         found["standard_error"] = float(terms["elbo"].std() / math.sqrt(len(x)))
         found["prior"] = type(model.prior).__name__
-        if model.fitted_prior is not None:
-            found["prior"] = f"{model.prior.components} normals, fitted to encodings"
-            trained = evaluation.terms(model, x, y, trained=True, **options)
-            found["elbo_of_training"] = float(trained["elbo"].mean())
         unit = f"nats per {self.example}, the mean over draws of z for each test {self.example}"
         return {**found, f"{self.example}s": len(x), "draws": draws, "seed": SEED, "unit": unit}
 

@@ -84,7 +84,6 @@ def test_numbers_of_a_run(run, capsys):
     assert float(rows[1]["loss"]) < float(rows[0]["loss"])
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["elbo"] == pytest.approx(-metrics["reconstruction"] - metrics["kl"])
-    assert metrics["elbo"] >= metrics["elbo_of_training"] - 0.1
     digits = datasets.load("digits")
     model = keras.saving.load_model(run / "model.keras")
     same = {"draws": metrics["draws"], "seed": metrics["seed"], "verbose": 0, "return_dict": True}
