@@ -78,8 +78,9 @@ def test_grey_images_with_labels(grey, digits):
     assert [line[: len(name)] for line, name in zip(table[4:], names, strict=False)] == names
     (elbo,) = [line for line in table if line.startswith("ELBO  ")]
     assert f"{value['ELBO']:.2f}" in elbo and "nats" in elbo
-    assert table[-2] == report.verdict
-    assert table[-1].startswith("Left out: bits per dimension: Pixels must be uint8")
+    assert table[-3] == report.verdict
+    assert table[-2].startswith("Left out: bits per dimension: Pixels must be uint8")
+    assert table[-1].startswith("Left out: KL per dimension: `cvae` must have a prior that is a")
 
 
 def test_vectors_with_labels_of_a_linear_model():
