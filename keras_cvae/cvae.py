@@ -307,13 +307,8 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
                 )
             return {}
         values = self.condition.check(labels, count, name)
-        if self.condition.is_untrained(values):
-            warnings.warn(
-                "In training this model never saw an image without its label, so what it makes of "
-                "an unknown one (-1, NaN or None) is arbitrary. Train with "
-                "`conditions.Classes(..., dropout=0.1)`, or with some labels unknown.",
-                stacklevel=4,
-            )
+        for sentence in self.condition.describe_untrained(values):
+            warnings.warn(sentence, stacklevel=4)
         return values
 
     def _with_values(self, first, labels, name="labels"):

@@ -147,7 +147,12 @@ class TrainedVAE(assembled.AssembledVAE):
         self._weigh_classes(class_weight)
         watch = Watch(lambda: self._sample_of(x))
         held_out = kwargs.get("validation_split") if validation_data is None else None
-        announcer = Announcer(self._count(x, held_out or 0.0))
+        count = self._count(x, held_out or 0.0)
+        if count is not None and self.condition is not None:
+            values = {name: x[name][:count] for name in self.input_names[1:]}
+            for sentence in self.condition.describe_missing(values):
+                warnings.warn(sentence, stacklevel=2)
+        announcer = Announcer(count)
         callbacks = [announcer, watch, *keras.tree.flatten(kwargs.pop("callbacks", None) or [])]
         history = super().fit(
             x, y, *args, validation_data=validation_data, callbacks=callbacks, **kwargs

@@ -1,4 +1,4 @@
-"""What `fit` says of itself: a loss that is no longer finite, a latent space that is not used."""
+"""What `fit` says of itself: a loss that is not finite, classes not seen, a z that is not used."""
 
 from __future__ import annotations
 
@@ -45,6 +45,9 @@ class Watch(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         self._epochs += 1
+        if self._epochs == 1 and self.model.condition is not None and self.sample() is None:
+            for sentence in self.model.condition.describe_missing():  # of arrays `fit` has said it
+                warnings.warn(sentence, stacklevel=1)
         self._keep(epoch + 1)
         self._logs = logs
 

@@ -142,11 +142,19 @@ class Attributes(Condition):
     def needs_data(self):
         return any(attribute.needs_data for attribute in self.attributes.values())
 
-    def is_untrained(self, values):
-        return any(
-            attribute.is_untrained({name: values[name]})
-            for name, attribute in self.attributes.items()
-        )
+    def describe_missing(self, values=None):
+        return self._describe("describe_missing", values)
+
+    def describe_untrained(self, values):
+        return self._describe("describe_untrained", values)
+
+    def _describe(self, method, values):
+        """The sentences of every attribute, which name it."""
+        sentences = []
+        for name, attribute in self.attributes.items():
+            own = None if values is None else dict.fromkeys(attribute.inputs(), values[name])
+            sentences += [f"`{name}`: {said}" for said in getattr(attribute, method)(own)]
+        return sentences
 
     def get_config(self):
         config = super().get_config()

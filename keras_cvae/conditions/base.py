@@ -139,10 +139,35 @@ class Condition(keras.layers.Layer):
         """Whether training ever showed an unknown value."""
         return bool(ops.convert_to_numpy(self.seen_unknown))
 
-    def is_untrained(self, values: dict[str, np.ndarray]) -> bool:
-        """Whether an unknown value is among the checked ones, and training never showed one."""
+    def describe_missing(self, values: dict[str, np.ndarray] | None = None) -> list[str]:
+        """Describes values that no training example has, such as a class without examples.
+
+        Args:
+            values: Checked training values, which come to those of earlier training; None once the
+                model has been trained.
+
+        Returns:
+            Sentences for the user.
+        """
+        return []
+
+    def describe_untrained(self, values: dict[str, np.ndarray]) -> list[str]:
+        """Describes what is asked for that training never showed, such as an unknown value.
+
+        Args:
+            values: Checked values.
+
+        Returns:
+            Sentences for the user.
+        """
         (values,) = values.values()
-        return bool(np.any(self.is_unknown(values))) and not self.has_seen_unknown
+        if self.has_seen_unknown or not np.any(self.is_unknown(values)):
+            return []
+        return [
+            "In training this model never saw an image without its label, so what it makes of an "
+            "unknown one (-1, NaN or None) is arbitrary. Train with "
+            "`conditions.Classes(..., dropout=0.1)`, or with some labels unknown."
+        ]
 
     def class_weights(self, weights) -> np.ndarray:
         """The weight of each class, and behind them that of an unknown one, 1.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Sequence
 
 import keras
@@ -11,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae.checks import require
-from keras_cvae.conditions import naming
+from keras_cvae.conditions import coverage, naming
 from keras_cvae.conditions.base import Condition
 from keras_cvae.conditions.naming import UNKNOWN
 from keras_cvae.data import arrays
@@ -33,6 +32,8 @@ class Classes(Condition):
     Attributes:
         num_classes: How many classes there are.
         has_names: Whether the classes were given names.
+        seen: Weight: how many examples of each class training showed, and behind them how many
+            unknown ones.
 
     Call arguments:
         inputs: Integer labels of shape `(batch,)`, in -1..num_classes-1.
@@ -64,6 +65,14 @@ class Classes(Condition):
         self.num_classes = self.width = number_of_classes(num_classes)
         self.has_names = names is not None
         self._names = self._checked(names) if self.has_names else None
+        self.seen = self.add_weight(
+            shape=(self.num_classes + 1,),
+            initializer="zeros",
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+            name="seen",
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,10 +90,18 @@ class Classes(Condition):
         return {"label": keras.Input((), dtype="int32", name="label")}
 
     def call(self, inputs, training=False):
+        self.count(inputs, training)
         labels = self.hide(inputs, UNKNOWN, training)
         # Not `one_hot`: in ONNX a label of -1 would be the last class.
         classes = ops.arange(self.num_classes, dtype=labels.dtype)
         return ops.cast(ops.expand_dims(labels, -1) == classes, self.compute_dtype)
+
+    def count(self, labels, training) -> None:
+        """Adds a batch of labels, in training, to those that were `seen`."""
+        if training:
+            classes = ops.roll(ops.arange(-1, self.num_classes, dtype=labels.dtype), -1)
+            one_hot = ops.cast(ops.expand_dims(labels, -1) == classes, "float32")
+            self.seen.assign(self.seen + ops.sum(one_hot, axis=0))
 
     def compute_output_spec(self, inputs, training=False):
         return keras.KerasTensor((*inputs.shape, self.num_classes), dtype=self.compute_dtype)
@@ -119,9 +136,32 @@ class Classes(Condition):
             require(not is_one_hot, expected, f"shape {shape}, dtype {dtype}, which may be either")
         return super().how_many(values)
 
-    def adapt_once(self, values):
-        if self.is_unknown(values["label"]).all():
-            warnings.warn(f"All labels are unknown (-1): {self.ALL_UNKNOWN}.", stacklevel=5)
+    def describe_missing(self, values=None):
+        counts = ops.convert_to_numpy(self.seen)
+        if values is not None:
+            counts = counts + coverage.count(values["label"], self.num_classes)
+        *of_classes, unknown = counts
+        if unknown and not any(of_classes):
+            return [f"All labels are unknown (-1): {self.ALL_UNKNOWN}."]
+        return coverage.describe_missing(counts, self.names, self.has_names)
+
+    def describe_untrained(self, values):
+        seen = ops.convert_to_numpy(self.seen)[:-1]
+        labels = np.unique(values["label"])
+        labels = [label for label in labels if label >= 0 and not seen[label]]
+        sentences = super().describe_untrained(values)
+        if labels and seen.any():
+            shown = coverage.list_classes(labels, self.names, self.has_names)
+            sentences.append(
+                f"In training this model never saw an example of {shown}: what it makes of such a "
+                "label is arbitrary."
+            )
+        return sentences
+
+    def load_own_variables(self, store):
+        if "1" not in store.keys():  # of a file in which examples were not counted
+            store = {"0": store["0"], "1": self.seen}
+        super().load_own_variables(store)
 
     def class_weights(self, weights):
         if isinstance(weights, dict):

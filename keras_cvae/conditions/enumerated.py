@@ -137,6 +137,7 @@ class Enumerated(Predicted):
 
     def call(self, inputs, training=False):
         label, logits = inputs["label"], inputs["logits"]
+        self.count(label, training)
         if self.consistency is not None:
             self.classification([label, inputs["changed"]])
             self.consistency([label, logits, inputs["changed"]])

@@ -75,6 +75,7 @@ class Inferred(Predicted):
 
     def call(self, inputs, training=False):
         logits = self.classification([inputs["label"], inputs["logits"]])
+        self.count(inputs["label"], training)
         return ops.cast(self.draw(logits, training=training), self.compute_dtype)
 
     def compute_output_spec(self, inputs, training=False):

@@ -59,8 +59,9 @@ class Predicted(Classes):
             labels[unknown] = infer(unknown).argmax(-1)
         return {"label": labels}
 
-    def is_untrained(self, values):
-        return False
+    @property
+    def has_seen_unknown(self):
+        return True  # an unknown label is inferred, or summed over
 
     def get_config(self):
         config = super().get_config()

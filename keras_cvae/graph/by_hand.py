@@ -57,8 +57,8 @@ class AsGiven(Condition):
     def check_by_name(self, values, count):
         return self.check(values, count)
 
-    def is_untrained(self, values):
-        return False
+    def describe_untrained(self, values):
+        return []
 
 
 def read(model, divergence, reconstruction) -> Parts:

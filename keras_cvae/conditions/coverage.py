@@ -1,0 +1,86 @@
+"""Classes that training has no example of, or one: sentences that say so, with the likely cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LISTED = 5  # classes that a sentence names
+MANY = 20  # examples that other classes have on average, where a class of one is worth a sentence
+
+
+def count(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts the examples of each class, and behind them the unknown ones.
+
+    Args:
+        labels: Integers of shape `(count,)` in -1..num_classes-1, -1 for unknown.
+        num_classes: The number of classes.
+
+    Returns:
+        Array of shape `(num_classes + 1,)`.
+    """
+    counts = np.bincount(labels.astype("int64") + 1, minlength=num_classes + 1)
+    return np.roll(counts, -1)
+
+
+def describe_missing(counts: np.ndarray, names: Sequence[str], has_names: bool) -> list[str]:
+    """Describes classes that have no training example, or one where others have many.
+
+    Args:
+        counts: The number of examples of each class and, behind them, of unknown ones.
+        names: A name for each class.
+        has_names: Whether the user gave these names; they are numbers otherwise.
+
+    Returns:
+        Sentences for the user; an empty list where there is nothing to say.
+    """
+    *of_classes, unknown = np.asarray(counts)
+    of_classes = np.asarray(of_classes)
+    if not of_classes.any():
+        return []
+    sentences = []
+    missing = np.flatnonzero(of_classes == 0)
+    if len(missing):
+        shown = list_classes(missing, names, has_names)
+        sentences.append(
+            f"No training example is of {shown}: what the model makes of such a label is "
+            f"arbitrary. {_likely_cause(of_classes, unknown)}".rstrip()
+        )
+    single = np.flatnonzero(of_classes == 1)
+    others = of_classes[of_classes > 1]
+    if len(single) and len(others) and others.mean() >= MANY:
+        shown = list_classes(single, names, has_names)
+        sentences.append(
+            f"One training example alone is of {shown}; the other classes have "
+            f"{others.mean():.0f} on average, and what is generated for it will be that example."
+        )
+    return sentences
+
+
+def list_classes(labels: Sequence[int], names: Sequence[str], has_names: bool) -> str:
+    """Lists classes in words, such as "class 0 or class 3"; of many the first ones.
+
+    Args:
+        labels: Different labels of classes.
+        names: A name for each class.
+        has_names: Whether the user gave these names.
+    """
+    shown = [f"class {n}" + (f" ({names[n]!r})" if has_names else "") for n in labels[:LISTED]]
+    if len(labels) > LISTED:
+        return f"{', '.join(shown)}, ... ({len(labels)} of {len(names)} classes)"
+    return " or ".join(shown)
+
+
+def _likely_cause(counts, unknown):
+    """What the user may have meant by labels of which some classes are missing."""
+    num_classes, seen = len(counts), np.flatnonzero(counts)
+    is_unbroken = np.ptp(seen) == len(seen) - 1
+    if num_classes == 2 and unknown and not counts[0]:
+        return "Labels seem to be -1 and 1, where -1 stands for unknown: pass `(y + 1) / 2`."
+    if is_unbroken and seen[0] == 1:
+        fewer = f", of `condition={len(seen)}`" if len(seen) > 1 else ""
+        return f"Labels seem to start at 1: pass `y - 1`{fewer}."
+    if is_unbroken and seen[0] == 0 and len(seen) > 1:
+        return f"If the labels 0 to {seen[-1]} are all there are, pass `condition={len(seen)}`."
+    return ""
