@@ -13,8 +13,10 @@ from keras_cvae.precision import Float32Layer
 class Standardize(Float32Layer):
     """Brings columns, or the channels of images, to zero mean and unit variance.
 
-    Until `adapt` is called, and where it finds data near unit scale, it changes nothing: pixels in
-    [0, 1] stay as they are.
+    Vectors are rows of a table: each column has a unit of its own and is always standardised, but
+    for vectors of pixels, which are bytes or a few levels in [0, 1]. The channels of images and
+    series are standardised where they are far from unit scale, so that pixels in [0, 1] stay as
+    they are. Until `adapt` is called nothing is changed.
 
     Call arguments:
         inputs: Tensor of shape `(batch, ..., columns)`.
@@ -23,8 +25,8 @@ class Standardize(Float32Layer):
         Tensor of the same shape, in float32.
     """
 
-    FARTHEST = 10.0  # what data near unit scale may reach
-    NARROWEST = 0.05  # the least that the widest of its columns must spread
+    FARTHEST = 10.0  # what images near unit scale may reach
+    NARROWEST = 0.05  # the least that the widest of their channels must spread
 
     def build(self, input_shape):
         options = {"trainable": False, "dtype": "float32"}
@@ -45,7 +47,7 @@ class Standardize(Float32Layer):
         return bool(ops.convert_to_numpy(self.adapted))
 
     def adapt(self, data) -> None:
-        """Takes the mean and the standard deviation of data that is far from unit scale.
+        """Takes the mean and the standard deviation of rows, or of images far from unit scale.
 
         Args:
             data: Finite array of shape `(count, ..., columns)`. A column that is constant is only
@@ -58,7 +60,9 @@ class Standardize(Float32Layer):
         self.adapted.assign(1.0)
 
     def is_far(self, data) -> bool:
-        """Whether data is far from unit scale."""
+        """Whether data is rows of a table, or images far from unit scale."""
+        if data.ndim == 2 and not _are_pixels(data):
+            return True
         _, deviation, farthest = self._moments(data)
         return bool(farthest > self.FARTHEST or 0 < deviation.max() < self.NARROWEST)
 
@@ -94,6 +98,16 @@ class Standardize(Float32Layer):
         count = np.maximum(count, 1)
         mean = total / count
         return origin + mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0)), farthest
+
+
+def _are_pixels(rows, looked_at=512):
+    """Whether vectors are flattened images: bytes, or at most 256 levels in [0, 1]."""
+    if rows.dtype in ("uint8", "bool"):
+        return True
+    if rows.min() < 0 or rows.max() > 1:
+        return False
+    some = rows[:: max(1, len(rows) // looked_at)]
+    return len(np.unique(some)) <= min(256, some.size // 4)
 
 
 def _mean(part, known):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.datasets import load_wine
 
 import keras_cvae
@@ -49,7 +50,47 @@ def test_the_density_is_that_of_x_as_it_is_given():
     np.testing.assert_allclose(found[0] - found[1], 5 * np.log(1000.0), rtol=1e-3)
 
 
-def test_near_unit_scale_nothing_changes():
+UNLIKE = np.geomspace(1e-3, 1, 6)
+ROWS = {
+    "unlike scales": lambda z: UNLIKE * z,
+    "far from 0": lambda z: 5 + 0.1 * z,
+    "far above 10": lambda z: 1000 * z,
+    "between 0 and 1": lambda z: UNLIKE * (z - z.min(0)) / np.ptp(z, axis=0),
+    "one constant": lambda z: np.where(np.arange(6) == 2, 7.0, z),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_rows_are_standardised_by_column_and_their_density_is_that_of_the_data(kind):
+    rng = np.random.default_rng(0)
+    x = ROWS[kind](rng.normal(size=(100, 6))).astype("float32")
+    gaussian, layer = likelihoods.Gaussian(0.3), standardize.Standardize()
+    gaussian.build((None, 6))
+    seen = keras.ops.convert_to_numpy(layer(x))
+    np.testing.assert_array_equal(seen, x)
+    layer.adapt(x)
+    seen = keras.ops.convert_to_numpy(layer(x))
+    constant = x.std(0) == 0
+    np.testing.assert_allclose(seen.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(seen.std(0), ~constant, atol=1e-4)
+    location, scale = (keras.ops.convert_to_numpy(w).astype("float64") for w in layer.learned)
+    gaussian.standardize(location, scale)
+    mean = rng.normal(size=(100, 6)).astype("float32")
+    ours = keras.ops.convert_to_numpy(gaussian.log_prob(x, mean))
+    expected = stats.norm.logpdf(x, location + scale * mean, np.sqrt(0.3) * scale).sum(1)
+    np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
+LEVELS = np.random.default_rng(0).integers(0, 17, (300, 20)) / 16
+
+
+@pytest.mark.parametrize("pixels", [LEVELS, (LEVELS * 255).astype("uint8"), LEVELS > 0.5])
+def test_flattened_images_are_no_columns_of_unlike_units(pixels):
+    assert not standardize.Standardize().is_far(pixels)
+    assert standardize.Standardize().is_far(4 * LEVELS)
+
+
+def test_near_unit_scale_images_stay_as_they_are():
     layer = standardize.Standardize()
     x = np.random.default_rng(0).random((20, 4, 4, 2), dtype="float32")
     layer(x)

@@ -21,9 +21,10 @@ class Counts(Likelihood):
 
     m = b exp(o),
 
-    with b = 1 or, where counts are far from unit scale, the mean of their column, or of the channel
-    of images, so that o = 0 says that an entry is like the average of its column. Counts themselves
-    are never rescaled, nor divided by 255; what is given to the encoder is standardised. Beyond
+    with b the mean of its column, so that o = 0 says that an entry is like the average of its
+    column; of images b is the mean of the channel where counts are far from unit scale, else 1.
+    Counts themselves are never rescaled, nor divided by 255; what is given to the encoder is
+    standardised. Beyond
     o = 15 exp is continued by its tangent, so that a mean stays finite and o keeps its gradient.
     """
 

@@ -18,14 +18,17 @@ class Gaussian(Likelihood):
 
     log p(x | m) = -1/2 sum [ log(2 pi v s^2) + (x - l - s m)^2 / (v s^2) ]
 
-    Location l and scale s are 0 and 1, or where x is far from unit scale, the mean and the standard
-    deviation of every column, or of every channel of images. So the decoder always answers in unit
-    scale, and densities, means and draws are those of x as it was given.
+    Location l and scale s are the mean and the standard deviation of every column of a table, and
+    of every channel of images or series that are far from unit scale; for pixels in [0, 1] they are
+    0 and 1. So the decoder always answers in unit scale, and densities, means and draws are those
+    of x as it was given. A column that is constant has a scale of 1.
 
     Args:
-        variance: The variance v, or where learning starts. Positive; by default it is learned,
-            from 0.1. A variance that is much larger than what the decoder leaves unexplained makes
-            the KL divergence collapse to 0.
+        variance: The variance v, or where learning starts. Of a column it is the share of its
+            variance s^2 that is noise: noise of a known variance w, in the square of the column's
+            unit, is `w / x.var()`. Of pixels it is the variance itself. Positive; by default it is
+            learned, from 0.1. A variance that is much larger than what the decoder leaves
+            unexplained makes the KL divergence collapse to 0.
         learn_variance: Whether v is a trainable weight; by default where none is given.
 
     Raises:
