@@ -63,7 +63,9 @@ def look_up(argument: str, name: Any, choices: Mapping[str, Any]) -> Any:
     return choices[name]
 
 
-def member(argument: str, identifier: Any, kind: type, names: Mapping[str, type]) -> Any:
+def member(
+    argument: str, identifier: Any, kind: type, names: Mapping[str, type], **options: Any
+) -> Any:
     """Returns the member of a family that `identifier` names, or `identifier` if it is one itself.
 
     Args:
@@ -71,11 +73,14 @@ def member(argument: str, identifier: Any, kind: type, names: Mapping[str, type]
         identifier: One of `names`, or an object of the family.
         kind: What all members of the family are.
         names: Its members by name, which can be made without arguments.
+        **options: Arguments of a new one.
 
     Raises:
         ValueError: If it is neither.
     """
-    return identifier if isinstance(identifier, kind) else look_up(argument, identifier, names)()
+    if isinstance(identifier, kind):
+        return identifier
+    return look_up(argument, identifier, names)(**options)
 
 
 def nearest(name: Any, choices: Iterable[str], cutoff: float = 0.4) -> str:

@@ -48,8 +48,7 @@ class LogRatio(Float32Layer):
         self.path_only = path_only
 
     def build(self, inputs_shape, y_shape=None):
-        if not self.prior.built:
-            self.prior.build((None, math.prod(inputs_shape[0][1:])), y_shape)
+        self.prior.build_for((None, math.prod(inputs_shape[0][1:])), y_shape)
         self.built = True
 
     def call(self, inputs, y=None):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 
 from keras_cvae import (
@@ -16,20 +15,8 @@ from keras_cvae import (
     objectives,
     priors,
 )
+from keras_cvae.copying import own
 from keras_cvae.cvae import CVAE
-
-MOVED = {
-    "beta": "objective=objectives.ELBO(beta={!r})",
-    "estimator": "objective=objectives.IWAE(1), of which one sample is the Monte Carlo estimate",
-    "label_dropout": "condition=conditions.Classes(10, dropout={!r})",
-    "infer_label": "condition=conditions.Inferred(10)",
-    "classification_weight": "condition=conditions.Inferred(10, weight={!r})",
-    "relaxation": "condition=conditions.Inferred(10, relaxation={!r})",
-    "hidden_units": "network=networks.Dense(hidden_units={!r})",
-    "filters": "network=networks.Conv(filters={!r})",
-    "kernel_size": "network=networks.Conv(kernel_size={!r})",
-    "activation": "network=networks.Dense(activation={!r}) or networks.Conv(activation={!r})",
-}
 
 
 def build_cvae(
@@ -44,13 +31,13 @@ def build_cvae(
     binarize=None,
     corruption=None,
     name: str = "cvae",
-    **moved,
 ) -> CVAE:
     r"""Builds a conditional VAE, ready for `compile` and `fit`.
 
     The graph is x = binarize(image); z ~ q(z | x, y); x' ~ p(x | z, y), and its loss, by default,
     -log p(x | z, y) + KL(q(z | x, y) || p(z | y)), in nats per example. Every argument is a name or
-    an object; what tunes a part is the object's own argument.
+    an object; what tunes a part is the object's own argument. The model has copies of the objects,
+    weights included: two models share none, and training leaves the objects as they are.
 
     Args:
         input_shape: Shape of one image or vector, such as `(28, 28, 1)`, `(32, 32, 3)` or `(784,)`.
@@ -72,7 +59,6 @@ def build_cvae(
             `keras_cvae.corruptions`: what spoils the image that the encoder sees in training, while
             the likelihood is of the clean one. `reconstruct` then restores noisy images.
         name: Name of the model.
-        **moved: Refused: arguments of earlier versions are told where they have gone.
 
     Returns:
         A `CVAE`.
@@ -92,37 +78,24 @@ def build_cvae(
         [Kingma and Welling, 2014](https://arxiv.org/abs/1312.6114);
         [Sohn et al., 2015](https://papers.nips.cc/paper/5775).
     """
-    for argument, value in moved.items():
-        if argument in MOVED:
-            now = MOVED[argument].format(value, value)
-            raise ValueError(f"`{argument}` has moved: {now}. Received: {argument}={value!r}")
-        expected = f"Arguments of build_cvae must be among {', '.join(ARGUMENTS)}"
-        checks.require(False, expected + checks.nearest(argument, ARGUMENTS), repr(argument))
     input_shape = checks.integers("input_shape", input_shape)
     latent_dim = checks.integer("latent_dim", latent_dim, least=1)
-    condition = conditions.get(condition)
-    prior = priors.get(prior)
+    condition = own(conditions.get, condition, "condition")
+    prior = own(priors.get, prior, "prior")
     if condition is None and prior.conditional:
         raise ValueError(
             "`prior` must not depend on y where there is no `condition`. "
             f"Received: {type(prior).__name__}, condition=None"
         )
-    if binarize is not None:
-        binarize = layers.Binarize.get(binarize)
-    if corruption is not None:
-        corruption = corruptions.get(corruption)
     inputs, outputs = graph.wire(
         input_shape,
         condition,
         latent_dim,
         networks.get(network),
-        likelihoods.get(likelihood),
+        own(likelihoods.get, likelihood, "likelihood"),
         prior,
         objectives.get(objective),
-        binarize,
-        corruption,
+        None if binarize is None else own(layers.Binarize.get, binarize, "binarize"),
+        None if corruption is None else own(corruptions.get, corruption, "corruption"),
     )
     return CVAE(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
-
-
-ARGUMENTS = [name for name in inspect.signature(build_cvae).parameters if name != "moved"]

@@ -489,11 +489,69 @@ def test_every_member_in_a_model(member, tmp_path, with_xla):
         assert moved or id(weight) not in trained, weight.path
 
 
-def test_several_models_of_one_object_are_independent():
-    """Networks and objectives are recipes; what is given twice is built twice."""
-    network, objective = networks.Dense((4,)), objectives.IWAE(2)
-    one, other = (build(network=network, objective=objective) for _ in range(2))
-    assert not {id(w) for w in one.weights} & {id(w) for w in other.weights}
+OF_OBJECTS = {f"{m['likelihood']} {m['prior']}": m for m in MIXED}
+OF_OBJECTS["own network"] = {
+    "binarize": layers.Binarize("dynamic", seed=1),
+    "network": (
+        keras.Sequential([keras.Input((5, 4, 1 + 4)), keras.layers.Conv2D(2, 3, name="mine")]),
+        keras.Sequential([keras.layers.Dense(20), keras.layers.Reshape(SHAPE)]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_OBJECTS)
+def test_models_of_the_same_objects_share_nothing(name):
+    """Of every member of every family, new, or taken from a model, whose weights it then has."""
+    chosen = {"condition": 4, **OF_OBJECTS[name]}
+    condition = chosen.pop("condition")
+    condition = condition() if callable(condition) else condition
+    objects = {k: FAMILIES[k].get(v) if k in FAMILIES else v for k, v in chosen.items()}
+    one = keras_cvae.build_cvae(SHAPE, condition, 3, **objects)
+    other = keras_cvae.build_cvae(SHAPE, condition, 4, **objects)
+    taken = {k: getattr(one, k) for k in ("likelihood", "prior", "binarize", "corruption")}
+    for part in (*taken.values(), one.condition):
+        for weight in part.weights if part else ():
+            weight.assign(weight + 0.5)
+    same = keras_cvae.build_cvae(SHAPE, one.condition, 3, **{**objects, **taken})
+    ids = [{id(variable) for variable in model.variables} for model in (one, other, same)]
+    assert not (ids[0] & ids[1] or ids[0] & ids[2] or ids[1] & ids[2])
+    for part, value in {**objects, "condition": condition}.items():
+        if isinstance(value, keras.layers.Layer):
+            assert not {id(variable) for variable in value.variables} & set().union(*ids), part
+    for part in (*taken, "condition"):
+        if getattr(one, part) is not None:
+            pairs = [getattr(model, part).get_weights() for model in (one, same)]
+            for ours, theirs in zip(*pairs, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+    x, y = np.full((16, *SHAPE), 0.5, "float32"), values_for(other)
+    values = [*y.values()] if isinstance(y, dict) else [y] if y is not None else []
+    outputs = other([x, *values] if values else x)
+    assert np.isfinite(keras.ops.convert_to_numpy(outputs)).all()
+
+
+def test_what_is_trained_already_fits_another_model_or_is_refused():
+    one = keras_cvae.build_cvae((6,), 3, 2, prior="conditional", likelihood="gaussian")
+    with pytest.raises(
+        ValueError, match=r"`prior` must be built.*z_shape': \[2\].*Received.*\[3\]"
+    ):
+        keras_cvae.build_cvae((6,), 3, 3, prior=one.prior)
+    with pytest.raises(ValueError, match="`likelihood` must have been trained.*6. Received: 7"):
+        keras_cvae.build_cvae((7,), 3, 2, likelihood=one.likelihood)
+
+
+@pytest.mark.parametrize("family", ["network", "objective"])
+def test_networks_and_objectives_are_made_again_of_their_config(family):
+    module = FAMILIES[family]
+    base = {"network": networks.Network, "objective": objectives.Objective}[family]
+    bodies = [keras.Sequential([keras.layers.Dense(n)]) for n in (2, 3)]
+    for kind in classes_of(module, base) - {base}:
+        part = kind(*bodies) if kind is networks.Own else kind()
+        config = json.loads(json.dumps(keras.saving.serialize_keras_object(part)))
+        again = keras.saving.deserialize_keras_object(config)  # in safe mode
+        assert type(again) is kind
+        assert keras.saving.serialize_keras_object(again) == keras.saving.serialize_keras_object(
+            part
+        )
 
 
 # Backends

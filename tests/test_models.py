@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import keras_cvae
-from keras_cvae import conditions, models, networks, objectives
+from keras_cvae import conditions, networks, objectives
 
 TINY = networks.Dense((16,))
 
@@ -302,8 +302,6 @@ BUILD = {
     "objective": ({"objective": "iwea"}, "Did you mean 'iwae'"),
     "no Objective": ({"objective": 3.0}, "`objective` must be one of 'elbo'"),
     "binarize": ({"binarize": "dynamical"}, "Did you mean 'dynamic'"),
-    "a typo": ({"likelyhood": "gaussian"}, "Did you mean 'likelihood'.*Received: 'likelyhood'"),
-    "a typo of latent_dim": ({"latent_dims": 2}, "Did you mean 'latent_dim'"),
     "dropout": ({"condition": lambda: conditions.Classes(3, dropout=1.5)}, "`dropout` must be"),
     "beta": ({"objective": lambda: objectives.ELBO(beta=-1)}, "`beta` must be a finite number"),
     "samples": ({"objective": lambda: objectives.IWAE(0)}, "`samples` must be an integer"),
@@ -322,39 +320,6 @@ def test_bad_arguments_are_refused(case):
         made = {k: v() if inspect.isfunction(v) else v for k, v in arguments.items()}
         keras_cvae.build_cvae(**{"input_shape": (6,), "condition": 3, **made})
     assert len(str(caught.value)) < 500
-
-
-MOVED = {
-    "beta": (4.0, objectives.ELBO, "objective=objectives.ELBO(beta=4.0)"),
-    "estimator": ("monte_carlo", objectives.IWAE, "objective=objectives.IWAE(1)"),
-    "label_dropout": (0.1, conditions.Classes, "condition=conditions.Classes(10, dropout=0.1)"),
-    "infer_label": (True, conditions.Inferred, "condition=conditions.Inferred(10)"),
-    "classification_weight": (
-        9.0,
-        conditions.Inferred,
-        "condition=conditions.Inferred(10, weight=9.0)",
-    ),
-    "relaxation": (0.5, conditions.Inferred, "condition=conditions.Inferred(10, relaxation=0.5)"),
-    "hidden_units": ((5,), networks.Dense, "network=networks.Dense(hidden_units=(5,))"),
-    "filters": ((5,), networks.Conv, "network=networks.Conv(filters=(5,))"),
-    "kernel_size": (5, networks.Conv, "network=networks.Conv(kernel_size=5)"),
-    "activation": ("gelu", networks.Dense, "network=networks.Dense(activation='gelu')"),
-}
-
-
-@pytest.mark.parametrize("name", models.MOVED)
-def test_an_argument_of_earlier_versions_is_told_where_it_has_gone(name):
-    value, kind, advice = MOVED[name]
-    with pytest.raises(ValueError) as caught:
-        keras_cvae.build_cvae((6,), 3, **{name: value})
-    message = str(caught.value)
-    assert message.startswith(f"`{name}` has moved: {advice}")
-    assert message.endswith(f". Received: {name}={value!r}")
-    assert len(message) < 250
-    argument, _, made = advice.partition("=")
-    assert argument in inspect.signature(keras_cvae.build_cvae).parameters
-    namespace = {"conditions": conditions, "networks": networks, "objectives": objectives}
-    assert type(eval(made, namespace)) is kind  # it can be followed to the letter
 
 
 def test_a_condition_of_two_models_is_copied_with_what_it_has_learned():

@@ -32,24 +32,20 @@ __all__ = [
 ]
 
 
-def get(identifier) -> Condition | Embedded | None:
+def get(identifier, **options) -> Condition | Embedded | None:
     """Returns the condition that `identifier` stands for.
 
     Args:
         identifier: A number of classes, a list of their names, a condition, or None for no
             condition.
+        **options: Arguments of a new one, such as its `name`.
 
     Returns:
-        A condition of its own for each model, a copy where one is given: in a diagram, a layer that
-        two models share has no shape.
+        The condition itself where it is one.
 
     Raises:
         ValueError: If it is none of these.
     """
-    if identifier is None:
-        return None
-    if isinstance(identifier, Embedded):
+    if identifier is None or isinstance(identifier, (Condition, Embedded)):
         return identifier
-    if isinstance(identifier, Condition):
-        return identifier.copy()
-    return classes.of(identifier, name="condition")
+    return classes.of(identifier, **options)

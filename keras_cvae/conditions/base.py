@@ -227,12 +227,6 @@ class Condition(keras.layers.Layer):
         """This condition, its classes called `names` if it has classes without names."""
         return self
 
-    def copy(self) -> Condition:
-        """A condition like this one, weights included, that belongs to no graph yet."""
-        twin = type(self).from_config({**self.get_config(), "name": "condition"})
-        twin.set_weights(self.get_weights())
-        return twin
-
     def hide(self, values, unknown, training):
         """Replaces values by `unknown`: at random, in training. Notes that one was seen."""
         if not training:

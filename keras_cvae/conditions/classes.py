@@ -13,6 +13,7 @@ from keras_cvae.checks import require
 from keras_cvae.conditions import coverage, naming
 from keras_cvae.conditions.base import Condition
 from keras_cvae.conditions.naming import UNKNOWN
+from keras_cvae.copying import copy_of
 from keras_cvae.data import arrays
 
 
@@ -80,11 +81,7 @@ class Classes(Condition):
         return self._names if self.has_names else tuple(map(str, range(self.num_classes)))
 
     def named(self, names):
-        if self.has_names:
-            return self
-        twin = type(self).from_config({**self.get_config(), "names": names})
-        twin.set_weights(self.get_weights())
-        return twin
+        return self if self.has_names else copy_of(self, names=list(names))
 
     def inputs(self):
         return {"label": keras.Input((), dtype="int32", name="label")}

@@ -13,13 +13,14 @@ __all__ = ["NAMES", "Corruption", "GaussianNoise", "HiddenBlocks", "SaltAndPeppe
 NAMES = {"gaussian": GaussianNoise, "salt_and_pepper": SaltAndPepper, "blocks": HiddenBlocks}
 
 
-def get(identifier) -> Corruption:
+def get(identifier, **options) -> Corruption:
     """Returns the corruption that `identifier` names, or `identifier` itself if it is one.
 
     Args:
         identifier: One of `NAMES`, or a `Corruption`.
+        **options: Arguments of a new one, such as its `name`.
 
     Raises:
         ValueError: If it is neither.
     """
-    return member("corruption", identifier, Corruption, NAMES)
+    return member("corruption", identifier, Corruption, NAMES, **options)

@@ -72,16 +72,10 @@ class Corruption(Float32Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def within(self, support: tuple[float, float]) -> Corruption:
-        """A layer `corruption` like this one that belongs to no graph yet.
-
-        Args:
-            support: Its bounds, where it has none of its own and both are finite.
-        """
-        bounds = support if self.bounds is None and all(map(math.isfinite, support)) else None
-        return type(self).from_config(
-            {**self.get_config(), "bounds": bounds or self.bounds, "name": "corruption"}
-        )
+    def hold_within(self, support: tuple[float, float]) -> None:
+        """Sets the bounds where there are none yet, if both ends of the support are finite."""
+        if self.bounds is None and all(map(math.isfinite, support)):
+            self.bounds = support
 
     def get_config(self):
         return {**super().get_config(), "bounds": self.bounds, "seed": self.seed}

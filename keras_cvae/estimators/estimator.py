@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import keras
 import numpy as np
 from sklearn import base
@@ -156,8 +154,7 @@ class CVAEEstimator(
         condition = None
         if self.classes_ is not None:
             condition = conditions.Classes(len(self.classes_), dropout=UNLABELLED)
-        # Copies: what is trained is part of the model, not of the arguments.
-        return models.build_cvae((columns,), condition, self.latent_dim, **copy.deepcopy(parts))
+        return models.build_cvae((columns,), condition, self.latent_dim, **parts)
 
     def transform(self, X):
         """Encodes rows, of which no class is given.

@@ -49,7 +49,8 @@ def wire(
     if standardizer is not None:
         seen, bounds = standardizer(pixels), (-math.inf, math.inf)
     if corruption is not None:
-        seen = corruption.within(bounds)(seen)
+        corruption.hold_within(bounds)
+        seen = corruption(seen)
     inputs, encoder_y, y = condition.wire(seen, network) if condition else ([], None, None)
     encoder = network.encoder(seen.shape[1:], networks.given(encoder_y), latent_dim)
     shape = likelihood.parameter_shape(input_shape)
@@ -67,7 +68,7 @@ def wire(
     for index, size in enumerate(network.group_sizes(latent_dim)[1:], start=1):
         features_shape = tuple(encoded[-1].shape[1:])
         posterior = network.lower_posterior(index, features_shape, above, size)
-        groups.append(Group(index, size, network.lower_prior(), posterior))
+        groups.append(Group(index, size, network.lower_prior(index), posterior))
         above += size
     parts = Parts(encoder, groups, decoder, likelihood, condition)
     shapes = [tensor.shape[1:] for tensor in encoder.inputs]

@@ -58,8 +58,7 @@ class Divergence(LossLayer):
             raise ValueError(
                 f"`inputs` must be [z_mean, z_log_var, z]: {reason}. Received: two tensors"
             )
-        if not self.prior.built:
-            self.prior.build((None, math.prod(inputs_shape[0][1:])), y_shape)
+        self.prior.build_for((None, math.prod(inputs_shape[0][1:])), y_shape)
         self.built = True
 
     def kl(self, inputs, y=None):

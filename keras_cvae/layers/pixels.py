@@ -77,11 +77,17 @@ class Binarize(Float32Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     @classmethod
-    def get(cls, identifier) -> Binarize:
-        """A layer `binarize` of the mode, or like the layer, that is given."""
-        if isinstance(identifier, cls):
-            return cls(identifier.mode, identifier.seed, name="binarize")
-        return cls(identifier, name="binarize")
+    def get(cls, identifier, **options) -> Binarize:
+        """Returns the layer that a mode stands for, or `identifier` itself if it is one.
+
+        Args:
+            identifier: One of `MODES`, or a `Binarize`.
+            **options: Arguments of a new one, such as its `name`.
+
+        Raises:
+            ValueError: If it is neither.
+        """
+        return identifier if isinstance(identifier, cls) else cls(identifier, **options)
 
     @property
     def is_random(self) -> bool:

@@ -33,11 +33,12 @@ NAMES = {
 __all__ = ["NAMES", "Columns", "Likelihood", "get", *(member.__name__ for member in NAMES.values())]
 
 
-def get(identifier) -> Likelihood:
+def get(identifier, **options) -> Likelihood:
     """Returns the likelihood that `identifier` names, or `identifier` itself if it is one.
 
     Args:
         identifier: A name in `NAMES` or a `Likelihood`.
+        **options: Arguments of a new one, such as its `name`.
 
     Raises:
         ValueError: If it is neither.
@@ -47,4 +48,4 @@ def get(identifier) -> Likelihood:
             "`likelihood` must be a name or a `likelihoods.Likelihood` (subclass it and define "
             f"log_prob and mean). Received: {identifier!r}"
         )
-    return member("likelihood", identifier, Likelihood, NAMES)
+    return member("likelihood", identifier, Likelihood, NAMES, **options)

@@ -71,7 +71,7 @@ class Likelihood(Float32Layer, abc.ABC):
             received: Shape of what the decoder returns, with the batch.
 
         Raises:
-            ValueError: If that is not the `parameter_shape`.
+            ValueError: If that is not the `parameter_shape`, or there are weights for another one.
         """
         expected, received = self.parameter_shape(tuple(x_shape[1:])), tuple(received)
         if received[1:] != tuple(expected):
@@ -80,8 +80,15 @@ class Likelihood(Float32Layer, abc.ABC):
                 f"{type(self).__name__} asks for x of shape {tuple(x_shape[1:])}. "
                 f"Received: {received[1:]}"
             )
+        built = (self.get_build_config() or {}).get("input_shape")
         if not self.built:
             self.build(received)
+        elif self.weights and built and built[-1] != received[-1]:
+            raise ValueError(
+                f"`likelihood` must have been trained with x of as many columns or channels, or be "
+                f"new: this {type(self).__name__} has weights for {built[-1]}. "
+                f"Received: {received[-1]}"
+            )
 
     def check(self, x, name: str):
         """Checks values that a user gives for x, an array of shape `(count, *x_shape)`.

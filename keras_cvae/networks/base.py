@@ -6,13 +6,16 @@ import keras
 from keras import ops
 
 from keras_cvae import conditions
+from keras_cvae.copying import own
 from keras_cvae.fitting import inside
+from keras_cvae.recipe import Recipe
 
 
-class Network:
+class Network(Recipe):
     """Builds encoder q(z | x, y), decoder p(x | z, y) and classifier q(y | x) as Keras models.
 
     A subclass defines `features` and `parameters`, functions of symbolic tensors; the rest follows.
+    It keeps its arguments as attributes of their names, of which its config is made.
 
     Attributes:
         is_own: Whether the layers are the user's, so that what they return has to be looked at.
@@ -125,8 +128,12 @@ class Network:
         """
         raise NotImplementedError
 
-    def lower_prior(self):
-        """The prior of a group of latents below the first, which depends on those above."""
+    def lower_prior(self, group: int):
+        """The prior of a group of latents below the first, which depends on those above.
+
+        Args:
+            group: Number of the group, from 1.
+        """
         raise NotImplementedError
 
 
@@ -176,7 +183,7 @@ def inputs_with(first, condition):
         `(inputs, y)`: what the model takes (a list, or one tensor), and the tensor to build on,
         None without a condition.
     """
-    condition = conditions.get(condition)
+    condition = own(conditions.get, condition, "condition")
     if condition is None:
         return first, None
     inputs, _, y = condition.wire(None, None)

@@ -19,6 +19,7 @@ from keras_cvae.networks.base import Network, join
 from keras_cvae.networks.injection import INJECTIONS
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class Conv(Network):
     """Convolutional encoder and decoder.
 
@@ -139,23 +140,23 @@ def build_conv_decoder(
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class LabelPlanes(keras.layers.Layer):
-    """Concatenates a one-hot label to an image's channels, as constant planes.
+    """Concatenates a one-hot label to the channels of an image or a series, as constant planes.
 
     Call arguments:
-        inputs: `[image, one_hot]`, of shapes `(batch, height, width, channels)` and
-            `(batch, num_classes)`.
+        inputs: `[image, one_hot]`, of shapes `(batch, height, width, channels)`, or of a series
+            `(batch, steps, channels)`, and `(batch, num_classes)`.
 
     Returns:
-        Tensor of shape `(batch, height, width, channels + num_classes)`.
+        Tensor of shape `(batch, height, width, channels + num_classes)`, or of a series
+        `(batch, steps, channels + num_classes)`.
     """
 
     def call(self, inputs):
         image, one_hot = inputs
-        batch, height, width, _ = ops.shape(image)
-        planes = ops.broadcast_to(
-            one_hot[:, None, None, :], (batch, height, width, one_hot.shape[-1])
-        )
-        return ops.concatenate([image, planes], axis=-1)
+        batch, *places, _ = ops.shape(image)
+        width = one_hot.shape[-1]
+        one = ops.reshape(one_hot, (-1, *(1 for _ in places), width))
+        return ops.concatenate([image, ops.broadcast_to(one, (batch, *places, width))], axis=-1)
 
     def compute_output_shape(self, input_shape):
         image, one_hot = input_shape

@@ -13,6 +13,7 @@ from keras_cvae.networks.base import Network, flat, join
 from keras_cvae.networks.injection import INJECTIONS
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class Dense(Network):
     """Dense encoder and decoder.
 

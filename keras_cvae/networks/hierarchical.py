@@ -18,6 +18,7 @@ from keras_cvae import checks, priors
 from keras_cvae.networks.base import ImageModel, Network, flat, inputs_with, posterior
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class Hierarchical(Network):
     """Any network, with two groups of latents instead of one.
 
@@ -89,5 +90,6 @@ class Hierarchical(Network):
             x = keras.layers.Dense(units, **options)(x)
         return keras.Model([*inputs], posterior(x, size, f"_{group + 1}"), name=name)
 
-    def lower_prior(self):
-        return priors.Conditional(self.hidden_units, self.activation)
+    def lower_prior(self, group):
+        name = f"prior_{group + 1}"
+        return priors.Conditional(self.hidden_units, self.activation, name=name)

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import keras
 
+from keras_cvae.copying import copy_of
+from keras_cvae.fitting import inside
 from keras_cvae.networks.base import Network, flat, join
 from keras_cvae.networks.conv import join_planes
 from keras_cvae.networks.dense import Dense
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class Own(Network):
     """Encoder and decoder around bodies of any Keras layers.
 
+    A `CVAE` trains copies of the bodies, their weights included: what is pretrained or frozen stays
+    so, and the bodies themselves are left as they are. The copies have the bodies' names:
+    `cvae.encoder.get_layer(encoder_body.name)`.
+
     Args:
         encoder_body: A Keras model. With two inputs it takes `[image, y]`. With one input it takes
-            the image with y joined to it: as constant planes, where the body takes images; as more
-            entries of the flattened image, where it takes vectors. With two outputs these are
-            z_mean and z_log_var; one output is flattened and followed by a dense layer for each.
+            the image, or series, with y joined to it: as constant planes beside the channels,
+            where the body takes images or series; as more entries of the flattened image, where it
+            takes vectors. What a body that is not built takes its first layers tell: `Conv2D` an
+            image, whose channels may be left out, `Conv1D` or `LSTM` a series `(steps, channels)`.
+            With two outputs these are z_mean and z_log_var; one output is flattened and followed by
+            a dense layer for each.
         decoder_body: A Keras model. With two inputs it takes `[z, y]`, with one the two
             concatenated. It returns the likelihood's parameters: logits for Bernoulli pixels, means
             for normal ones, in the shape of an image.
@@ -24,8 +34,9 @@ class Own(Network):
             labels are inferred; by default the dense network of this package.
 
     Raises:
-        ValueError: If a body is no Keras model or layer; and where it is built, if it does not
-            take what it would be given or returns another shape.
+        ValueError: If a body is no Keras model or layer, or two share weights, which copies would
+            not; and where it is built, if it does not take what it would be given, returns another
+            shape, or cannot be copied.
     """
 
     is_own = True
@@ -39,6 +50,13 @@ class Own(Network):
                 )
         self.encoder_body, self.decoder_body = encoder_body, decoder_body
         self.classifier_body = classifier_body
+        bodies = [body for body in (encoder_body, decoder_body, classifier_body) if body]
+        weights = [weight for body in bodies for weight in body.weights]
+        if len(weights) > len({id(weight) for weight in weights}):
+            raise ValueError(
+                "`network` must be of models without common weights, since the `CVAE` trains a "
+                "copy of each. Received: bodies that share a layer"
+            )
 
     def features(self, image, y):
         return _apply(self.encoder_body, image, y, "encoder")
@@ -61,13 +79,14 @@ class Own(Network):
 
 def _apply(body, first, y, name):
     takes = [tuple(tensor.shape[1:]) for tensor in body.inputs] if _is_built(body) else []
+    axes = len(takes[0]) if takes else _axes_of(body)
     if y is not None and len(takes) == 2:
         given = [first, y]
-    elif len(takes[0] if takes else first.shape[1:]) == 1:
+    elif axes == 1 or len(first.shape) == 2:
         given = join(flat(first, "flatten"), y)
-    elif len(first.shape) == 3 and y is not None:
-        given = join_planes(keras.layers.Reshape((*first.shape[1:], 1), name="reshape")(first), y)
     else:
+        if axes == len(first.shape):  # an image without channels
+            first = keras.layers.Reshape((*first.shape[1:], 1), name="reshape")(first)
         given = join_planes(first, y)
     shapes = [tuple(tensor.shape[1:]) for tensor in keras.tree.flatten(given)]
     if takes and shapes != takes:
@@ -75,8 +94,20 @@ def _apply(body, first, y, name):
             f"The {name} body is given inputs of shape {shapes}, labels joined to the image or to "
             f"z. Received: a model that takes {takes}"
         )
-    return body(given)
+    return copy_of(body)(given)
 
 
 def _is_built(body):
     return body.built and hasattr(body, "inputs")
+
+
+def _axes_of(body) -> int | None:
+    """How many axes, without the batch, a body that is not built takes, if its layers tell."""
+    for layer in inside.layers(body):
+        if isinstance(layer, keras.layers.Reshape):
+            return None
+        spec = getattr(layer, "input_spec", None)
+        axes = getattr(spec, "ndim", None) or getattr(spec, "min_ndim", None) or 0
+        if axes > 2:
+            return axes - 1
+    return None

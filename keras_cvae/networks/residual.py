@@ -22,6 +22,7 @@ from keras_cvae.networks.conv import LabelConv2D, cut_to, image_shape, with_chan
 from keras_cvae.networks.injection import FiLM
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class Residual(Network):
     """Residual convolutional encoder and decoder.
 

@@ -103,6 +103,7 @@ def unexplained(y, predicted):
     return ops.where(variance > LEAST, error / ops.maximum(variance, LEAST), 0.0)
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class Adversary(OneSample):
     r"""-log p(x | z, y) + beta KL(q(z | x, y) || p(z | y)) against an adversary that reads y in z.
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from keras_cvae import graph, layers
+from keras_cvae.recipe import Recipe
 
 
-class Objective:
-    """Wires loss layers into the graph of a model. Its traces are these layers; none is saved."""
+class Objective(Recipe):
+    """Wires loss layers into the graph of a model, which alone is what trains.
+
+    A subclass defines `wire`. It keeps its arguments as attributes of their names, of which its
+    config is made.
+    """
 
     def wire(self, x, encoded, y, parts):
         """Wires latents, decoder and loss layers.

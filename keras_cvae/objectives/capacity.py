@@ -45,6 +45,7 @@ class CapacityLoss(Scheduled):
         return {**super().get_config(), "gamma": self.gamma}
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class Capacity(OneSample):
     r"""-log p(x | z, y) + gamma |KL - C_t|, with a capacity C_t that rises from 0.
 
@@ -80,6 +81,7 @@ class Capacity(OneSample):
     ):
         self.capacity = checks.number("capacity", capacity, least=0)
         self.gamma = checks.number("gamma", gamma, least=0)
+        self.epochs, self.steps = epochs, steps
         self.duration = duration(epochs, steps)
 
     def divergence(self, group, name):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import keras
+
 from keras_cvae import checks, layers
 from keras_cvae.objectives.base import OneSample
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class ELBO(OneSample):
     r"""-log p(x | z, y) + beta KL(q(z | x, y) || p(z | y)), with one sample z ~ q(z | x, y).
 

@@ -54,6 +54,7 @@ class FreeBitsLoss(layers.Divergence):
         return {**super().get_config(), "free": self.free, "per": self.per}
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class FreeBits(OneSample):
     r"""-log p(x | z, y) + \sum_j max(free, KL_j): the first nats of each dimension cost nothing.
 

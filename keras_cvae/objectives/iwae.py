@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import keras
+
 from keras_cvae import checks, graph, importance, layers
 from keras_cvae.objectives.base import Objective
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class IWAE(Objective):
     r"""-log 1/K \sum_k p(x | z_k, y) p(z_k | y) / q(z_k | x, y), with z_k ~ q(z | x, y).
 
@@ -31,6 +34,7 @@ class IWAE(Objective):
     def __init__(self, samples: int = 5, gradient: str = "plain"):
         self.samples = checks.integer("samples", samples, least=1)
         self.path_only = checks.look_up("gradient", gradient, self.GRADIENTS)
+        self.gradient = gradient
 
     def wire(self, x, encoded, y, parts):
         if self.path_only and len(parts.groups) > 1:

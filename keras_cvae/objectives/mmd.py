@@ -113,6 +113,7 @@ def squared_mmd(z, drawn):
     return ops.sum(both, axis=1) / ops.maximum(others, 1.0)
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class MMD(OneGroup):
     r"""-log p(x | z, y) + (1 - alpha) KL + (alpha + lambda - 1) MMD^2: the InfoVAE.
 

@@ -132,6 +132,7 @@ def log_of_all(mean, log_var, z, count):
     return joint, ops.logsumexp(ops.expand_dims(log_weight, -1) + log_q, axis=1)
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class TotalCorrelation(OneGroup):
     r"""-log p(x | z, y) + KL(q(z | x, y) || p(z | y)) + (beta - 1) TC: the beta-TCVAE.
 

@@ -34,6 +34,7 @@ class WarmedKLDivergence(Scheduled):
         return setting * kl
 
 
+@keras.saving.register_keras_serializable("keras_cvae")
 class Warmup(OneSample):
     r"""-log p(x | z, y) + beta_t KL(q(z | x, y) || p(z | y)), with beta_t rising from 0 to beta.
 
@@ -60,6 +61,7 @@ class Warmup(OneSample):
 
     def __init__(self, beta: float = 1.0, epochs: int | None = None, steps: int | None = None):
         self.beta = checks.number("beta", beta, least=0)
+        self.epochs, self.steps = epochs, steps
         self.duration = duration(epochs, steps)
 
     def divergence(self, group, name):

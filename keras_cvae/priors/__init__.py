@@ -21,13 +21,14 @@ NAMES = {
 __all__ = ["NAMES", "Prior", "get", *(member.__name__ for member in NAMES.values())]
 
 
-def get(identifier) -> Prior:
+def get(identifier, **options) -> Prior:
     """Returns the prior that `identifier` names, or `identifier` itself if it is one.
 
     Args:
         identifier: One of `NAMES`, or a `Prior`.
+        **options: Arguments of a new one, such as its `name`.
 
     Raises:
         ValueError: If it is neither.
     """
-    return member("prior", identifier, Prior, NAMES)
+    return member("prior", identifier, Prior, NAMES, **options)

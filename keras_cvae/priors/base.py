@@ -6,7 +6,7 @@ import inspect
 
 import keras
 
-from keras_cvae import divergences
+from keras_cvae import checks, divergences
 from keras_cvae.precision import Float32Layer
 from keras_cvae.priors import fitting
 
@@ -51,6 +51,28 @@ class Prior(Float32Layer):
             y_shape: Shape of the condition, `(batch, width)`, where the prior depends on it.
         """
         self.built = True
+
+    def build_for(self, z_shape, y_shape=None) -> None:
+        """Makes the weights, or refuses latents that those there do not fit.
+
+        Args:
+            z_shape: As for `build`.
+            y_shape: As for `build`.
+
+        Raises:
+            ValueError: If the prior was built for another shape.
+        """
+        built = self.get_build_config()
+        if not self.built:
+            self.build(z_shape, y_shape)
+        elif self.weights and built:
+            built = built.get("shapes_dict", {"z_shape": built.get("input_shape")})
+            now = {"z_shape": z_shape, "y_shape": y_shape}
+            expected = (
+                f"`prior` must be built for latents and a condition of these shapes, or be new: "
+                f"this {type(self).__name__} has weights for {_sizes(built)}"
+            )
+            checks.require(_sizes(built) == _sizes(now), expected, _sizes(now))
 
     def pseudo_inputs(self, shapes, in_unit_interval: bool):
         """The layer whose outputs the encoder is to be applied to for this prior, or None.
@@ -123,3 +145,9 @@ class Prior(Float32Layer):
         raise NotImplementedError(
             f"{type(self).__name__} must define `kl_by_dimension(z_mean, z_log_var, y)`."
         )
+
+
+def _sizes(shapes):
+    """Shapes by name without the batch, those that are there."""
+    flat = {name: keras.tree.flatten(shape) for name, shape in shapes.items() if shape is not None}
+    return {name: [size for size in sizes if size is not None] for name, sizes in flat.items()}

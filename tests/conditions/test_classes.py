@@ -7,6 +7,7 @@ import pytest
 
 import keras_cvae
 from keras_cvae import conditions, evaluation, networks
+from keras_cvae.copying import copy_of
 
 
 def numpy(x):
@@ -84,7 +85,7 @@ def test_names_go_where_the_model_goes(make, tmp_path):
     assert cvae.condition.named(["a", "b", "c"]).names == names  # its own win
     cvae.save(tmp_path / "cvae.keras")
     condition = keras.saving.load_model(tmp_path / "cvae.keras").condition
-    assert condition.names == names and condition.has_names and condition.copy().names == names
+    assert condition.names == names and condition.has_names and copy_of(condition).names == names
     assert json.loads(json.dumps(condition.get_config()))["names"] == list(names)
     vector = conditions.Vector(2)
     assert vector.named(names) is vector

@@ -6,6 +6,7 @@ import pytest
 
 import keras_cvae
 from keras_cvae import conditions, networks
+from keras_cvae.copying import copy_of
 
 nan = np.nan
 SHAPE = (4, 3, 1)
@@ -125,7 +126,7 @@ def test_a_copy_has_weights_of_its_own(is_built):
         model.layers[-1].bias.assign([3.0, 4.0])
     condition = conditions.Image(model, None if is_built else SHAPE)
     assert condition.shape == SHAPE
-    twin = condition.copy()
+    twin = copy_of(condition)
     values = np.ones((1, *SHAPE), "float32")
     before = numpy(twin(values))
     np.testing.assert_array_equal(before, numpy(condition(values)))

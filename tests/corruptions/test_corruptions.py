@@ -22,8 +22,9 @@ def spoil(layer, x):
 
 @every_corruption
 def test_it_spoils_in_training_alone_and_within_the_bounds(name):
-    layer = corruptions.get(name).within((0.0, 1.0))
-    assert layer.name == "corruption" and layer.bounds == (0.0, 1.0)
+    layer = corruptions.get(name)
+    layer.hold_within((0.0, 1.0))
+    assert layer.bounds == (0.0, 1.0)
     for x in (IMAGES, np.round(IMAGES), IMAGES[..., 0], IMAGES[:, 0, :, 0]):
         found, again = spoil(layer, x), spoil(layer, x)
         assert found.shape == x.shape and found.min() >= 0 and found.max() <= 1
@@ -34,10 +35,12 @@ def test_it_spoils_in_training_alone_and_within_the_bounds(name):
 @every_corruption
 def test_a_seed_and_bounds_of_its_own(name):
     kind = corruptions.NAMES[name]
-    one, other = (kind(seed=3, bounds=(-9, 9)).within((0.0, 1.0)) for _ in range(2))
+    one, other, unbounded = kind(seed=3, bounds=(-9, 9)), kind(seed=3, bounds=(-9, 9)), kind()
+    one.hold_within((0.0, 1.0))
     assert one.bounds == (-9, 9)
     np.testing.assert_array_equal(spoil(one, VECTORS), spoil(other, VECTORS))
-    assert kind().within((0.0, math.inf)).bounds is None
+    unbounded.hold_within((0.0, math.inf))
+    assert unbounded.bounds is None
     for bounds in (3, (1,), (1, 0), (0, math.inf)):
         with pytest.raises(ValueError, match="`bounds` must be"):
             kind(bounds=bounds)

@@ -1,0 +1,81 @@
+"""The one rule of ownership: a model has copies of what it is given, weights included.
+
+So two models that are built of the same object share no weight, and training one changes neither
+the other nor the object.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+import types
+from collections.abc import Callable
+
+import keras
+
+from keras_cvae.fitting import inside
+
+OF_EVERY_LAYER = "name", "trainable", "dtype"
+
+
+def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
+    """Copies a layer or a model, with its weights if it is built.
+
+    Args:
+        part: A Keras layer or model, copied by its `get_config`. Its classes need not be registered
+            with Keras.
+        **changes: Arguments of which the copy has others, such as `name`.
+
+    Returns:
+        A layer of the same class, which belongs to no graph yet.
+
+    Raises:
+        ValueError: If it cannot be made again of its config.
+    """
+    kinds = {type(layer) for layer in inside.layers(part)}
+    own = {kind for kind in kinds if not kind.__module__.startswith(("keras.", "keras_cvae."))}
+    makers = {keras.saving.get_registered_name(kind): _maker(kind) for kind in own}
+    try:
+        config = keras.saving.serialize_keras_object(part)
+        config.pop("compile_config", None)
+        config["config"] = {**config["config"], **changes}
+        twin = keras.saving.deserialize_keras_object(config, makers, safe_mode=False)
+        shape = (part.get_build_config() or {}).get("input_shape")
+        if len(twin.weights) < len(part.weights) and shape:  # layers in it, which a call builds
+            twin(keras.KerasTensor(shape))
+        twin.set_weights(part.get_weights())
+    except (TypeError, ValueError, NotImplementedError) as error:
+        lines = str(error).strip().splitlines()
+        lines = lines if type(error) is NotImplementedError else lines[-1:]
+        reason = textwrap.shorten(" ".join(lines), 200)
+        raise ValueError(
+            f"{type(part).__name__} must have a `get_config`, as must the layers in it, and its "
+            "functions must be registered with `keras.saving.register_keras_serializable`: a model "
+            f"trains copies of what it is given, and can be saved. Received: {reason}"
+        ) from error
+    return twin
+
+
+def own(get: Callable, identifier, name: str):
+    """A part that no other model has: a new one of its family, or a copy of the one that is given.
+
+    Args:
+        get: The `get` of the family.
+        identifier: What it takes.
+        name: What the part is to be called.
+    """
+    part = get(identifier, name=name)
+    is_given = part is identifier and isinstance(part, keras.layers.Layer)
+    return copy_of(part, name=name) if is_given else part
+
+
+def _maker(kind):
+    """What makes layers of a class, which may take none of the arguments that every layer has."""
+
+    def from_config(config):
+        parameters = inspect.signature(kind.__init__).parameters
+        takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+        unknown = {*OF_EVERY_LAYER} - parameters.keys() if not takes_all else set()
+        return kind.from_config({k: v for k, v in config.items() if k not in unknown})
+
+    return types.SimpleNamespace(from_config=from_config)
