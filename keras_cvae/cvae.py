@@ -15,6 +15,7 @@ from keras_cvae import (
     aggregate_posterior,
     batched,
     checks,
+    copying,
     evaluation,
     graph,
     networks,
@@ -129,7 +130,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         if isinstance(prior, str):
             kind = checks.look_up("prior", prior, priors.NAMES)
             prior = kind.to_fit(conditional=self.condition is not None)
-        output, prior = graph.with_prior(self, priors.get(prior))
+        output, prior = graph.with_prior(self, copying.own(priors.get, prior, "prior"))
         x, _ = self._checked(x, y)
         batches = inputs.batches(x, aggregate_posterior.MOST, seed)
         pairs = map(self._intake.pair, map(self._intake.checker(), batches))

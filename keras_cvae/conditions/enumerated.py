@@ -19,6 +19,7 @@ from keras import ops
 from keras_cvae import checks, layers, terms
 from keras_cvae.conditions.consistency import ConsistencyLoss
 from keras_cvae.conditions.predicted import Predicted
+from keras_cvae.copying import copy_of
 from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer
 
@@ -48,11 +49,11 @@ class Enumerated(Predicted):
             loss. Where labels are few most batches have none: a weight of 1 is then too little.
         prior: p(y) up to a factor, positive numbers, such as how often each label occurs; by
             default all are equally probable.
-        augment: Optional Keras layer that in training changes an image at random, but not its
-            class, such as `keras.layers.RandomTranslation(0.1, 0.1, "constant")`. The classifier
-            then learns from labelled images that were changed, and is asked to say of an unlabelled
-            one that was changed what it says of it as it is (`ConsistencyLoss`, a term called
-            `consistency`, with the same `weight`). The bound sees images as they are.
+        augment: Optional Keras layer without weights that in training changes an image at random,
+            but not its class, such as `keras.layers.RandomTranslation(0.1, 0.1, "constant")`. The
+            classifier then learns from labelled images that were changed, and is asked to say of an
+            unlabelled one that was changed what it says of it as it is (`ConsistencyLoss`, a term
+            called `consistency`, with the same `weight`). The bound sees images as they are.
         names: Optional names of the classes, as `Classes` takes them.
 
     Call arguments:
@@ -117,8 +118,10 @@ class Enumerated(Predicted):
         classifier = network.classifier(tuple(pixels.shape[1:]), self.num_classes)
         found = {**inputs, "logits": classifier(pixels)}
         if self.augment is not None:
-            augment = keras.saving.deserialize_keras_object(self.augment)
+            augment = copy_of(keras.saving.deserialize_keras_object(self.augment), name="augment")
             found["changed"] = classifier(augment(pixels))
+            expected = "`augment` must be a layer without weights: nothing would train them"
+            checks.require(not augment.weights, expected, f"{len(augment.weights)} weights")
         y = self(found)
         return list(inputs.values()), y, y
 

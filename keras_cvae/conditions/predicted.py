@@ -50,7 +50,7 @@ class Predicted(Classes):
         return ops.one_hot(ops.argmax(logits, axis=-1), self.num_classes)
 
     def given(self, inputs):
-        return Classes(self.num_classes)(inputs[0])
+        return Classes(self.num_classes, name="condition")(inputs[0])
 
     def complete(self, values, infer):
         labels = values["label"].copy()

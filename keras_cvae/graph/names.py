@@ -27,6 +27,7 @@ PARTS = (
     "samples",
     "every_label",
     "chosen_label",
+    "augment",
 )
 TERMS = (
     "loss",
