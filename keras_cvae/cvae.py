@@ -24,7 +24,7 @@ from keras_cvae import (
     training,
 )
 from keras_cvae.data import inputs
-from keras_cvae.fitting import calls
+from keras_cvae.fitting.inside import calls
 
 
 @keras.saving.register_keras_serializable("keras_cvae")

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import batched, checks, noise
+from keras_cvae.fitting import inside
 
 DRAWS = 2**16  # of z in all: with so many, averages of a trained model vary by about 0.01 nats
 MOST_DRAWS = 64  # of one example
@@ -27,16 +28,10 @@ def draws_of(count: int, draws: int | None) -> int:
     return checks.integer("draws", draws, least=1)
 
 
-def generator_states(model: keras.Model) -> list:
-    """The states of a model's random generators: variables that are no weights and no metrics."""
-    others = {id(variable) for variable in [*model.weights, *model.metrics_variables]}
-    return [variable for variable in model.variables if id(variable) not in others]
-
-
 @contextlib.contextmanager
 def seeded(model: keras.Model, seed: int) -> Iterator[None]:
     """Within it all that is random in a model begins anew with a seed; then it is as before."""
-    states = generator_states(model)
+    states = inside.generator_states(model)
     before = [np.array(ops.convert_to_numpy(state)) for state in states]
     noise.seed_states(states, seed)
     try:

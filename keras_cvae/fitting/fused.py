@@ -239,7 +239,8 @@ class FusedModel(keras.Model):
         if not (self._programs.are_running or inside.may_fuse(self)):
             return False
         if backend == "torch":
-            return not self.jit_compile  # Keras compiles each step by `torch.compile`
+            # Keras compiles each step by `torch.compile`, and makes processes share gradients.
+            return not (self.jit_compile or inside.is_distributed())
         return inside.replicas(self) == 1 if backend == "tensorflow" else self.jit_compile
 
     @contextlib.contextmanager

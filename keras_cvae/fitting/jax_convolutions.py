@@ -25,9 +25,7 @@ import warnings
 
 import jax
 from jax import lax
-from jax.extend.core import Literal, primitives
 
-CALLS = primitives.jit_p, primitives.custom_jvp_call_p, primitives.custom_vjp_call_p
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 SWITCH = "KERAS_CVAE_JAX_CONVOLUTIONS"
 
@@ -44,13 +42,13 @@ def in_fast_layout(function):
         traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
         try:
             leaves = _evaluate(traced, jax.tree.leaves(args))
-        except Exception as error:  # what a JAX to come has that this one has not
+        except Exception as error:  # whatever a later JAX names or does in another way
             warnings.warn(
                 f"Convolutions are left in the layout that JAX {jax.__version__} has them in, "
                 f"which on a CPU is slow: {type(error).__name__}: {error}",
                 stacklevel=2,
             )
-            leaves = jax.core.eval_jaxpr(traced.jaxpr, traced.consts, *jax.tree.leaves(args))
+            return function(*args)
         return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
 
     return rewritten
@@ -61,6 +59,9 @@ def _evaluate(traced, args):
 
     https://docs.jax.dev/en/latest/notebooks/Writing_custom_interpreters_in_Jax.html
     """
+    from jax.extend.core import Literal, primitives
+
+    calls = primitives.jit_p, primitives.custom_jvp_call_p, primitives.custom_vjp_call_p
     values = dict(zip(traced.jaxpr.constvars, traced.consts, strict=True))
     values.update(zip(traced.jaxpr.invars, args, strict=True))
 
@@ -68,14 +69,14 @@ def _evaluate(traced, args):
         return variable.val if isinstance(variable, Literal) else values[variable]
 
     for equation in traced.jaxpr.eqns:
-        given, params = [read(variable) for variable in equation.invars], equation.params
+        inputs, params = [read(variable) for variable in equation.invars], equation.params
         if equation.primitive is primitives.conv_general_dilated_p:
-            results = [_convolve(*given, **params)]
-        elif equation.primitive in CALLS:
+            results = [_convolve(*inputs, **params)]
+        elif equation.primitive in calls:
             called = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
-            results = _evaluate(called, given)
+            results = _evaluate(called, inputs)
         else:
-            results = equation.primitive.bind(*given, **params)
+            results = equation.primitive.bind(*inputs, **params)
             results = results if equation.primitive.multiple_results else [results]
         values.update(zip(equation.outvars, results, strict=True))
     return [read(variable) for variable in traced.jaxpr.outvars]

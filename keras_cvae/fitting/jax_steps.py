@@ -1,13 +1,11 @@
-"""Many steps in one program of JAX: a `fori_loop` over the batches of a block."""
+"""Many steps in one function of JAX: Keras's compiled step, for each batch of a block in turn."""
 
 from __future__ import annotations
-
-import functools
 
 import jax
 import keras
 
-from keras_cvae.fitting import blocks, inside, jax_convolutions
+from keras_cvae.fitting import jax_convolutions
 
 
 class Program:
@@ -18,55 +16,31 @@ class Program:
     Args:
         model: The model; its step is called with a state and a batch.
         kind: `"train"` or `"test"`.
-        batch_size: How many rows a step takes.
-        jit_compile: As given to `compile`; a loop of JAX is always compiled.
+        batch_size: Number of rows of a step's batch.
+        jit_compile: As passed to `compile`; here a step is always compiled.
     """
 
     def __init__(self, model, kind: str, batch_size: int, jit_compile):
-        self.batch_size = batch_size
         step = getattr(model, f"{kind}_step")
         if jax_convolutions.is_on():
             step = jax_convolutions.in_fast_layout(step)
-
-        def logs(state):
-            metrics = zip(model.metrics_variables, inside.metrics_state(state), strict=True)
-            with keras.StatelessScope(state_mapping=list(metrics)):
-                return model.get_metrics_result()
-
-        @functools.partial(jax.jit, donate_argnums=0)
-        def loop(state, block, count):
-            def body(i, state):
-                def rows(array):
-                    return jax.lax.dynamic_slice_in_dim(array, i * batch_size, batch_size)
-
-                return step(state, keras.tree.map_structure(rows, block))[1]
-
-            state = jax.lax.fori_loop(0, count, body, state)
-            return logs(state), state
-
-        @functools.partial(jax.jit, donate_argnums=0)
-        def last(state, batch):
-            _, state = step(state, batch)
-            return logs(state), state
-
-        self.loop, self.last = loop, last
+        self.step, self.batch_size = jax.jit(step, donate_argnums=0), batch_size
 
     def __call__(self, state, iterator):
-        state = _apart(state)
         rows, block = next(iterator)
-        count, partial = blocks.divide(block, rows, self.batch_size)
-        logs = None
-        if count:
-            logs, state = self.loop(state, block, count)
-        if partial is not None:
-            logs, state = self.last(state, partial)
+        logs, state = None, _apart(state)
+        for start in range(0, int(rows), self.batch_size):
+            of_batch = slice(start, min(start + self.batch_size, int(rows)))
+            batch = keras.tree.map_structure(lambda array, rows=of_batch: array[rows], block)
+            logs, state = self.step(state, batch)
         return logs, state
 
 
 def _apart(state):
-    """The state, each array of it once: JAX keeps one array for two variables of the same number.
+    """The state with a copy of every array that is in it twice: an array is donated only once.
 
-    A learning rate and a beta of 0.001 are such variables, and an array is donated only once.
+    JAX may keep one array for two variables of the same value, such as a learning rate and a beta
+    of 0.001.
     """
     seen = set()
 

@@ -15,7 +15,12 @@ AHEAD = 2  # items that are ready or being read, beside the one in use
 
 
 def tensors(batch):
-    """A nested structure of arrays as tensors of the backend."""
+    """A nested structure of arrays as tensors of the backend, but for JAX, whose steps take arrays.
+
+    Slicing an array of JAX costs more than copying a batch to the device.
+    """
+    if keras.backend.backend() == "jax":
+        return batch
     return keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
 
 

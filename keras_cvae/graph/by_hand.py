@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from keras_cvae.conditions.base import Condition
-from keras_cvae.fitting import calls, inside
+from keras_cvae.fitting import inside
+from keras_cvae.fitting.inside import calls
 from keras_cvae.graph.parts import Group, Parts
 
 

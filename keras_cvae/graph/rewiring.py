@@ -7,7 +7,7 @@ import dataclasses
 import keras
 
 from keras_cvae import checks
-from keras_cvae.fitting import calls
+from keras_cvae.fitting.inside import calls
 from keras_cvae.graph import by_hand
 from keras_cvae.graph.parts import by_name, by_term, read
 

@@ -129,11 +129,11 @@ class PlainVAE(keras.Model):
         return logits
 
 
-def plain(data, model, batch_size, seed, streamed=False):
-    """`fit` of a plain Keras model, as it comes, from arrays or a stream."""
+def plain(data, model, batch_size, seed, streamed=False, **options):
+    """`fit` of a plain Keras model, from arrays or a stream; `options` go to `compile`."""
     random.seed(seed)
     vae = PlainVAE(data, model)
-    vae.compile(keras.optimizers.Adam(LEARNING_RATE[model]))
+    vae.compile(keras.optimizers.Adam(LEARNING_RATE[model]), **options)
     vae((data.images[:1], data.labels[:1]))  # builds its layers
     start(vae.trainable_variables, data, model, seed)
     given = {"x": (data.images, data.labels), "batch_size": batch_size}

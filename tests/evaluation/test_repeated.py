@@ -6,6 +6,7 @@ import pytest
 
 import keras_cvae
 from keras_cvae import evaluation, networks
+from keras_cvae.fitting import inside
 
 
 def numpy(x):
@@ -37,7 +38,7 @@ def test_a_seed_decides_them_and_they_are_good_to_two_decimals(trained, digits):
 
 
 def test_training_goes_on_as_it_would(trained, digits):
-    states = evaluation.repeated.generator_states(trained)
+    states = inside.generator_states(trained)
     assert len(states) == 2  # of the sampling layer, and of what hides labels
     before = [numpy(state).copy() for state in states]
     trained.evaluate([digits.x_test, digits.y_test], verbose=0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_cvae.fitting import inside
+from keras_cvae.fitting.inside import adapters
 
 BACKEND = keras.backend.backend()
 
@@ -34,7 +35,7 @@ def other_loops(monkeypatch):
 
 
 def other_adapters(monkeypatch):
-    monkeypatch.setattr(inside, "DataAdapter", object)
+    monkeypatch.setattr(adapters, "DataAdapter", object)
 
 
 def other_layers(monkeypatch):
@@ -43,11 +44,6 @@ def other_layers(monkeypatch):
 
 def other_steps(monkeypatch):
     monkeypatch.setattr(keras.Model, "train_step", lambda self, data, state: None)
-
-
-def other_state(monkeypatch):
-    state = keras.Model._get_jax_state
-    monkeypatch.setattr(keras.Model, "_get_jax_state", lambda *a, **k: state(*a, **k)[::-1])
 
 
 def other_strategy(monkeypatch):
@@ -72,7 +68,6 @@ OTHERWISE = dict(
             other_adapters,
             other_layers,
             other_steps,
-            other_state,
             other_strategy,
             other_draws,
             other_adam,
@@ -84,7 +79,7 @@ OTHERWISE = dict(
 
 @pytest.mark.parametrize("what", OTHERWISE)
 def test_another_keras_is_noticed(what, model, monkeypatch):
-    of_one = {"steps": "jax", "state": "jax", "strategy": "tensorflow"}
+    of_one = {"steps": "jax", "strategy": "tensorflow"}
     of_one |= {"draws": "torch", "adam": "torch"}
     if of_one.get(OTHERWISE[what].__name__.removeprefix("other_"), BACKEND) != BACKEND:
         pytest.skip("an assumption of another backend")
@@ -107,6 +102,20 @@ def test_whether_tensorboard_profiles(tmp_path, monkeypatch):
     assert not inside.may_profile(callback)
     monkeypatch.delattr(callback, "_should_trace")
     assert inside.may_profile(callback)
+
+
+def test_generators_are_those_of_all_layers(monkeypatch):
+    noise = keras.layers.GaussianNoise(0.1, seed=1)
+    layers = [keras.layers.BatchNormalization(), keras.layers.Dropout(0.1), noise]
+    model = keras.Sequential([keras.Input((3,)), keras.Sequential(layers)])
+    model.compile("sgd", metrics=["mae"])
+    states = inside.generator_states(model)
+    assert len(states) == 2 and any(state is noise.seed_generator.state for state in states)
+    monkeypatch.setattr(keras.Model, "variables", property(lambda self: self.weights))
+    assert {*map(id, inside.generator_states(model))} == {*map(id, states)}
+    other = keras.Variable(np.zeros(3))  # as a later Keras may have
+    monkeypatch.setattr(keras.Model, "variables", property(lambda self: [*self.weights, other]))
+    assert {*map(id, inside.generator_states(model))} == {*map(id, states)}
 
 
 def test_a_fingerprint_is_of_variables_and_policies(tiny, rows):

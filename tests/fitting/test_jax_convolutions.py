@@ -1,5 +1,7 @@
 """Convolutions rewritten for XLA on CPUs: the same numbers, whatever their shape and layout."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -116,6 +118,14 @@ def test_what_tracing_does_not_know_is_left_as_it_is(monkeypatch):
     monkeypatch.setattr(jax_convolutions, "_convolve", unknown)
     with pytest.warns(UserWarning, match="left in the layout.*a new parameter"):
         assert_same(convolve, x, w)
+
+
+def test_primitives_that_a_later_jax_renames_are_no_reason_to_fail(monkeypatch):
+    x, w = draw((2, 6, 6, 3), (3, 3, 3, 4))
+    monkeypatch.delattr("jax.extend.core.primitives.jit_p")
+    importlib.reload(jax_convolutions)
+    with pytest.warns(UserWarning, match="left in the layout.*jit_p"):
+        assert_same(lambda x, w: jax.lax.conv(x, w, (1, 1), "SAME"), x.transpose(0, 3, 1, 2), w)
 
 
 def test_the_switch(monkeypatch):

@@ -194,6 +194,21 @@ def test_gradients_of_variables_that_share_a_path_do_not_add_up(tiny, rows):
     assert all(variable.value.grad is None for variable in model.trainable_variables)
 
 
+def test_processes_that_train_together_are_left_to_keras(tmp_path, tiny, rows):
+    """Keras wraps a model in `DistributedDataParallel` where it makes its own train function."""
+    model = tiny()
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'group'}", rank=0, world_size=1
+    )
+    try:
+        trained(model, rows)
+        assert not model._programs._compiled
+    finally:
+        torch.distributed.destroy_process_group()
+    trained(model, rows)
+    assert model._programs._compiled
+
+
 def test_what_torch_is_to_compile_is_left_to_keras(tiny, rows, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function: compiled.append(1) or function)
     compiled, model = [], tiny(jit_compile=True)

@@ -1,0 +1,108 @@
+"""Data adapters: what Keras's loops iterate over."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+
+import keras
+
+try:
+    from keras.src.trainers import data_adapters
+    from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+except ImportError:  # in a later Keras
+    data_adapters, DataAdapter = None, object
+
+
+def adapter(stream, y=None, shuffle: bool = False):
+    """Keras's data adapter for a stream: iterates over its batches as NumPy arrays.
+
+    Raises:
+        ValueError: If Keras does not support such a stream, or no `y` beside it.
+    """
+    with warnings.catch_warnings():  # `shuffle=True` is the default of `fit`, not a request
+        warnings.filterwarnings("ignore", "`shuffle=True` was passed")
+        return data_adapters.get_data_adapter(stream, y, shuffle=shuffle)
+
+
+def may_count(model: keras.Model) -> bool:
+    """Whether TensorFlow's distribution strategy passes on objects other than data sets.
+
+    The default strategy does; `OneDeviceStrategy` does not.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return True
+    stand_in = object()
+    try:
+        distribute = model.distribute_strategy.experimental_distribute_dataset
+        return distribute(stand_in) is stand_in
+    except Exception:  # the strategy asks for a data set
+        return False
+
+
+class Read(DataAdapter):
+    """Passes the items of an iterator to Keras as they are, on JAX and torch.
+
+    Args:
+        num_batches: Number of items in an epoch.
+        read: Function without arguments that returns a new iterator.
+    """
+
+    num_batches = batch_size = None
+
+    def __init__(self, num_batches, read):
+        self.num_batches = num_batches
+        self.get_numpy_iterator = self.get_jax_iterator = self.get_torch_dataloader = read
+
+    def on_epoch_begin(self):
+        """Does nothing: each epoch has a new iterator."""
+
+    def on_epoch_end(self):
+        """Does nothing."""
+
+
+class Counted(DataAdapter):
+    """Lets Keras count the batches of a stream, while the train function reads them itself.
+
+    Args:
+        adapter: Keras's adapter of the stream.
+        begin_pass: Called when Keras begins to iterate over the stream.
+        begin_epoch: Called when Keras begins to count the batches of an epoch.
+        advance: Called for each batch on torch, where Keras's loop asks for the batch before it
+            calls the train function; raises `StopIteration` at the end.
+    """
+
+    batch_size = None
+
+    def __init__(self, adapter, begin_pass, begin_epoch, advance):
+        self._adapter = adapter
+        self._begin_pass, self._begin_epoch, self._advance = begin_pass, begin_epoch, advance
+
+    @property
+    def num_batches(self):
+        return self._adapter.num_batches
+
+    def on_epoch_begin(self):
+        self._begin_epoch()
+        self._adapter.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._adapter.on_epoch_end()
+
+    def __iter__(self):
+        self._begin_pass()
+        return itertools.repeat(None)
+
+    def get_tf_dataset(self):
+        return self  # Keras only iterates over it
+
+    get_jax_iterator = __iter__
+
+    def get_torch_dataloader(self):
+        self._begin_pass()
+        while True:
+            try:
+                self._advance()
+            except StopIteration:
+                return
+            yield None

@@ -1,0 +1,77 @@
+"""Settings of a compiled model: directions of metrics, its config, replicas, profiling."""
+
+from __future__ import annotations
+
+import importlib
+import types
+
+import keras
+
+try:
+    from keras.src.trainers.compile_utils import MetricsList
+except ImportError:  # in a later Keras
+    MetricsList = keras.metrics.Metric
+
+
+class Directions(MetricsList):
+    """Lets callbacks that monitor a metric look up whether higher or lower is better.
+
+    Keras looks that up in the list of metrics that `compile` made, which this stands for; it
+    computes nothing itself.
+
+    Args:
+        directions: Dict from names of metrics to `"up"` or `"down"`.
+    """
+
+    def __init__(self, directions: dict[str, str]):
+        keras.metrics.Metric.__init__(self, name="directions")
+        self.metrics = [
+            types.SimpleNamespace(name=name, _direction=direction)
+            for name, direction in directions.items()
+        ]
+
+    def update_state(self, *args, **kwargs):
+        """Does nothing."""
+
+    def reset_state(self):
+        """Does nothing."""
+
+    def result(self):
+        return {}
+
+
+def portable(config):
+    """The config of a compiled model without modules of one backend.
+
+    On torch Keras saves optimizers under such a module, which no other backend can load.
+    """
+    if isinstance(config, list):
+        return [portable(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    config = {name: portable(part) for name, part in config.items()}
+    is_of_backend = str(config.get("module")).startswith("keras.src.backend.")
+    if is_of_backend and hasattr(keras.optimizers, config["class_name"]):
+        config |= {"module": "keras.optimizers", "registered_name": None}
+    return config
+
+
+def replicas(model: keras.Model) -> int:
+    """Number of replicas of TensorFlow's distribution strategy, which sums losses over them."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    return model.distribute_strategy.num_replicas_in_sync
+
+
+def is_distributed() -> bool:
+    """Whether torch's processes train together, for which Keras wraps a model as it needs it.
+
+    From 3.16 on `make_train_function` wraps it in `DistributedDataParallel`.
+    """
+    distributed = importlib.import_module("torch.distributed")
+    return distributed.is_available() and distributed.is_initialized()
+
+
+def may_profile(callback: keras.callbacks.TensorBoard) -> bool:
+    """Whether a `TensorBoard` callback profiles batches: its `profile_batch` is not 0."""
+    return getattr(callback, "_should_trace", True)

@@ -1,0 +1,79 @@
+"""The variables of a model: which there are, and restoring them after an error."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterator
+
+import keras
+
+from keras_cvae.fitting.inside.graphs import layers
+
+
+class Fingerprint:
+    """The variables and dtype policies of a model, which its compiled functions depend on.
+
+    Enabling LoRA or quantizing a layer changes them; training changes neither.
+    """
+
+    def __init__(self, model: keras.Model):
+        self._variables = [weakref.ref(variable) for variable in model.variables]
+        self._policies = [layer.dtype_policy.name for layer in layers(model)]
+
+    def is_of(self, model: keras.Model) -> bool:
+        """Whether the model still has the same variables and dtype policies."""
+        variables = model.variables
+        return (
+            len(variables) == len(self._variables)
+            and all(ref() is now for ref, now in zip(self._variables, variables, strict=True))
+            and [layer.dtype_policy.name for layer in layers(model)] == self._policies
+        )
+
+
+def generator_states(model: keras.Model) -> list:
+    """The states of a model's random generators, variables of two integers.
+
+    Keras counts them among a model's variables, but not among its weights. Those of generators that
+    are attributes of layers are returned in any case.
+    """
+    others = {id(variable) for variable in [*model.weights, *model.metrics_variables]}
+    states = [variable for variable in model.variables if id(variable) not in others]
+    states = [state for state in states if state.shape == (2,) and "int" in state.dtype]
+    attributes = [value for layer in layers(model) for value in vars(layer).values()]
+    generators = [value for value in attributes if isinstance(value, keras.random.SeedGenerator)]
+    states += [generator.state for generator in generators]
+    return [*{id(state): state for state in states}.values()]
+
+
+def give_back(model: keras.Model, state) -> None:
+    """Assigns the values of a training state on JAX to a model's variables.
+
+    Keras takes the values out of the variables during its loop and does not put them back where an
+    error ends `evaluate` or the first step of `fit`.
+    """
+    parts = [model.trainable_variables, model.non_trainable_variables, model.metrics_variables]
+    if len(state) > len(parts):
+        parts.insert(2, model.optimizer.variables)
+    for variables, values in zip(parts, state, strict=True):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+
+@contextlib.contextmanager
+def variables_kept(model: keras.Model) -> Iterator[None]:
+    """Restores a model's variables on JAX after an error in `predict`, as Keras does not."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    model._jax_state = None  # left by a loop that an error ended before
+    values = [(variable, variable.value) for variable in model.variables]
+    try:
+        yield
+    except BaseException:
+        if model._jax_state:  # after the first step, to which the values were donated
+            model.jax_state_sync()
+        else:
+            for variable, value in values:
+                variable.assign(value)
+        raise
