@@ -236,9 +236,20 @@ def test_a_prior_that_cannot_be_fitted_is_refused():
     for objective, prior, message in [
         ("elbo", "vamp", "`prior` must be another kind"),
         ("elbo", priors.Conditional(), "`prior` must not depend on y"),
-        ("free_bits", "mixture", '`per` must be "group"'),
     ]:
         cvae = keras_cvae.build_cvae((6,), None, 2, objective=objective)
         with pytest.raises(ValueError, match=message):
             cvae.fit_prior(x, prior=prior)
         assert type(cvae.prior) is priors.StandardNormal
+
+
+def test_free_bits_stay_free_under_a_prior_without_a_closed_form():
+    x = np.random.default_rng(0).random((64, 6), dtype="float32")
+    objective = objectives.FreeBits(3.0)
+    cvae = keras_cvae.build_cvae((6,), None, 2, network=networks.Dense((4,)), objective=objective)
+    cvae.fit_prior(x)
+    cvae.compile("adam")
+    history = cvae.fit(x, verbose=0).history
+    (loss,), (reconstruction,), (kl,) = (history[n] for n in ("loss", "reconstruction", "kl"))
+    assert kl < 2 * 3.0
+    assert loss - reconstruction == pytest.approx(2 * 3.0, abs=1e-3)

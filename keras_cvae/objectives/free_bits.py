@@ -18,12 +18,12 @@ class FreeBitsLoss(layers.Divergence):
     Args:
         free: Nats of each dimension that cost nothing.
         per: `"dimension"`, where j are the dimensions of z, or `"group"`, where there is one j, all
-            of them: max(free * latent_dim, KL).
+            of them: max(free * latent_dim, KL). The latter also where the prior's KL divergence is
+            no sum over dimensions.
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
 
     Raises:
-        ValueError: If an argument is not one of the above, or the prior's KL divergence is no sum
-            over dimensions where one is needed.
+        ValueError: If an argument is not one of the above.
     """
 
     def __init__(
@@ -31,13 +31,8 @@ class FreeBitsLoss(layers.Divergence):
     ):
         super().__init__(prior, **kwargs)
         self.free = checks.number("free", free, least=0)
-        self.by_dimension = checks.look_up("per", per, PER)
+        self.by_dimension = checks.look_up("per", per, PER) and self.prior.closed_form
         self.per = per
-        if self.by_dimension and not self.prior.closed_form:
-            raise ValueError(
-                f'`per` must be "group" for a {type(self.prior).__name__} prior: its KL divergence '
-                "has no closed form, dimension by dimension. Received: 'dimension'"
-            )
 
     def call(self, inputs, y=None):
         mean, log_var, *_ = map(layers.flat, inputs)
@@ -66,7 +61,8 @@ class FreeBits(OneSample):
     Args:
         free: Nats of each dimension that cost nothing.
         per: `"dimension"`, or `"group"`: what is free may be spent in any dimension of a group of
-            latents, max(free * size, KL).
+            latents, max(free * size, KL), as after `fit_prior`, whose prior may have no closed form
+            of the KL divergence.
 
     Raises:
         ValueError: If an argument is not one of the above; and where it is wired, if `per` is
@@ -82,4 +78,9 @@ class FreeBits(OneSample):
         self.per = per
 
     def divergence(self, group, name):
+        if PER[self.per] and not group.prior.closed_form:
+            raise ValueError(
+                f'`per` must be "group" for a {type(group.prior).__name__} prior: its KL '
+                "divergence has no closed form, dimension by dimension. Received: 'dimension'"
+            )
         return FreeBitsLoss(self.free, self.per, group.prior, name=name)
