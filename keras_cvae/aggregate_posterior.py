@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from keras_cvae import batched, graph
+from keras_cvae.evaluation import examples
 
 MOST = 100_000  # examples that are encoded
 UNLABELLED = 8_000  # of these, once more without what is known of them
@@ -26,12 +27,12 @@ def encodings(cvae, batches: Iterable[tuple]) -> tuple[np.ndarray, np.ndarray, n
         the prior is given them, of shape `(examples, width)`; None of a plain VAE.
     """
     embed = graph.cut_condition(cvae)
-    condition, size = cvae.condition, cvae.prior_size
+    condition, size = cvae.condition, graph.read(cvae).groups[0].size
     encode_without = embed and not condition.infers and condition.has_seen_unknown
     parts = []
 
     def encode(images, labels):
-        images, known = cvae.check_data(images, labels)
+        images, known = examples.check(cvae, images, labels)
         z_mean, z_log_var = (part[:, :size] for part in cvae.encode(images, labels))
         y = () if embed is None else (batched.predict(embed, known),)
         parts.append((z_mean, z_log_var, *y))

@@ -1,34 +1,41 @@
-"""The conditional VAE, and what it is used for: drawing, encoding, decoding, redrawing."""
+"""The conditional VAE: trained, measured, and used to generate, encode, decode and reconstruct."""
 
 from __future__ import annotations
 
 import functools
 import itertools
+import math
 import warnings
-from collections.abc import Iterator
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_cvae import (
+    adapting,
     aggregate_posterior,
     batched,
     checks,
     copying,
     evaluation,
+    fitting,
     graph,
     networks,
     noise,
     priors,
-    training,
+    steps,
+    terms,
 )
-from keras_cvae.data import inputs
+from keras_cvae.callbacks.announcing import Announcer
+from keras_cvae.callbacks.watching import Watch
+from keras_cvae.data import arrays, inputs
+from keras_cvae.data.intake import Intake
 from keras_cvae.fitting.inside import calls
+from keras_cvae.reports import Reports
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class CVAE(training.TrainedVAE, networks.ImageModel):
+class CVAE(fitting.FusedModel, networks.ImageModel):
     """A conditional VAE end to end: `[image, label]` (or `image`) to the reconstructed image.
 
     A functional Keras model whose loss layers carry the loss; `build_cvae` makes one. `encoder`,
@@ -38,6 +45,390 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
     `(image, label)` pairs, and report `loss`, its terms, such as `reconstruction` and `kl`, and
     `elbo`, minus the sum of the two whatever the objective weighs, in nats per example.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        by_hand = (graph.by_term(self) or {}).values()
+        renamed = {layer.name: layer.term for layer in by_hand}
+        self.reports = Reports(self.loss_layers, renamed, self.elbo_terms)
+        self._class_weights = None
+
+    # What it is made of.
+
+    @property
+    def encoder(self) -> keras.Model:
+        """Model `[image, label]` (or `image`) to `[z_mean, z_log_var]`.
+
+        Where labels are inferred it takes the image alone, and its most probable class is y; where
+        they are enumerated, the label too, and the most probable class is y of an unknown one.
+        With dynamic binarisation it takes grey pixels as they are: its output is not
+        random.
+        """
+        return self._submodels.encoder
+
+    @property
+    def decoder(self) -> keras.Model:
+        """Model `[z, label]` (or `z`) to likelihood parameters: logits for Bernoulli pixels."""
+        return self._submodels.decoder
+
+    @property
+    def generator(self) -> keras.Model:
+        """Model `[noise, label]` (or `noise`) to the mean image, in [0, 1] for Bernoulli pixels.
+
+        The noise is of N(0, I), which for the standard normal prior is z itself; a learned prior
+        carries it to z.
+        """
+        return self._submodels.generator
+
+    @property
+    def classifier(self) -> keras.Model:
+        """Model `image` to the probabilities q(y | x) of each class, where labels are inferred.
+
+        Raises:
+            ValueError: If the model does not infer labels.
+        """
+        if not self.infers_label:
+            raise ValueError(
+                "This model is given its labels and has no classifier; build one with "
+                "`condition=conditions.Inferred(10)`."
+            )
+        return self._submodels.classifier
+
+    @property
+    def condition(self) -> keras.layers.Layer | None:
+        """The condition y, an object of `keras_cvae.conditions`; None for a plain VAE."""
+        return self._parts.condition
+
+    @property
+    def likelihood(self) -> keras.layers.Layer:
+        """The likelihood p(x | z, y)."""
+        return self._parts.likelihood
+
+    @property
+    def prior(self) -> keras.layers.Layer:
+        """The prior p(z | y), of the first group of latents where there are more."""
+        return self._parts.groups[0].prior
+
+    @property
+    def binarize(self) -> keras.layers.Layer | None:
+        """The layer that makes pixels black or white; None where they are taken as they are."""
+        return self._parts.binarize
+
+    @property
+    def corruption(self) -> keras.layers.Layer | None:
+        """The layer that spoils what the encoder sees in training; None where nothing does."""
+        return self._parts.corruption
+
+    @property
+    def latent_dim(self) -> int:
+        """Size of z, all groups of latents together."""
+        return self._parts.latent_dim
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        return tuple(self.inputs[0].shape[1:])
+
+    @property
+    def num_classes(self) -> int | None:
+        """How many classes there are; None where the condition is not one of classes."""
+        return getattr(self.condition, "num_classes", None)
+
+    @property
+    def infers_label(self) -> bool:
+        """Whether the label is predicted from the image rather than given."""
+        return self.condition is not None and self.condition.infers
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The bounds that pixels must lie in."""
+        return self.likelihood.support if self.binarize is None else (0.0, 1.0)
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs, the image's first."""
+        return [tensor.name for tensor in self.inputs]
+
+    @property
+    def elbo_terms(self) -> tuple[str, ...]:
+        """Names of the terms whose sum is minus the ELBO."""
+        of_y = () if self.condition is None else self.condition.cost_names
+        return ("reconstruction", *self.kl_terms, *of_y)
+
+    @property
+    def kl_terms(self) -> tuple[str, ...]:
+        """Names of those that are of z: the KL divergence of each group of latents."""
+        return tuple(group.called("kl") for group in self._parts.groups)
+
+    @property
+    def loss_layers(self) -> list[terms.LossLayer]:
+        """The layers that add terms to the loss."""
+        return [layer for layer in self.layers if isinstance(layer, terms.LossLayer)]
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of what `fit` reports beside the loss and metrics of images."""
+        return self.reports.names
+
+    @functools.cached_property
+    def intake(self) -> Intake:
+        """What checks the data that the model is given."""
+        check = self.likelihood.check
+        if self.binarize is not None:
+            check = functools.partial(arrays.check_values, support=self.support)
+        shapes = {tensor.name: (tuple(tensor.shape[1:]), tensor.dtype) for tensor in self.inputs}
+        return Intake(shapes, check, self.condition, self.support)
+
+    @functools.cached_property
+    def _parts(self) -> graph.Parts:
+        return graph.read(self)
+
+    @functools.cached_property
+    def _submodels(self) -> graph.Submodels:
+        return graph.Submodels(self)
+
+    # How it is trained and measured.
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The metrics of `fit` and `evaluate`."""
+        return [*super().metrics, *self.reports.metrics, *self.reports.silent_metrics]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of what `evaluate` returns, in its order."""
+        return [metric.name for metric in [*super().metrics, *self.reports.metrics]]
+
+    def compile(self, optimizer="rmsprop", loss=None, *, metrics=None, **kwargs):
+        """Prepares the model for training: `keras.Model.compile`.
+
+        Args:
+            optimizer: A Keras optimizer or its name.
+            loss: None: the loss is the objective that the model was built with.
+            metrics: Metrics of the reconstruction, whose target is the image: names, functions or
+                objects, such as `["mae"]`.
+            **kwargs: As for `keras.Model.compile`, and `steps_per_execution="auto"`.
+
+        Raises:
+            ValueError: If there is a `loss`, or `weighted_metrics`.
+        """
+        if loss is not None or kwargs.get("loss_weights") is not None:
+            raise ValueError(
+                "`loss` must be left out: the loss of a CVAE is the objective that it was built "
+                "with, `build_cvae(..., objective=...)`. A term of your own is a layer with "
+                f"`add_loss` in a network of your own. Received: loss={loss!r}"
+            )
+        if kwargs.get("weighted_metrics"):
+            raise ValueError(
+                "`metrics` must be used for metrics of the reconstruction: they are weighed where "
+                "examples are. Received: weighted_metrics"
+            )
+        super().compile(optimizer, **kwargs)
+        self.reports.measure_images(metrics)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config:
+            config["metrics"] = [*map(keras.saving.serialize_keras_object, self.reports.images)]
+            for name in ("loss", "loss_weights", "weighted_metrics"):
+                config.pop(name, None)
+        return config
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        *args,
+        validation_data=None,
+        sample_weight=None,
+        class_weight=None,
+        **kwargs,
+    ):
+        """Trains the model: `keras.Model.fit`, after a check of the data.
+
+        Args:
+            x: `[images, labels]`, a dict by the names of the inputs, images alone (with labels as
+                `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
+                torch `DataLoader` or generator of `(image, label)` pairs. Of a stream the first
+                batch is checked beforehand and, where steps are fused, every other as it arrives.
+                Images are floats or uint8 (of a stream, floats of 0..255 too); labels are integers,
+                -1 is unknown, one-hot vectors, all zeros of one that is unknown, or, but for
+                streams, names of the condition's classes. Arrays, DataFrames, lists and tensors all
+                do.
+            y: Labels, where `x` is images alone; else None or the images once more.
+            *args: As for `keras.Model.fit`.
+            validation_data: `([images, labels], None)`, `(images, labels)`, with weights as a third
+                part, or a stream.
+            sample_weight: A weight for each example. The loss and each of its terms are the mean
+                over the batch of weight times term. Of a stream the weights are the third part of
+                each batch.
+            class_weight: Dict of labels to weights, for training alone.
+            **kwargs: As for `keras.Model.fit`.
+
+        Returns:
+            A `History` of `loss`, its terms, such as `reconstruction` and `kl`, `elbo`, and their
+            `val_` twins, in nats per example.
+
+        Raises:
+            ValueError: If the data is not what the model takes, before training begins, or for a
+                later batch of a stream when its turn comes; or if the loss does not stay finite, in
+                which case the weights are those of the last epoch in which it did.
+        """
+        examples = arrays.ROWS if adapting.needs_data(self) else 1
+        data, sample = self.intake.take(x, y, sample_weight, examples)
+        is_stream = data is not sample
+        if isinstance(validation_data, (list, tuple)):
+            validation_data = (self.intake.take(*validation_data)[0],)
+        elif validation_data is not None:
+            validation_data, _ = self.intake.take(validation_data)
+        adapting.adapt(self, sample)
+        self._weigh_classes(class_weight)
+        count = None if is_stream else len(sample[self.input_names[0]])
+        if count and validation_data is None:
+            count = math.floor(count * (1.0 - (kwargs.get("validation_split") or 0.0)))
+        if count and self.condition is not None:
+            values = {name: sample[name][:count] for name in self.input_names[1:]}
+            for sentence in self.condition.describe_missing(values):
+                warnings.warn(sentence, stacklevel=2)
+        watch = Watch(None if is_stream else {name: rows[:256] for name, rows in sample.items()})
+        callbacks = keras.tree.flatten(kwargs.pop("callbacks", None) or [])
+        kwargs |= {"validation_data": validation_data, "callbacks": [Announcer(count), watch]}
+        kwargs["callbacks"] += callbacks
+        history = super().fit(data, y if is_stream else None, *args, **kwargs)
+        if watch.failure:
+            raise ValueError(watch.failure)
+        return history
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        verbose="auto",
+        sample_weight=None,
+        *,
+        seed: int = 0,
+        draws: int | None = None,
+        return_dict: bool = False,
+        **kwargs,
+    ):
+        """Measures the loss and its terms: `keras.Model.evaluate`, after a check of the data.
+
+        Args:
+            x: As for `fit`.
+            y: As for `fit`.
+            batch_size: As for `keras.Model.evaluate`.
+            verbose: As for `keras.Model.evaluate`.
+            sample_weight: As for `fit`.
+            seed: Seed of the draws of z: the same seed gives the same numbers.
+            draws: How many draws of z for each example of arrays; by default enough for about two
+                decimals. Of a stream each example is drawn once.
+            return_dict: Whether to return a dict.
+            **kwargs: As for `keras.Model.evaluate`.
+
+        Returns:
+            With `return_dict=True` a dict of `loss`, its terms and `elbo`; else a list of them. In
+            nats per example.
+
+        Raises:
+            ValueError: If the data is not what the model takes.
+        """
+        options = {"batch_size": batch_size, "verbose": verbose, "sample_weight": sample_weight}
+        options |= kwargs
+        if isinstance(kwargs.get("callbacks"), keras.callbacks.CallbackList):
+            # Within fit, which has checked the data, once for all epochs.
+            return super().evaluate(x, y, return_dict=return_dict, **options)
+        estimates = evaluation.bound(self, x, y, draws=draws, seed=seed, **options)
+        results = {name: estimates[name].value for name in self.metrics_names}
+        return results if return_dict else [*results.values()]
+
+    def predict(self, x, *args, **kwargs):
+        """Reconstructs: `keras.Model.predict`, after a check of the data.
+
+        Args:
+            x: As for `fit`; weights of a stream are ignored.
+            *args: As for `keras.Model.predict`.
+            **kwargs: As for `keras.Model.predict`.
+
+        Returns:
+            Array of mean images, `(count, *image_shape)`, of z drawn from q(z | x, y).
+
+        Raises:
+            ValueError: If the data is not what the model takes.
+        """
+        data, _ = self.intake.take(x)
+        return super().predict(data, *args, **kwargs)
+
+    def adapt(self, images) -> None:
+        """Lets a model of numbers of any scale learn the scale of its data.
+
+        The first `fit` does it by itself: of a stream, with its first batches.
+
+        Args:
+            images: Array of shape `(count, *image_shape)`.
+
+        Raises:
+            ValueError: If the likelihood is not one of numbers of any scale, such as
+                `likelihoods.Gaussian`, or the images are not what the model takes.
+        """
+        if self._parts.standardize is None:
+            raise ValueError(
+                "`adapt` needs a likelihood of numbers of any scale, such as "
+                f"`likelihoods.Gaussian`. Received: {type(self.likelihood).__name__}"
+            )
+        adapting.learn_scale(self._parts, self.intake.images(images))
+
+    def fit_prior(self, x, y=None, *, prior="mixture", seed: int = 0) -> dict:
+        """Fits a prior to where the encodings of each label lie, after training.
+
+        It takes the place of the model's prior, in the same graph: from then on `generate`, `loss`,
+        `kl`, `elbo` and likelihoods are those of the fitted prior, which is saved with the model,
+        and which further training trains on with the rest. Encoder and decoder stay as they are.
+        Where there are several groups of latents, it is the prior of the first.
+
+        Args:
+            x: The training data, as for `fit`; of a stream up to 100,000 examples.
+            y: As for `fit`.
+            prior: One of `priors.NAMES`, which depends on y where there is a condition, or an
+                object of `keras_cvae.priors`, such as `priors.Flow(8, conditional=True)`. A
+                `"mixture"`, of normals with full covariances, is fitted in seconds, by expectation
+                maximisation, any other prior by stochastic gradients.
+            seed: Seed of the fitting.
+
+        Returns:
+            Dict of `scores`, how well held-out encodings fit, in nats: by number of `components`,
+            of which the best is chosen, or by epoch; and `elbo_before` and `elbo_after`, the ELBO
+            of some of the examples under the prior that was replaced and under the fitted one, in
+            nats per example.
+
+        Raises:
+            ValueError: If the data is not what the model takes, or the prior does not go with it.
+
+        Example:
+        ```python
+        cvae.fit([x_train, y_train], epochs=20)
+        cvae.fit_prior([x_train, y_train])
+        eights = cvae.generate([8] * 16)
+        ```
+        """
+        if isinstance(prior, str):
+            kind = checks.look_up("prior", prior, priors.NAMES)
+            prior = kind.to_fit(conditional=self.condition is not None)
+        output, prior = graph.with_prior(self, copying.own(priors.get, prior, "prior"))
+        data, _ = self.intake.take(x, y)
+        batches = inputs.batches(data, aggregate_posterior.MOST, seed)
+        pairs = map(self.intake.pair, map(self.intake.checker(), batches))
+        first = next(pairs)
+        encodings = aggregate_posterior.encodings(self, itertools.chain([first], pairs))
+        report = prior.fit(*encodings, seed=seed)
+        for name in ("elbo_before", "elbo_after"):
+            if name == "elbo_after":
+                calls.rewire(self, output)
+            elbo = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"]
+            report[name] = float(elbo.mean())
+        return report
+
+    # What it is used for.
 
     def generate(
         self,
@@ -79,83 +470,20 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         rng = np.random.default_rng(seed)
         normal = rng.standard_normal((count, self.latent_dim), "float32")
         temperatures = np.full((count, 1), temperature, "float32")
-        values = self._values(labels, count)
+        values = self._known(labels, count)
         if values:
             values = self.condition.drawn(values, rng)
         rows = [normal, temperatures, *values.values()]
         if pixels == "mean":
-            return batched.predict(self._drawings, rows, batch_size)
+            return batched.predict(self._submodels.tempered_generator, rows, batch_size)
         seeds = np.random.default_rng(seed).integers(2**31 - 1, size=-(-count // batch_size))
         images = []
         for index, batch_seed in enumerate(seeds):
             batch = [row[index * batch_size : (index + 1) * batch_size] for row in rows]
-            parameters = batched.predict(self._drawn_parameters, batch, batch_size)
+            parameters = batched.predict(self._submodels.parameter_generator, batch, batch_size)
             sampled = self.likelihood.sample(ops.convert_to_tensor(parameters), int(batch_seed))
             images.append(ops.convert_to_numpy(sampled))
         return np.concatenate(images)
-
-    def fit_prior(self, x, y=None, *, prior="mixture", seed: int = 0) -> dict:
-        """Fits a prior to where the encodings of each label lie, after training.
-
-        It takes the place of the model's prior, in the same graph: from then on `generate`, `loss`,
-        `kl`, `elbo` and likelihoods are those of the fitted prior, which is saved with the model,
-        and which further training trains on with the rest. Encoder and decoder stay as they are.
-        Where there are several groups of latents, it is the prior of the first.
-
-        Args:
-            x: The training data, as for `fit`; of a stream up to 100,000 examples.
-            y: As for `fit`.
-            prior: One of `priors.NAMES`, which depends on y where there is a condition, or an
-                object of `keras_cvae.priors`, such as `priors.Flow(8, conditional=True)`. A
-                `"mixture"`, of normals with full covariances, is fitted in seconds, by expectation
-                maximisation, any other prior by stochastic gradients.
-            seed: Seed of the fitting.
-
-        Returns:
-            Dict of `scores`, how well held-out encodings fit, in nats: by number of `components`,
-            of which the best is chosen, or by epoch; and `elbo_before` and `elbo_after`, the ELBO
-            of some of the examples under the prior that was replaced and under the fitted one, in
-            nats per example.
-
-        Raises:
-            ValueError: If the data is not what the model takes, or the prior does not go with it.
-
-        Example:
-        ```python
-        cvae.fit([x_train, y_train], epochs=20)
-        cvae.fit_prior([x_train, y_train])
-        eights = cvae.generate([8] * 16)
-        ```
-        """
-        if isinstance(prior, str):
-            kind = checks.look_up("prior", prior, priors.NAMES)
-            prior = kind.to_fit(conditional=self.condition is not None)
-        output, prior = graph.with_prior(self, copying.own(priors.get, prior, "prior"))
-        x, _ = self._checked(x, y)
-        batches = inputs.batches(x, aggregate_posterior.MOST, seed)
-        pairs = map(self._intake.pair, map(self._intake.checker(), batches))
-        first = next(pairs)
-        encodings = aggregate_posterior.encodings(self, itertools.chain([first], pairs))
-        report = prior.fit(*encodings, seed=seed)
-        for name in ("elbo_before", "elbo_after"):
-            if name == "elbo_after":
-                calls.rewire(self, output)
-            elbo = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"]
-            report[name] = float(elbo.mean())
-        return report
-
-    def export(self, filepath, format="tf_saved_model", *args, **kwargs):
-        """`keras.Model.export`, but to ONNX, which has no seeded random numbers to draw z by.
-
-        Raises:
-            ValueError: If `format` is `"onnx"`; it names the models to export instead.
-        """
-        if format == "onnx":
-            raise ValueError(
-                "`format` must be another for the whole model, which draws z at random; export "
-                "`cvae.encoder`, `cvae.decoder` or `cvae.generator` to ONNX. Received: 'onnx'"
-            )
-        return super().export(filepath, format, *args, **kwargs)
 
     def encode(self, images, labels=None, *, batch_size: int = batched.BATCH_SIZE) -> list:
         """Encodes images: the parameters of q(z | x, y).
@@ -172,7 +500,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         Raises:
             ValueError: If images or labels are not what the model takes.
         """
-        images = self.check_images(images)
+        images = self.intake.images(images)
         is_given = len(self.encoder.inputs) > 1 or self.condition is None
         rows = self._with_values(images, labels) if is_given else images
         return batched.predict(self.encoder, rows, batch_size)
@@ -206,7 +534,7 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         is_dict = isinstance(labels, dict)
         labels = {k: row_by_row(v) for k, v in labels.items()} if is_dict else row_by_row(labels)
         rows = self._with_values(z.reshape(-1, size), labels)
-        images = batched.predict(self._pictures, rows, batch_size)
+        images = batched.predict(self._submodels.mean_decoder, rows, batch_size)
         return images.reshape(*leading, *self.image_shape)
 
     def reconstruct(
@@ -228,90 +556,95 @@ class CVAE(training.TrainedVAE, networks.ImageModel):
         Raises:
             ValueError: If images or labels are not what the model takes.
         """
-        images = self.check_images(images)
+        images = self.intake.images(images)
         name = "labels" if as_labels is None else "as_labels"
-        values = self._values(labels if as_labels is None else as_labels, len(images), name)
+        values = self._known(labels if as_labels is None else as_labels, len(images), name)
         z, _ = self.encode(images, labels, batch_size=batch_size)
-        values = self._completed(images, values)
+        values = self.infer_missing(images, values)
         rows = [z, *values.values()] if values else z
-        return batched.predict(self._pictures, rows, batch_size)
+        return batched.predict(self._submodels.mean_decoder, rows, batch_size)
 
-    def check_data(self, images, labels=None) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Checks images and what is known of them.
-
-        Args:
-            images: As for `encode`.
-            labels: As for `encode`.
-
-        Returns:
-            `(images, values)`: the images, and an array for each other input, in which what is
-            unknown has been inferred where the model does so.
+    def export(self, filepath, format="tf_saved_model", *args, **kwargs):
+        """`keras.Model.export`, but to ONNX, which has no seeded random numbers to draw z by.
 
         Raises:
-            ValueError: If they are not what the model takes.
+            ValueError: If `format` is `"onnx"`; it names the models to export instead.
         """
-        images = self.check_images(images)
-        return images, [*self._completed(images, self._values(labels, len(images))).values()]
+        if format == "onnx":
+            raise ValueError(
+                "`format` must be another for the whole model, which draws z at random; export "
+                "`cvae.encoder`, `cvae.decoder` or `cvae.generator` to ONNX. Received: 'onnx'"
+            )
+        return super().export(filepath, format, *args, **kwargs)
 
-    def labellings(self, images, labels=None) -> tuple[np.ndarray, Iterator[tuple], dict]:
-        """What the bound of images is an average over: every label that one may have.
+    def infer(self, images: np.ndarray) -> np.ndarray:
+        """Infers labels: the probabilities q(y | x), of shape `(count, num_classes)`.
 
         Args:
-            images: As for `encode`.
-            labels: As for `encode`.
-
-        Returns:
-            `(images, labellings, costs)`: the images; of each labelling `(rows, labels, weights)`,
-            an index of them, what is known of those, and what that weighs in their bound; and what
-            the labels themselves add to minus the bound, arrays of shape `(count,)` by the name of
-            the term.
-
-        Raises:
-            ValueError: If they are not what the model takes.
+            images: Checked images.
         """
-        images = self.check_images(images)
-        values = self._values(labels, len(images))
+        return batched.predict(self.classifier, images)
+
+    def infer_missing(self, images: np.ndarray, values: dict) -> dict:
+        """Fills in what is unknown of images, where the model infers it.
+
+        Args:
+            images: Checked images.
+            values: Checked values by the names of the inputs.
+        """
         if not values:
-            return images, iter([(slice(None), None, 1.0)]), {}
-        of_images = values, functools.partial(self._infer, images)
-        found = self.condition.labellings(*of_images)
-        named = ((rows, self.condition.together(known), weights) for rows, known, weights in found)
-        return images, named, self.condition.costs(*of_images)
-
-    def pixels_of(self, images, rng=None) -> np.ndarray:
-        """What of images is to be explained: float32 pixels, drawn or thresholded as in training.
-
-        Args:
-            images: Checked images, uint8 or floats.
-            rng: A NumPy generator for pixels that are drawn; by default a new one of seed 0.
-        """
-        pixels = images / np.float32(255) if images.dtype == np.uint8 else images
-        if self.binarize is not None:
-            rng = rng or np.random.default_rng(0)
-            pixels = pixels > (rng.random(pixels.shape) if self.binarize.is_random else 0.5)
-        return pixels.astype("float32")
-
-    def _completed(self, images, values):
-        infer = functools.partial(self._infer, images)
-        return self.condition.complete(values, infer) if values else {}
-
-    def _infer(self, images, rows):
-        return batched.predict(self.classifier, images[rows])
-
-    def _values(self, labels, count: int, name: str = "labels") -> dict[str, np.ndarray]:
-        """What is given for the condition, checked, by the names of its inputs."""
-        if self.condition is None:
-            if labels is not None:
-                raise ValueError(
-                    f"`{name}` must be left out of a model without a condition; how many images "
-                    f"to generate is `count`. Received: {name} of type {type(labels).__name__}"
-                )
             return {}
-        values = self.condition.check(labels, count, name)
-        for sentence in self.condition.describe_untrained(values):
+        return self.condition.complete(values, lambda rows: self.infer(images[rows]))
+
+    def _known(self, labels, count: int, name: str = "labels") -> dict[str, np.ndarray]:
+        """Checked values by the names of the inputs; warns of what training never showed."""
+        values = self.intake.values(labels, count, name)
+        for sentence in self.condition.describe_untrained(values) if values else ():
             warnings.warn(sentence, stacklevel=4)
         return values
 
     def _with_values(self, first, labels, name="labels"):
-        values = self._values(labels, len(first), name)
+        values = self._known(labels, len(first), name)
         return [first, *values.values()] if values else first
+
+    # What Keras and the fused steps call.
+
+    def batch_checker(self):
+        check = self.intake.checker()
+        return lambda batch: (check(batch),)
+
+    def _weigh_classes(self, class_weight):
+        table = None
+        if class_weight is not None:
+            if self.condition is None:
+                raise ValueError("`class_weight` needs a condition of classes. Received: none")
+            table = self.condition.class_weights(class_weight)
+        if not np.array_equal(table, self._class_weights):
+            self.forget_programs()  # the weights are part of them
+        self._class_weights = table
+
+    def train_step(self, *args):
+        return self._step("train", super().train_step, args, self._class_weights)
+
+    def test_step(self, *args):
+        return self._step("test", super().test_step, args)
+
+    def predict_step(self, *args):
+        return self._step("predict", super().predict_step, args)
+
+    def _step(self, kind, step, args, class_weights=None):
+        *state, data = args  # a state comes first on JAX
+        tensors, weights = steps.arrange(self, data, self.is_fed_by_programs(kind), class_weights)
+        with terms.step(weights):
+            return step(*state, (tensors,))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        step = terms.current()
+        if step is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        image = networks.to_unit_interval(keras.tree.flatten(x)[0])
+        self.reports.update(step, image, y_pred, training)
+        loss = sum(step.losses) / fitting.replicas(self)
+        if self.losses:  # of a user's layers
+            loss = loss + super().compute_loss(x, y, y_pred, sample_weight, training)
+        return loss

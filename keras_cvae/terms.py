@@ -38,14 +38,25 @@ class Step:
 
     Attributes:
         row_weight: What the rows of terms weigh: those of the examples, until `split`.
+        rows: How many rows an example has, of the terms to come.
         losses: What is to be minimised, scalars.
         reported: Averages by name, scalars in nats.
+        of_examples: By name what the averages are of, tensors of shape `(batch,)`.
     """
 
     def __init__(self, sample_weight=None):
         self.sample_weight = self.row_weight = sample_weight
+        self.rows = 1
         self.losses = []
         self.reported = {}
+        self.of_examples = {}
+
+    def report(self, name: str, term):
+        """Returns the average of a term, of shape `(batch * rows,)`, and keeps it by its name."""
+        weighted = _weighted(term)
+        self.of_examples[name] = ops.mean(ops.reshape(weighted, (-1, self.rows)), axis=1)
+        self.reported[name] = ops.mean(weighted, axis=0)
+        return self.reported[name]
 
 
 @contextlib.contextmanager
@@ -74,7 +85,8 @@ def split(weights) -> None:
         if step.sample_weight is not None:
             of_examples = ops.cast(ops.reshape(step.sample_weight, (-1, 1)), weights.dtype)
             weights = weights * of_examples
-        step.row_weight = weights.shape[-1] * ops.reshape(weights, (-1,))
+        step.rows = weights.shape[-1]
+        step.row_weight = step.rows * ops.reshape(weights, (-1,))
 
 
 class LossLayer(Float32Layer):
@@ -131,10 +143,8 @@ class LossLayer(Float32Layer):
 
     def report(self, name: str, term):
         """Returns the average of a term, and lets the metrics know it by a name."""
-        mean = average(term)
-        if current() is not None:
-            current().reported[name] = mean
-        return mean
+        step = current()
+        return average(term) if step is None else step.report(name, term)
 
     def report_setting(self, name: str, value):
         """Lets the metrics know a scalar tensor by a name."""
@@ -165,11 +175,14 @@ def average(term):
     Returns:
         Tensor of shape `(...)`.
     """
+    return ops.mean(_weighted(term), axis=0)
+
+
+def _weighted(term):
     weights = current() and current().row_weight
-    if weights is not None:
-        weights = ops.reshape(ops.cast(weights, term.dtype), (-1, *[1] * (len(term.shape) - 1)))
-        term = term * weights
-    return ops.mean(term, axis=0)
+    if weights is None:
+        return term
+    return term * ops.reshape(ops.cast(weights, term.dtype), (-1, *[1] * (len(term.shape) - 1)))
 
 
 def average_of_rows(values):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_cvae
-from keras_cvae import conditions, networks, priors
+from keras_cvae import conditions, graph, networks, priors
 
 RNG = np.random.default_rng(0)
 X = RNG.random((40, 6), dtype="float32")
@@ -245,7 +245,8 @@ def test_hidden_layers_are_reached_by_stable_names(network, tmp_path):
     for model in (cvae, keras.saving.load_model(tmp_path / "cvae.keras")):
         parts = model.encoder, model.decoder, model.generator
         assert all("hidden_1" in [layer.name for layer in part.layers] for part in parts)
-        assert model.encoder.get_layer("z_mean").output.shape[-1] == model.prior_size
+        size = graph.read(model).groups[0].size
+        assert model.encoder.get_layer("z_mean").output.shape[-1] == size
         hidden = keras.Model(model.encoder.input, model.encoder.get_layer("hidden_1").output)
         features = hidden.predict([X, Y], verbose=0)
         hidden.get_layer("hidden_1").trainable = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -20,13 +20,14 @@ class Watch(keras.callbacks.Callback):
     """Stops training where the loss is not finite, with the last good weights; warns at its end.
 
     Args:
-        sample: Function to a dict of some training examples by the names of the inputs, or None.
+        sample: Some training examples, checked arrays by the names of the inputs; None where they
+            are a stream.
 
     Attributes:
         failure: What went wrong, in words; None where nothing did.
     """
 
-    def __init__(self, sample: Callable[[], dict | None] = lambda: None):
+    def __init__(self, sample: Mapping[str, np.ndarray] | None = None):
         super().__init__()
         self.sample = sample
 
@@ -45,7 +46,7 @@ class Watch(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         self._epochs += 1
-        if self._epochs == 1 and self.model.condition is not None and self.sample() is None:
+        if self._epochs == 1 and self.model.condition is not None and self.sample is None:
             for sentence in self.model.condition.describe_missing():  # of arrays `fit` has said it
                 warnings.warn(sentence, stacklevel=1)
         self._keep(epoch + 1)
@@ -79,10 +80,9 @@ class Watch(keras.callbacks.Callback):
             )
 
     def _label_effect(self):
-        sample = self.sample()
-        if sample is None or not self.model.num_classes:
+        if self.sample is None or not self.model.num_classes:
             return math.nan
-        return evaluation.label_effect(self.model, sample["image"], sample["label"])
+        return evaluation.label_effect(self.model, self.sample["image"], self.sample["label"])
 
     def _keep(self, epoch):
         self._good_epoch = epoch

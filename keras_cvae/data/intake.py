@@ -82,6 +82,58 @@ class Intake:
             checked[arrays.WEIGHT] = arrays.check_weights(known[arrays.WEIGHT], count=len(images))
         return checked
 
+    def take(self, x, y=None, sample_weight=None, examples: int = 1) -> tuple:
+        """Checks what `fit` is given: arrays, or the first batches of a stream.
+
+        Args:
+            x: As for `arrays`, or a stream of batches.
+            y: As for `arrays`.
+            sample_weight: Weights of arrays.
+            examples: How many examples of a stream are to be looked at, at least.
+
+        Returns:
+            `(data, sample)`: the checked arrays by name, twice, or the stream, whole, and what of
+            it was checked.
+
+        Raises:
+            ValueError: If the data is not what the model takes.
+        """
+        stream, first = inputs.peek(x, examples)
+        if first is None:
+            checked = self.arrays((x, y, sample_weight))
+            return checked, checked
+        if sample_weight is not None:
+            raise ValueError(
+                "`sample_weight` must be the third part of each batch of a stream, (image, label, "
+                "weight). Received: a stream, and `sample_weight` beside it"
+            )
+        inputs.check_numbers(first[0], self.inputs)
+        parts = [*map(self.checker(), first)]
+        return stream, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def values(self, labels, count: int, name: str = "labels") -> dict[str, np.ndarray]:
+        """Checks what is known of examples.
+
+        Args:
+            labels: As `conditions.Condition.check` takes them.
+            count: How many examples there are.
+            name: What they are called in messages.
+
+        Returns:
+            An array for each input but the image, by its name.
+
+        Raises:
+            ValueError: If they are not what the condition takes, or there is none.
+        """
+        if self.condition is not None:
+            return self.condition.check(labels, count, name)
+        if labels is not None:
+            raise ValueError(
+                f"`{name}` must be left out of a model without a condition; how many images to "
+                f"generate is `count`. Received: {name} of type {type(labels).__name__}"
+            )
+        return {}
+
     def checker(self) -> Callable:
         """Returns a function like `arrays`, for the batches of one stream.
 

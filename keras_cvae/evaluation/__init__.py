@@ -3,6 +3,7 @@
 from keras_cvae.evaluation.agreement import classification_accuracy_score, label_agreement
 from keras_cvae.evaluation.anomaly import anomaly_score
 from keras_cvae.evaluation.bits import as_levels
+from keras_cvae.evaluation.bound import bound
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
 from keras_cvae.evaluation.columns import associations, distances, likeness, told_apart
 from keras_cvae.evaluation.estimates import Estimate, average
@@ -34,6 +35,7 @@ __all__ = [
     "average",
     "averaged",
     "bits_per_dimension",
+    "bound",
     "classification_accuracy_score",
     "collapse",
     "density_coverage",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_cvae import checks
+from keras_cvae.evaluation import examples
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
 from keras_cvae.evaluation.estimates import Estimate, average
 
@@ -80,7 +81,7 @@ def classification_accuracy_score(
         [Ravuri and Vinyals, 2019](https://arxiv.org/abs/1905.10887).
     """
     labels = _asked(cvae, labels)
-    x_test, (y_test,) = cvae.check_data(x_test, y_test)
+    x_test, (y_test,) = examples.check(cvae, x_test, y_test)
     images = draw(cvae, labels, seed=seed)
     learner = train_classifier(images, labels, seed=seed, epochs=epochs, verbose=verbose)
     return average(learner.predict(x_test) == y_test)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_cvae import checks
+from keras_cvae.evaluation import examples
 
 BYTES = 256  # the levels of uint8
 
@@ -31,14 +32,14 @@ def as_levels(cvae, images, seed: int = 0) -> tuple[np.ndarray, int | None]:
     Reference:
         [Theis et al., 2016, section 3.1](https://arxiv.org/abs/1511.01844).
     """
-    images = cvae.check_images(images)
+    images = cvae.intake.images(images)
     levels, kind = cvae.likelihood.levels, type(cvae.likelihood).__name__
     if levels is None:
         expected = f"Pixels must be uint8 for the density of {kind} to become bits"
         checks.require(images.dtype == np.uint8, expected, images.dtype)
         noise = np.random.default_rng(seed).random(images.shape, "float32")
         return (images + noise) / np.float32(BYTES), BYTES
-    steps = cvae.pixels_of(images) * (levels - 1)
+    steps = examples.pixels(cvae, images) * (levels - 1)
     expected = f"Pixels must be at the {levels} levels of {kind} for its bits"
     checks.require(np.abs(steps - np.round(steps)).max() < 1e-3, expected, "others between them")
     return images, None

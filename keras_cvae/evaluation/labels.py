@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from keras_cvae.evaluation import examples
+
 
 def label_effect(cvae, images, labels) -> float:
     r"""How much of an image changes with its label, beside how much images differ.
@@ -21,11 +23,11 @@ def label_effect(cvae, images, labels) -> float:
     Returns:
         A number of at least 0; NaN where no two images are labelled.
     """
-    images, (labels,) = cvae.check_data(images, labels)
+    images, (labels,) = examples.check(cvae, images, labels)
     images, labels = images[labels >= 0], labels[labels >= 0]
     if len(images) < 2:
         return float("nan")
-    pixels = cvae.pixels_of(images)
+    pixels = examples.pixels(cvae, images)
     given = [pixels, labels][: len(cvae.encoder.inputs)]
     z, _ = cvae.encoder(given if len(given) > 1 else pixels, training=False)
     others = np.arange(len(labels)) % (cvae.num_classes - 1) + 1

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import batched, checks, divergences, graph, layers, networks, noise
+from keras_cvae.evaluation import examples
 from keras_cvae.evaluation.likelihood import terms
 
 ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts as in use
@@ -74,8 +75,8 @@ def kl_per_dimension(cvae, images, labels=None, *, seed: int = 0) -> np.ndarray:
     for group in parts.groups:
         expected = "`cvae` must have a prior that is a diagonal normal"
         checks.require(group.prior.closed_form, expected, type(group.prior).__name__)
-    images, values = cvae.check_data(images, labels)
-    pixels = cvae.pixels_of(images)
+    images, values = examples.check(cvae, images, labels)
+    pixels = examples.pixels(cvae, images)
     model, generators = _model(cvae, parts)
     noise.seed_states([generator.state for generator in generators], seed)
     return batched.predict(model, [pixels, *values] if values else pixels)

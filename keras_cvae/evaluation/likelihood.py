@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_cvae import batched, checks, graph, importance, networks, noise, objectives
-from keras_cvae.evaluation import progress
+from keras_cvae.evaluation import examples, progress
 from keras_cvae.fitting import inside
 
 CHUNK = 1024  # samples of one image that are decoded together, at most
@@ -81,7 +81,7 @@ def terms(
         ValueError: As for `log_likelihood`.
     """
     draws = checks.integer("draws", draws, least=1)
-    images, labellings, costs = cvae.labellings(images, labels)
+    images, labellings, costs = examples.labellings(cvae, images, labels)
     values = {name: np.zeros(len(images)) for name in ("reconstruction", *cvae.kl_terms)}
     for rows, known, weights in labellings:
         found = _log_ratios(cvae, images[rows], known, draws, seed, verbose)
@@ -98,7 +98,7 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose):
 
     Each is an array of shape `(batch, samples)`.
     """
-    images, values = cvae.check_data(images, labels)
+    images, values = examples.check(cvae, images, labels)
     most = _most_rows(cvae.decoder)
     chunk = -(-samples // -(-samples // min(CHUNK, most)))
     weigher, generators = _weigher(cvae, chunk)
@@ -108,7 +108,7 @@ def _log_ratios(cvae, images, labels, samples, seed, verbose):
     bar = progress.bar(len(images), "image", verbose)
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
-        pixels = cvae.pixels_of(images[rows], rng)
+        pixels = examples.pixels(cvae, images[rows], rng)
         data = [pixels, *(value[rows] for value in values)]
         data = data if len(data) > 1 else pixels
         chunks = [

@@ -40,7 +40,7 @@ def marginal_log_likelihood(
     weights = checks.array("label_weights", weights, (count,))
     expected = "`label_weights` must be at least 0, and not all of them 0"
     checks.require(weights.min() >= 0 < weights.max(), expected, weights)
-    images = cvae.check_images(images)
+    images = cvae.intake.images(images)
     labels = np.flatnonzero(weights)
     total = np.full(len(images), -np.inf)
     bar = progress.bar(len(labels), "label", verbose)

@@ -19,6 +19,7 @@ from keras_cvae.evaluation import (
     progress,
     words,
 )
+from keras_cvae.evaluation.bound import bound as measured
 from keras_cvae.evaluation.estimates import average
 from keras_cvae.evaluation.marginal import marginal_log_likelihood
 from keras_cvae.evaluation.subject import LeftOut, Subject
@@ -41,15 +42,16 @@ def bound(subject: Subject) -> Iterator[Measure]:
     """The ELBO, rate and distortion."""
     s = subject
     options = {"draws": s.draws, "seed": s.seed, "verbose": s.verbose}
-    found = likelihood.terms(s.model, s.x, s.given, **options)
-    kl = {name: found[name] for name in s.model.elbo_terms[1:]}
+    estimates = measured(s.model, s.x, s.given, **options)
     how = f"{s.draws} draws of z for each example"
-    yield _nats("ELBO", found["elbo"], how)
-    yield _nats("rate", sum(kl.values()), "KL of all latents from the prior")
-    yield _nats("distortion", found["reconstruction"], "-log p(x | z, y) at draws of q")
+    yield Measure("ELBO", *estimates["elbo"], NATS, how)
+    yield Measure("rate", *estimates["rate"], NATS, "KL of all latents from the prior")
+    of_x = "-log p(x | z, y) at draws of q"
+    yield Measure("distortion", *estimates["reconstruction"], NATS, of_x)
+    _, *kl = s.model.elbo_terms
     if len(kl) > 1:
-        for name, values in kl.items():
-            yield _nats(name, values, "its share of the rate")
+        for name in kl:
+            yield Measure(name, *estimates[name], NATS, "its share of the rate")
 
 
 def evidence(subject: Subject) -> Iterator[Measure]:

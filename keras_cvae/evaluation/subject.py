@@ -9,10 +9,8 @@ import keras
 import numpy as np
 
 from keras_cvae import checks, datasets
+from keras_cvae.evaluation import examples, repeated
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
-
-DRAWS = 2**17  # of z in all, for the ELBO
-MOST_DRAWS = 256  # of one example
 
 
 class LeftOut(Exception):
@@ -60,7 +58,7 @@ class Subject:
         for images, labels in (x_train, y_train), (x, y):
             expected = "`dataset` must have labels, as the model's condition asks for"
             checks.require(labels is not None or not has_condition, expected, "none")
-            cvae.check_data(images, labels if has_condition else None)
+            examples.check(cvae, images, labels if has_condition else None)
         if limit is not None and checks.integer("limit", limit, least=1) < len(x):
             rows = np.sort(np.random.default_rng(seed).choice(len(x), limit, replace=False))
             x, y = x[rows], datasets.take(y, rows)
@@ -74,7 +72,7 @@ class Subject:
     @property
     def draws(self) -> int:
         """How many draws of z for the ELBO of an image."""
-        return max(1, min(MOST_DRAWS, -(-DRAWS // len(self.x))))
+        return repeated.draws_of(len(self.x))
 
     @functools.cached_property
     def classifier(self) -> Classifier:

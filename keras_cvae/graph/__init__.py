@@ -26,12 +26,14 @@ from keras_cvae.graph.cutting import (
 from keras_cvae.graph.names import NAMES, is_reserved
 from keras_cvae.graph.parts import Group, Parts, by_term, read
 from keras_cvae.graph.rewiring import with_prior
+from keras_cvae.graph.submodels import Submodels
 from keras_cvae.graph.wiring import wire
 
 __all__ = [
     "NAMES",
     "Group",
     "Parts",
+    "Submodels",
     "by_term",
     "cut_classifier",
     "cut_condition",

@@ -19,7 +19,7 @@ LIKENESS = ["Frechet distance", "precision", "recall", "density", "coverage"]
 def _short(monkeypatch):
     """Classifiers that are trained for a moment."""
     monkeypatch.setattr(evaluation.classifier, "SEEN", 4000)
-    monkeypatch.setattr(evaluation.subject, "DRAWS", 4000)
+    monkeypatch.setattr(evaluation.repeated, "DRAWS", 4000)
 
 
 def linear_data(model, counts=(300, 200), classes=0):

@@ -1,0 +1,48 @@
+"""What a model learns from its data before training: the scale of numbers, where a prior starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import batched, graph
+
+
+def needs_data(cvae) -> bool:
+    """Whether a part of a model has yet to learn something from data before training begins."""
+    parts = graph.read(cvae)
+    layers = parts.standardize, parts.pseudo_inputs
+    is_new = any(layer is not None and not layer.is_adapted for layer in layers)
+    return is_new or (parts.condition is not None and parts.condition.needs_data)
+
+
+def adapt(cvae, sample: Mapping[str, np.ndarray]) -> None:
+    """Lets the parts of a model learn from checked examples what they have not learned before.
+
+    Args:
+        cvae: A `CVAE`.
+        sample: Arrays by the names of the inputs.
+    """
+    parts = graph.read(cvae)
+    if parts.condition is not None:
+        parts.condition.adapt_once(sample)
+    images = sample[cvae.input_names[0]]
+    if parts.standardize is not None and not parts.standardize.is_adapted:
+        learn_scale(parts, images)
+    if parts.pseudo_inputs is not None and not parts.pseudo_inputs.is_adapted:
+        rows = parts.pseudo_inputs.choose(len(images))
+        model = graph.cut_encoder_inputs(cvae)
+        chosen = [sample[tensor.name][rows] for tensor in model.inputs]
+        outputs = batched.predict(model, chosen if len(chosen) > 1 else chosen[0])
+        parts.pseudo_inputs.adapt(keras.tree.flatten(outputs))
+
+
+def learn_scale(parts: graph.Parts, images: np.ndarray) -> None:
+    """Brings a likelihood of numbers, and the encoder's input, to the scale of checked images."""
+    parts.standardize.adapt(images)
+    # Copies: variables that share memory cannot both be given to a step of JAX.
+    learned = (np.array(ops.convert_to_numpy(weight)) for weight in parts.standardize.learned)
+    parts.likelihood.standardize(*learned)

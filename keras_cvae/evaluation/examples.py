@@ -1,0 +1,72 @@
+"""Examples as a measure needs them: checked, with labels inferred, black and white where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+
+def check(cvae, x, y=None) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Checks images and what is known of them.
+
+    Args:
+        cvae: A `CVAE`.
+        x: As for `CVAE.encode`.
+        y: As for `CVAE.encode`.
+
+    Returns:
+        `(images, values)`: the images, and an array for each other input, in which what is unknown
+        has been inferred where the model does so.
+
+    Raises:
+        ValueError: If they are not what the model takes.
+    """
+    images = cvae.intake.images(x)
+    return images, [*cvae.infer_missing(images, cvae.intake.values(y, len(images))).values()]
+
+
+def labellings(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]:
+    """Every label that images may have: their bound is an average over these.
+
+    Args:
+        cvae: A `CVAE`.
+        x: As for `CVAE.encode`.
+        y: As for `CVAE.encode`.
+
+    Returns:
+        `(images, labellings, label_terms)`: the images; of each labelling `(rows, y, weights)`, an
+        index of the images, what is known of them, and what that weighs in their bound; and what
+        the labels themselves add to minus the bound, arrays of shape `(count,)` by the name of the
+        term.
+
+    Raises:
+        ValueError: If they are not what the model takes.
+    """
+    images = cvae.intake.images(x)
+    values = cvae.intake.values(y, len(images))
+    if not values:
+        return images, iter([(slice(None), None, 1.0)]), {}
+    condition = cvae.condition
+
+    def infer(rows):
+        return cvae.infer(images[rows])
+
+    every = condition.labellings(values, infer)
+    named = ((rows, condition.together(known), weights) for rows, known, weights in every)
+    return images, named, condition.costs(values, infer)
+
+
+def pixels(cvae, images, rng=None) -> np.ndarray:
+    """The pixels that the likelihood is of: float32, binarised as in training.
+
+    Args:
+        cvae: A `CVAE`.
+        images: Checked images, uint8 or floats.
+        rng: A NumPy generator for random binarisation; by default a new one of seed 0.
+    """
+    x = images / np.float32(255) if images.dtype == np.uint8 else images
+    if cvae.binarize is not None:
+        rng = rng or np.random.default_rng(0)
+        x = x > (rng.random(x.shape) if cvae.binarize.is_random else 0.5)
+    return x.astype("float32")

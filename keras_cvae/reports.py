@@ -1,0 +1,148 @@
+"""What `fit` and `evaluate` report: the terms of the loss, the ELBO, and metrics of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import fitting, terms
+
+ACCURACY, CROSSENTROPY = "BinaryAccuracy", "BinaryCrossentropy"
+BINARY = {"accuracy": ACCURACY, "acc": ACCURACY, "crossentropy": CROSSENTROPY}
+ELBO, RATE = "elbo", "rate"
+
+
+class Reports:
+    """The metrics of a `CVAE`, and how a step updates them.
+
+    Args:
+        loss_layers: The model's `terms.LossLayer`s.
+        renamed: Dict of the names of layers to what their terms are reported as instead.
+        elbo_terms: Names of the terms whose sum is minus the ELBO, `reconstruction` first.
+    """
+
+    def __init__(
+        self,
+        loss_layers: Sequence[terms.LossLayer],
+        renamed: Mapping[str, str],
+        elbo_terms: Sequence[str],
+    ):
+        names = [name for layer in loss_layers for name in getattr(layer, "term_names", ())]
+        settings = dict.fromkeys(name for layer in loss_layers for name in layer.setting_names)
+        self.renamed, self.elbo_terms = dict(renamed), tuple(elbo_terms)
+        self.terms = [keras.metrics.Mean(self.renamed.get(name, name)) for name in names]
+        self.terms.append(keras.metrics.Mean(ELBO))
+        self.settings = [*map(terms.Latest, settings)]
+        self.images: list[keras.metrics.Metric] = []
+        self.spread = Spread((*elbo_terms, RATE, ELBO))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of what is reported beside the loss and the metrics of images."""
+        return tuple(metric.name for metric in [*self.terms, *self.settings])
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The metrics, the terms' first."""
+        return [*self.terms, *self.settings, *self.images]
+
+    @property
+    def silent_metrics(self) -> list[keras.metrics.Metric]:
+        """Metrics that report nothing: standard errors, and which way the others get better."""
+        directions = {metric.name: "down" for metric in self.terms} | {ELBO: "up"}
+        for metric in self.images:
+            if hasattr(metric, "_direction"):
+                directions[metric.name] = metric._direction
+        return [self.spread, fitting.Directions(directions)]
+
+    def measure_images(self, identifiers) -> None:
+        """Sets the metrics of the reconstruction.
+
+        Args:
+            identifiers: Names, functions or metrics, or None.
+        """
+        self.images = [*map(_metric, keras.tree.flatten(identifiers or []))]
+
+    def update(self, step: terms.Step, image, reconstruction, training: bool) -> None:
+        """Updates the metrics.
+
+        Args:
+            step: What the loss layers reported.
+            image: Tensor of images in [0, 1].
+            reconstruction: Tensor of the same shape.
+            training: Whether this is a step of training, of which no spread is asked for.
+        """
+        reported = {self.renamed.get(name, name): value for name, value in step.reported.items()}
+        reported[ELBO] = -sum(reported[name] for name in self.elbo_terms)
+        for metric in [*self.terms, *self.settings]:
+            batch_size = ops.shape(reconstruction)[0]
+            metric.update_state(reported[metric.name], sample_weight=batch_size)
+        for metric in self.images:
+            metric.update_state(image, reconstruction, sample_weight=step.sample_weight)
+        if not training:
+            named = {self.renamed.get(name, name): v for name, v in step.of_examples.items()}
+            values = [named[name] for name in self.elbo_terms]
+            self.spread.update_state([*values, sum(values[1:]), -sum(values)])
+
+
+class Spread(keras.metrics.Metric):
+    """The means of several quantities over examples, and their standard errors.
+
+    Args:
+        names: Names of the quantities.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        super().__init__(name="spread")
+        self.names = tuple(names)
+        size = (len(self.names),)
+        self.count = self.add_variable((), "zeros", name="count")
+        self.origin = self.add_variable(size, "zeros", name="origin")
+        self.sums = self.add_variable(size, "zeros", name="sums")
+        self.squares = self.add_variable(size, "zeros", name="squares")
+
+    def update_state(self, values, sample_weight=None):
+        """Adds the values of a batch: for each name a tensor of shape `(batch,)`."""
+        values = ops.stack([ops.cast(value, self.dtype) for value in values])
+        # Squares of differences from the first batch's mean: those of the values would swamp them.
+        origin = ops.where(self.count > 0, self.origin, ops.mean(values, axis=1))
+        values = values - ops.expand_dims(origin, 1)
+        self.origin.assign(origin)
+        self.sums.assign_add(ops.sum(values, axis=1))
+        self.squares.assign_add(ops.sum(ops.square(values), axis=1))
+        self.count.assign_add(ops.cast(ops.shape(values)[1], self.dtype))
+
+    def result(self):
+        return {}
+
+    def standard_errors(self, examples: int | None = None) -> dict[str, float | None]:
+        """The standard errors of the means, by name; None of a single example.
+
+        Args:
+            examples: How many different examples the values are of, where some are draws of the
+                same one; by default all are different. The error is then that of one draw of each.
+        """
+        count, sums, squares = (
+            ops.convert_to_numpy(variable).astype("float64")
+            for variable in (self.count, self.sums, self.squares)
+        )
+        examples = count if examples is None else examples
+        if examples < 2:
+            return dict.fromkeys(self.names)
+        variance = np.maximum(squares / count - (sums / count) ** 2, 0.0)
+        errors = np.sqrt(variance / (examples - 1.0))
+        return dict(zip(self.names, errors.tolist(), strict=True))
+
+
+def _metric(identifier) -> keras.metrics.Metric:
+    """A metric of the reconstruction, whose pixels are compared as numbers in [0, 1]."""
+    name = BINARY.get(identifier, identifier) if isinstance(identifier, str) else identifier
+    metric = keras.metrics.get(name)
+    if not isinstance(metric, keras.metrics.Metric):
+        metric = keras.metrics.MeanMetricWrapper(metric, name=getattr(metric, "__name__", None))
+    if isinstance(identifier, str):
+        metric.name = identifier
+    return metric
