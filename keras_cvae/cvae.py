@@ -50,7 +50,7 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
         super().__init__(*args, **kwargs)
         by_hand = (graph.by_term(self) or {}).values()
         renamed = {layer.name: layer.term for layer in by_hand}
-        self.reports = Reports(self.loss_layers, renamed, self.elbo_terms)
+        self.reports = Reports(self.layers, renamed, self.elbo_terms)
         self._class_weights = None
 
     # What it is made of.

@@ -19,18 +19,19 @@ class Reports:
     """The metrics of a `CVAE`, and how a step updates them.
 
     Args:
-        loss_layers: The model's `terms.LossLayer`s.
+        layers: The model's layers, of which some have names of terms and settings.
         renamed: Dict of the names of layers to what their terms are reported as instead.
         elbo_terms: Names of the terms whose sum is minus the ELBO, `reconstruction` first.
     """
 
     def __init__(
         self,
-        loss_layers: Sequence[terms.LossLayer],
+        layers: Sequence[keras.layers.Layer],
         renamed: Mapping[str, str],
         elbo_terms: Sequence[str],
     ):
-        names = [name for layer in loss_layers for name in getattr(layer, "term_names", ())]
+        names = [name for layer in layers for name in getattr(layer, "term_names", ())]
+        loss_layers = [layer for layer in layers if isinstance(layer, terms.LossLayer)]
         settings = dict.fromkeys(name for layer in loss_layers for name in layer.setting_names)
         self.renamed, self.elbo_terms = dict(renamed), tuple(elbo_terms)
         self.terms = [keras.metrics.Mean(self.renamed.get(name, name)) for name in names]
