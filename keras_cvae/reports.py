@@ -109,7 +109,8 @@ class Spread(keras.metrics.Metric):
         """Adds the values of a batch: for each name a tensor of shape `(batch,)`."""
         values = ops.stack([ops.cast(value, self.dtype) for value in values])
         # Squares of differences from the first batch's mean: those of the values would swamp them.
-        origin = ops.where(self.count > 0, self.origin, ops.mean(values, axis=1))
+        count, origin = map(ops.convert_to_tensor, (self.count, self.origin))
+        origin = ops.where(count > 0, origin, ops.mean(values, axis=1))
         values = values - ops.expand_dims(origin, 1)
         self.origin.assign(origin)
         self.sums.assign_add(ops.sum(values, axis=1))

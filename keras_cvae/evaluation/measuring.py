@@ -85,12 +85,14 @@ def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
         x, levels = bits.as_levels(s.model, s.x, s.seed)
     except ValueError as error:
         raise LeftOut(str(error)) from None
-    elbo = likelihood.terms(s.model, x, s.given, draws=s.draws, seed=s.seed)["elbo"]
-    value = average(likelihood.bits_per_dimension(elbo, s.model.image_shape, levels=levels))
+    elbo = measured(s.model, x, s.given, draws=s.draws, seed=s.seed)["elbo"]
+    shape = s.model.image_shape
+    value = likelihood.bits_per_dimension(elbo.value, shape, levels=levels)
+    error = abs(likelihood.bits_per_dimension(elbo.standard_error, shape))
     noise = "" if levels is None else f", with uniform noise that fills {levels} levels"
     of_noise = math.log2(levels or 256)
     how = f"of the ELBO{noise}; uniform noise has {of_noise:.3g}"
-    yield Measure("bits per dimension", *value, "bits", how, reference=of_noise)
+    yield Measure("bits per dimension", value, error, "bits", how, reference=of_noise)
 
 
 def units(subject: Subject) -> Iterator[Measure]:
