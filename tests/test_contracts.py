@@ -27,6 +27,7 @@ from keras_cvae import (
     precision,
     priors,
     standardize,
+    tables,
     terms,
 )
 
@@ -45,7 +46,7 @@ LAYERS = {
     "UnitInterval": (layers.UnitInterval, {}, IMAGE),
     "Standardize": (standardize.Standardize, {}, IMAGE),
     "StandardizeColumns": (
-        likelihoods.columns.StandardizeColumns,
+        tables.StandardizeColumns,
         {"columns": {"size": "numeric", "colour": ["red", "blue"], "visits": "count"}},
         np.float32([[1.5, 0, 3], [np.nan, 1, 0], [0, np.nan, np.nan], [-1, 1, 2]]),
     ),
@@ -232,7 +233,7 @@ def test_no_layer_is_forgotten():
 def test_every_member_of_a_family_has_a_name(family, base):
     module = FAMILIES[family]
     found = {kind for kind in classes_of(module, base) if kind is not base}
-    nameless = {networks.Own, likelihoods.Columns}  # they are known by what they are given
+    nameless = {networks.Own}  # which wraps the user's own models
     assert found - nameless == set(module.NAMES.values())
     assert {kind.__name__ for kind in found} <= set(module.__all__)
     for name, kind in module.NAMES.items():

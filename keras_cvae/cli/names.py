@@ -25,7 +25,7 @@ OBJECTIVES = (
     "adversary",
 )
 CORRUPTIONS = ("gaussian", "salt_and_pepper", "blocks")
-COLUMN_KINDS = ("numeric", "categorical", "count", "ignore")
+COLUMN_KINDS = ("date", "count", "numeric", "categorical", "ignore")
 PICTURES = (
     "reconstructions",
     "samples",

@@ -79,7 +79,7 @@ def train(
     import keras
 
     from keras_cvae import checks, corruptions, likelihoods, priors, runs
-    from keras_cvae.data.table_files import is_table
+    from keras_cvae.tables import is_table
 
     if is_table(data):
         of_images = {

@@ -41,8 +41,8 @@ def generate(
     import numpy as np
 
     from keras_cvae import conditions, plots, runs
-    from keras_cvae.data.table_files import is_table, write
     from keras_cvae.runs import pictures
+    from keras_cvae.tables import is_table, write
 
     parsing.check_out_file(out, force, runs.Run.suffixes + runs.TableRun.suffixes)
     run = runs.Run.load(folder)
@@ -91,8 +91,8 @@ def reconstruct(
     import numpy as np
 
     from keras_cvae import conditions, plots, runs
-    from keras_cvae.data.table_files import is_table, write
     from keras_cvae.runs import pictures
+    from keras_cvae.tables import is_table, write
 
     parsing.check_out_file(out, force, runs.Run.suffixes + runs.TableRun.suffixes)
     run = runs.Run.load(folder)

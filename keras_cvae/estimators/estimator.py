@@ -8,7 +8,7 @@ from sklearn import base
 from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_cvae import checks, conditions, evaluation, likelihoods, models, noise, tables
+from keras_cvae import checks, conditions, evaluation, models, noise, tables
 from keras_cvae.estimators import files, labels
 
 PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
@@ -34,7 +34,7 @@ class CVAEEstimator(
     Args:
         latent_dim: Size of z, the number of columns that `transform` returns.
         network: As for `build_cvae`.
-        likelihood: As for `build_cvae`; None for `likelihoods.Columns` as X has them. With any
+        likelihood: As for `build_cvae`; None for `tables.Columns` as X has them. With any
             other X must be numbers, and what is drawn is an array.
         prior: As for `build_cvae`.
         objective: As for `build_cvae`.
@@ -150,7 +150,7 @@ class CVAEEstimator(
         if self.likelihood is None:
             numbers = {f"x{place}": "numeric" for place in range(columns)}
             known = self.table_ and self.table_.likelihood()
-            parts["likelihood"] = known or likelihoods.Columns(numbers)
+            parts["likelihood"] = known or tables.Columns(numbers)
         condition = None
         if self.classes_ is not None:
             condition = conditions.Classes(len(self.classes_), dropout=UNLABELLED)

@@ -1,8 +1,7 @@
 r"""The likelihood p(x | z, y): what the decoder's output says of the pixels.
 
-`NAMES` holds the likelihoods of the package by their names; `Columns`, of tables, has none, since
-its columns must be given. For one of your own, subclass `Likelihood` and define `log_prob` and
-`mean`.
+`NAMES` holds the likelihoods of the package by their names; that of a table is `tables.Columns`.
+For one of your own, subclass `Likelihood` and define `log_prob` and `mean`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from keras_cvae.checks import member
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.likelihoods.bernoulli import Bernoulli
 from keras_cvae.likelihoods.categorical import Categorical
-from keras_cvae.likelihoods.columns import Columns
 from keras_cvae.likelihoods.continuous_bernoulli import ContinuousBernoulli
 from keras_cvae.likelihoods.gaussian import Gaussian
 from keras_cvae.likelihoods.logistic_mixture import LogisticMixture
@@ -30,7 +28,7 @@ NAMES = {
     "negative_binomial": NegativeBinomial,
 }
 
-__all__ = ["NAMES", "Columns", "Likelihood", "get", *(member.__name__ for member in NAMES.values())]
+__all__ = ["NAMES", "Likelihood", "get", *(member.__name__ for member in NAMES.values())]
 
 
 def get(identifier, **options) -> Likelihood:

@@ -1,4 +1,4 @@
-"""Pictures of tables: what each column holds, and what columns tell of each other."""
+"""Pictures of tables: each column by itself, and how each two are associated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from keras_cvae.checks import require
 from keras_cvae.plots.mosaic import DPI
+from keras_cvae.tables.columns import Column
+from keras_cvae.tables.groups import columns_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,19 +24,17 @@ COLOURS = "tab:blue", "tab:orange"
 
 def marginals(
     real: np.ndarray,
-    drawn: np.ndarray,
-    columns: Mapping[str, str | Sequence[str]],
+    generated: np.ndarray,
+    columns: Sequence[Column] | Mapping[str, str | list[str]],
     *,
-    units: Mapping[str, str] | None = None,
     title: str | None = "Columns, real and generated",
 ) -> Figure:
     """Draws a panel a column: histograms of numbers, bars of categories.
 
     Args:
         real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
-        drawn: Generated rows, of shape `(others, columns)`.
-        columns: What the columns are, as `likelihoods.Columns` takes it.
-        units: Optional units of columns of numbers, by their names.
+        generated: Generated rows, of shape `(others, columns)`.
+        columns: The columns, as `Table.learned` has them, or as `tables.Columns` takes them.
         title: Title of the figure.
 
     Returns:
@@ -45,7 +45,8 @@ def marginals(
     """
     from matplotlib.figure import Figure
 
-    for name, rows in ("real", real), ("drawn", drawn):
+    columns = columns_of(columns) if isinstance(columns, Mapping) else list(columns)
+    for name, rows in ("real", real), ("generated", generated):
         fits = np.ndim(rows) == 2 and np.shape(rows)[1] == len(columns)
         expected = f"`{name}` must have the shape (rows, {len(columns)})"
         require(fits, expected, f"shape {np.shape(rows)}")
@@ -56,13 +57,11 @@ def marginals(
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for axes in panels[len(columns) :]:
         axes.remove()
-    for axes, (name, said), *cells in zip(panels, columns.items(), real.T, drawn.T, strict=False):
+    for axes, column, *cells in zip(panels, columns, real.T, generated.T, strict=False):
         cells = [part[~np.isnan(part)] for part in cells]
-        draw = _numbers if isinstance(said, str) else _categories
-        draw(axes, said, cells)
-        axes.set_title(_plain(name), fontsize="medium")
-        if isinstance(said, str) and name in (units or {}):
-            axes.set_xlabel(units[name], fontsize="small")
+        draw = _histogram if column.levels is None else _bars
+        draw(axes, column, cells)
+        axes.set_title(_plain(column.name), fontsize="medium")
         axes.set_ylabel("share of rows", fontsize="small")
         axes.tick_params(labelsize="small")
     names = "real", "generated"
@@ -73,17 +72,17 @@ def marginals(
 
 def correlations(
     real: np.ndarray,
-    drawn: np.ndarray,
+    generated: np.ndarray,
     names: Sequence[str],
     *,
-    title: str | None = "What columns tell of each other",
+    title: str | None = "Association of columns",
 ) -> Figure:
-    """Draws two square arrays side by side, and how far apart they are.
+    """Draws two square arrays side by side, and their mean distance.
 
     Args:
-        real: How much the columns of real rows tell of each other, of shape `(columns, columns)`,
-            from -1 to 1, as `evaluation.associations` returns it.
-        drawn: The same of generated rows.
+        real: The association of each two columns of real rows, of shape `(columns, columns)`, from
+            -1 to 1, as `evaluation.associations` returns it.
+        generated: The same of generated rows.
         names: Names of the columns.
         title: Title of the figure.
 
@@ -95,17 +94,17 @@ def correlations(
     """
     from matplotlib.figure import Figure
 
-    for name, square in ("real", real), ("drawn", drawn):
+    for name, square in ("real", real), ("generated", generated):
         expected = f"`{name}` must have the shape ({len(names)}, {len(names)})"
         require(np.shape(square) == (len(names),) * 2, expected, f"shape {np.shape(square)}")
     side = max(3.0, 0.28 * len(names) + 1.2)
     figure = Figure(figsize=(2 * side + 1.5, side + 0.6), dpi=DPI, layout="constrained")
     off = ~np.eye(len(names), dtype=bool)
-    apart = np.abs(np.subtract(real, drawn))[off].mean() if off.any() else 0.0
+    apart = np.abs(np.subtract(real, generated))[off].mean() if off.any() else 0.0
     figure.suptitle(f"{title}; {apart:.3f} apart on average" if title else "")
     panels = figure.subplots(1, 2, sharey=True)
     ticks = range(len(names))
-    for axes, square, label in zip(panels, (real, drawn), ("real", "generated"), strict=True):
+    for axes, square, label in zip(panels, (real, generated), ("real", "generated"), strict=True):
         image = axes.imshow(square, cmap="RdBu_r", vmin=-1, vmax=1)
         axes.set_title(label)
         axes.set_xticks(ticks, [*map(_short, names)], rotation=90, fontsize="small")
@@ -115,7 +114,7 @@ def correlations(
     return figure
 
 
-def _numbers(axes, kind, cells):
+def _histogram(axes, column, cells):
     low, high = np.percentile(np.concatenate(cells), (0.1, 99.9))
     whole = all((part == np.round(part)).all() for part in cells)
     bins = min(MOST_BINS, math.ceil(2 * math.sqrt(min(map(len, cells)) or 1)))
@@ -126,10 +125,11 @@ def _numbers(axes, kind, cells):
         part = np.clip(part, edges[0], edges[-1])
         style = dict(color=colour, histtype="stepfilled", alpha=0.45, label=colour)
         axes.hist(part, edges, weights=weights, **style)
-    axes.set_xlabel("count" if kind == "count" else "value", fontsize="small")
+    axes.set_xlabel(column.unit, fontsize="small")
 
 
-def _categories(axes, names, cells):
+def _bars(axes, column, cells):
+    names = column.names
     shares = [np.bincount(c.astype(int), minlength=len(names)) / max(len(c), 1) for c in cells]
     order = np.arange(len(names))
     if len(names) > MOST_BARS:

@@ -1,33 +1,23 @@
-"""The pictures of a run of a table: each function draws one."""
+"""The pictures of a run of a table: each function takes a `TableRun` and draws one."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from keras_cvae import evaluation, plots
 from keras_cvae.runs.pictures import loss
 
-if TYPE_CHECKING:
-    from keras_cvae.runs.tables import TableRun
-
 MOST = 10_000  # rows
 
 
-def marginals(run: TableRun, *, count=MOST, seed=0, data=None):
-    """Draws what each column holds in test rows, and in as many generated for their conditions."""
-    real, drawn = run.real_and_drawn(count, seed, data)
-    units = {column.name: column.unit for column in run.table.learned}
-    return plots.marginals(real, drawn, run.model.likelihood.columns, units=units)
+def marginals(run, *, count=MOST, seed=0, data=None):
+    """Draws each column of test rows, and of as many rows generated for their conditions."""
+    return plots.marginals(*run.real_and_generated(count, seed, data), run.table.learned)
 
 
-def correlations(run: TableRun, *, count=MOST, seed=0, data=None):
-    """Draws what each two columns tell of each other in the same rows."""
-    columns = run.model.likelihood.columns
-    pair = [
-        evaluation.associations(rows, run.categories)
-        for rows in run.real_and_drawn(count, seed, data)
-    ]
-    return plots.correlations(*pair, list(columns))
+def correlations(run, *, count=MOST, seed=0, data=None):
+    """Draws how each two columns of the same rows are associated."""
+    rows = run.real_and_generated(count, seed, data)
+    pair = [evaluation.associations(part, run.levels) for part in rows]
+    return plots.correlations(*pair, [column.name for column in run.table.learned])
 
 
 _ALL = marginals, correlations, loss

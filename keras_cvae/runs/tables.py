@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_cvae import checks, datasets, evaluation, noise
+from keras_cvae import checks, datasets, evaluation, noise, tables
 from keras_cvae.checks import explain
-from keras_cvae.data import table_files
 from keras_cvae.runs import table_pictures
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.making import absolute, folder_for, make
 from keras_cvae.runs.reading import Run
 from keras_cvae.tables import Table
+from keras_cvae.tables.files import SUFFIXES
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -67,7 +67,7 @@ def train_table(
     expected = "`likelihood` must be left out of a table, each column of which has its own"
     checks.require(options.pop("likelihood", AUTO) == AUTO, expected, "another")
     folder = folder_for(data, out, force)
-    frame = table_files.read(data)
+    frame = tables.read(data)
     table = Table.of(frame, condition, columns)
     dataset = _dataset(table, frame, test_fraction)
     given = table.condition(checks.number("dropout", dropout, least=0, most=1))
@@ -88,12 +88,12 @@ class TableRun(Run):
     pictures = table_pictures.PICTURES
     kinds = table_pictures.KINDS
     files = (KEPT,)
-    suffixes = table_files.SUFFIXES
+    suffixes = SUFFIXES
     settings = ("test_fraction",)
 
     @classmethod
     def takes(cls, data):
-        return table_files.is_table(data)
+        return tables.is_table(data)
 
     @functools.cached_property
     def table(self) -> Table:
@@ -103,27 +103,22 @@ class TableRun(Run):
             return Table.from_config(self.model.likelihood.table)
 
     @property
-    def categories(self) -> list[int | None]:
+    def levels(self) -> list[int | None]:
         """By column of x how many categories it has, None for numbers."""
-        said = self.model.likelihood.columns.values()
-        return [None if isinstance(kind, str) else len(kind) for kind in said]
+        return [column.levels for column in self.table.learned]
 
     def summary(self):
-        given = ", ".join(self.table.conditions) or "none"
-        columns = self.model.likelihood.columns.items()
-        said = [
-            f"{name} {kind if isinstance(kind, str) else f'({len(kind)} categories)'}"
-            for name, kind in columns
-        ]
-        counts = f"{self._counts()} of {len(said)} columns, conditions: {given}"
-        return f"{counts}\nColumns: {', '.join(said)}"
+        conditions = ", ".join(self.table.conditions) or "none"
+        columns = [f"{column.name} {column.summary}" for column in self.table.learned]
+        counts = f"{self._counts()} of {len(columns)} columns, conditions: {conditions}"
+        return f"{counts}\nColumns: {', '.join(columns)}"
 
     def measures(self, dataset, seed=0):
         """How like real rows the generated ones are, beside training rows of the same number."""
         count = min(len(dataset.x_test), len(dataset.x_train), MOST_COMPARED)
         real, y = dataset.x_test[:count], datasets.take(dataset.y_test, slice(count))
-        drawn = self._drawn(y, count, seed)
-        return evaluation.likeness(real, drawn, dataset.x_train[:count], self.categories, seed=seed)
+        drawn = self._generated(y, count, seed)
+        return evaluation.likeness(real, drawn, dataset.x_train[:count], self.levels, seed=seed)
 
     def keep(self, y_train):
         """Keeps conditions of training rows, at most 5,000, of which `generate` draws.
@@ -132,12 +127,12 @@ class TableRun(Run):
         """
         if y_train is None:
             return
-        cells = self.table.cells(y_train)
+        cells = self.table.from_inputs(y_train)
         known = ~np.isnan(np.stack([*cells.values()])).any(0)
         rows = np.flatnonzero(known if known.any() else ~known)
         rows = np.random.default_rng(0).permutation(rows)[:MOST_KEPT]
-        kept = self.table.frame_of_conditions(datasets.take(cells, rows))
-        table_files.write(kept, self.folder / KEPT)
+        kept = self.table.condition_frame(datasets.take(cells, rows))
+        tables.write(kept, self.folder / KEPT)
 
     def generate(
         self,
@@ -166,7 +161,7 @@ class TableRun(Run):
         seed = noise.seed_or_next(seed)
         cells = self._conditions(asked, count, seed) if self.table.conditions else None
         x = self.model.generate(
-            cells and self.table.values(cells),
+            cells and self.table.to_inputs(cells),
             count=count,
             temperature=temperature,
             pixels="sample",
@@ -181,39 +176,39 @@ class TableRun(Run):
         missing has been filled in.
         """
         x, y, _ = self.test_images(data, count)
-        cells = self.table.cells(y)
+        cells = self.table.from_inputs(y)
         decoded = self.model.reconstruct(x, y)
         return self.table.frame(x, cells), self.table.frame(decoded, cells)
 
-    def real_and_drawn(self, count: int, seed: int = 0, data: str | None = None):
+    def real_and_generated(self, count: int, seed: int = 0, data: str | None = None):
         """Test rows, at most `count`, and rows that are drawn for their conditions: arrays x."""
         x, y, _ = self.test_images(data, count)
-        return x, self._drawn(y, len(x), seed)
+        return x, self._generated(y, len(x), seed)
 
-    def _drawn(self, y, count, seed):
+    def _generated(self, y, count, seed):
         """Rows as they are written, rounded and in bounds, as an array x."""
         drawn = self.model.generate(y, count=count, pixels="sample", seed=seed)
-        return self.table.arrays(self.table.frame(drawn, self.table.cells(y)))[0]
+        return self.table.arrays(self.table.frame(drawn, self.table.from_inputs(y)))[0]
 
     def test_images(self, data=None, count=None):
         dataset = self.dataset_of(data)
         return dataset.x_test[:count], datasets.take(dataset.y_test, slice(count)), ()
 
     def _load(self, name):
-        frame = table_files.read(name)
+        frame = tables.read(name)
         return _dataset(self.table, frame, self.config["data"]["test_fraction"])
 
     def _conditions(self, asked, count, seed):
         """Cells of the conditions by name, those asked for and others that go with them."""
         with explain(f"'{self.folder / KEPT}' must hold the conditions that `train` keeps"):
-            kept = self.table.cells_of(table_files.read(self.folder / KEPT))
+            kept = self.table.condition_cells(tables.read(self.folder / KEPT))
         rows = np.arange(len(next(iter(kept.values()))))
         rng = np.random.default_rng(seed)
         numbers = {}
-        for column in self.table.given:
+        for column in self.table.condition_columns:
             if column.name not in asked:
                 continue
-            if isinstance(column.said, str):
+            if column.levels is None:
                 numbers[column.name] = asked[column.name]
                 continue
             alike = rows[kept[column.name][rows] == asked[column.name]]

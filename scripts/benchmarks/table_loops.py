@@ -41,14 +41,14 @@ def library(data, model, batch_size, seed):
     import keras
 
     import keras_cvae
-    from keras_cvae import likelihoods, networks
+    from keras_cvae import networks, tables
 
     cvae = keras_cvae.build_cvae(
         (len(COLUMNS),),
         None,
         LATENT_DIM,
         network=networks.Dense(HIDDEN_UNITS),
-        likelihood=likelihoods.Columns(COLUMNS),
+        likelihood=tables.Columns(COLUMNS),
     )
     cvae.compile(keras.optimizers.Adam(LEARNING_RATE))
     return _fitting(cvae, data, batch_size)
@@ -59,12 +59,12 @@ def plain(data, model, batch_size, seed):
     import keras
     from keras import layers, ops
 
-    from keras_cvae import likelihoods
+    from keras_cvae import tables
 
     class Plain(keras.Model):
         def __init__(self):
             super().__init__()
-            self.likelihood = likelihoods.Columns(COLUMNS)
+            self.likelihood = tables.Columns(COLUMNS)
             self.seen = self.likelihood.standardizer()
             self.seen.build((None, len(COLUMNS)))
             self.seen.adapt(data.images)

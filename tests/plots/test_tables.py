@@ -28,16 +28,16 @@ def test_marginals(tmp_path):
 def test_correlations(tmp_path):
     square = np.corrcoef(RNG.normal(size=(3, 20)))
     figure = plots.correlations(square, np.eye(3), list(COLUMNS))
-    real, drawn, _ = figure.axes
+    real, generated, _ = figure.axes
     np.testing.assert_array_equal(real.images[0].get_array(), square)
-    np.testing.assert_array_equal(drawn.images[0].get_array(), np.eye(3))
+    np.testing.assert_array_equal(generated.images[0].get_array(), np.eye(3))
     apart = np.abs(square[np.triu_indices(3, 1)]).mean()
     assert figure.get_suptitle().endswith(f"{apart:.3f} apart on average")
     figure.savefig(tmp_path / "correlations.png")
 
 
 def test_refused():
-    with pytest.raises(ValueError, match=r"`drawn` must have the shape \(rows, 3\). Received"):
+    with pytest.raises(ValueError, match=r"`generated` must have the shape \(rows, 3\). Received"):
         plots.marginals(REAL, REAL[:, :2], COLUMNS)
     with pytest.raises(ValueError, match=r"`real` must have the shape \(3, 3\)"):
         plots.correlations(np.eye(2), np.eye(3), list(COLUMNS))

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_cvae import runs
-from keras_cvae.data import table_files
+from keras_cvae import runs, tables
 from tests.command import refused, run_cli
 
 pytestmark = pytest.mark.filterwarnings("ignore:The same in every row")
@@ -40,7 +39,7 @@ def people(count=300):
 def folder(tmp_path_factory):
     """A run of a table with two conditions."""
     made = tmp_path_factory.mktemp("tables")
-    table_files.write(people(), made / "people.parquet")
+    tables.write(people(), made / "people.parquet")
     options = ["--condition", "sex,age", "--columns", "id=ignore", "--out", made / "run"]
     runs.train_table(
         made / "people.parquet",
@@ -78,7 +77,7 @@ def test_what_is_left_in_the_folder(folder):
 def test_rows_are_generated_as_asked(folder, tmp_path, name):
     arguments = ("generate", folder / "run", "--count", 50, "--out", tmp_path / name)
     assert run_cli(*arguments, "--where", "sex=F,age=40", "--seed", 1) == 0
-    rows = table_files.read(tmp_path / name)
+    rows = tables.read(tmp_path / name)
     theirs = people().drop(columns="id")
     assert list(rows.columns) == list(theirs.columns) and len(rows) == 50
     assert dict(rows.dtypes) == dict(theirs.dtypes)
@@ -139,7 +138,10 @@ def test_what_is_refused(folder, tmp_path, capsys):
         ((*generate, "--label", "3"), "`--label` must be left out but of images"),
         (("generate", run, "--out", tmp_path / "a.png"), "`--out` must end in .csv or .parquet"),
         (train, "'id' must have at most 200 categories"),
-        ((*train, "--columns", "id=text"), "must be one of 'numeric', 'categorical', 'count'"),
+        (
+            (*train, "--columns", "id=text"),
+            "must be one of 'date', 'count', 'numeric'",
+        ),
         ((*train, "--columns", "id"), "`--columns` must be names and what they are"),
         (
             (*train, "--columns", "id=ignore", "--condition", "six"),

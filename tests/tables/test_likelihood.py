@@ -8,7 +8,7 @@ import pytest
 from scipy import interpolate, special, stats
 
 import keras_cvae
-from keras_cvae import evaluation, likelihoods
+from keras_cvae import evaluation, tables
 
 COLUMNS = {
     "visits": "count",
@@ -47,7 +47,7 @@ def table(count=400, seed=0, holes=0.2):
 @pytest.fixture(scope="module")
 def columns():
     """The likelihood with what is learned of a table, and parameters for five rows."""
-    likelihood = likelihoods.Columns(COLUMNS)
+    likelihood = tables.Columns(COLUMNS)
     layer = likelihood.standardizer()
     layer.build((None, 6))
     layer.adapt(table())
@@ -165,7 +165,7 @@ def test_what_the_encoder_sees(columns):
 
 def test_config_round_trip():
     """The order of the columns is kept, and what is said of the table."""
-    ours = likelihoods.Columns(COLUMNS, table={"rows": [1, None]}, name="mine")
+    ours = tables.Columns(COLUMNS, table={"rows": [1, None]}, name="mine")
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(ours)))
     again = keras.saving.deserialize_keras_object(config)
     assert again.get_config() == ours.get_config()
@@ -185,7 +185,7 @@ def test_config_round_trip():
 )
 def test_descriptions_that_are_refused(wrong, expected):
     with pytest.raises(ValueError, match=expected):
-        likelihoods.Columns(wrong)
+        tables.Columns(wrong)
 
 
 @pytest.mark.parametrize(
@@ -200,15 +200,15 @@ def test_descriptions_that_are_refused(wrong, expected):
 def test_cells_that_are_refused(column, value, expected):
     x = table(8)
     x[3, column] = value
-    cvae = keras_cvae.build_cvae((6,), None, 2, likelihood=likelihoods.Columns(COLUMNS))
+    cvae = keras_cvae.build_cvae((6,), None, 2, likelihood=tables.Columns(COLUMNS))
     with pytest.raises(ValueError, match=expected):
         cvae.encode(x)
 
 
 def test_tables_that_do_not_fit():
     with pytest.raises(ValueError, match=r"`input_shape` must be \(6,\), as many numbers"):
-        keras_cvae.build_cvae((5,), None, 2, likelihood=likelihoods.Columns(COLUMNS))
-    cvae = keras_cvae.build_cvae((6,), None, 2, likelihood=likelihoods.Columns(COLUMNS))
+        keras_cvae.build_cvae((5,), None, 2, likelihood=tables.Columns(COLUMNS))
+    cvae = keras_cvae.build_cvae((6,), None, 2, likelihood=tables.Columns(COLUMNS))
     with pytest.raises(ValueError, match="not divided by 255.*Received: dtype uint8"):
         cvae.encode(np.ones((3, 6), "uint8"))
     assert cvae.encode(np.ones((3, 6), "int64"))[0].shape == (3, 2)
@@ -224,7 +224,7 @@ def trained():
         2,
         2,
         network=keras_cvae.networks.Dense((16,)),
-        likelihood=likelihoods.Columns(COLUMNS),
+        likelihood=tables.Columns(COLUMNS),
     )
     cvae.compile(keras.optimizers.Adam(0.01))
     history = cvae.fit([x, y], validation_split=0.2, epochs=3, batch_size=50, verbose=0).history
@@ -255,7 +255,7 @@ def test_a_model_of_a_table_with_holes(trained, tmp_path):
 
 def test_a_stream_of_rows_with_holes(trained):
     _, x, y, _ = trained
-    cvae = keras_cvae.build_cvae((6,), 2, 2, likelihood=likelihoods.Columns(COLUMNS), prior="vamp")
+    cvae = keras_cvae.build_cvae((6,), 2, 2, likelihood=tables.Columns(COLUMNS), prior="vamp")
     cvae.compile("adam")
 
     def batches():
@@ -270,7 +270,7 @@ def test_missing_cells_come_in_patterns_and_have_a_probability():
     """Against the mixture in NumPy, beside the same likelihood without missing cells."""
     columns = {"a": "numeric", "b": ["x"], "c": ["u", "v"]}
     patterns = [[0.9, []], [0.06, ["b", "c"]], [0.04, ["c"]]]
-    plain, holed = likelihoods.Columns(columns), likelihoods.Columns(columns, missing=patterns)
+    plain, holed = tables.Columns(columns), tables.Columns(columns, missing=patterns)
     width = plain.parameter_shape((3,))[0]
     assert holed.parameter_shape((3,)) == (width + 3,)
     own = np.random.default_rng(0).normal(size=(1, width)).astype("float32")
@@ -290,6 +290,6 @@ def test_missing_cells_come_in_patterns_and_have_a_probability():
     rates = [(drawn == pattern).all(1).mean() for pattern in holes]
     np.testing.assert_allclose(rates, [*shares, 0.0], atol=0.01)
     assert not np.isnan(keras.ops.convert_to_numpy(holed.mean(parameters))).any()
-    assert likelihoods.Columns.from_config(holed.get_config()).missing == patterns
+    assert tables.Columns.from_config(holed.get_config()).missing == patterns
     with pytest.raises(ValueError, match="`missing` must be one of 'a', 'b', 'c'"):
-        likelihoods.Columns(columns, missing=[[0.5, ["d"]]])
+        tables.Columns(columns, missing=[[0.5, ["d"]]])

@@ -1,9 +1,10 @@
-"""Which cells of a row of a table are missing: a mixture of the patterns that the data has."""
+"""Which cells of a row are missing: a mixture of the patterns of missing cells in the data."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from keras import ops
@@ -11,25 +12,29 @@ from keras import ops
 from keras_cvae import checks
 from keras_cvae.likelihoods import categorical
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MOST_PATTERNS = 64  # the most frequent
 OTHERWISE = 1e-4  # probability that a cell differs from its pattern, so that each row has one
 
 
 class MissingPatterns:
-    r"""A mixture of patterns, of which a row's latent tells how probable each is.
+    r"""A mixture of patterns, whose probabilities depend on a row's latent z.
 
     log P(m | z) = log \sum_c \pi_c(z) \prod_j P(m_j | c),
 
-    m_j being whether cell j is missing, which is as pattern c says but with probability 1e-4. The
+    where m_j says whether cell j is missing; it differs from pattern c with probability 1e-4. The
     logits of \pi are the decoder's output plus the logarithm of each pattern's share of the rows,
-    so that patterns come at their rate even where z tells nothing of them.
+    so that patterns occur at their rate even where z has no information about them.
 
     Args:
-        patterns: List of `[share, names]`: the share of rows in which just the columns of these
+        patterns: List of `[share, names]`: the share of rows in which exactly the columns of these
             names are missing.
         columns: Names of all columns of x, in their order.
 
     Raises:
-        ValueError: If a share is not above 0, or a name is no column's.
+        ValueError: If a share is not above 0, or a name is not that of a column.
     """
 
     def __init__(self, patterns: Sequence, columns: Sequence[str]):
@@ -46,7 +51,7 @@ class MissingPatterns:
         self._log_shares = np.log([[share for share, _ in patterns]], dtype="float32")
 
     def log_prob(self, known, parameters):
-        """Log-probability of what is missing.
+        """Log-probability of which cells are missing.
 
         Args:
             known: Booleans of shape `(batch, columns)`, whether a cell is known.
@@ -62,12 +67,12 @@ class MissingPatterns:
         return ops.logsumexp(ops.log_softmax(self._logits(parameters)) + of_cells, axis=1)
 
     def leave_out(self, cells, parameters, seed):
-        """Cells, of which those of a pattern that is drawn for each row are NaN.
+        """Samples a pattern for each row, and sets its cells to NaN.
 
         Args:
             cells: Tensor of shape `(batch, columns)`.
             parameters: The decoder's output, of shape `(batch, size)`.
-            seed: Of the drawing.
+            seed: As for `Likelihood.sample`.
         """
         pattern = categorical.draw(self._logits(parameters)[:, None], seed)
         to_columns = np.eye(self._among, dtype="float32")[self.places]
@@ -77,3 +82,23 @@ class MissingPatterns:
 
     def _logits(self, parameters):
         return ops.add(parameters, self._log_shares)
+
+
+def patterns_of(holes: DataFrame) -> tuple:
+    """The patterns of missing cells in a table, and their shares of the rows.
+
+    Args:
+        holes: Booleans, where a cell is missing.
+
+    Returns:
+        Pairs `(share, names)`, the most frequent first; none where no cell is missing.
+    """
+    if not holes.to_numpy().any():
+        return ()
+    shares = holes.value_counts(normalize=True).head(MOST_PATTERNS)
+    total = float(shares.sum())
+    patterns = []
+    for pattern, share in shares.items():
+        names = tuple(name for name, gone in zip(holes.columns, pattern, strict=True) if gone)
+        patterns.append((float(share) / total, names))
+    return tuple(patterns)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from scipy import special, stats
 
-from keras_cvae.likelihoods.normal_mass import normal_log_mass
+from keras_cvae.tables.normal_mass import normal_log_mass
 
 CENTRES = np.array([-60, -12, -5, -3, -1, -0.1, 0, 0.1, 1, 3, 5, 12, 60], "float32")
 WIDTHS = np.array([0.02, 0.5, 3, 30], "float32")

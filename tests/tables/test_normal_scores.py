@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from keras_cvae.likelihoods import normal_scores
+from keras_cvae.tables import normal_scores
 
 
 def numpy(x):

@@ -1,0 +1,96 @@
+"""The kinds of columns that a table may have, one a file.
+
+`NAMES` holds them by their names. For one of your own, subclass `Column`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keras_cvae.checks import nearest, require
+from keras_cvae.tables.columns.base import LEAVE_OUT, Column, Learned
+from keras_cvae.tables.columns.categorical import Categorical
+from keras_cvae.tables.columns.constant import Constant
+from keras_cvae.tables.columns.count import Count
+from keras_cvae.tables.columns.date import Date
+from keras_cvae.tables.columns.numeric import Numeric
+
+if TYPE_CHECKING:
+    from pandas import Series
+
+# The order in which a column is offered to the kinds, each of which takes it or leaves it.
+NAMES = {kind.kind: kind for kind in (Date, Count, Numeric, Categorical)}
+KINDS = (*NAMES, "ignore")
+FORMER = {"Numbers": "numeric", "Dates": "date", "Categories": "categorical"}  # in older files
+
+__all__ = [
+    "KINDS",
+    "NAMES",
+    "Categorical",
+    "Column",
+    "Constant",
+    "Count",
+    "Date",
+    "Learned",
+    "Numeric",
+    "decide",
+    "from_config",
+    "from_spec",
+]
+
+
+def decide(series: Series, kind: str | None = None) -> Column | Constant:
+    """Decides what a column is.
+
+    Args:
+        series: The column.
+        kind: A name in `NAMES`; None to decide by the cells. `"numeric"` may be dates too.
+
+    Raises:
+        ValueError: If it is of no kind, or not of this one.
+    """
+    distinct = series.dropna().drop_duplicates()
+    if len(distinct) < 2 and (len(distinct) == 0 or series.notna().all()):
+        return Constant.of(series, distinct)
+    if len(distinct) == 1:  # there, or missing
+        return Categorical.of(series, distinct, asked=True)
+    for name, member in NAMES.items():
+        asked = kind in (name, member.model)
+        if kind is None or asked:
+            column = member.of(series, distinct, asked)
+            if column is not None:
+                return column
+    name, holds = series.name, "numbers, texts, dates or booleans"
+    expected = f"Column {name!r} must hold {holds}{LEAVE_OUT}"
+    if kind is not None:
+        expected = f"Column {name!r} must hold {NAMES[kind].holds} to be of kind {kind!r}"
+    received = ", ".join(map(str, distinct[:3])) + (", ..." if len(distinct) > 3 else "")
+    require(False, expected, f"{series.dtype}: {received}")
+
+
+def from_spec(name: str, spec) -> Column:
+    """A column from what `tables.Columns` takes for it: a kind, or the names of its categories.
+
+    Raises:
+        ValueError: If `spec` is anything else.
+    """
+    kinds = [kind for kind, member in NAMES.items() if member.model == kind and not member.levels]
+    expected = (
+        f"`columns[{name!r}]` must be {' or '.join(map(repr, kinds))}, or a list of the names of "
+        "its categories, one or more different strings"
+    )
+    if isinstance(spec, str):
+        require(spec in kinds, expected + nearest(spec, kinds), repr(spec))
+        return NAMES[spec](name)
+    names = [*spec] if isinstance(spec, (list, tuple)) else []
+    texts = all(isinstance(category, str) for category in names)
+    require(texts and len({*names}) == len(names) >= 1, expected, repr(spec))
+    return Categorical(name, "str", names)
+
+
+def from_config(config: dict) -> Column | Constant:
+    """The column that `as_config` describes."""
+    fields = {name: value for name, value in config.items() if name not in ("kind", "class")}
+    former = config.get("class", "")
+    kind = config.get("kind") or FORMER.get(former, former.lower())
+    return {**NAMES, Constant.kind: Constant}[kind](**fields)

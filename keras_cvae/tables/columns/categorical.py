@@ -1,0 +1,162 @@
+"""Columns of categories: a softmax of their logits."""
+
+from __future__ import annotations
+
+import dataclasses
+import reprlib
+
+import numpy as np
+from keras import ops
+
+from keras_cvae import conditions
+from keras_cvae.checks import nearest, require
+from keras_cvae.likelihoods import categorical
+from keras_cvae.tables.columns.base import LEAVE_OUT, Column, plain
+from keras_cvae.tables.columns.numeric import FEW, MOST_DISTINCT, is_number, whole
+
+MOST_CATEGORIES = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Categorical(Column):
+    """A column of categories; a cell as a number is the index of its category.
+
+    Attributes:
+        name: Name of the column.
+        dtype: Its type in pandas.
+        categories: What it may hold, texts, booleans or numbers, in their order.
+    """
+
+    name: str
+    dtype: str
+    categories: list
+
+    kind = model = "categorical"
+    holds = "texts, booleans or numbers"
+    unit = "category"
+
+    @classmethod
+    def of(cls, series, distinct, asked):
+        name, dtype, values = series.name, str(series.dtype), [*distinct]
+        if is_number(series.dtype):
+            if not asked and not (whole(series.dtype) and len(values) <= FEW):
+                return None
+        elif not any(all(isinstance(v, kind) for v in values) for kind in (str, (bool, np.bool_))):
+            return None
+        _check(name, values, series.notna().sum(), asked)
+        is_ordered = getattr(series.dtype, "ordered", False)
+        known = {*values}
+        values = [v for v in series.dtype.categories if v in known] if is_ordered else sorted(known)
+        return cls(name, dtype, [*map(plain, values)])
+
+    @property
+    def names(self) -> list[str]:
+        """The categories as texts."""
+        return [str(value) for value in self.categories]
+
+    @property
+    def spec(self):
+        return self.names
+
+    @property
+    def summary(self):
+        return f"({self.levels} categories)"
+
+    @property
+    def levels(self):
+        return len(self.categories)
+
+    @property
+    def size(self):
+        return self.levels
+
+    @property
+    def encoded_size(self):
+        return self.levels
+
+    def read(self, series):
+        places = {value: place for place, value in enumerate(self.categories)}
+        known = series.notna().to_numpy()
+        values = [*series[known].unique()]
+        unseen = [value for value in values if value not in places]
+        expected = f"Column {self.name!r} must hold {reprlib.repr(self.names)}"
+        require(not unseen, expected, reprlib.repr(unseen))
+        cells = np.full(len(series), np.nan, "float32")
+        cells[known] = series[known].map(places).to_numpy("float32")
+        return cells
+
+    def write(self, cells):
+        values = np.array([*self.categories, None], object)
+        return values[np.where(np.isnan(cells), self.levels, cells).astype(int)]
+
+    def parse(self, text):
+        places = {name: float(place) for place, name in enumerate(self.names)}
+        expected = f"`where` must give column {self.name!r} one of {', '.join(map(repr, places))}"
+        require(text in places, expected + nearest(text, places), repr(text))
+        return places[text]
+
+    def condition(self, dropout):
+        return conditions.Classes(self.levels, dropout, names=self.names)
+
+    def to_input(self, cells):
+        return np.where(np.isnan(cells), conditions.UNKNOWN, cells).astype("int32")
+
+    def from_input(self, values):
+        return np.where(values == conditions.UNKNOWN, np.nan, values).astype("float32")
+
+    def check(self, cells):
+        valid = (cells == np.floor(cells)).all() and (cells >= 0).all()
+        valid = valid and (cells < self.levels).all()
+        return None if valid else f"indices of its categories, 0 to {self.levels - 1}"
+
+    def scaled(self, cells):
+        return np.zeros_like(cells)
+
+    def encode(self, x, known, learned):
+        """One-hot vectors, all zeros where a cell is unknown."""
+        one_hot = ops.one_hot(_indices(x, known, -1.0), self.levels, dtype="float32")
+        return ops.reshape(one_hot, (-1, self.levels * x.shape[1]))
+
+    def log_prob(self, x, known, parameters, learned):
+        return categorical.log_probability(_indices(x, known, 0.0), self._logits(parameters))
+
+    def mean(self, parameters, learned):
+        """The index of the most probable category: categories have no mean."""
+        return ops.cast(ops.argmax(self._logits(parameters), axis=-1), "float32")
+
+    def sample(self, parameters, learned, seed):
+        if self.levels == 1:
+            return ops.zeros_like(parameters)
+        return categorical.draw(self._logits(parameters), seed)
+
+    def _logits(self, parameters):
+        columns = parameters.shape[1] // self.levels
+        return ops.reshape(parameters, (-1, columns, self.levels))
+
+
+def _indices(x, known, unknown):
+    return ops.cast(ops.where(known, x, unknown), "int32")
+
+
+def _check(name, values, rows, asked):
+    """Refuses identifiers, of which each row has its own."""
+    count = len(values)
+    identifies = not asked and count > max(MOST_DISTINCT, rows / 2)
+    limit = f"at most {MOST_CATEGORIES} categories, most of them in several rows"
+    expected = f"Column {name!r} must have {limit}, not identifiers{LEAVE_OUT}"
+    if not all(isinstance(value, str) for value in values):
+        received = f"{count} different values in {rows} rows"
+    else:
+        odd = [value for value in values if not _is_number(value)]
+        mostly_numbers = len(odd) < count / 2
+        shown = f"numbers, but for {reprlib.repr(odd)}" if mostly_numbers else reprlib.repr(values)
+        received = f"{count} different texts in {rows} rows, {shown}"
+    require(count <= MOST_CATEGORIES and not identifies, expected, received)
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,64 @@
+"""Columns of counts: a negative binomial distribution."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from keras import ops
+
+from keras_cvae.data.arrays import MOST_COUNT
+from keras_cvae.likelihoods import counts, negative_binomial
+from keras_cvae.tables.columns.base import missing
+from keras_cvae.tables.columns.numeric import Numeric, is_number, whole
+
+
+@dataclasses.dataclass(frozen=True)
+class Count(Numeric):
+    """A column of counts, read and written as numbers are.
+
+    Its distribution is the negative binomial (see `likelihoods.NegativeBinomial`), the base of
+    whose mean is the column's own, in the mean of log(1 + count).
+    """
+
+    kind = model = "count"
+    holds = f"whole numbers from 0 to {MOST_COUNT}"
+    unit = "count"
+
+    @classmethod
+    def of(cls, series, distinct, asked):
+        if not is_number(series.dtype) or series.dtype.kind == "c":
+            return None
+        numbers = series.dropna().to_numpy("float64")
+        counts = (numbers == np.floor(numbers)).all() and numbers.min() >= 0
+        counts = counts and numbers.max() <= MOST_COUNT
+        varies = whole(series.dtype) and numbers.min() == 0 and numbers.var() >= numbers.mean()
+        return super().of(series, distinct, asked) if counts and (asked or varies) else None
+
+    def check(self, cells):
+        whole = (cells == np.floor(cells)).all() and (cells >= 0).all()
+        within = whole and (cells <= MOST_COUNT).all()
+        return None if within else f"counts, {self.holds}"
+
+    def scaled(self, cells):
+        return np.log1p(cells)
+
+    def encode(self, x, known, learned):
+        unit = (ops.log1p(ops.where(known, x, 0.0)) - learned.location) / learned.scale
+        return ops.concatenate([ops.where(known, unit, 0.0), missing(known)], axis=1)
+
+    def log_prob(self, x, known, parameters, learned):
+        x = ops.where(known, x, 0.0)
+        return negative_binomial.log_probability(x, *_split(parameters, learned.location))
+
+    def mean(self, parameters, learned):
+        return ops.exp(_split(parameters, learned.location)[0])
+
+    def sample(self, parameters, learned, seed):
+        return negative_binomial.draw(*_split(parameters, learned.location), seed)
+
+
+def _split(parameters, location):
+    outputs, log_r = ops.split(parameters, 2, axis=1)
+    log_base = ops.log(ops.where(location > 0, ops.expm1(location), 1.0))
+    return counts.continued(outputs) + log_base, negative_binomial.shape_of(log_r)

@@ -1,0 +1,110 @@
+"""Columns of numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_cvae import checks
+from keras_cvae.checks import explain, require
+from keras_cvae.tables.columns.base import LEAVE_OUT
+from keras_cvae.tables.columns.real import Real
+
+FEW = 10  # whole numbers of no more different values are taken for categories
+MOST_DECIMALS = 6
+MOST_DISTINCT = 20  # different values above which whole numbers in a row are row numbers
+LEAST_SPREAD = 1e-5  # of a column, as a share of its size: float32 tells no more apart
+LARGEST_EXACT = 2**24  # up to which float32 tells all whole numbers apart
+
+
+@dataclasses.dataclass(frozen=True)
+class Numeric(Real):
+    """A column of numbers, modelled as real ones.
+
+    Attributes:
+        name: Name of the column.
+        dtype: Its type in pandas.
+        decimals: How many decimals its numbers are written with; None for more than six.
+        low: The least number in the data, which nothing written is below.
+        high: The greatest.
+        offset: What is subtracted in float64 before cells become float32, which tells whole
+            numbers apart only up to 16,777,216.
+    """
+
+    name: str
+    dtype: str = "float64"
+    decimals: int | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    offset: float = 0.0
+
+    kind = model = "numeric"
+    holds = "numbers"
+
+    @classmethod
+    def of(cls, series, distinct, asked):
+        if not is_number(series.dtype):
+            return None
+        is_whole = whole(series.dtype)
+        if not asked and is_whole and len(distinct) <= FEW:
+            return None
+        name, dtype, numbers = series.name, str(series.dtype), series.dropna()
+        expected = f"Column {name!r} must hold real numbers{LEAVE_OUT}"
+        require(series.dtype.kind != "c", expected, dtype)
+        numbers = numbers.to_numpy("float64")
+        low, high = float(numbers.min()), float(numbers.max())
+        expected = f"Column {name!r} must hold finite numbers in the range of float32{LEAVE_OUT}"
+        within = max(abs(low), abs(high)) <= np.finfo("float32").max
+        require(within, expected, f"numbers from {low:g} to {high:g}")
+        in_order = is_whole and len(numbers) == len(distinct) == high - low + 1 > MOST_DISTINCT
+        expected = f"Column {name!r} must tell something of the rows{LEAVE_OUT}"
+        require(asked or not in_order, expected, f"the numbers {low:.0f} to {high:.0f}, each once")
+        offset = low if is_whole and max(abs(low), abs(high)) > LARGEST_EXACT else 0.0
+        size = np.abs(numbers - offset).max()
+        expected = f"Column {name!r} must vary by more than float32 can tell; subtract its least"
+        spread = f"numbers from {low:.17g} to {high:.17g}"
+        require(numbers.std() > LEAST_SPREAD * size, expected, spread)
+        return cls(name, dtype, decimals_of(numbers), low, high, offset)
+
+    def read(self, series):
+        with explain(f"Column {self.name!r} must hold numbers", (TypeError, ValueError)):
+            numbers = series.to_numpy("float64", na_value=np.nan)
+        return (numbers - self.offset).astype("float32")
+
+    def write(self, cells):
+        cells = np.clip(cells.astype("float64") + self.offset, self.low, self.high)
+        if self.decimals is None:  # float32 has seven digits
+            return np.array([float(f"{cell:.7g}") for cell in cells])
+        return np.round(cells, self.decimals)
+
+    def parse(self, text):
+        with explain(f"`where` must give column {self.name!r} a finite number", ValueError):
+            value = checks.number("where", float(text))
+        expected = f"`where` must give column {self.name!r} a number within the data's"
+        expected = f"{expected}, {self.low:.12g} to {self.high:.12g}"
+        require(self.low <= value <= self.high, expected, text)
+        return value - self.offset
+
+
+def is_number(dtype) -> bool:
+    """Whether a type of pandas is one of numbers; booleans are none."""
+    from pandas.api import types
+
+    return types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype)
+
+
+def whole(dtype) -> bool:
+    """Whether a type of pandas is one of whole numbers."""
+    from pandas.api import types
+
+    return types.is_integer_dtype(dtype)
+
+
+def decimals_of(numbers: np.ndarray) -> int | None:
+    """How many decimals tell numbers apart, at most six; None where more are needed."""
+    for decimals in range(MOST_DECIMALS + 1):
+        if np.allclose(numbers, np.round(numbers, decimals), rtol=1e-12, atol=0):
+            return decimals
+    return None

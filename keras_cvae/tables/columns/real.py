@@ -1,0 +1,68 @@
+"""Columns of real numbers: their normal scores have a normal distribution."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from keras import ops
+
+from keras_cvae import noise
+from keras_cvae.divergences import normal_log_prob
+from keras_cvae.tables import normal_scores
+from keras_cvae.tables.columns.base import Column, missing
+from keras_cvae.tables.normal_mass import normal_log_mass
+
+START = math.log(0.1)  # of a log-variance: as wide as the column, z would have nothing to explain
+LEAST = math.log(1e-4)  # of a log-variance: where numbers repeat, a density has no bound
+
+
+class Real(Column):
+    """A column whose cells are modelled as real numbers.
+
+    Their normal scores (see `normal_scores`) have a normal distribution, whose mean and variance
+    the decoder gives for each row. The variance of a score is at least 1e-4.
+    """
+
+    model = "numeric"
+
+    def check(self, cells):
+        most = np.finfo("float32").max
+        return None if (np.abs(cells) <= most).all() else "numbers in the range of float32"
+
+    def encode(self, x, known, learned):
+        scores = _scores(x, known, learned).middle
+        return ops.concatenate([ops.where(known, scores, 0.0), missing(known)], axis=1)
+
+    def log_prob(self, x, known, parameters, learned):
+        scores = _scores(x, known, learned)
+        mean, log_var = _split(parameters)
+        cells = (scores.middle, mean, log_var)
+        density = normal_log_prob(*(ops.expand_dims(part, -1) for part in cells))
+        is_repeated = scores.high > scores.low
+        ends = ops.where(is_repeated, scores.low, -1.0), ops.where(is_repeated, scores.high, 1.0)
+        mass = normal_log_mass(*((end - mean) * ops.exp(-0.5 * log_var) for end in ends))
+        return ops.where(is_repeated, mass, density + scores.log_slope - ops.log(learned.scale))
+
+    def mean(self, parameters, learned):
+        """The median of each cell, whose score is the mean of the scores."""
+        return _cells(_split(parameters)[0], learned)
+
+    def sample(self, parameters, learned, seed):
+        mean, log_var = _split(parameters)
+        eps = noise.normal(ops.shape(mean), seed)
+        return _cells(mean + ops.exp(0.5 * log_var) * eps, learned)
+
+
+def _scores(x, known, learned):
+    unit = ops.where(known, (x - learned.location) / learned.scale, 0.0)
+    return normal_scores.score(unit, learned.knots)
+
+
+def _cells(scores, learned):
+    return learned.location + learned.scale * normal_scores.cell(scores, learned.knots)
+
+
+def _split(parameters):
+    mean, log_var = ops.split(parameters, 2, axis=1)
+    return mean, ops.logaddexp(ops.minimum(log_var + START, -LEAST), LEAST)

@@ -1,0 +1,59 @@
+"""The columns of a table that are modelled together, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from keras_cvae.checks import require
+from keras_cvae.tables import columns as kinds
+from keras_cvae.tables.columns import Column
+
+
+class Group(NamedTuple):
+    """Columns of one model and size.
+
+    Attributes:
+        column: The first of them, whose tensor methods stand for all.
+        places: Where in x they are.
+    """
+
+    column: Column
+    places: list[int]
+
+    @property
+    def size(self) -> int:
+        """How many outputs of the decoder they need."""
+        return self.column.size * len(self.places)
+
+    @property
+    def encoded_size(self) -> int:
+        """How many numbers the encoder gets for them."""
+        return self.column.encoded_size * len(self.places)
+
+
+def groups_of(columns: list[Column]) -> list[Group]:
+    """Puts columns together: numbers first, then categories, those with few levels before others.
+
+    Saved models rely on the order, in which the decoder's outputs are.
+    """
+    order = [*reversed(kinds.NAMES)]
+    groups: dict = {}
+    for place, column in enumerate(columns):
+        key = column.levels or 0, order.index(column.model), column.size
+        groups.setdefault(key, Group(column, [])).places.append(place)
+    return [groups[key] for key in sorted(groups)]
+
+
+def columns_of(specs: Mapping[str, str | list[str]]) -> list[Column]:
+    """The columns that `tables.Columns` takes by their names.
+
+    Raises:
+        ValueError: If `specs` is not a dict of them.
+    """
+    expected = "`columns` must be a dict of the names of columns, at least one"
+    named = isinstance(specs, Mapping) and specs
+    named = named and all(isinstance(name, str) and name for name in specs)
+    received = list(specs) if isinstance(specs, Mapping) else type(specs).__name__
+    require(named, expected, received)
+    return [kinds.from_spec(name, spec) for name, spec in specs.items()]

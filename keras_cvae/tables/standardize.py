@@ -1,0 +1,92 @@
+"""What the encoder gets of the cells of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import standardize
+from keras_cvae.tables import normal_scores
+from keras_cvae.tables.columns import Learned
+from keras_cvae.tables.groups import columns_of, groups_of
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class StandardizeColumns(standardize.Standardize):
+    """Standardizes the cells of a table for the encoder.
+
+    Numbers become their normal scores, counts log(1 + count) with zero mean and unit variance; both
+    are 0 where the cell is missing, and have a second entry, 1 where it is missing. Categories
+    become one-hot vectors, all zeros where the cell is missing.
+
+    Args:
+        columns: As for `Columns`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, columns)`, NaN where a cell is missing.
+
+    Returns:
+        Tensor of shape `(batch, width)`, in float32: the groups of columns one after another.
+    """
+
+    def __init__(self, columns: Mapping[str, str | list[str]], **kwargs):
+        super().__init__(**kwargs)
+        described = columns_of(columns)
+        self.columns = {column.name: column.spec for column in described}
+        self.groups = groups_of(described)
+
+    def build(self, input_shape):
+        self.knots = add_knots(self, len(self.columns))
+        super().build(input_shape)
+
+    @property
+    def learned(self):
+        return [*super().learned, self.knots]
+
+    def adapt(self, data):
+        super().adapt(data)
+        rows = self.scaled(data[:: max(1, len(data) // normal_scores.MOST)])
+        location, scale = map(ops.convert_to_numpy, (self.location, self.scale))
+        units = ((rows - location) / scale).T
+        knots = [normal_scores.learn(cells[~np.isnan(cells)]) for cells in units]
+        self.knots.assign(np.stack(knots, axis=1))
+
+    def is_far(self, data):
+        return True  # each column has a scale of its own
+
+    def scaled(self, data):
+        data = np.asarray(data, "float64").copy()
+        for column, places in self.groups:
+            data[:, places] = column.scaled(data[:, places])
+        return data
+
+    def call(self, inputs):
+        x = ops.cast(inputs, "float32")
+        known = ops.logical_not(ops.isnan(x))
+        learned = Learned(*map(ops.convert_to_tensor, self.learned))
+        encoded = []
+        for column, places in self.groups:
+            cells = [ops.take(part, places, axis=1) for part in (x, known)]
+            encoded.append(column.encode(*cells, learned.of(places)))
+        return ops.concatenate(encoded, axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], sum(group.encoded_size for group in self.groups))
+
+    def get_config(self):
+        return {**super().get_config(), "columns": self.columns}
+
+
+def add_knots(layer, columns: int):
+    """Gives a layer a weight for the knots of normal scores: at first the numbers themselves."""
+    straight = np.repeat(normal_scores.STRAIGHT[:, None], columns, axis=1)
+    return layer.add_weight(
+        straight.shape,
+        initializer=lambda *_, **__: ops.convert_to_tensor(straight, "float32"),
+        trainable=False,
+        dtype="float32",
+        name="knots",
+    )

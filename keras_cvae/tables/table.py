@@ -1,0 +1,249 @@
+"""A table: what its columns are, and its rows as arrays and back."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_cvae import conditions as all_conditions
+from keras_cvae import graph
+from keras_cvae.checks import look_up, require
+from keras_cvae.tables import columns as kinds_of_columns
+from keras_cvae.tables.files import check_names
+from keras_cvae.tables.likelihood import Columns
+from keras_cvae.tables.missing import patterns_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FEWEST_ROWS = 10
+HOLD_MISSING = ("float", "Float", "Int", "UInt", "datetime64", "object", "str")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """What the columns of a table are: decided once from its data, and saved with the model.
+
+    Attributes:
+        columns: The columns, as `tables.columns` has them, in the order of the table.
+        conditions: Names of the columns that are conditions; the model learns the others.
+        inputs: Names of the model's inputs for these, in the same order; as the columns where it
+            is empty.
+        missing: Which cells are missing together, as `Columns` takes it.
+    """
+
+    columns: tuple
+    conditions: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    missing: tuple = ()
+
+    @classmethod
+    def of(
+        cls,
+        frame: DataFrame,
+        conditions: Sequence[str] = (),
+        kinds: Mapping[str, str] | None = None,
+    ) -> Table:
+        """Decides what the columns of a DataFrame are.
+
+        Texts, booleans, pandas categories and whole numbers of at most ten different values are
+        categories. Whole numbers from 0 on that vary at least as much as counts do are counts.
+        Other numbers are numeric, and so are dates, of pandas or more than ten different texts as
+        2026-01-31, with a time or without, or 31.01.2026: days since the first. A column that is
+        constant or empty is not learned, with a warning, and written back as it is.
+
+        Args:
+            frame: The table; what is missing is NaN or None.
+            conditions: Names of the columns that are to be conditions, or a single name.
+            kinds: Dict from names of columns to the kind that they are, where that is another than
+                their cells say: `"numeric"`, `"categorical"`, `"count"`, `"date"`, or `"ignore"`
+                to leave the column out.
+
+        Raises:
+            ValueError: If a column is of no kind, such as one of identifiers, or the arguments
+                name no column.
+        """
+        names, kinds = list(frame.columns), dict(kinds or {})
+        conditions = [conditions] if isinstance(conditions, str) else conditions
+        check_names(names, "the table")
+        require(len(frame) >= FEWEST_ROWS, f"A table must have {FEWEST_ROWS} rows", len(frame))
+        for name, kind in kinds.items():
+            look_up("columns", name, dict.fromkeys(names))
+            look_up(f"columns[{name!r}]", kind, dict.fromkeys(kinds_of_columns.KINDS))
+        columns, complaints = [], []
+        for name in names:
+            if kinds.get(name) == "ignore":
+                continue
+            try:
+                columns.append(kinds_of_columns.decide(frame[name], kinds.get(name)))
+            except ValueError as error:
+                complaints.append(str(error))
+        if complaints:
+            raise ValueError("\n".join(complaints))
+        _check_conditions(columns, conditions)
+        constant = [column.name for column in columns if not column.is_learned]
+        if constant:
+            listed = ", ".join(map(repr, constant))
+            message = f"The same in every row, so written back and not learned: {listed}"
+            warnings.warn(message, stacklevel=2)
+        learned = [c.name for c in columns if c.is_learned and c.name not in conditions]
+        inputs, missing = input_names(conditions), patterns_of(frame[learned].isna())
+        return cls(tuple(columns), tuple(conditions), tuple(inputs), missing)
+
+    @property
+    def learned(self) -> list:
+        """The columns of x, in their order."""
+        return [c for c in self.columns if c.is_learned and c.name not in self.conditions]
+
+    @property
+    def condition_columns(self) -> list:
+        """The columns that are conditions, in the order of `conditions`."""
+        by_name = {column.name: column for column in self.columns}
+        return [by_name[name] for name in self.conditions]
+
+    def likelihood(self) -> Columns:
+        """The likelihood of the columns that are learned; it keeps this description."""
+        specs = {column.name: column.spec for column in self.learned}
+        return Columns(specs, table=self.as_config(), missing=self.missing)
+
+    def condition(self, dropout: float = 0.0) -> all_conditions.Attributes | None:
+        """A condition of all condition columns, each of which training hides by itself."""
+        if not self.conditions:
+            return None
+        parts = {name: column.condition(dropout) for name, column in self._inputs()}
+        return all_conditions.Attributes(**parts)
+
+    def arrays(self, frame: DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray] | None]:
+        """Turns rows into what the model takes.
+
+        Args:
+            frame: Rows with the columns of the table, in any order.
+
+        Returns:
+            `(x, y)`: an array of shape `(rows, columns)`, as `Columns` takes it, and a dict by name
+            of the conditions, or None where there are none.
+
+        Raises:
+            ValueError: If columns are missing or hold what the table does not.
+        """
+        needed = [column.name for column in (*self.learned, *self.condition_columns)]
+        missing = [name for name in needed if name not in frame.columns]
+        expected = f"The rows must have the columns {', '.join(map(repr, needed))}"
+        require(not missing, expected, f"none called {', '.join(map(repr, missing))}")
+        x = np.stack([column.read(frame[column.name]) for column in self.learned], axis=1)
+        return x, self.to_inputs(self.condition_cells(frame))
+
+    def condition_cells(self, frame: DataFrame) -> dict[str, np.ndarray]:
+        """The cells of the conditions of some rows, as numbers, by the names of columns."""
+        return {column.name: column.read(frame[column.name]) for column in self.condition_columns}
+
+    def to_inputs(self, cells: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+        """Cells of the conditions, as the model takes them; None where there are none."""
+        inputs = {name: c.to_input(np.asarray(cells[c.name])) for name, c in self._inputs()}
+        return inputs or None
+
+    def from_inputs(self, y: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
+        """The inverse of `to_inputs`."""
+        return y and {column.name: column.from_input(y[name]) for name, column in self._inputs()}
+
+    def frame(self, x: np.ndarray, cells: Mapping[str, np.ndarray] | None = None) -> DataFrame:
+        """Turns arrays into rows in the original columns, order, types and units.
+
+        Args:
+            x: Array of shape `(rows, columns)`, as `Columns` samples it.
+            cells: Cells of the conditions, of shape `(rows,)`, by the names of columns.
+        """
+        learned = dict(zip((column.name for column in self.learned), x.T, strict=True))
+        return _frame(self.columns, {**learned, **(cells or {})}, len(x))
+
+    def condition_frame(self, cells: Mapping[str, np.ndarray]) -> DataFrame:
+        """Turns the cells of the conditions alone into rows."""
+        return _frame(self.condition_columns, cells, len(next(iter(cells.values()))))
+
+    def parse(self, where: str | Mapping[str, object]) -> dict[str, float]:
+        """Turns what a user asks of the conditions, such as `"sex=F,age=40"`, into cells by name.
+
+        Args:
+            where: Names and values, separated by commas; what has a comma in it in double quotes.
+                Or a dict of them.
+
+        Raises:
+            ValueError: If it names no condition, or asks for what a column cannot hold.
+        """
+        if not where:
+            return {}
+        known = {column.name: column for column in self.condition_columns}
+        expected = "`where` must be left out of a model without a condition"
+        require(known, expected, repr(where))
+        if isinstance(where, str):
+            pairs = [part.partition("=") for part in next(csv.reader([where]), [])]
+            expected = "`where` must be names and what they are, as sex=F,age=40"
+            require(all(sign for _, sign, _ in pairs), expected, repr(where))
+            names = [name.strip() for name, _, _ in pairs]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            require(not twice, "`where` must name each column once", f"{', '.join(twice)} twice")
+            where = {name.strip(): text.strip() for name, _, text in pairs}
+        columns = {name: look_up("where", name, known) for name in where}
+        return {name: column.parse(str(where[name])) for name, column in columns.items()}
+
+    def as_config(self) -> dict:
+        """What JSON takes, from which `from_config` makes the same."""
+        return {
+            "columns": [column.as_config() for column in self.columns],
+            "conditions": list(self.conditions),
+            "inputs": list(self.inputs),
+            "missing": [[share, list(names)] for share, names in self.missing],
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> Table:
+        """The table that `as_config` describes."""
+        columns = tuple(map(kinds_of_columns.from_config, config["columns"]))
+        missing = tuple((share, tuple(names)) for share, names in config.get("missing", ()))
+        conditions, inputs = tuple(config["conditions"]), tuple(config.get("inputs", ()))
+        return cls(columns, conditions, inputs, missing)
+
+    def _inputs(self):
+        """Pairs of the names of the model's inputs and their columns."""
+        return zip(self.inputs or self.conditions, self.condition_columns, strict=True)
+
+
+def _check_conditions(columns, conditions):
+    learned = {column.name: column for column in columns if column.is_learned}
+    for name in conditions:
+        column = look_up("condition", name, learned)
+        expected = "`condition` must name columns of two values or more"
+        require(column.levels != 1, expected, f"{name!r}, of one value and missing cells")
+    expected = "`condition` must leave a column to be learned, and name none twice"
+    distinct = len({*conditions}) == len(conditions) < len(learned)
+    require(distinct, expected, f"{list(conditions)} of {list(learned)}")
+
+
+def _frame(columns, cells, count):
+    import pandas
+
+    series = {}
+    for column in columns:
+        written = column.write(np.asarray(cells.get(column.name, np.empty(count))))
+        values = pandas.Series(written)
+        has_holes = column.is_learned and values.isna().any()
+        has_holes = has_holes and not column.dtype.startswith(HOLD_MISSING)
+        series[column.name] = values.convert_dtypes() if has_holes else values.astype(column.dtype)
+    return pandas.DataFrame(series)
+
+
+def input_names(names: Sequence[str]) -> list[str]:
+    """Names for the inputs of a model: those of columns, changed where a layer cannot have them."""
+    inputs = []
+    for name in names:
+        safe = name.replace("/", "_")
+        safe = f"column_{safe}" if graph.is_reserved(safe) else safe
+        while safe in inputs or (safe != name and safe in names):
+            safe += "_"
+        inputs.append(safe)
+    return inputs
