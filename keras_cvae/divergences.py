@@ -12,11 +12,13 @@ import math
 
 from keras import ops
 
+from keras_cvae.types import Tensor
+
 LOG_2_PI = math.log(2.0 * math.pi)
 LOG_VAR_LIMIT = 60.0
 
 
-def normal_log_prob(z, mean=0.0, log_var=0.0):
+def normal_log_prob(z, mean=0.0, log_var=0.0) -> Tensor:
     r"""Log-density of a diagonal normal, log N(z; mean, exp(log_var)).
 
     Args:
@@ -32,7 +34,7 @@ def normal_log_prob(z, mean=0.0, log_var=0.0):
     return -0.5 * ops.sum(LOG_2_PI + log_var + squared, axis=-1)
 
 
-def normal_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0):
+def normal_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
     r"""Closed-form KL divergence between two diagonal normals.
 
     KL(q || p) = 1/2 sum [ v_q / v_p + (m_q - m_p)^2 / v_p - 1 - log(v_q / v_p) ]
@@ -52,7 +54,7 @@ def normal_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0):
     return ops.sum(normal_kl_by_dimension(mean, log_var, prior_mean, prior_log_var), axis=-1)
 
 
-def normal_kl_by_dimension(mean, log_var, prior_mean=0.0, prior_log_var=0.0):
+def normal_kl_by_dimension(mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
     r"""What each dimension adds to `normal_kl`, of the same arguments.
 
     Args:
@@ -70,7 +72,7 @@ def normal_kl_by_dimension(mean, log_var, prior_mean=0.0, prior_log_var=0.0):
     return 0.5 * (ops.expm1(log_ratio) - log_ratio + distance)
 
 
-def monte_carlo_kl(z, mean, log_var, prior_mean=0.0, prior_log_var=0.0):
+def monte_carlo_kl(z, mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
     r"""One-sample estimate of the KL divergence, log q(z) - log p(z).
 
     Its expectation over z ~ q is `normal_kl` of the same arguments; a single value may be negative.

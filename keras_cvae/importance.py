@@ -16,6 +16,7 @@ from keras import ops
 from keras_cvae import divergences, likelihoods, priors
 from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer, average
+from keras_cvae.types import Tensor
 
 
 def group_name(name: str, group: int) -> str:
@@ -100,13 +101,13 @@ class LogWeights(Float32Layer):
         x, parameters, *log_ratios = inputs
         return self.log_likelihood(x, parameters) - sum(map(self.by_example, log_ratios))
 
-    def log_likelihood(self, x, parameters, training=False):
+    def log_likelihood(self, x, parameters, training=False) -> Tensor:
         """Log p(x | z, y) of every sample, of shape `(batch, K)`."""
         likelihood = self.likelihood
         log_prob = likelihood.log_prob_of_batch if training else likelihood.log_prob
         return self.by_example(log_prob(ops.repeat(x, self.samples, axis=0), parameters))
 
-    def by_example(self, rows):
+    def by_example(self, rows) -> Tensor:
         """Rows of shape `(batch * K,)` as `(batch, K)`."""
         return ops.reshape(rows, (-1, self.samples))
 

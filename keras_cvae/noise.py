@@ -19,6 +19,8 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from keras_cvae.types import Tensor
+
 LARGEST_SEED = 2**31 - 2
 
 
@@ -70,7 +72,7 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(states[1])
 
 
-def normal(shape, seed, dtype="float32"):
+def normal(shape, seed, dtype="float32") -> Tensor:
     r"""Draws from N(0, 1), on TensorFlow as sqrt(2) erfinv(u) with u uniform on (-1, 1).
 
     Args:
@@ -89,7 +91,7 @@ def normal(shape, seed, dtype="float32"):
     return tf.cast(math.sqrt(2.0) * tf.math.erfinv(u), dtype)
 
 
-def uniform(shape, seed, minval=0.0):
+def uniform(shape, seed, minval=0.0) -> Tensor:
     """Draws from the uniform distribution on [minval, 1), as `normal`, in float32.
 
     In half precision the largest numbers would be rounded up to 1.
@@ -103,7 +105,7 @@ def uniform(shape, seed, minval=0.0):
 MOST = 2.0**24  # up to which float32 has all integers
 
 
-def poisson(mean, seed):
+def poisson(mean, seed) -> Tensor:
     """Draws counts, of each backend's own generator; not for programs that are compiled.
 
     Args:

@@ -26,6 +26,7 @@ import keras
 from keras import ops
 
 from keras_cvae.precision import Float32Layer
+from keras_cvae.types import Tensor
 
 _STEP: contextvars.ContextVar[Step | None] = contextvars.ContextVar("step", default=None)
 
@@ -125,7 +126,7 @@ class LossLayer(Float32Layer):
     def on_fit_end(self) -> None:
         """Called by the `fit` of a `CVAE` after its last step."""
 
-    def add_term(self, term, weight=1.0):
+    def add_term(self, term, weight=1.0) -> None:
         """Adds `weight` times the average of a term to the loss, and reports the average.
 
         Args:
@@ -134,19 +135,19 @@ class LossLayer(Float32Layer):
         """
         self.add_to_loss(weight * self.report(self.name, term))
 
-    def add_to_loss(self, loss):
+    def add_to_loss(self, loss) -> None:
         """Adds a scalar to the loss: of the step, or else of whatever model Keras trains."""
         if current() is None:
             self.add_loss(loss)
         else:
             current().losses.append(loss)
 
-    def report(self, name: str, term):
+    def report(self, name: str, term) -> Tensor:
         """Returns the average of a term, and lets the metrics know it by a name."""
         step = current()
         return average(term) if step is None else step.report(name, term)
 
-    def report_setting(self, name: str, value):
+    def report_setting(self, name: str, value) -> None:
         """Lets the metrics know a scalar tensor by a name."""
         if current() is not None:
             current().reported[name] = value
@@ -159,14 +160,14 @@ class Latest(keras.metrics.Metric):
         super().__init__(name=name)
         self.value = self.add_variable((), "zeros", aggregation="only_first_replica", name="value")
 
-    def update_state(self, value, sample_weight=None):
+    def update_state(self, value, sample_weight=None) -> None:
         self.value.assign(value)
 
-    def result(self):
+    def result(self) -> Tensor:
         return 1.0 * ops.convert_to_tensor(self.value)  # a copy, which validation does not change
 
 
-def average(term):
+def average(term) -> Tensor:
     """The average over the batch, with the weights of the step, if any.
 
     Args:
@@ -185,7 +186,7 @@ def _weighted(term):
     return term * ops.reshape(ops.cast(weights, term.dtype), (-1, *[1] * (len(term.shape) - 1)))
 
 
-def average_of_rows(values):
+def average_of_rows(values) -> Tensor:
     """The average of what each row of a step has, however many rows an example is.
 
     Args:

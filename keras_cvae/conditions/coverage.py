@@ -58,7 +58,7 @@ def describe_missing(counts: np.ndarray, names: Sequence[str], has_names: bool) 
     return sentences
 
 
-def list_classes(labels: Sequence[int], names: Sequence[str], has_names: bool) -> str:
+def list_classes(labels: Sequence[int] | np.ndarray, names: Sequence[str], has_names: bool) -> str:
     """Lists classes in words, such as "class 0 or class 3"; of many the first ones.
 
     Args:

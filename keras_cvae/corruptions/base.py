@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_cvae import checks
 from keras_cvae.precision import Float32Layer
+from keras_cvae.types import Tensor
 
 
 class Corruption(Float32Layer):
@@ -59,7 +60,7 @@ class Corruption(Float32Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def corrupt(self, x):
+    def corrupt(self, x) -> Tensor:
         """Spoils images: a tensor of the shape of `x`, which may leave the bounds."""
         raise NotImplementedError
 

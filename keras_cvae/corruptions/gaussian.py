@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cvae import checks, noise
 from keras_cvae.corruptions.base import Corruption
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -26,7 +27,7 @@ class GaussianNoise(Corruption):
         super().__init__(bounds, seed, **kwargs)
         self.deviation = checks.number("deviation", deviation, least=0)
 
-    def corrupt(self, x):
+    def corrupt(self, x) -> Tensor:
         return x + self.deviation * noise.normal(ops.shape(x), self.seed_generator)
 
     def get_config(self):

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_cvae import checks, noise
 from keras_cvae.corruptions.base import Corruption
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -46,7 +47,7 @@ class HiddenBlocks(Corruption):
         self.count = checks.integer("count", count, least=1)
         self.value = checks.number("value", value)
 
-    def corrupt(self, x):
+    def corrupt(self, x) -> Tensor:
         sides = x.shape[1:3]
         along = []
         for axis, side in enumerate(sides):

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cvae import checks, noise
 from keras_cvae.corruptions.base import Corruption
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -29,7 +30,7 @@ class SaltAndPepper(Corruption):
         super().__init__(bounds, seed, **kwargs)
         self.rate = checks.number("rate", rate, least=0, most=1)
 
-    def corrupt(self, x):
+    def corrupt(self, x) -> Tensor:
         low, high = self.bounds or _extremes(x)
         drawn = noise.uniform(ops.shape(x), self.seed_generator)
         salted = ops.where(drawn < self.rate, high, x)

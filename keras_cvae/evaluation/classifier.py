@@ -54,10 +54,10 @@ class ImageClassifier(Classifier):
             training.fit(given, batch_size=128, epochs=epochs, verbose=verbose)
         return cls(keras.Model(image, [features, logits]))
 
-    def features(self, x):
+    def features(self, x) -> np.ndarray:
         return batched.predict(self.model, unit(x))[0]
 
-    def predict(self, x):
+    def predict(self, x) -> np.ndarray:
         return batched.predict(self.model, unit(x))[1].argmax(-1)
 
 
@@ -87,11 +87,11 @@ class VectorClassifier(Classifier):
             network.fit(scaler.transform(scaled(x)), y)
         return cls(scaler, network)
 
-    def features(self, x):
+    def features(self, x) -> np.ndarray:
         (weights, _), (bias, _) = self.network.coefs_, self.network.intercepts_
         return np.maximum(self.scaler.transform(scaled(x)) @ weights + bias, 0.0)
 
-    def predict(self, x):
+    def predict(self, x) -> np.ndarray:
         return self.network.predict(self.scaler.transform(scaled(x)))
 
 

@@ -8,6 +8,7 @@ from keras import ops
 from keras_cvae import batched, checks, divergences, graph, layers, networks, noise
 from keras_cvae.evaluation import examples
 from keras_cvae.evaluation.likelihood import terms
+from keras_cvae.types import Tensor
 
 ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts as in use
 COLLAPSED = 0.05  # nats of KL divergence, below which z says next to nothing of an example
@@ -87,7 +88,7 @@ def _model(cvae, parts):
     x, inputs, y, encoded = graph.encode_pixels(cvae, parts)
     found = []
 
-    def draw(group, mean, log_var, context):
+    def draw(group, mean, log_var, context) -> Tensor:
         given = parts.given(group, context, mean)
         # A diagonal normal carries noise of 0 to its mean, and of 1 to a deviation above it.
         centre = group.prior(ops.zeros_like(mean), **given)

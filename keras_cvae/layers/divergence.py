@@ -9,11 +9,12 @@ from keras import ops
 
 from keras_cvae import checks, priors
 from keras_cvae.terms import LossLayer
+from keras_cvae.types import Tensor
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
 
-def flat(x):
+def flat(x) -> Tensor:
     """A tensor of shape `(batch, ...)` with one row an example."""
     return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
@@ -61,7 +62,7 @@ class Divergence(LossLayer):
         self.prior.build_for((None, math.prod(inputs_shape[0][1:])), y_shape)
         self.built = True
 
-    def kl(self, inputs, y=None):
+    def kl(self, inputs, y=None) -> Tensor:
         """KL(q(z | x, y) || p(z | y)) of each example: a tensor of shape `(batch,)`, in nats."""
         return self.prior.kl(*map(flat, inputs), y=y)
 

@@ -7,12 +7,13 @@ from keras import ops
 
 from keras_cvae import checks, divergences, noise
 from keras_cvae.precision import Float32Layer
+from keras_cvae.types import Tensor
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
 
 @register
-def reparameterize(inputs, seed):
+def reparameterize(inputs, seed) -> Tensor:
     """Draws z = mean + exp(log_var / 2) * eps, eps ~ N(0, I).
 
     Args:
@@ -89,7 +90,7 @@ class Repeat(keras.layers.Layer):
         return keras.tree.map_structure(lambda x: ops.repeat(x, self.count, axis=0), inputs)
 
     def compute_output_spec(self, inputs):
-        def rows(tensor):
+        def rows(tensor) -> Tensor:
             batch = tensor.shape[0] and tensor.shape[0] * self.count
             return keras.KerasTensor((batch, *tensor.shape[1:]), dtype=tensor.dtype)
 

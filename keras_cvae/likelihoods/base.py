@@ -11,9 +11,10 @@ from keras import ops
 from keras_cvae import standardize
 from keras_cvae.data import arrays
 from keras_cvae.precision import Float32Layer
+from keras_cvae.types import Tensor
 
 
-def rows(x):
+def rows(x) -> Tensor:
     """The entries of each example as a float32 vector, tensor of shape `(batch, entries)`.
 
     Compilers sum over one axis faster than over several.
@@ -63,7 +64,7 @@ class Likelihood(Float32Layer, abc.ABC):
         """Shape, without the batch, of what the decoder returns for x of shape `x_shape`."""
         return tuple(x_shape)
 
-    def build_for(self, x_shape, received):
+    def build_for(self, x_shape, received) -> None:
         """Makes the weights, after a look at what the decoder returns.
 
         Args:
@@ -113,7 +114,7 @@ class Likelihood(Float32Layer, abc.ABC):
         raise NotImplementedError(f"{type(self).__name__} must define `standardize`.")
 
     @abc.abstractmethod
-    def log_prob(self, x, parameters):
+    def log_prob(self, x, parameters) -> Tensor:
         """Log-probability or log-density of each example, summed over its entries.
 
         Args:
@@ -124,15 +125,15 @@ class Likelihood(Float32Layer, abc.ABC):
             Tensor of shape `(batch,)`, in nats.
         """
 
-    def log_prob_of_batch(self, x, parameters):
+    def log_prob_of_batch(self, x, parameters) -> Tensor:
         """As `log_prob`, in a step of training, where examples may say something of each other."""
         return self.log_prob(x, parameters)
 
     @abc.abstractmethod
-    def mean(self, parameters):
+    def mean(self, parameters) -> Tensor:
         """Mean of x, the picture that is shown: a tensor of shape `(batch, *x_shape)`."""
 
-    def sample(self, parameters, seed=None):
+    def sample(self, parameters, seed=None) -> Tensor:
         """Draws x.
 
         Args:

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_cvae import noise
 from keras_cvae.likelihoods.base import Likelihood, rows
+from keras_cvae.types import Tensor
 
 MOST_FACTORS = 64  # whose product, at most 2^64, float32 holds
 
@@ -28,16 +29,16 @@ class Bernoulli(Likelihood):
     support = (0.0, 1.0)
     levels = 2
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x, parameters) -> Tensor:
         x, logits = rows(x), rows(parameters)
         if keras.backend.backend() == "tensorflow":  # whose XLA is slow at logarithms
             return ops.sum(x * logits - ops.relu(logits), axis=1) - _log_factors(logits)
         return ops.sum(x * logits - _softplus(logits), axis=1)
 
-    def mean(self, parameters):
+    def mean(self, parameters) -> Tensor:
         return ops.sigmoid(ops.cast(parameters, "float32"))
 
-    def sample(self, parameters, seed=None):
+    def sample(self, parameters, seed=None) -> Tensor:
         uniform = noise.uniform(ops.shape(parameters), seed)
         return ops.cast(uniform < self.mean(parameters), "float32")
 

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_cvae import noise
 from keras_cvae.likelihoods.base import Likelihood
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -38,21 +39,21 @@ class Categorical(Likelihood):
             raise ValueError(f"`levels` must be an integer of at least 2. Received: {levels!r}")
         self.levels = levels
 
-    def parameter_shape(self, x_shape):
+    def parameter_shape(self, x_shape) -> tuple[int, ...]:
         return (*x_shape, self.levels)
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x, parameters) -> Tensor:
         logits = self._logits(parameters)
         x = ops.reshape(ops.cast(x, "float32"), (-1, logits.shape[1]))
         level = ops.cast(ops.round(x * (self.levels - 1)), "int32")
         return ops.sum(log_probability(level, logits), axis=1)
 
-    def mean(self, parameters):
+    def mean(self, parameters) -> Tensor:
         probabilities = ops.softmax(ops.cast(parameters, "float32"))
         values = np.linspace(0.0, 1.0, self.levels, dtype="float32")
         return ops.clip(ops.sum(ops.multiply(probabilities, values), axis=-1), 0.0, 1.0)
 
-    def sample(self, parameters, seed=None):
+    def sample(self, parameters, seed=None) -> Tensor:
         level = draw(self._logits(parameters), seed)
         return ops.reshape(level / (self.levels - 1), (-1, *parameters.shape[1:-1]))
 
@@ -64,7 +65,7 @@ class Categorical(Likelihood):
         return ops.reshape(ops.cast(parameters, "float32"), shape)
 
 
-def log_probability(level, logits):
+def log_probability(level, logits) -> Tensor:
     """Log-probability of each entry.
 
     Args:
@@ -77,7 +78,7 @@ def log_probability(level, logits):
     return -ops.sparse_categorical_crossentropy(level, logits, from_logits=True)
 
 
-def draw(logits, seed):
+def draw(logits, seed) -> Tensor:
     """Draws the level of each entry, a whole number in float32, of shape `(batch, entries)`."""
     # The level is how many of the cumulative probabilities a uniform number reaches.
     cumulative = ops.cumsum(ops.softmax(logits), axis=-1)

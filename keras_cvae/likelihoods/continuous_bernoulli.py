@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cvae import noise
 from keras_cvae.likelihoods.base import Likelihood, rows
+from keras_cvae.types import Tensor
 
 SMALL = 1.0  # logits below it are left to series, whose first missing term is then below 1e-7
 
@@ -29,11 +30,11 @@ class ContinuousBernoulli(Likelihood):
 
     support = (0.0, 1.0)
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x, parameters) -> Tensor:
         x, logits = rows(x), rows(parameters)
         return ops.sum(x * logits - _log_normalizer(logits), axis=1)
 
-    def mean(self, parameters):
+    def mean(self, parameters) -> Tensor:
         logits = ops.cast(parameters, "float32")
         magnitude = ops.abs(logits)
         large = ops.where(magnitude < SMALL, SMALL, magnitude)
@@ -44,7 +45,7 @@ class ContinuousBernoulli(Likelihood):
         beyond = 0.5 + ops.sign(logits) * (beyond - 0.5)
         return ops.clip(ops.where(magnitude < SMALL, around, beyond), 0.0, 1.0)
 
-    def sample(self, parameters, seed=None):
+    def sample(self, parameters, seed=None) -> Tensor:
         """Draws x by the inverse of the distribution function, log(1 + u (exp(l) - 1)) / l."""
         logits = ops.cast(parameters, "float32")
         magnitude = ops.maximum(ops.abs(logits), 1e-6)

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_cvae.data import arrays
 from keras_cvae.likelihoods.base import Likelihood
+from keras_cvae.types import Tensor
 
 LIMIT = 15.0  # of the logarithm of a mean: exp(15) is 3.3 million
 SHIFT = 8  # how far up Stirling's series is begun, whose first missing term is then 3e-10
@@ -37,31 +38,31 @@ class Counts(Likelihood):
         )
         self.built = True
 
-    def standardize(self, location, scale):
+    def standardize(self, location, scale) -> None:
         self.log_base.assign(np.log(np.where(location > 0, location, 1.0)))
 
     def check(self, x, name):
         return arrays.check_counts(x, name)
 
-    def log_mean(self, outputs):
+    def log_mean(self, outputs) -> Tensor:
         """Logarithm of the mean, of the shape of `outputs`, in float32."""
         base = ops.convert_to_tensor(self.log_base) if self.built else 0.0
         return continued(ops.cast(outputs, "float32")) + base
 
 
-def continued(outputs):
+def continued(outputs) -> Tensor:
     """The logarithm of exp(o) where o is at most 15, of its tangent there beyond."""
     beyond = outputs > LIMIT
     inside = ops.where(beyond, LIMIT, outputs)
     return inside + ops.log1p(ops.where(beyond, outputs - LIMIT, 0.0))
 
 
-def log_factorial(x):
+def log_factorial(x) -> Tensor:
     """Logarithm of x!."""
     return log_rising(ops.ones_like(x), x)
 
 
-def log_rising(start, steps):
+def log_rising(start, steps) -> Tensor:
     r"""Logarithm of Gamma(start + steps) / Gamma(start), for numbers of any size.
 
     Of s = start + 8 and t = s + steps, by Stirling's series d(u) = 1/(12 u) - 1/(360 u^3) + ...,

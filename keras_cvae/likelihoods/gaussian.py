@@ -10,6 +10,7 @@ from keras import ops
 from keras_cvae import checks, noise
 from keras_cvae.divergences import LOG_2_PI
 from keras_cvae.likelihoods.base import Likelihood, rows
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -59,11 +60,11 @@ class Gaussian(Likelihood):
         self.scale = self.add_weight(initializer="ones", name="scale", **options)
         self.built = True
 
-    def standardize(self, location, scale):
+    def standardize(self, location, scale) -> None:
         self.location.assign(location)
         self.scale.assign(scale)
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x, parameters) -> Tensor:
         log_variance = ops.convert_to_tensor(self.log_variance)
         return self._log_density(self._residuals(x, parameters), log_variance)
 
@@ -83,13 +84,13 @@ class Gaussian(Likelihood):
         squared = ops.square(residuals) * ops.exp(-log_variance)
         return -0.5 * ops.sum(LOG_2_PI + log_variance + squared, axis=1) - width
 
-    def mean(self, parameters):
+    def mean(self, parameters) -> Tensor:
         mean = ops.cast(parameters, "float32")
         if self.built:
             mean = self.location + self.scale * mean
         return mean
 
-    def sample(self, parameters, seed=None):
+    def sample(self, parameters, seed=None) -> Tensor:
         deviation = ops.exp(0.5 * ops.convert_to_tensor(self.log_variance))
         parameters = ops.cast(parameters, "float32")
         return self.mean(parameters + deviation * noise.normal(ops.shape(parameters), seed))

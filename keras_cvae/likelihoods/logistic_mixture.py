@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_cvae import noise
 from keras_cvae.likelihoods.base import Likelihood
+from keras_cvae.types import Tensor
 
 # Within, pixels are in [-1, 1], as in the paper: 256 levels, each a bin of half-width 1/255.
 HALF_BIN = 1.0 / 255.0
@@ -60,12 +61,12 @@ class LogisticMixture(Likelihood):
         self.components = components
         self._centres = np.linspace(-1.0, 1.0, 2 * components + 1, dtype="float32")[1::2]
 
-    def parameter_shape(self, x_shape):
+    def parameter_shape(self, x_shape) -> tuple[int, ...]:
         colour = len(x_shape) == 3 and x_shape[-1] != 1
         *pixels, channels = x_shape if colour else (*x_shape, 1)
         return (*pixels, self.components * math.comb(channels + 2, 2))
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x, parameters) -> Tensor:
         logits, means, log_scales, coefficients = self._split(parameters)
         x = 2.0 * ops.reshape(ops.cast(x, "float32"), (-1, *means.shape[1:3], 1)) - 1.0
         observed = [x[:, :, j] for j in range(x.shape[2])]
@@ -76,7 +77,7 @@ class LogisticMixture(Likelihood):
         log_probs = ops.logsumexp(joint, axis=-1) - ops.logsumexp(logits, axis=-1)
         return ops.sum(log_probs, axis=1)
 
-    def mean(self, parameters):
+    def mean(self, parameters) -> Tensor:
         """Mean of x; of each component, what lies outside [0, 1] counts as its nearer end.
 
         Colour means are those of each component with the expected earlier channels in the place
@@ -92,7 +93,7 @@ class LogisticMixture(Likelihood):
         mean = ops.sum(weights * ops.stack(expected, axis=2), axis=-1)
         return self._pixels(ops.clip(0.5 * mean + 0.5, 0.0, 1.0), parameters)
 
-    def sample(self, parameters, seed=None):
+    def sample(self, parameters, seed=None) -> Tensor:
         logits, means, log_scales, coefficients = self._split(parameters)
         channels = means.shape[2]
         shape = (*ops.shape(logits)[:2], self.components + channels)

@@ -8,6 +8,7 @@ from keras import ops
 from keras_cvae import noise
 from keras_cvae.likelihoods.base import rows
 from keras_cvae.likelihoods.counts import Counts, log_factorial, log_rising
+from keras_cvae.types import Tensor
 
 LIMIT = 10.0  # of log r; a Poisson distribution is hardly different from there on
 
@@ -29,21 +30,22 @@ class NegativeBinomial(Counts):
         [Lopez et al., 2018](https://doi.org/10.1038/s41592-018-0229-2) (scVI).
     """
 
-    def parameter_shape(self, x_shape):
+    def parameter_shape(self, x_shape) -> tuple[int, ...]:
         return (*x_shape, 2)
 
     def build(self, shape):
         super().build(shape[:-1])
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x, parameters) -> Tensor:
         log_mean, r = map(rows, self._split(parameters))
         return ops.sum(log_probability(rows(x), log_mean, r), axis=1)
 
-    def mean(self, parameters):
+    def mean(self, parameters) -> Tensor:
         return ops.exp(self._split(parameters)[0])
 
-    def sample(self, parameters, seed=None):
-        return draw(*self._split(parameters), seed)
+    def sample(self, parameters, seed=None) -> Tensor:
+        log_mean, r = self._split(parameters)
+        return draw(log_mean, r, seed)
 
     def _split(self, parameters):
         """Logarithm of the mean, and r, each of the shape of x."""
@@ -51,19 +53,19 @@ class NegativeBinomial(Counts):
         return self.log_mean(parameters[..., 0]), shape_of(parameters[..., 1])
 
 
-def shape_of(log_r):
+def shape_of(log_r) -> Tensor:
     """The number r of an entry, of what the decoder says of it."""
     return ops.exp(ops.clip(log_r, -LIMIT, LIMIT))
 
 
-def log_probability(x, log_mean, r):
+def log_probability(x, log_mean, r) -> Tensor:
     """Log-probability of each count, in nats; tensors of one shape."""
     mean = ops.exp(log_mean)
     log_choices = log_rising(r, x) - log_factorial(x)
     return log_choices + x * (log_mean - ops.log(r + mean)) - r * ops.log1p(mean / r)
 
 
-def draw(log_mean, r, seed):
+def draw(log_mean, r, seed) -> Tensor:
     """Draws counts, of the shape of `r`."""
     drawn = keras.random.gamma(ops.shape(r), r, dtype="float32", seed=seed)
     return noise.poisson(ops.exp(log_mean) * drawn / r, seed)

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cvae import checks, terms
 from keras_cvae.likelihoods.gaussian import Gaussian
+from keras_cvae.types import Tensor
 
 LEAST = 1e-6  # a variance in unit scale: as it goes to 0, a density has no bound
 
@@ -47,7 +48,7 @@ class OptimalGaussian(Gaussian):
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="steps"
         )
 
-    def log_prob_of_batch(self, x, parameters):
+    def log_prob_of_batch(self, x, parameters) -> Tensor:
         residuals = self._residuals(x, parameters)
         found = terms.average_of_rows(ops.mean(ops.square(residuals), axis=1))
         variance = ops.maximum(ops.stop_gradient(found), LEAST)

@@ -8,6 +8,7 @@ from keras import ops
 from keras_cvae import noise
 from keras_cvae.likelihoods.base import rows
 from keras_cvae.likelihoods.counts import Counts, log_factorial
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -23,13 +24,13 @@ class Poisson(Counts):
         [Zhou et al., 2012](https://arxiv.org/abs/1112.3605), for counts from latent factors.
     """
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x, parameters) -> Tensor:
         log_mean = rows(self.log_mean(parameters))
         x = rows(x)
         return ops.sum(x * log_mean - ops.exp(log_mean) - log_factorial(x), axis=1)
 
-    def mean(self, parameters):
+    def mean(self, parameters) -> Tensor:
         return ops.exp(self.log_mean(parameters))
 
-    def sample(self, parameters, seed=None):
+    def sample(self, parameters, seed=None) -> Tensor:
         return noise.poisson(self.mean(parameters), seed)

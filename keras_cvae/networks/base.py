@@ -9,6 +9,7 @@ from keras_cvae import conditions
 from keras_cvae.copying import own
 from keras_cvae.fitting import inside
 from keras_cvae.recipe import Recipe
+from keras_cvae.types import Tensor
 
 
 class Network(Recipe):
@@ -23,7 +24,7 @@ class Network(Recipe):
 
     is_own = False
 
-    def features(self, image, y):
+    def features(self, image, y) -> Tensor:
         """Features of an image and its condition.
 
         Args:
@@ -35,7 +36,7 @@ class Network(Recipe):
         """
         raise NotImplementedError
 
-    def parameters(self, z, y, shape):
+    def parameters(self, z, y, shape) -> Tensor:
         """The likelihood's parameters of latents and their condition, in float32.
 
         Args:
@@ -48,7 +49,7 @@ class Network(Recipe):
         """
         raise NotImplementedError
 
-    def classifier_features(self, image):
+    def classifier_features(self, image) -> Tensor:
         """Features of an image for the classifier: those of an encoder without a condition."""
         return self.features(image, None)
 
@@ -165,7 +166,7 @@ class ImageModel(keras.Model):
             return super().predict(x, *args, **kwargs)
 
 
-def to_unit_interval(pixels):
+def to_unit_interval(pixels) -> Tensor:
     """Pixels of 0..255 in uint8 as floats in [0, 1]; others as they are."""
     if keras.backend.standardize_dtype(pixels.dtype) != "uint8":
         return pixels
@@ -190,17 +191,17 @@ def inputs_with(first, condition):
     return [first, *inputs], y
 
 
-def flat(tensor, name: str = "flat_features"):
+def flat(tensor, name: str = "flat_features") -> Tensor:
     """A symbolic tensor as `(batch, n)`."""
     return keras.layers.Flatten(name=name)(tensor) if len(tensor.shape) > 2 else tensor
 
 
-def join(vector, y, name: str = "joined"):
+def join(vector, y, name: str = "joined") -> Tensor:
     """Concatenates a condition to a vector: `(batch, n)` to `(batch, n + width)`."""
     return vector if y is None else keras.layers.Concatenate(name=name)([vector, y])
 
 
-def posterior(features, latent_dim, suffix: str = ""):
+def posterior(features, latent_dim, suffix: str = "") -> list[Tensor]:
     """The heads of q(z | x, y): `[z_mean, z_log_var]`, each of shape `(batch, latent_dim)`.
 
     Computed in float32 under every dtype policy. Features that are two are the heads already. The

@@ -17,6 +17,7 @@ from keras import ops
 from keras_cvae import checks
 from keras_cvae.networks.base import Network, join
 from keras_cvae.networks.injection import INJECTIONS
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -52,7 +53,7 @@ class Conv(Network):
         checks.look_up("inject", inject, INJECTIONS)
         self.inject = inject
 
-    def features(self, image, y):
+    def features(self, image, y) -> Tensor:
         x = with_channels(image)
         for number, count in enumerate(self.filters, start=1):
             joined = INJECTIONS[self.inject].joined(y, number == 1)
@@ -60,7 +61,7 @@ class Conv(Network):
             x = self._convolve(kind, count, x if joined is None else [x, joined], y, number)
         return x
 
-    def parameters(self, z, y, shape):
+    def parameters(self, z, y, shape) -> Tensor:
         height, width, *others = image_shape(shape)
         scale = 2 ** len(self.filters)
         rows, columns = -(-height // scale), -(-width // scale)
@@ -163,7 +164,7 @@ class LabelPlanes(keras.layers.Layer):
         return (*image[:-1], image[-1] + one_hot[-1])
 
 
-def join_planes(image, one_hot, name: str = "joined"):
+def join_planes(image, one_hot, name: str = "joined") -> Tensor:
     """Concatenates a one-hot label to the channels of an image, as constant planes."""
     return image if one_hot is None else LabelPlanes(name=name)([image, one_hot])
 
@@ -259,13 +260,13 @@ def image_shape(shape) -> tuple[int, ...]:
     return (*shape, 1) if len(shape) == 2 else tuple(shape)
 
 
-def with_channels(image):
+def with_channels(image) -> Tensor:
     """A symbolic image with an axis of channels, which its shape may leave out."""
     shape = image_shape(tuple(image.shape[1:]))
     return image if len(image.shape) == 4 else keras.layers.Reshape(shape, name="reshape")(image)
 
 
-def cut_to(x, shape):
+def cut_to(x, shape) -> Tensor:
     """Crops a symbolic image, in float32, below and on the right: to `(batch, *shape)`."""
     surplus = [(0, size - wanted) for size, wanted in zip(x.shape[1:3], shape[:2], strict=True)]
     if surplus != [(0, 0), (0, 0)]:

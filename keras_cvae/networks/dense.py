@@ -11,6 +11,7 @@ import keras
 from keras_cvae import checks
 from keras_cvae.networks.base import Network, flat, join
 from keras_cvae.networks.injection import INJECTIONS
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -43,10 +44,10 @@ class Dense(Network):
         checks.look_up("inject", inject, INJECTIONS)
         self.inject = inject
 
-    def features(self, image, y):
+    def features(self, image, y) -> Tensor:
         return self._hidden(keras.layers.Flatten(name="flatten")(image), y, self.hidden_units)
 
-    def parameters(self, z, y, shape):
+    def parameters(self, z, y, shape) -> Tensor:
         x = self._hidden(z, y, reversed(self.hidden_units))
         x = keras.layers.Dense(math.prod(shape), dtype="float32", name="parameters")(flat(x))
         return keras.layers.Reshape(shape, dtype="float32", name="reshape")(x)

@@ -16,6 +16,7 @@ import keras
 
 from keras_cvae import checks, priors
 from keras_cvae.networks.base import ImageModel, Network, flat, inputs_with, posterior
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -50,16 +51,16 @@ class Hierarchical(Network):
         self.hidden_units = checks.integers("hidden_units", hidden_units)
         self.activation = activation
 
-    def features(self, image, y):
+    def features(self, image, y) -> Tensor:
         return self.network.features(image, y)
 
-    def parameters(self, z, y, shape):
+    def parameters(self, z, y, shape) -> Tensor:
         return self.network.parameters(z, y, shape)
 
-    def classifier(self, input_shape, num_classes):
+    def classifier(self, input_shape, num_classes) -> keras.Model:
         return self.network.classifier(input_shape, num_classes)
 
-    def group_sizes(self, latent_dim):
+    def group_sizes(self, latent_dim) -> tuple[int, int]:
         top = latent_dim // 2 if self.top_dim is None else self.top_dim
         if not 0 < top < latent_dim:
             raise ValueError(
@@ -68,7 +69,7 @@ class Hierarchical(Network):
             )
         return top, latent_dim - top
 
-    def encoder(self, input_shape, condition, latent_dim):
+    def encoder(self, input_shape, condition, latent_dim) -> keras.Model:
         image = keras.Input(tuple(input_shape), name="image")
         inputs, y = inputs_with(image, condition)
         features = self.features(image, y)
@@ -81,7 +82,7 @@ class Hierarchical(Network):
         outputs = posterior(features, self.group_sizes(latent_dim)[0])
         return ImageModel(inputs, [*outputs, features], name="encoder")
 
-    def lower_posterior(self, group, features_shape, width, size):
+    def lower_posterior(self, group, features_shape, width, size) -> keras.Model:
         inputs = keras.Input(features_shape, name="features"), keras.Input((width,), name="above")
         name = f"posterior_{group + 1}"
         x = keras.layers.Concatenate(name=f"{name}_joined")([*inputs])

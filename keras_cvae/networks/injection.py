@@ -8,6 +8,8 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from keras_cvae.types import Tensor
+
 
 @dataclasses.dataclass(frozen=True)
 class Injection:
@@ -21,11 +23,11 @@ class Injection:
     everywhere: bool = False
     modulates: bool = False
 
-    def joined(self, y, is_first: bool):
+    def joined(self, y, is_first: bool) -> Tensor:
         """What of y is joined to a layer's input: y or None."""
         return y if is_first or self.everywhere else None
 
-    def apply(self, layer: Callable, x, y, activation, number: int):
+    def apply(self, layer: Callable, x, y, activation, number: int) -> Tensor:
         """Applies a hidden layer, modulated where that is asked for.
 
         What comes out last is the layer `hidden_1`, or of another number.

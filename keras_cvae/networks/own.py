@@ -9,6 +9,7 @@ from keras_cvae.fitting import inside
 from keras_cvae.networks.base import Network, flat, join
 from keras_cvae.networks.conv import join_planes
 from keras_cvae.networks.dense import Dense
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -58,10 +59,10 @@ class Own(Network):
                 "copy of each. Received: bodies that share a layer"
             )
 
-    def features(self, image, y):
+    def features(self, image, y) -> Tensor:
         return _apply(self.encoder_body, image, y, "encoder")
 
-    def parameters(self, z, y, shape):
+    def parameters(self, z, y, shape) -> Tensor:
         outputs = _apply(self.decoder_body, z, y, "decoder")
         received = tuple(getattr(outputs, "shape", (None,))[1:])
         if received != shape:
@@ -71,7 +72,7 @@ class Own(Network):
             )
         return outputs
 
-    def classifier_features(self, image):
+    def classifier_features(self, image) -> Tensor:
         if self.classifier_body is None:
             return Dense().features(image, None)
         return _apply(self.classifier_body, image, None, "classifier")

@@ -20,6 +20,7 @@ from keras_cvae import checks
 from keras_cvae.networks.base import Network, join
 from keras_cvae.networks.conv import LabelConv2D, cut_to, image_shape, with_channels
 from keras_cvae.networks.injection import FiLM
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -61,7 +62,7 @@ class Residual(Network):
         self.kernel_size = checks.integer("kernel_size", kernel_size, least=1)
         self.activation = activation
 
-    def features(self, image, y):
+    def features(self, image, y) -> Tensor:
         x = with_channels(image)
         first, *others = self.filters
         if y is None:
@@ -75,7 +76,7 @@ class Residual(Network):
             x = self._through_blocks(x, y, number)
         return self._activate(x, f"activation_{len(self.filters)}")
 
-    def parameters(self, z, y, shape):
+    def parameters(self, z, y, shape) -> Tensor:
         height, width, *others = image_shape(shape)
         scale = 2 ** len(self.filters)
         rows, columns = -(-height // scale), -(-width // scale)

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_cvae import checks, layers, terms
 from keras_cvae.objectives.base import OneSample
+from keras_cvae.types import Tensor
 
 LEAST = 1e-6  # variance, below which all y of a batch are taken for the same
 
@@ -45,7 +46,7 @@ class AdversaryLoss(terms.LossLayer):
         self.hidden_units = checks.integers("hidden_units", hidden_units)
 
     @property
-    def units(self):
+    def units(self) -> dict[str, str]:  # type: ignore[override]
         """See `LossLayer`."""
         return {self.name: "share of the variance of y"}
 
@@ -68,7 +69,7 @@ class AdversaryLoss(terms.LossLayer):
         self.add_term(unexplained(y, self.predict(opposed)))
         return z
 
-    def predict(self, z):
+    def predict(self, z) -> Tensor:
         """What f says of y, a tensor of shape `(batch, width)`."""
         for layer in self.network:
             z = layer(z)
@@ -82,7 +83,7 @@ class AdversaryLoss(terms.LossLayer):
         return {**super().get_config(), **config}
 
 
-def unexplained(y, predicted):
+def unexplained(y, predicted) -> Tensor:
     """What each example adds to |y - predicted|^2 / Var(y), which is their mean.
 
     Rows of y that are all zeros, unknown, add 0 and are left out of the variance; where the others
@@ -142,10 +143,10 @@ class Adversary(OneSample):
         self.beta = checks.number("beta", beta, least=0)
         self.hidden_units = checks.integers("hidden_units", hidden_units)
 
-    def divergence(self, group, name):
+    def divergence(self, group, name) -> layers.Divergence:
         return layers.KLDivergence(self.beta, group.prior, name=name)
 
-    def constrain(self, z, y):
+    def constrain(self, z, y) -> Tensor:
         if y is None:
             raise ValueError(
                 "`objective` Adversary must be used with a `condition`, which z is to tell nothing "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keras_cvae import graph, layers
 from keras_cvae.recipe import Recipe
+from keras_cvae.types import Tensor
 
 
 class Objective(Recipe):
@@ -13,7 +14,7 @@ class Objective(Recipe):
     config is made.
     """
 
-    def wire(self, x, encoded, y, parts):
+    def wire(self, x, encoded, y, parts) -> Tensor:
         """Wires latents, decoder and loss layers.
 
         Args:
@@ -42,7 +43,7 @@ class OneSample(Objective):
         """
         raise NotImplementedError
 
-    def constrain(self, z, y):
+    def constrain(self, z, y) -> Tensor:
         """What the decoder is given of all latents: z, or what a loss layer of z and y returns.
 
         Args:
@@ -75,7 +76,7 @@ class OneSample(Objective):
 class OneGroup(OneSample):
     """An objective of all of z, which is drawn at once: of one group of latents."""
 
-    def wire(self, x, encoded, y, parts):
+    def wire(self, x, encoded, y, parts) -> Tensor:
         if len(parts.groups) > 1:
             raise ValueError(
                 f"`objective` {type(self).__name__} must be used with one group of latents: with "

@@ -8,6 +8,7 @@ from keras import ops
 from keras_cvae import checks
 from keras_cvae.objectives.base import OneSample
 from keras_cvae.objectives.scheduled import Scheduled, duration
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -38,7 +39,7 @@ class CapacityLoss(Scheduled):
         super().__init__(capacity, epochs, steps, prior, **kwargs)
         self.gamma = checks.number("gamma", gamma, least=0)
 
-    def penalty(self, kl, setting):
+    def penalty(self, kl, setting) -> Tensor:
         return self.gamma * ops.abs(kl - setting)
 
     def get_config(self):

@@ -27,5 +27,5 @@ class ELBO(OneSample):
     def __init__(self, beta: float = 1.0):
         self.beta = checks.number("beta", beta, least=0)
 
-    def divergence(self, group, name):
+    def divergence(self, group, name) -> layers.Divergence:
         return layers.KLDivergence(self.beta, group.prior, name=name)

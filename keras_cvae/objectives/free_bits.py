@@ -77,7 +77,7 @@ class FreeBits(OneSample):
         checks.look_up("per", per, PER)
         self.per = per
 
-    def divergence(self, group, name):
+    def divergence(self, group, name) -> layers.Divergence:
         if PER[self.per] and not group.prior.closed_form:
             raise ValueError(
                 f'`per` must be "group" for a {type(group.prior).__name__} prior: its KL '

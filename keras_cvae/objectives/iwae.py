@@ -6,6 +6,7 @@ import keras
 
 from keras_cvae import checks, graph, importance, layers
 from keras_cvae.objectives.base import Objective
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -36,7 +37,7 @@ class IWAE(Objective):
         self.path_only = checks.look_up("gradient", gradient, self.GRADIENTS)
         self.gradient = gradient
 
-    def wire(self, x, encoded, y, parts):
+    def wire(self, x, encoded, y, parts) -> Tensor:
         if self.path_only and len(parts.groups) > 1:
             raise ValueError(
                 '`gradient="dreg"` must be used with one group of latents: with several, the '
@@ -68,7 +69,7 @@ def sampled(encoded, y, parts, samples, path_only=False):
         *encoded, y = repeat([*encoded, y]) if y is not None else [*repeat(encoded), None]
     log_ratios, carriers = [], []
 
-    def draw(group, mean, log_var, context):
+    def draw(group, mean, log_var, context) -> Tensor:
         z = layers.Sampling(name=group.called("sampling"))([mean, log_var])
         if path_only:
             z, carrier = importance.WeightedPath(name=group.called("path"))(z)

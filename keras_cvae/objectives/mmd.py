@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_cvae import checks, layers, noise
 from keras_cvae.objectives.base import OneGroup
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -55,7 +56,7 @@ class MMDLoss(layers.Divergence):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     @property
-    def term_names(self):
+    def term_names(self) -> tuple[str, ...]:
         return (self.name, "mmd")
 
     def call(self, inputs, y=None):
@@ -71,7 +72,7 @@ class MMDLoss(layers.Divergence):
         return {**super().get_config(), **config}
 
 
-def kernel(a, b):
+def kernel(a, b) -> Tensor:
     """The inverse multiquadric kernel, c / (c + |a - b|^2) with c = 2 latent_dim.
 
     That is the mean of |a - b|^2 between two samples of N(0, I). Its tails are heavy: latents far
@@ -89,7 +90,7 @@ def kernel(a, b):
     return scale / (scale + distance)
 
 
-def squared_mmd(z, drawn):
+def squared_mmd(z, drawn) -> Tensor:
     r"""What each example adds to an unbiased estimate of MMD^2, which is their mean.
 
     1/(B - 1) \sum_{j != i} k(z_i, z_j) + k(e_i, e_j) - k(z_i, e_j) - k(e_i, z_j)
@@ -143,7 +144,7 @@ class MMD(OneGroup):
     def __init__(self, alpha: float = 0.5, lambda_: float = 100.0):
         self.alpha, self.lambda_ = _weights(alpha, lambda_)
 
-    def divergence(self, group, name):
+    def divergence(self, group, name) -> layers.Divergence:
         return MMDLoss(self.alpha, self.lambda_, group.prior, name=name)
 
 

@@ -13,6 +13,7 @@ import keras
 from keras import ops
 
 from keras_cvae import checks, layers
+from keras_cvae.types import Tensor
 
 EPOCHS = 10  # where neither steps nor epochs are given
 MOST = 2**24  # steps, up to which float32 counts without gaps
@@ -70,10 +71,10 @@ class Scheduled(layers.Divergence):
         self.length = self.add_weight(name="length", initializer=known, **options)
 
     @property
-    def setting_names(self):
+    def setting_names(self) -> tuple[str, ...]:
         return (self.setting,)
 
-    def penalty(self, kl, setting):
+    def penalty(self, kl, setting) -> Tensor:
         """What is added to the loss, a scalar.
 
         Args:
@@ -90,7 +91,7 @@ class Scheduled(layers.Divergence):
         self.add_to_loss(self.penalty(self.report(self.name, self.kl(inputs, y)), setting))
         return inputs
 
-    def progress(self):
+    def progress(self) -> Tensor:
         """How far it has come, a scalar tensor from 0 to 1."""
         taken, length = map(ops.convert_to_tensor, (self.taken, self.length))
         return ops.where(taken < length, taken / ops.maximum(length, 1.0), 1.0)

@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_cvae import checks, divergences, layers
 from keras_cvae.objectives.base import OneGroup
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -59,7 +60,7 @@ class TotalCorrelationLoss(layers.Divergence):
         )
 
     @property
-    def term_names(self):
+    def term_names(self) -> tuple[str, ...]:
         return (self.name, "total_correlation")
 
     def on_fit_begin(self, examples, steps, epochs):
@@ -82,7 +83,7 @@ class TotalCorrelationLoss(layers.Divergence):
         return {**super().get_config(), "beta": self.beta, "dataset_size": self.dataset_size}
 
 
-def total_correlation(mean, log_var, z, count):
+def total_correlation(mean, log_var, z, count) -> Tensor:
     r"""Estimates log q(z) - \sum_d log q(z_d) at the sample of each example of a batch.
 
     Args:
@@ -98,7 +99,7 @@ def total_correlation(mean, log_var, z, count):
     return joint - ops.sum(of_dimensions, axis=-1)
 
 
-def log_of_all(mean, log_var, z, count):
+def log_of_all(mean, log_var, z, count) -> tuple[Tensor, Tensor]:
     r"""Estimates log q(z), and log q(z_d) of each dimension, at the samples of a batch.
 
     q(z_i) is estimated by 1/N q(z_i | x_i) + (N - 1)/N times the mean of q(z_i | x_j) over the
@@ -160,7 +161,7 @@ class TotalCorrelation(OneGroup):
         self.beta = checks.number("beta", beta, least=0)
         self.dataset_size = _size(dataset_size)
 
-    def divergence(self, group, name):
+    def divergence(self, group, name) -> layers.Divergence:
         return TotalCorrelationLoss(self.beta, self.dataset_size, group.prior, name=name)
 
 

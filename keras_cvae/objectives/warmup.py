@@ -7,6 +7,7 @@ import keras
 from keras_cvae import checks
 from keras_cvae.objectives.base import OneSample
 from keras_cvae.objectives.scheduled import Scheduled, duration
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -30,7 +31,7 @@ class WarmedKLDivergence(Scheduled):
     ):
         super().__init__(beta, epochs, steps, prior, **kwargs)
 
-    def penalty(self, kl, setting):
+    def penalty(self, kl, setting) -> Tensor:
         return setting * kl
 
 

@@ -9,6 +9,7 @@ import keras
 from keras_cvae import checks, divergences
 from keras_cvae.precision import Float32Layer
 from keras_cvae.priors import fitting
+from keras_cvae.types import Tensor
 
 
 class Prior(Float32Layer):
@@ -93,18 +94,18 @@ class Prior(Float32Layer):
         """
         return {"y": y} if self.conditional else {}
 
-    def log_prob(self, z, y=None):
+    def log_prob(self, z, y=None) -> Tensor:
         """Log-density of `z`, shape `(..., latent_dim)`: a tensor of shape `(...)`, in nats."""
         raise NotImplementedError(f"{type(self).__name__} must define `log_prob(z, y)`.")
 
-    def transport(self, noise, y=None):
+    def transport(self, noise, y=None) -> Tensor:
         """Latents from noise of N(0, I), a tensor of shape `(batch, latent_dim)`.
 
         The noise is drawn in NumPy, so that a seed gives the same latents on every backend.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `transport(noise, y)`.")
 
-    def tempered(self, noise, temperature, y=None):
+    def tempered(self, noise, temperature, y=None) -> Tensor:
         """Latents as `transport` gives them, of another spread.
 
         Args:
@@ -136,11 +137,11 @@ class Prior(Float32Layer):
     def compute_output_spec(self, noise, y=None, temperature=1.0):
         return keras.KerasTensor(noise.shape, dtype=self.compute_dtype)
 
-    def kl(self, z_mean, z_log_var, z=None, y=None):
+    def kl(self, z_mean, z_log_var, z=None, y=None) -> Tensor:
         """KL(q(z|x,y) || p(z|y)) of shape `(batch,)`, in nats; of one sample z by default."""
         return divergences.normal_log_prob(z, z_mean, z_log_var) - self.log_prob(z, y)
 
-    def kl_by_dimension(self, z_mean, z_log_var, y=None):
+    def kl_by_dimension(self, z_mean, z_log_var, y=None) -> Tensor:
         """The share of each dimension in `kl`, of shape `(batch, latent_dim)`, in nats."""
         raise NotImplementedError(
             f"{type(self).__name__} must define `kl_by_dimension(z_mean, z_log_var, y)`."

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_cvae import checks, divergences
 from keras_cvae.priors.base import Prior
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -54,22 +55,22 @@ class Conditional(Prior):
         self.log_var.build(shape)
         self.built = True
 
-    def parameters(self, y):
+    def parameters(self, y) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of p(z | y), tensors of shape `(batch, latent_dim)`."""
         for layer in self.hidden:
             y = layer(y)
         return self.mean(y), self.log_var(y)
 
-    def kl(self, z_mean, z_log_var, z=None, y=None):
+    def kl(self, z_mean, z_log_var, z=None, y=None) -> Tensor:
         return divergences.normal_kl(z_mean, z_log_var, *self.parameters(y))
 
-    def kl_by_dimension(self, z_mean, z_log_var, y=None):
+    def kl_by_dimension(self, z_mean, z_log_var, y=None) -> Tensor:
         return divergences.normal_kl_by_dimension(z_mean, z_log_var, *self.parameters(y))
 
-    def log_prob(self, z, y=None):
+    def log_prob(self, z, y=None) -> Tensor:
         return divergences.normal_log_prob(z, *self.parameters(y))
 
-    def transport(self, noise, y=None):
+    def transport(self, noise, y=None) -> Tensor:
         mean, log_var = self.parameters(y)
         log_var = ops.minimum(log_var, divergences.LOG_VAR_LIMIT)
         return mean + ops.exp(0.5 * log_var) * noise

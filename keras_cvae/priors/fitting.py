@@ -94,7 +94,7 @@ def mixture(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
         shift, *_ = np.linalg.lstsq(y - centre, z_mean - z_mean.mean(0), rcond=None)
         groups = {-1: (z_mean - (y - centre) @ shift, z_log_var)}
     rng = np.random.default_rng(seed)
-    samples = {label: [*_sample(*encodings, rng)] for label, encodings in groups.items()}
+    samples = {label: [*_sample(z, v, rng)] for label, (z, v) in groups.items()}
     examples = {label: len(encodings[0]) for label, encodings in groups.items()}
     fitted, scores = {}, {}
     for count in sorted({*CANDIDATES, prior.components}):

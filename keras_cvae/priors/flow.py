@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_cvae import checks, divergences
 from keras_cvae.priors.base import Prior
+from keras_cvae.types import Tensor
 
 LIMIT = 3.0  # of the logarithm of one coupling's scale
 
@@ -80,7 +81,7 @@ class Flow(Prior):
             width = layer.units
         return layers
 
-    def inverse(self, z, y=None):
+    def inverse(self, z, y=None) -> tuple[Tensor, Tensor]:
         r"""The noise that becomes `z`, and minus the log-determinant of the Jacobian on the way.
 
         Args:
@@ -98,11 +99,11 @@ class Flow(Prior):
             log_det = log_det - ops.sum(log_scale, axis=-1)
         return ops.concatenate(halves, axis=-1), log_det
 
-    def log_prob(self, z, y=None):
+    def log_prob(self, z, y=None) -> Tensor:
         noise, log_det = self.inverse(z, y)
         return divergences.normal_log_prob(noise) + log_det
 
-    def transport(self, noise, y=None):
+    def transport(self, noise, y=None) -> Tensor:
         halves = self._halves(noise)
         for index in range(self.couplings):
             kept, moved = self._in_turn(index, halves)

@@ -10,6 +10,7 @@ from keras import ops
 from keras_cvae import checks, divergences
 from keras_cvae.priors import fitting
 from keras_cvae.priors.base import Prior
+from keras_cvae.types import Tensor
 
 COVARIANCES = {"diag": False, "full": True}
 LIMIT = divergences.LOG_VAR_LIMIT / 2  # of the logarithm of a standard deviation
@@ -71,7 +72,7 @@ class Mixture(Prior):
         self.whitening = self.add_weight(shape=(*table, *whitening), name="whitening", **options)
         self.built = True
 
-    def log_prob(self, z, y=None):
+    def log_prob(self, z, y=None) -> Tensor:
         known = self._known(y)
         logits, means, whitening = (
             _of_rows(known, table) for table in (self.logits, self.means, self.whitening)
@@ -81,10 +82,10 @@ class Mixture(Prior):
         log_density = ops.sum(log_diagonal - 0.5 * (divergences.LOG_2_PI + ops.square(eps)), -1)
         return ops.logsumexp(ops.log_softmax(logits) + log_density, axis=-1)
 
-    def transport(self, noise, y=None):
+    def transport(self, noise, y=None) -> Tensor:
         return self.tempered(noise, 1.0, y)
 
-    def tempered(self, noise, temperature, y=None):
+    def tempered(self, noise, temperature, y=None) -> Tensor:
         """Latents from noise; the temperature scales their spread about the component's mean."""
         known = self._known(y)
         chosen, eps = choose(noise, _of_rows(known, self.logits))
@@ -97,7 +98,7 @@ class Mixture(Prior):
         factor, _ = self._factor(whitening)
         return mean + self._solution(factor, temperature * eps)
 
-    def fit(self, z_mean, z_log_var, y=None, seed=0):
+    def fit(self, z_mean, z_log_var, y=None, seed=0) -> dict:
         return fitting.mixture(self, z_mean, z_log_var, y, seed)
 
     def _known(self, y):
@@ -136,7 +137,7 @@ class Mixture(Prior):
         return {**super().get_config(), **config}
 
 
-def choose(noise, logits):
+def choose(noise, logits) -> tuple[Tensor, Tensor]:
     """Chooses a component of a mixture by noise, without another random number.
 
     Args:
@@ -168,7 +169,7 @@ OUTER = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573
 OUTER += (-0.0076224613, 0.00943887047, 1.00167406, 2.83297682)
 
 
-def erfinv(x):
+def erfinv(x) -> Tensor:
     """The inverse of erf in float32, to a relative error of 3e-7, of operations that ONNX has.
 
     Args:

@@ -6,6 +6,7 @@ import keras
 
 from keras_cvae import divergences
 from keras_cvae.priors.base import Prior
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -14,14 +15,14 @@ class StandardNormal(Prior):
 
     closed_form = True
 
-    def kl(self, z_mean, z_log_var, z=None, y=None):
+    def kl(self, z_mean, z_log_var, z=None, y=None) -> Tensor:
         return divergences.normal_kl(z_mean, z_log_var)
 
-    def kl_by_dimension(self, z_mean, z_log_var, y=None):
+    def kl_by_dimension(self, z_mean, z_log_var, y=None) -> Tensor:
         return divergences.normal_kl_by_dimension(z_mean, z_log_var)
 
-    def log_prob(self, z, y=None):
+    def log_prob(self, z, y=None) -> Tensor:
         return divergences.normal_log_prob(z)
 
-    def transport(self, noise, y=None):
+    def transport(self, noise, y=None) -> Tensor:
         return noise

@@ -12,6 +12,7 @@ from keras_cvae import checks, divergences
 from keras_cvae.precision import Float32Layer
 from keras_cvae.priors.base import Prior
 from keras_cvae.priors.mixture import choose
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -55,7 +56,7 @@ class VampPrior(Prior):
     def given(self, y, encode):
         return {"y": [*encode(), y] if self.conditional else encode()}
 
-    def fit(self, z_mean, z_log_var, y=None, seed=0):
+    def fit(self, z_mean, z_log_var, y=None, seed=0) -> dict:
         raise ValueError(
             "`prior` must be another kind: a VampPrior is learned with the encoder that its "
             "components come from, `build_cvae(..., prior='vamp')`. Received: VampPrior"
@@ -75,15 +76,15 @@ class VampPrior(Prior):
         )
         self.built = True
 
-    def log_prob(self, z, y=None):
+    def log_prob(self, z, y=None) -> Tensor:
         mean, log_var, log_weights = self._mixture(y)
         each = divergences.normal_log_prob(ops.expand_dims(z, -2), mean, log_var)
         return ops.logsumexp(ops.log_softmax(log_weights) + each, axis=-1)
 
-    def transport(self, noise, y=None):
+    def transport(self, noise, y=None) -> Tensor:
         return self.tempered(noise, 1.0, y)
 
-    def tempered(self, noise, temperature, y=None):
+    def tempered(self, noise, temperature, y=None) -> Tensor:
         """Latents from noise; the temperature scales their spread about the component's mean."""
         mean, log_var, logits = self._mixture(y)
         chosen, eps = choose(noise, logits)

@@ -11,12 +11,14 @@ import math
 
 from keras import ops
 
+from keras_cvae.types import Tensor
+
 # Of t = 1 / (1 + x / 2), from the highest power down: log(erfc(x) / t) + x^2, x >= 0.
 SERIES = (0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807)
 SERIES += (-0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223)
 
 
-def normal_log_mass(low, high):
+def normal_log_mass(low, high) -> Tensor:
     """Logarithm of the probability that a standard normal is between `low` and `high`.
 
     Args:

@@ -21,6 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from keras_cvae.types import Tensor
+
 SEGMENTS = 16  # of the line in the middle; beyond it one to the least cell, and one further on
 COUNT = SEGMENTS + 5
 EVEN, FINEST = 8, 64  # how many segments are even at first; among how many levels knots are chosen
@@ -117,7 +119,7 @@ def score(cells, knots) -> Scores:
     return Scores(middle, ops.log(slope), low, high)
 
 
-def cell(scores, knots):
+def cell(scores, knots) -> Tensor:
     """Cells of scores, the inverse: tensors as for `score`."""
     return _along(scores, knots[0], knots[1])[0]
 
