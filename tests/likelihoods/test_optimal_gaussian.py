@@ -56,7 +56,7 @@ def test_rows_of_labels_that_an_example_does_not_have_do_not_count():
     model = build_cvae((4,), conditions.Enumerated(2), 1, likelihood=ours, network="dense")
     model.compile(keras.optimizers.Adam(0.01))
     model.fit([x, y], epochs=20, batch_size=64, verbose=0)
-    assert np.exp(numpy(ours.log_variance)) < 0.1  # 0.01 / x.var() and little more
+    assert np.exp(numpy(model.likelihood.log_variance)) < 0.1  # 0.01 / x.var() and little more
 
 
 def test_the_gradient_is_that_of_the_closed_form(batch, gradient):
@@ -105,6 +105,7 @@ def test_in_a_model_the_variance_is_that_of_the_residuals(objective, tmp_path):
     vae = build_cvae((6,), None, 1, likelihood=ours, network=network, objective=objective)
     vae.compile(keras.optimizers.Adam(0.02))
     history = vae.fit(x, epochs=6, batch_size=128, verbose=0).history
+    ours = vae.likelihood
     residual = np.mean((x - vae.reconstruct(x)) ** 2) / 20**2
     variance = np.exp(numpy(ours.log_variance))
     assert 0.7 < variance / residual < 1.3 and residual > 0.5
