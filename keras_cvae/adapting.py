@@ -37,7 +37,10 @@ def adapt(cvae, sample: Mapping[str, np.ndarray]) -> None:
         model = graph.cut_encoder_inputs(cvae)
         chosen = [sample[tensor.name][rows] for tensor in model.inputs]
         outputs = batched.predict(model, chosen if len(chosen) > 1 else chosen[0])
-        parts.pseudo_inputs.adapt(keras.tree.flatten(outputs))
+        shapes = parts.pseudo_inputs.shapes
+        examples = keras.tree.flatten(outputs)[: len(shapes)]
+        if [rows.shape[1:] for rows in examples] == shapes:  # not so in every graph of a user's
+            parts.pseudo_inputs.adapt(examples)
 
 
 def learn_scale(parts: graph.Parts, images: np.ndarray) -> None:

@@ -20,7 +20,7 @@ from keras_cvae import (
     evaluation,
     fitting,
     graph,
-    networks,
+    layers,
     noise,
     priors,
     steps,
@@ -35,7 +35,7 @@ from keras_cvae.reports import Reports
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class CVAE(fitting.FusedModel, networks.ImageModel):
+class CVAE(fitting.FusedModel, layers.ImageModel):
     """A conditional VAE end to end: `[image, label]` (or `image`) to the reconstructed image.
 
     A functional Keras model whose loss layers carry the loss; `build_cvae` makes one. `encoder`,
@@ -634,15 +634,16 @@ class CVAE(fitting.FusedModel, networks.ImageModel):
 
     def _step(self, kind, step, args, class_weights=None):
         *state, data = args  # a state comes first on JAX
-        tensors, weights = steps.arrange(self, data, self.is_fed_by_programs(kind), class_weights)
-        with terms.step(weights):
+        is_checked = self.is_fed_by_programs(kind)
+        tensors, weights = steps.arrange(self, data, is_checked, class_weights)
+        with terms.step(weights, is_checked):
             return step(*state, (tensors,))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         step = terms.current()
         if step is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        image = networks.to_unit_interval(keras.tree.flatten(x)[0])
+        image = layers.to_unit_interval(keras.tree.flatten(x)[0])
         self.reports.update(step, image, y_pred, training)
         loss = sum(step.losses) / fitting.replicas(self)
         if self.losses:  # of a user's layers

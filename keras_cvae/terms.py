@@ -36,6 +36,7 @@ class Step:
 
     Args:
         sample_weight: Tensor of shape `(batch,)`, or None where all examples weigh 1.
+        is_checked: Whether labels were checked before the step.
 
     Attributes:
         row_weight: What the rows of terms weigh: those of the examples, until `split`.
@@ -45,9 +46,10 @@ class Step:
         of_examples: By name what the averages are of, tensors of shape `(batch,)`.
     """
 
-    def __init__(self, sample_weight=None):
+    def __init__(self, sample_weight=None, is_checked: bool = True):
         self.sample_weight = self.row_weight = sample_weight
         self.rows = 1
+        self.is_checked = is_checked
         self.losses = []
         self.reported = {}
         self.of_examples = {}
@@ -61,9 +63,9 @@ class Step:
 
 
 @contextlib.contextmanager
-def step(sample_weight=None) -> Iterator[Step]:
+def step(sample_weight=None, is_checked: bool = True) -> Iterator[Step]:
     """Weighs the examples of every loss layer that is called within, and collects the terms."""
-    token = _STEP.set(Step(sample_weight))
+    token = _STEP.set(Step(sample_weight, is_checked))
     try:
         yield _STEP.get()
     finally:
@@ -73,6 +75,12 @@ def step(sample_weight=None) -> Iterator[Step]:
 def current() -> Step | None:
     """The step that is being computed, if any."""
     return _STEP.get()
+
+
+def are_checked() -> bool:
+    """Whether this is a step whose labels were checked before."""
+    step = current()
+    return step is not None and step.is_checked
 
 
 def split(weights) -> None:

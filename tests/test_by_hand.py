@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import keras_cvae
+from keras_cvae import conditions, evaluation, priors
 
 X, Y = np.random.default_rng(0).random((16, 4, 4, 1), "float32"), np.arange(16) % 3
 
@@ -43,10 +44,67 @@ def test_it_trains_reports_its_terms_and_is_used(one_hot, tmp_path):
     assert cvae.generate([2] * 3, seed=0).shape == cvae.predict([X[:3], Y[:3]], verbose=0).shape
 
 
+@pytest.mark.parametrize("one_hot", [True, False])
+def test_labels_out_of_range_are_refused(one_hot):
+    cvae = wired(one_hot)
+    for use in (
+        lambda: cvae.generate([3]),
+        lambda: cvae.encode(X, np.full(16, 12)),
+        lambda: cvae.fit([X, np.full(16, 12)], verbose=0),
+    ):
+        with pytest.raises(ValueError, match="must be in -1..2, -1 for unknown. Received: values"):
+            use()
+
+
+PRIORS = {
+    "conditional": lambda: priors.Conditional((4,)),
+    "flow": lambda: priors.Flow(2, (4,), conditional=True),
+    "vamp": lambda: priors.VampPrior(3, conditional=True),
+    "vamp of all": lambda: priors.VampPrior(3),
+}
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_learned_priors(name, tmp_path):
+    """Called with a vector y, which is the input or made of it, or with pseudo-inputs."""
+    layers, prior = keras.layers, PRIORS[name]()
+    x, y = keras.Input((4, 4, 1)), keras.Input((3,))
+    if name == "flow":
+        y = keras.Input((), dtype="int32")
+    one_hot = conditions.Classes(3)(y) if name == "flow" else y
+    encoder = keras_cvae.build_dense_encoder((4, 4, 1), None, 2, hidden_units=(4,))
+    given = [one_hot] if prior.conditional else []
+    if "vamp" in name:
+        given = [[*encoder(*prior.pseudo_inputs([(4, 4, 1)], True)(x)), *given]]
+    found = encoder(x)
+    if prior.closed_form:
+        z = keras_cvae.Sampling()(keras_cvae.KLDivergence(prior=prior)(found, *given))
+    else:
+        sample = keras_cvae.Sampling()(found)
+        z = keras_cvae.KLDivergence(prior=prior)([*found, sample], *given)[2]
+    logits = layers.Reshape((4, 4, 1))(layers.Dense(16)(layers.Concatenate()([z, one_hot])))
+    cvae = keras_cvae.CVAE([x, y], keras_cvae.ReconstructionLoss()([x, logits]))
+    cvae.compile(keras.optimizers.Adam(0.1))
+    assert np.isfinite(cvae.fit([X, Y], verbose=0).history["kl"]).all()
+    if "vamp" in name:
+        assert cvae.get_layer("pseudo_inputs").is_adapted
+    cvae.save(tmp_path / "cvae.keras")
+    loaded = keras.saving.load_model(tmp_path / "cvae.keras")
+    images = cvae.generate([0, 1, 2, 0], seed=1)
+    np.testing.assert_allclose(loaded.generate([0, 1, 2, 0], seed=1), images, atol=1e-6)
+    log_p = evaluation.log_likelihood(cvae, X, Y, samples=2, verbose=0)
+    assert np.isfinite(log_p).all()
+
+
 def test_what_is_missing_is_said():
     x = keras.Input((4,))
     with pytest.raises(ValueError, match="one loss layer of the KL divergence"):
         keras_cvae.CVAE(x, keras_cvae.ReconstructionLoss()([x, keras.layers.Dense(4)(x)]))
+    mean, log_var = (keras.layers.Dense(2)(x) for _ in range(2))
+    kl = keras_cvae.KLDivergence(prior=priors.Conditional(()))([mean, log_var], x)
+    z = keras.layers.Dense(4)(keras_cvae.Sampling()(kl))
+    with pytest.raises(ValueError, match="What the prior of a `CVAE` is called with must depend"):
+        _ = keras_cvae.CVAE(x, keras_cvae.ReconstructionLoss()([x, z])).generator
 
 
 @pytest.mark.once

@@ -144,6 +144,11 @@ LAYERS = {
         {"num_classes": 4, "weight": 3.0, "prior": [1.0, 2.0, 3.0, 4.0]},
         {"label": LABELS, "logits": ONE_HOT},
     ),
+    "MostProbable": (
+        conditions.predicted.MostProbable,
+        {"num_classes": 4},
+        [LABELS, np.roll(ONE_HOT, 1, axis=1)],
+    ),
     "LabelDivergence": (
         conditions.enumerated.LabelDivergence,
         {"num_classes": 4, "prior": [1.0, 2.0, 3.0, 4.0]},
@@ -440,6 +445,18 @@ def values_for(cvae):
     return values if len(values) > 1 else next(iter(values.values()), None)
 
 
+def assert_names_are_reserved(cvae):
+    """Whatever a layer or an operation is called, no input that a user names is called so."""
+    models = [cvae, cvae.encoder, cvae.decoder, cvae.generator]
+    models += [cvae.classifier] if cvae.infers_label else []
+    models += [layer for layer in cvae.layers if isinstance(layer, keras.Model)]
+    for model in models:
+        inputs = {tensor.name for tensor in model.inputs}
+        names = {operation.name for operation in model.operations} - inputs
+        assert not [name for name in names if not graph.is_reserved(name)], model.name
+        assert len({weight.path for weight in model.weights}) == len(model.weights)
+
+
 def test_no_condition_is_forgotten():
     kinds = classes_of(conditions, conditions.Condition)
     assert {kind.__name__ for kind in kinds} == set(CONDITIONS)
@@ -462,6 +479,8 @@ def test_every_member_in_a_model(member, tmp_path, with_xla):
     loaded = keras.saving.load_model(tmp_path / "cvae.keras")
     assert type(loaded) is keras_cvae.CVAE
     assert loaded.input_names == cvae.input_names
+    for model in (cvae, loaded):
+        assert_names_are_reserved(model)
     for part in ("likelihood", "prior", "condition"):
         assert type(getattr(loaded, part)) is type(getattr(cvae, part))
 

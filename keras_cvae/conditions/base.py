@@ -37,7 +37,9 @@ class Condition(keras.layers.Layer):
     cost_names: tuple[str, ...] = ()  # of the terms of minus the ELBO that `costs` are
 
     def __init__(self, dropout: float = 0.0, seed: int | None = None, **kwargs):
-        super().__init__(**kwargs)
+        # Not the class's own name, which its input may have.
+        name = kwargs.pop("name", None) or f"condition_{keras.backend.get_uid('condition')}"
+        super().__init__(name=name, **kwargs)
         self.dropout = checks.number("dropout", dropout, least=0, most=1)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_cvae import terms
 from keras_cvae.checks import require
 from keras_cvae.conditions import coverage, naming
 from keras_cvae.conditions.base import Condition
@@ -88,10 +90,17 @@ class Classes(Condition):
 
     def call(self, inputs, training=False):
         self.count(inputs, training)
-        labels = self.hide(inputs, UNKNOWN, training)
-        # Not `one_hot`: in ONNX a label of -1 would be the last class.
+        return self.one_hot(self.hide(inputs, UNKNOWN, training))
+
+    def one_hot(self, labels):
+        """One-hot vectors of a tensor of labels; NaN of a label that is none, unless checked."""
+        # Not `ops.one_hot`: in ONNX a label of -1 would be the last class.
         classes = ops.arange(self.num_classes, dtype=labels.dtype)
-        return ops.cast(ops.expand_dims(labels, -1) == classes, self.compute_dtype)
+        vectors = ops.cast(ops.expand_dims(labels, -1) == classes, self.compute_dtype)
+        if terms.are_checked():
+            return vectors
+        is_label = ops.logical_and(labels >= UNKNOWN, labels < self.num_classes)
+        return ops.where(ops.expand_dims(is_label, -1), vectors, math.nan)
 
     def count(self, labels, training) -> None:
         """Adds a batch of labels, in training, to those that were `seen`."""

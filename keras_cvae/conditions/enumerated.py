@@ -155,7 +155,7 @@ class Enumerated(Predicted):
         return keras.KerasTensor((batch and batch * count, count), dtype=self.compute_dtype)
 
     def inferred(self, inputs, logits):
-        return inputs, ops.one_hot(completed(inputs[0], logits), self.num_classes)
+        return inputs, self.most_probable([inputs[0], logits])
 
     def labellings(self, values, infer):
         weights = self._weights(values, infer)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import keras
 from keras import ops
 
 from keras_cvae import layers
 from keras_cvae.conditions.classes import Classes
+from keras_cvae.conditions.naming import UNKNOWN
 
 
 class Predicted(Classes):
@@ -45,12 +47,12 @@ class Predicted(Classes):
         """Names of the terms that the layer reports."""
         return self.classification.term_names
 
-    def most_probable(self, logits):
-        """The one-hot vectors of the most probable classes, of shape `(batch, num_classes)`."""
-        return ops.one_hot(ops.argmax(logits, axis=-1), self.num_classes)
-
     def given(self, inputs):
-        return Classes(self.num_classes, name="condition")(inputs[0])
+        return Classes(self.num_classes, names=self._names, name="condition")(inputs[0])
+
+    def most_probable(self, inputs):
+        """One-hot vectors, in a cut model, of what `MostProbable` takes."""
+        return MostProbable(self.num_classes, names=self._names, name="condition")(inputs)
 
     def complete(self, values, infer):
         labels = values["label"].copy()
@@ -67,3 +69,25 @@ class Predicted(Classes):
         config = super().get_config()
         del config["dropout"]
         return {**config, "weight": self.classification.weight}
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class MostProbable(Classes):
+    """One-hot encoding of the label that is known, or else of the most probable class.
+
+    Call arguments:
+        inputs: `[label, logits]`: integers of shape `(batch,)`, -1 where unknown, and logits of
+            shape `(batch, num_classes)`; or the logits alone, where no label is known.
+
+    Returns:
+        Tensor of shape `(batch, num_classes)`.
+    """
+
+    def call(self, inputs):
+        known, logits = inputs if isinstance(inputs, (list, tuple)) else (None, inputs)
+        best = ops.cast(ops.argmax(logits, axis=-1), "int32")
+        return self.one_hot(best if known is None else ops.where(known == UNKNOWN, best, known))
+
+    def compute_output_spec(self, inputs):
+        logits = keras.tree.flatten(inputs)[-1]
+        return keras.KerasTensor(logits.shape, dtype=self.compute_dtype)

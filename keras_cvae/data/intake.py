@@ -77,7 +77,7 @@ class Intake:
             checked |= self.condition.check_by_name(values, len(images))
         elif values:
             for name, value in values.items():
-                checked[name] = _by_shape(value, *self.inputs[name], len(images), name)
+                checked[name] = by_shape(value, *self.inputs[name], len(images), name)
         if arrays.WEIGHT in known:
             checked[arrays.WEIGHT] = arrays.check_weights(known[arrays.WEIGHT], count=len(images))
         return checked
@@ -220,7 +220,7 @@ def _are_equal(images, target, image_shape):
     return all(np.array_equal(*part, equal_nan=images.dtype.kind == "f") for part in parts)
 
 
-def _by_shape(values, shape, dtype, count, name):
+def by_shape(values, shape, dtype, count, name):
     """Values of an input of which nothing but its shape and type is known."""
     shape, is_whole = tuple(shape), "int" in str(dtype)
     if is_whole and shape in ((), (1,)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from keras_cvae import batched, checks, divergences, graph, layers, networks, noise
+from keras_cvae import batched, checks, divergences, graph, layers, noise
 from keras_cvae.evaluation import examples
 from keras_cvae.evaluation.likelihood import terms
 from keras_cvae.types import Tensor
@@ -99,7 +99,7 @@ def _model(cvae, parts):
         return layers.Sampling(name=group.called("sampling"))([mean, log_var])
 
     graph.latents(encoded, y, parts.groups, draw)
-    model = networks.ImageModel([x, *inputs] if inputs else x, graph.end_to_end(found, "kl_of_all"))
+    model = layers.ImageModel([x, *inputs] if inputs else x, graph.end_to_end(found, "kl_of_all"))
     drawn = [layer for layer in model.layers if isinstance(layer, layers.Sampling)]
     return model, [layer.seed_generator for layer in drawn]
 

@@ -8,7 +8,7 @@ import weakref
 import keras
 import numpy as np
 
-from keras_cvae import batched, checks, graph, importance, networks, noise, objectives
+from keras_cvae import batched, checks, graph, importance, layers, noise, objectives
 from keras_cvae.evaluation import examples, progress
 from keras_cvae.fitting import inside
 
@@ -139,7 +139,7 @@ def _weigher(cvae, samples):
         parameters, log_ratios = objectives.iwae.sampled(encoded, y, parts, samples)
         log_p = importance.LogWeights(samples, parts.likelihood)([x, parameters])
         outputs = [log_p, *(keras.ops.reshape(ratio, (-1, samples)) for ratio in log_ratios)]
-        model = networks.ImageModel([x, *inputs] if inputs else x, outputs)
+        model = layers.ImageModel([x, *inputs] if inputs else x, outputs)
         if keras.backend.backend() == "tensorflow":  # XLA fuses what follows the products
             from keras_cvae.fitting import tensorflow_steps
 

@@ -7,13 +7,18 @@ z, inputs -> the likelihood's parameters, which `ReconstructionLoss` is given
 
 from __future__ import annotations
 
+import dataclasses
+import types
+
 import keras
 import numpy as np
 
 from keras_cvae.conditions.base import Condition
+from keras_cvae.data import intake
 from keras_cvae.fitting import inside
 from keras_cvae.fitting.inside import calls
-from keras_cvae.graph.parts import Group, Parts
+from keras_cvae.graph.parts import Group, Parts, by_name
+from keras_cvae.layers import ImageModel
 
 
 class AsGiven(Condition):
@@ -21,11 +26,13 @@ class AsGiven(Condition):
 
     Args:
         tensors: The symbolic inputs.
+        known: Dict of the names of those that a condition of encoder or decoder embeds, to it.
     """
 
-    def __init__(self, tensors):
+    def __init__(self, tensors, known):
         super().__init__(name="condition")
         self.shapes = {t.name: (tuple(t.shape[1:]), t.dtype) for t in tensors}
+        self._known = types.SimpleNamespace(by_name=known)  # layers of others
 
     def given(self, inputs):
         return list(inputs)
@@ -33,33 +40,43 @@ class AsGiven(Condition):
     def check(self, values, count, name="labels"):
         if not isinstance(values, dict):
             values = dict.fromkeys(self.shapes, values)
-        checked = {}
-        for key, (shape, dtype) in self.shapes.items():
-            received = values.get(key)
-            if received is None:
-                raise ValueError(f"`{name}` must be given for the input `{key}`. Received: None")
-            array = np.asarray(keras.ops.convert_to_numpy(received))
-            if len(shape) == 1 and shape[0] > 1 and array.ndim <= 1 and array.dtype.kind in "iu":
-                array = (array[..., None] == np.arange(shape[0])).astype(dtype)  # -1: all zeros
-            if not shape and array.ndim == 2 and array.shape[1] > 1:  # one-hot vectors
-                array = np.where(array.any(axis=1), array.argmax(axis=1), -1)
-            if array.shape == shape:
-                array = np.broadcast_to(array, (count, *shape))
-            if array.size == count * int(np.prod(shape)) and array.shape != (count, *shape):
-                array = array.reshape(count, *shape)
-            if array.shape != (count, *shape):
-                raise ValueError(
-                    f"`{name}` for the input `{key}` must have the shape {(count, *shape)}. "
-                    f"Received: {array.shape}"
-                )
-            checked[key] = array.astype(dtype)
-        return checked
+        return {key: self._check(key, values.get(key), count, name) for key in self.shapes}
+
+    def _check(self, key, values, count, name):
+        shape, dtype = self.shapes[key]
+        if key in self._known.by_name:
+            (checked,) = self._known.by_name[key].check(values, count, name).values()
+            return checked.reshape(count, *shape)
+        if values is None:
+            raise ValueError(f"`{name}` must be given for the input `{key}`. Received: None")
+        if np.ndim(values) == 0 or (shape and np.shape(values) == shape and count != shape[0]):
+            values = np.broadcast_to(values, (count, *np.shape(values)))  # one for all
+        return intake.by_shape(values, shape, dtype, count, name)
 
     def check_by_name(self, values, count):
         return self.check(values, count)
 
     def describe_untrained(self, values):
         return []
+
+
+@dataclasses.dataclass
+class PartsByHand(Parts):
+    """The parts of a graph that a user wired.
+
+    Attributes:
+        context: Model of the pseudo-inputs, if there are any, and the inputs behind the image, to
+            what the prior is called with; None for a prior that is called with latents alone.
+    """
+
+    context: keras.Model | None = None
+
+    def given(self, group, context, tensor):
+        if self.context is None:
+            return {}
+        starts = keras.tree.flatten(self.pseudo_inputs(tensor)) if self.pseudo_inputs else []
+        starts = [*starts, *(context or [])]
+        return {"y": self.context(starts if len(starts) > 1 else starts[0])}
 
 
 def read(model, divergence, reconstruction) -> Parts:
@@ -73,21 +90,54 @@ def read(model, divergence, reconstruction) -> Parts:
     Raises:
         ValueError: If a part is missing.
     """
-    ((mean, log_var, *_), *_), _ = calls.arguments(model, divergence)
+    ((mean, log_var, *_), *y), named = calls.arguments(model, divergence)
     ((_, parameters, *_), *_), _ = calls.arguments(model, reconstruction)
     encoder = keras.Model(model.inputs, [mean, log_var], name="encoder")
     others, z = model.inputs[1:], find_z(parameters, divergence, mean, log_var)
-    try:
-        decoder = inside.model_between([z, *others], parameters, "decoder")
-    except ValueError as error:
-        raise ValueError(
-            "The decoder of a `CVAE` must depend on z and the inputs behind the image alone; the "
-            "first tensor made of both z_mean and z_log_var is taken for z. Received: a graph in "
-            "which the parameters of the likelihood depend on something else"
-        ) from error
+    refused = (
+        "must depend on z and the inputs behind the image alone; the first tensor made of both "
+        "z_mean and z_log_var is taken for z"
+    )
+    decoder = _between([z, *others], parameters, "decoder", f"The decoder of a `CVAE` {refused}")
     group = Group(0, mean.shape[-1], divergence.prior)
-    condition = AsGiven(others) if others else None
-    return Parts(encoder, [group], decoder, reconstruction.likelihood, condition)
+    condition = AsGiven(others, _embedded(model, others)) if others else None
+    parts = PartsByHand(encoder, [group], decoder, reconstruction.likelihood, condition)
+    y = named.get("y", *y)
+    if y is not None:
+        parts.pseudo_inputs = by_name(model).get("pseudo_inputs")
+        starts = keras.tree.flatten(parts.pseudo_inputs.output) if parts.pseudo_inputs else []
+        refused = (
+            "What the prior of a `CVAE` is called with must depend on the inputs behind the image "
+            "alone, or on a layer `pseudo_inputs`, which `prior.pseudo_inputs` makes"
+        )
+        ids = {id(tensor) for tensor in others}
+        y = keras.tree.map_structure(  # a model's output must not be its input
+            lambda tensor: keras.layers.Identity()(tensor) if id(tensor) in ids else tensor, y
+        )
+        parts.context = _between([*starts, *others], y, "prior_inputs", refused)
+    return parts
+
+
+def _between(inputs, outputs, name, expected):
+    """The model between symbolic tensors of a graph, or a `ValueError` that says what must be."""
+    try:
+        if not inputs:
+            raise ValueError
+        return inside.model_between(inputs, outputs, name)
+    except ValueError as error:
+        raise ValueError(f"{expected}. Received: a graph in which it is otherwise") from error
+
+
+def _embedded(model, inputs):
+    """The conditions that embed single inputs of a model, by the names of these."""
+    names = {id(tensor): tensor.name for tensor in inputs}
+    found = {}
+    for layer in by_name(model).values():
+        parts = by_name(layer).get("condition") if isinstance(layer, ImageModel) else layer
+        if isinstance(parts, Condition) and not parts.infers and len(parts.inputs()) == 1:
+            tensors = keras.tree.flatten(calls.arguments(model, layer)[0])
+            found |= {names[id(t)]: parts for t in tensors if id(t) in names}
+    return found
 
 
 def find_z(parameters, divergence, mean, log_var):

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import keras
 
-from keras_cvae import networks
 from keras_cvae.fitting import inside
 from keras_cvae.graph import names
 from keras_cvae.graph.chain import end_to_end, join_inputs, latents
 from keras_cvae.graph.parts import Parts, by_name, read
+from keras_cvae.layers import ImageModel
 
 
 def pixels(model, deterministic: bool = True):
@@ -168,7 +168,7 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
 def cut_condition(model) -> keras.Model | None:
     """Model of what is known to y, or None where nothing is."""
     inputs, y = condition_of(model, read(model))
-    return networks.ImageModel(inputs, y, name="condition") if inputs else None
+    return ImageModel(inputs, y, name="condition") if inputs else None
 
 
 def cut_classifier(model) -> keras.Model:
@@ -179,6 +179,6 @@ def cut_classifier(model) -> keras.Model:
 
 
 def _model(name, inputs, outputs):
-    model = networks.ImageModel(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
+    model = ImageModel(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
     model(model.input)  # Keras exports no model that was never called
     return model

@@ -8,6 +8,7 @@ the layers is thereby trained on the sum of the terms, without a `loss` in `comp
 
 from keras_cvae.layers.classification import ClassificationLoss, GumbelSoftmax
 from keras_cvae.layers.divergence import Divergence, KLDivergence, flat
+from keras_cvae.layers.image_model import ImageModel, to_unit_interval
 from keras_cvae.layers.pixels import Binarize, UnitInterval
 from keras_cvae.layers.reconstruction import ReconstructionLoss
 from keras_cvae.layers.sampling import Repeat, Sampling, reparameterize
@@ -17,6 +18,7 @@ __all__ = [
     "ClassificationLoss",
     "Divergence",
     "GumbelSoftmax",
+    "ImageModel",
     "KLDivergence",
     "ReconstructionLoss",
     "Repeat",
@@ -24,4 +26,5 @@ __all__ = [
     "UnitInterval",
     "flat",
     "reparameterize",
+    "to_unit_interval",
 ]

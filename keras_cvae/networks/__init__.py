@@ -10,7 +10,7 @@ from __future__ import annotations
 import keras
 
 from keras_cvae.checks import member
-from keras_cvae.networks.base import ImageModel, Network, given, to_unit_interval
+from keras_cvae.networks.base import Network, given
 from keras_cvae.networks.conv import (
     Conv,
     LabelConv2D,
@@ -31,7 +31,6 @@ __all__ = [
     "Dense",
     "FiLM",
     "Hierarchical",
-    "ImageModel",
     "LabelConv2D",
     "LabelPlanes",
     "Network",
@@ -43,7 +42,6 @@ __all__ = [
     "build_dense_encoder",
     "get",
     "given",
-    "to_unit_interval",
 ]
 
 NAMES = {"dense": Dense, "conv": Conv, "residual": Residual, "hierarchical": Hierarchical}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
 from keras_cvae import conditions
 from keras_cvae.copying import own
-from keras_cvae.fitting import inside
+from keras_cvae.layers import ImageModel
 from keras_cvae.recipe import Recipe
 from keras_cvae.types import Tensor
 
@@ -72,9 +71,9 @@ class Network(Recipe):
             ValueError: If the network does not fit the shapes.
         """
         image = keras.Input(tuple(input_shape), name="image")
-        inputs, y = inputs_with(image, condition)
         # Keras on torch knows variables by their paths: those of encoder and decoder must differ.
         with keras.name_scope("encoder"):
+            inputs, y = inputs_with(image, condition)
             outputs = posterior(self.features(image, y), latent_dim)
         return ImageModel(inputs, outputs, name="encoder")
 
@@ -94,10 +93,10 @@ class Network(Recipe):
             ValueError: If the network does not fit the shapes.
         """
         z = keras.Input((latent_dim,), name="z")
-        inputs, y = inputs_with(z, condition)
         with keras.name_scope("decoder"):
+            inputs, y = inputs_with(z, condition)
             parameters = self.parameters(z, y, tuple(shape))
-        return keras.Model(inputs, parameters, name="decoder")
+        return ImageModel(inputs, parameters, name="decoder")
 
     def classifier(self, input_shape, num_classes: int) -> keras.Model:
         """Builds the classifier.
@@ -136,41 +135,6 @@ class Network(Recipe):
             group: Number of the group, from 1.
         """
         raise NotImplementedError
-
-
-@keras.saving.register_keras_serializable("keras_cvae")
-class ImageModel(keras.Model):
-    """A functional model whose inputs that are images may be uint8: 0..255 is scaled to [0, 1].
-
-    These are its first input, and all others of two axes or more. The scaling happens inside the
-    compiled program, on the device. Built like any functional model: `ImageModel(inputs, outputs)`.
-    """
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-
-    def call(self, inputs, training=None, mask=None):
-        if isinstance(inputs, dict):
-            inputs = [inputs[tensor.name] for tensor in self.inputs]
-        if isinstance(inputs, (list, tuple)):
-            first, *others = inputs
-            others = [to_unit_interval(x) if len(x.shape) > 2 else x for x in others]
-            inputs = [to_unit_interval(first), *others]
-        else:
-            inputs = to_unit_interval(inputs)
-        return super().call(inputs, training=training, mask=mask)
-
-    def predict(self, x, *args, **kwargs):
-        """`keras.Model.predict`, after an error in which the model is what it was before."""
-        with inside.variables_kept(self):
-            return super().predict(x, *args, **kwargs)
-
-
-def to_unit_interval(pixels) -> Tensor:
-    """Pixels of 0..255 in uint8 as floats in [0, 1]; others as they are."""
-    if keras.backend.standardize_dtype(pixels.dtype) != "uint8":
-        return pixels
-    return ops.cast(pixels, keras.config.floatx()) / 255.0
 
 
 def inputs_with(first, condition):

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 import keras
 
 from keras_cvae import checks, priors
-from keras_cvae.networks.base import ImageModel, Network, flat, inputs_with, posterior
+from keras_cvae.layers import ImageModel
+from keras_cvae.networks.base import Network, flat, inputs_with, posterior
 from keras_cvae.types import Tensor
 
 
@@ -71,6 +72,10 @@ class Hierarchical(Network):
 
     def encoder(self, input_shape, condition, latent_dim) -> keras.Model:
         image = keras.Input(tuple(input_shape), name="image")
+        with keras.name_scope("encoder"):
+            return self._encoder(image, condition, latent_dim)
+
+    def _encoder(self, image, condition, latent_dim):
         inputs, y = inputs_with(image, condition)
         features = self.features(image, y)
         if isinstance(features, (list, tuple)):
@@ -85,11 +90,13 @@ class Hierarchical(Network):
     def lower_posterior(self, group, features_shape, width, size) -> keras.Model:
         inputs = keras.Input(features_shape, name="features"), keras.Input((width,), name="above")
         name = f"posterior_{group + 1}"
-        x = keras.layers.Concatenate(name=f"{name}_joined")([*inputs])
-        for number, units in enumerate(self.hidden_units, start=1):
-            options = {"activation": self.activation, "name": f"{name}_hidden_{number}"}
-            x = keras.layers.Dense(units, **options)(x)
-        return keras.Model([*inputs], posterior(x, size, f"_{group + 1}"), name=name)
+        with keras.name_scope(name):
+            x = keras.layers.Concatenate(name=f"{name}_joined")([*inputs])
+            for number, units in enumerate(self.hidden_units, start=1):
+                options = {"activation": self.activation, "name": f"{name}_hidden_{number}"}
+                x = keras.layers.Dense(units, **options)(x)
+            outputs = posterior(x, size, f"_{group + 1}")
+        return ImageModel([*inputs], outputs, name=name)
 
     def lower_prior(self, group):
         name = f"prior_{group + 1}"

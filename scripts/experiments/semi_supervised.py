@@ -30,7 +30,7 @@ import numpy as np
 import typer
 
 import keras_cvae
-from keras_cvae import conditions, datasets, networks
+from keras_cvae import conditions, datasets, layers, networks
 
 STEPS = 100  # of an epoch
 PYRO = {100: 6.81, 600: 5.63, 1000: 5.13, 3000: 4.18}  # Pyro's M2, error in %
@@ -114,7 +114,7 @@ def build(method: str, image_shape, num_classes: int, weight: float, augmented: 
     classifier = network.classifier(image_shape, num_classes)
     logits = classifier(image if changes is None else changes(image))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return networks.ImageModel(image, logits), {"loss": loss}
+    return layers.ImageModel(image, logits), {"loss": loss}
 
 
 def error(model, x, y) -> float:

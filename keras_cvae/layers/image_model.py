@@ -1,0 +1,82 @@
+"""Models that are cut from a graph or built alone: what they are given, as users have it."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from keras_cvae.fitting import inside
+from keras_cvae.types import Tensor
+
+
+@keras.saving.register_keras_serializable("keras_cvae")
+class ImageModel(keras.Model):
+    """A functional model that takes uint8 images, and checks the labels that it can look at.
+
+    Images are its first input, and all others of two axes or more: 0..255 in uint8 is scaled to
+    [0, 1] inside the compiled program, on the device. Where the model has a layer `condition`, what
+    `predict`, or a call with NumPy arrays or lists, is given for it is checked, and may be in any
+    form that `CVAE.fit` takes: one-hot vectors or names too. In a graph, where values are not known
+    yet, a label that is none makes NaN.
+
+    Built like any functional model: `ImageModel(inputs, outputs)`.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        # Keras on torch knows variables by their paths: those of different models must differ.
+        with keras.name_scope(config.get("name", cls.__name__)):
+            return super().from_config(config, custom_objects=custom_objects)
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(self._with_labels(inputs), *args, **kwargs)
+
+    def call(self, inputs, training=None, mask=None):
+        if isinstance(inputs, dict):
+            inputs = [inputs[tensor.name] for tensor in self.inputs]
+        if isinstance(inputs, (list, tuple)):
+            first, *others = inputs
+            others = [to_unit_interval(x) if len(x.shape) > 2 else x for x in others]
+            inputs = [to_unit_interval(first), *others]
+        else:
+            inputs = to_unit_interval(inputs)
+        return super().call(inputs, training=training, mask=mask)
+
+    def predict(self, x, *args, **kwargs):
+        """`keras.Model.predict`, after a check of the labels.
+
+        After an error the model is what it was before.
+        """
+        with inside.variables_kept(self):
+            return super().predict(self._with_labels(x), *args, **kwargs)
+
+    def _with_labels(self, x):
+        """What the model is given, with labels that were checked if they are arrays or lists."""
+        names = [tensor.name for tensor in self.inputs]
+        is_dict = isinstance(x, dict)
+        if not is_dict and not (isinstance(x, (list, tuple)) and len(x) == len(names) > 1):
+            return x
+        given = dict(x) if is_dict else dict(zip(names, x, strict=True))
+        if any(ops.is_tensor(value) or _is_symbolic(value) for value in given.values()):
+            return x
+        condition = next((layer for layer in self.layers if layer.name == "condition"), None)
+        known = [*getattr(condition, "inputs", dict)()]
+        if not known or not {names[0], *known} <= given.keys():
+            return x
+        count = len(given[names[0]])
+        given |= condition.check_by_name({name: given[name] for name in known}, count)
+        return given if is_dict else [given[name] for name in names]
+
+
+def to_unit_interval(pixels) -> Tensor:
+    """Pixels of 0..255 in uint8 as floats in [0, 1]; others as they are."""
+    if keras.backend.standardize_dtype(pixels.dtype) != "uint8":
+        return pixels
+    return ops.cast(pixels, keras.config.floatx()) / 255.0
+
+
+def _is_symbolic(value):
+    return isinstance(value, keras.KerasTensor)
