@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_cvae import batched, graph
 
@@ -46,6 +45,4 @@ def adapt(cvae, sample: Mapping[str, np.ndarray]) -> None:
 def learn_scale(parts: graph.Parts, images: np.ndarray) -> None:
     """Brings a likelihood of numbers, and the encoder's input, to the scale of checked images."""
     parts.standardize.adapt(images)
-    # Copies: variables that share memory cannot both be given to a step of JAX.
-    learned = (np.array(ops.convert_to_numpy(weight)) for weight in parts.standardize.learned)
-    parts.likelihood.standardize(*learned)
+    parts.likelihood.standardize(*parts.standardize.learned)

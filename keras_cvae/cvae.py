@@ -177,7 +177,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         if self.binarize is not None:
             check = functools.partial(arrays.check_values, support=self.support)
         shapes = {tensor.name: (tuple(tensor.shape[1:]), tensor.dtype) for tensor in self.inputs}
-        return Intake(shapes, check, self.condition, self.support)
+        return Intake(shapes, check, self.condition, self.support, self.likelihood.packer)
 
     @functools.cached_property
     def _parts(self) -> graph.Parts:
@@ -282,6 +282,10 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         elif validation_data is not None:
             validation_data, _ = self.intake.take(validation_data)
         adapting.adapt(self, sample)
+        if not is_stream:  # packed by what was learned just now
+            data = self.intake.pack(data)
+        if isinstance(validation_data, tuple):
+            validation_data = (self.intake.pack(validation_data[0]),)
         self._weigh_classes(class_weight)
         count = None if is_stream else len(sample[self.input_names[0]])
         if count and validation_data is None:
@@ -376,7 +380,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
                 "`adapt` needs a likelihood of numbers of any scale, such as "
                 f"`likelihoods.Gaussian`. Received: {type(self.likelihood).__name__}"
             )
-        adapting.learn_scale(self._parts, self.intake.images(images))
+        adapting.learn_scale(self._parts, self.intake.check_images(images))
 
     def fit_prior(self, x, y=None, *, prior="mixture", seed: int = 0) -> dict:
         """Fits a prior to where the encodings of each label lie, after training.
@@ -474,6 +478,10 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         if values:
             values = self.condition.drawn(values, rng)
         rows = [normal, temperatures, *values.values()]
+        in_float64 = self.likelihood.in_float64()
+        if pixels == "mean" and in_float64:
+            parameters = batched.predict(self._submodels.parameter_generator, rows, batch_size)
+            return in_float64(parameters)
         if pixels == "mean":
             return batched.predict(self._submodels.tempered_generator, rows, batch_size)
         seeds = np.random.default_rng(seed).integers(2**31 - 1, size=-(-count // batch_size))
@@ -481,6 +489,9 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         for index, batch_seed in enumerate(seeds):
             batch = [row[index * batch_size : (index + 1) * batch_size] for row in rows]
             parameters = batched.predict(self._submodels.parameter_generator, batch, batch_size)
+            if in_float64:
+                images.append(in_float64(parameters, int(batch_seed)))
+                continue
             sampled = self.likelihood.sample(ops.convert_to_tensor(parameters), int(batch_seed))
             images.append(ops.convert_to_numpy(sampled))
         return np.concatenate(images)
@@ -534,7 +545,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         is_dict = isinstance(labels, dict)
         labels = {k: row_by_row(v) for k, v in labels.items()} if is_dict else row_by_row(labels)
         rows = self._with_values(z.reshape(-1, size), labels)
-        images = batched.predict(self._submodels.mean_decoder, rows, batch_size)
+        images = self._decode(rows, batch_size)
         return images.reshape(*leading, *self.image_shape)
 
     def reconstruct(
@@ -561,8 +572,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         values = self._known(labels if as_labels is None else as_labels, len(images), name)
         z, _ = self.encode(images, labels, batch_size=batch_size)
         values = self.infer_missing(images, values)
-        rows = [z, *values.values()] if values else z
-        return batched.predict(self._submodels.mean_decoder, rows, batch_size)
+        return self._decode([z, *values.values()] if values else z, batch_size)
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs):
         """`keras.Model.export`, but to ONNX, which has no seeded random numbers to draw z by.
@@ -595,6 +605,13 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         if not values:
             return {}
         return self.condition.complete(values, lambda rows: self.infer(images[rows]))
+
+    def _decode(self, rows, batch_size):
+        """The mean images of latents and checked values of the condition."""
+        in_float64 = self.likelihood.in_float64()
+        if in_float64:
+            return in_float64(batched.predict(self.decoder, rows, batch_size))
+        return batched.predict(self._submodels.mean_decoder, rows, batch_size)
 
     def _known(self, labels, count: int, name: str = "labels") -> dict[str, np.ndarray]:
         """Checked values by the names of the inputs; warns of what training never showed."""
@@ -643,7 +660,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         step = terms.current()
         if step is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        image = layers.to_unit_interval(keras.tree.flatten(x)[0])
+        image = self.likelihood.unpack(layers.to_unit_interval(keras.tree.flatten(x)[0]))
         self.reports.update(step, image, y_pred, training)
         loss = sum(step.losses) / fitting.replicas(self)
         if self.losses:  # of a user's layers

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_cvae import earlier_files, far_columns
 from keras_cvae.precision import Float32Layer
 
 
@@ -34,12 +35,16 @@ class Standardize(Float32Layer):
         self.location = self.add_weight(shape, initializer="zeros", name="location", **options)
         self.scale = self.add_weight(shape, initializer="ones", name="scale", **options)
         self.adapted = self.add_weight((), initializer="zeros", name="adapted", **options)
+        self.origin = self.add_weight(shape, initializer="zeros", name="origin", **options)
         self.built = True
 
     @property
-    def learned(self) -> list:
-        """The weights that `adapt` learns, in the order in which a likelihood takes them."""
-        return [self.location, self.scale]
+    def learned(self) -> list[np.ndarray]:
+        """What `adapt` learns, in the order in which a likelihood takes it."""
+        origin, location, scale = map(
+            ops.convert_to_numpy, (self.origin, self.location, self.scale)
+        )
+        return [np.float64(origin) + location, np.array(scale)]
 
     @property
     def is_adapted(self) -> bool:
@@ -55,8 +60,12 @@ class Standardize(Float32Layer):
         """
         if self.is_far(data):
             mean, deviation, _ = self._moments(data)
-            self.location.assign(mean)
-            self.scale.assign(np.where(deviation > 0, deviation, 1.0))
+            scale = np.where(deviation > 0, deviation, 1.0)
+            origin, location = far_columns.split(mean, scale)
+            for weight, value in zip(
+                (self.origin, self.location, self.scale), (origin, location, scale), strict=True
+            ):
+                weight.assign(value)
         self.adapted.assign(1.0)
 
     def is_far(self, data) -> bool:
@@ -71,10 +80,15 @@ class Standardize(Float32Layer):
         return data
 
     def call(self, inputs):
-        return (ops.cast(inputs, "float32") - self.location) / self.scale
+        x = ops.cast(inputs, "float32")
+        return far_columns.standardize(x, self.origin, self.location, self.scale)
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def load_own_variables(self, store):
+        variables = self._trainable_variables + self._non_trainable_variables
+        super().load_own_variables(earlier_files.fill(store, variables))
 
     def _moments(self, data, rows=4096):
         """Mean and standard deviation of every column, and the largest absolute value.

@@ -138,6 +138,18 @@ class Attributes(Condition):
         for name, attribute in self.attributes.items():
             attribute.adapt_once({own: values[name] for own in attribute.inputs()})
 
+    def packer(self):
+        packers = {name: attribute.packer() for name, attribute in self.attributes.items()}
+
+        def pack(values):
+            packed = {}
+            for name, attribute in self.attributes.items():
+                own = dict.fromkeys(attribute.inputs(), values[name])
+                (packed[name],) = packers[name](own).values()
+            return packed
+
+        return pack
+
     @property
     def needs_data(self):
         return any(attribute.needs_data for attribute in self.attributes.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -123,6 +123,13 @@ class Condition(keras.layers.Layer):
     def together(self, values: dict):
         """Values by the names of the inputs as they are given: the one of them itself."""
         return values if len(values) > 1 else next(iter(values.values()))
+
+    def packer(self) -> Callable[[dict], dict]:
+        """Returns a function that makes of checked values what the graph is given.
+
+        It is `far_columns.pack` where numbers lie far from 0. What it makes it leaves as it is.
+        """
+        return lambda values: values
 
     def adapt_once(self, values: dict[str, np.ndarray]) -> None:
         """Learns from checked training values what the condition has to know, once."""

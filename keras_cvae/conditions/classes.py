@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import terms
+from keras_cvae import earlier_files, terms
 from keras_cvae.checks import require
 from keras_cvae.conditions import coverage, naming
 from keras_cvae.conditions.base import Condition
@@ -165,9 +165,8 @@ class Classes(Condition):
         return sentences
 
     def load_own_variables(self, store):
-        if "1" not in store.keys():  # of a file in which examples were not counted
-            store = {"0": store["0"], "1": self.seen}
-        super().load_own_variables(store)
+        variables = [self.seen_unknown, self.seen]
+        super().load_own_variables(earlier_files.fill(store, variables))
 
     def class_weights(self, weights):
         if isinstance(weights, dict):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks
+from keras_cvae import checks, earlier_files, far_columns
 from keras_cvae.conditions.base import Condition
 from keras_cvae.data import arrays
 
@@ -68,20 +68,24 @@ class Vector(Condition):
         self.adapted = self.add_weight(
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="adapted"
         )
+        self.origin = self.add_weight(initializer="zeros", name="origin", **options)
         if mean is not None:
             self._standardize(mean, variance)
 
     def _standardize(self, mean, variance):
         shape = (self.size,)
-        mean = np.broadcast_to(np.asarray(mean, "float32"), shape)
-        variance = np.broadcast_to(np.asarray(variance, "float32"), shape)
+        mean = np.broadcast_to(np.asarray(mean, "float64"), shape)
+        variance = np.broadcast_to(np.asarray(variance, "float64"), shape)
         if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
             raise ValueError(
                 "`mean` must be finite and `variance` finite and at least 0. "
                 f"Received: mean={mean}, variance={variance}"
             )
-        self.mean.assign(mean)
-        self.variance.assign(np.where(variance > 0, variance, 1.0))  # a constant stays at 0
+        variance = np.where(variance > 0, variance, 1.0)  # a constant stays at 0
+        origin, rest = far_columns.split(mean, np.sqrt(variance))
+        self.origin.assign(origin)
+        self.mean.assign(rest)
+        self.variance.assign(variance)
         self.adapted.assign(1.0)
 
     def adapt(self, values) -> None:
@@ -116,8 +120,9 @@ class Vector(Condition):
     def call(self, inputs, training=False):
         values = self.hide(ops.cast(inputs, "float32"), math.nan, training)
         known = ops.logical_not(self.is_unknown(values))[:, None]
-        mean, variance = map(ops.convert_to_tensor, (self.mean, self.variance))
-        scaled = ops.where(known, (values - mean) * ops.rsqrt(variance), 0.0)
+        origin, mean, variance = map(ops.convert_to_tensor, (self.origin, self.mean, self.variance))
+        scaled = far_columns.standardize(values, origin, mean, ops.sqrt(variance))
+        scaled = ops.where(known, scaled, 0.0)
         y = ops.concatenate([scaled, ops.cast(known, "float32")], axis=-1)
         return ops.cast(y, self.compute_dtype)
 
@@ -140,9 +145,20 @@ class Vector(Condition):
             values = np.broadcast_to(values, (count, self.size))
         return {"vector": arrays.check_vectors(values, self.size, count=count, name=name)}
 
+    def packer(self):
+        weights = self.origin, self.mean, self.variance
+        origin, mean, variance = (np.float64(ops.convert_to_numpy(weight)) for weight in weights)
+        learned = origin, mean, np.sqrt(variance)
+        return lambda values: {"vector": far_columns.pack(values["vector"], *learned)}
+
+    def load_own_variables(self, store):
+        variables = [self.seen_unknown, self.mean, self.variance, self.adapted, self.origin]
+        super().load_own_variables(earlier_files.fill(store, variables))
+
     def get_config(self):
         config = {"size": self.size}
         if self._is_adapted():
-            mean, variance = (ops.convert_to_numpy(w).tolist() for w in (self.mean, self.variance))
-            config |= {"mean": mean, "variance": variance}
+            weights = self.origin, self.mean, self.variance
+            origin, mean, variance = (np.float64(ops.convert_to_numpy(w)) for w in weights)
+            config |= {"mean": (origin + mean).tolist(), "variance": variance.tolist()}
         return {**super().get_config(), **config}

@@ -12,6 +12,7 @@ import numpy as np
 
 ROWS = 4096  # examples checked at a time, so that a memory-mapped array is never copied whole
 WEIGHT = "sample_weight"
+MOST_FLOAT = float(np.finfo("float32").max)
 MOST_COUNT = 2**24  # up to which float32 has all integers
 
 
@@ -122,7 +123,7 @@ def check_values(images, support, name: str) -> np.ndarray:
 def _remedy(least, most, dtype, bounded=True):
     """The line that makes images of other values what is asked for, where one does."""
     if not bounded:
-        return ": `x.astype('float32')`"
+        return ": `x.astype('float64')`"
     if least < 0:
         return ""
     if most <= 255:
@@ -232,7 +233,7 @@ def _whole(labels, name):
 
 
 def check_vectors(vectors, size: int, *, count: int | None = None, name: str) -> np.ndarray:
-    """Checks continuous conditions and returns them as a float32 array of shape `(count, size)`.
+    """Checks continuous conditions and returns them as an array of floats, `(count, size)`.
 
     Args:
         vectors: Numbers of shape `(count, size)`, or `(count,)` where `size` is 1; a row with a NaN
@@ -241,17 +242,24 @@ def check_vectors(vectors, size: int, *, count: int | None = None, name: str) ->
         count: How many there must be; any number by default.
         name: What they are called in messages.
 
+    Returns:
+        The array in float32 where it was so, else in float64.
+
     Raises:
         ValueError: If any is not as expected.
     """
     vectors = array(vectors, name)
     if vectors.ndim == 1 and size == 1:
         vectors = vectors[:, None]
-    return check_tensors(vectors.astype("float32"), (size,), count=count, name=name)
+    if vectors.dtype != "float32":
+        vectors = vectors.astype("float64")
+    return check_tensors(vectors, (size,), count=count, name=name, dtype=vectors.dtype)
 
 
-def check_tensors(tensors, shape, *, count: int | None = None, name: str) -> np.ndarray:
-    """Checks conditions of any shape; returns them as float32, or uint8 where they are pixels.
+def check_tensors(
+    tensors, shape, *, count: int | None = None, name: str, dtype="float32"
+) -> np.ndarray:
+    """Checks conditions of any shape; returns them as `dtype`, or uint8 where they are pixels.
 
     Args:
         tensors: Array of shape `(count, *shape)`, NaN where unknown. Of two axes or more an example
@@ -259,6 +267,7 @@ def check_tensors(tensors, shape, *, count: int | None = None, name: str) -> np.
         shape: Shape of one example.
         count: How many there must be; any number by default.
         name: What they are called in messages.
+        dtype: The type of the array that is returned.
 
     Raises:
         ValueError: If any is not as expected.
@@ -274,9 +283,9 @@ def check_tensors(tensors, shape, *, count: int | None = None, name: str) -> np.
             )
         return tensors
     for start in range(0, len(tensors), ROWS):
-        if np.isinf(tensors[start : start + ROWS]).any():
+        if (np.abs(tensors[start : start + ROWS]) > MOST_FLOAT).any():
             raise ValueError(f"`{name}` must be finite, or NaN where unknown. Received: infinity")
-    return tensors.astype("float32", copy=False)
+    return tensors.astype(dtype, copy=False)
 
 
 def check_weights(weights, *, count: int) -> np.ndarray:

@@ -25,6 +25,8 @@ class Intake:
         condition: What checks the values of the other inputs, as `conditions.Condition` does; None
             where they are checked by their shapes and types alone.
         support: The bounds of the values.
+        packer: Function to a function of checked images to what the graph is given, as
+            `likelihoods.Likelihood` has it.
     """
 
     def __init__(
@@ -33,25 +35,31 @@ class Intake:
         check: Callable,
         condition=None,
         support: tuple[float, float] = (-np.inf, np.inf),
+        packer: Callable[[], Callable] = lambda: lambda images: images,
     ):
         self.inputs = dict(inputs)
         self.check, self.condition, self.support = check, condition, support
+        self.packer = packer
         self.image_name = next(iter(self.inputs))
         self.image_shape = tuple(self.inputs[self.image_name][0])
 
     def images(self, images, name: str = "images") -> np.ndarray:
-        """Checks images, or the rows of a table.
+        """Checks images, or the rows of a table, and packs them for the graph.
 
         Args:
             images: Array of shape `(count, *image_shape)`; a last axis of 1 may be missing.
             name: What they are called in messages.
 
         Returns:
-            Array of that shape, not copied unless its type has to be another.
+            Array of that shape, not copied unless its values or type have to be others.
 
         Raises:
             ValueError: If they are not what the likelihood is of.
         """
+        return self.packer()(self.check_images(images, name))
+
+    def check_images(self, images, name: str = "images") -> np.ndarray:
+        """Checks images as `images` does, and leaves their values as they are."""
         return arrays.check_images(images, self.image_shape, self.check, name)
 
     def arrays(self, data) -> dict[str, np.ndarray]:
@@ -68,8 +76,32 @@ class Intake:
         Raises:
             ValueError: If the data is not what the model takes.
         """
+        return self.pack(self._arrays(data))
+
+    def pack(self, checked: dict) -> dict:
+        """Packs checked arrays for the graph, so that float32 keeps what float64 says.
+
+        Args:
+            checked: What `arrays` returned, perhaps before the model had learned its scales. What
+                was packed before stays as it is.
+        """
+        return self._pack()(checked)
+
+    def _pack(self):
+        """A function like `pack`, which asks the model nothing more: it may be in training."""
+        pack_images = self.packer()
+        pack_values = self.condition.packer() if self.condition is not None else dict
+
+        def pack(checked):
+            values = {name: checked[name] for name in [*self.inputs][1:]}
+            images = pack_images(checked[self.image_name])
+            return {**checked, self.image_name: images, **pack_values(values)}
+
+        return pack
+
+    def _arrays(self, data):
         known = inputs.arrange(data, self.inputs)
-        images = self.images(known[self.image_name])
+        images = self.check_images(known[self.image_name])
         self._check_target(inputs.target(data, self.inputs), known[self.image_name])
         checked = {self.image_name: images}
         values = {name: known[name] for name in [*self.inputs][1:]}
@@ -126,7 +158,7 @@ class Intake:
             ValueError: If they are not what the condition takes, or there is none.
         """
         if self.condition is not None:
-            return self.condition.check(labels, count, name)
+            return self.condition.packer()(self.condition.check(labels, count, name))
         if labels is not None:
             raise ValueError(
                 f"`{name}` must be left out of a model without a condition; how many images to "
@@ -140,7 +172,7 @@ class Intake:
         Loaders of image files give floats of 0..255. Whether a stream is of these its first batch
         decides, for all that follow: a dark one is then divided by 255 too.
         """
-        are_bytes = None
+        are_bytes, pack = None, self._pack()
 
         def check(data):
             nonlocal are_bytes
@@ -148,8 +180,8 @@ class Intake:
             if are_bytes is None:
                 are_bytes = self._are_bytes(image)
             if not are_bytes:
-                return self.arrays(data)
-            return Intake(self.inputs, self._check_bytes, self.condition).arrays(data)
+                return pack(self._arrays(data))
+            return Intake(self.inputs, self._check_bytes, self.condition)._arrays(data)
 
         return check
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import abc
 import math
+from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_cvae import standardize
@@ -112,6 +114,22 @@ class Likelihood(Float32Layer, abc.ABC):
         What the encoder is given is (x - location) / scale. Called where `standardizes` is true.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `standardize`.")
+
+    def packer(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Returns a function that makes of checked x what the graph is given: see `far_columns`."""
+        return lambda x: x
+
+    def unpack(self, x):
+        """A tensor that the graph was given, as x itself."""
+        return x
+
+    def in_float64(self) -> Callable | None:
+        """Returns a function of parameters to x in float64, or None where float32 has its digits.
+
+        The function takes an array of parameters, and a seed or None; without a seed it returns the
+        mean, with one a draw.
+        """
+        return None
 
     @abc.abstractmethod
     def log_prob(self, x, parameters) -> Tensor:

@@ -44,12 +44,12 @@ class StandardizeColumns(standardize.Standardize):
 
     @property
     def learned(self):
-        return [*super().learned, self.knots]
+        return [*super().learned, np.array(ops.convert_to_numpy(self.knots))]
 
     def adapt(self, data):
         super().adapt(data)
         rows = self.scaled(data[:: max(1, len(data) // normal_scores.MOST)])
-        location, scale = map(ops.convert_to_numpy, (self.location, self.scale))
+        location, scale, _ = self.learned
         units = ((rows - location) / scale).T
         knots = [normal_scores.learn(cells[~np.isnan(cells)]) for cells in units]
         self.knots.assign(np.stack(knots, axis=1))
@@ -66,7 +66,8 @@ class StandardizeColumns(standardize.Standardize):
     def call(self, inputs):
         x = ops.cast(inputs, "float32")
         known = ops.logical_not(ops.isnan(x))
-        learned = Learned(*map(ops.convert_to_tensor, self.learned))
+        location = self.origin + self.location
+        learned = Learned(*map(ops.convert_to_tensor, (location, self.scale, self.knots)))
         encoded = []
         for column, places in self.groups:
             cells = [ops.take(part, places, axis=1) for part in (x, known)]

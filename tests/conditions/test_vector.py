@@ -43,7 +43,7 @@ def test_it_is_precise_where_the_mean_is_large():
     values = np.float32(1e6) + np.arange(1001, dtype="float32")
     vector = conditions.Vector(1)
     vector.adapt(values)
-    np.testing.assert_allclose(numpy(vector.mean), [1e6 + 500])
+    np.testing.assert_allclose(numpy(vector.origin + vector.mean), [1e6 + 500])
     np.testing.assert_allclose(numpy(vector.variance), [(1001**2 - 1) / 12], rtol=1e-6)
 
 
