@@ -103,6 +103,7 @@ def test_in_a_model_the_variance_is_that_of_the_residuals(objective, tmp_path):
     ours = likelihoods.OptimalGaussian(momentum=0.5)
     network = networks.Dense((8,))
     vae = build_cvae((6,), None, 1, likelihood=ours, network=network, objective=objective)
+    ours = vae.likelihood
     vae.compile(keras.optimizers.Adam(0.02))
     history = vae.fit(x, epochs=6, batch_size=128, verbose=0).history
     ours = vae.likelihood
