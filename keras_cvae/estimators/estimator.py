@@ -249,7 +249,7 @@ class CVAEEstimator(
         rows = self.model_.generate(
             numbers, count=n_samples, temperature=temperature, pixels="sample", seed=seed
         )
-        return self._as_given(rows)
+        return self._as_given(rows if self.table_ is None else self.table_.settle(rows))
 
     def _checked(self, X, reset=False):
         if not reset:

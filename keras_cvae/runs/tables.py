@@ -167,7 +167,7 @@ class TableRun(Run):
             pixels="sample",
             seed=seed,
         )
-        return self.table.frame(x, cells)
+        return self.table.frame(self.table.settle(x), cells)
 
     def reconstruct(self, data: str | None = None, count: int | None = None):
         """Test rows and what becomes of them: `(real, reconstructed)`, DataFrames.
@@ -188,7 +188,8 @@ class TableRun(Run):
     def _generated(self, y, count, seed):
         """Rows as they are written, rounded and in bounds, as an array x."""
         drawn = self.model.generate(y, count=count, pixels="sample", seed=seed)
-        return self.table.arrays(self.table.frame(drawn, self.table.from_inputs(y)))[0]
+        rows = self.table.frame(self.table.settle(drawn), self.table.from_inputs(y))
+        return self.table.arrays(rows)[0]
 
     def test_images(self, data=None, count=None):
         dataset = self.dataset_of(data)

@@ -161,6 +161,15 @@ class Table:
         learned = dict(zip((column.name for column in self.learned), x.T, strict=True))
         return _frame(self.columns, {**learned, **(cells or {})}, len(x))
 
+    def settle(self, x: np.ndarray) -> np.ndarray:
+        """Sampled rows, whose numbers repeat and are rounded as often as those of the data.
+
+        Args:
+            x: Array of shape `(rows, columns)`, as `Columns` samples it.
+        """
+        columns = zip(self.learned, x.T, strict=True)
+        return np.stack([column.settle(cells) for column, cells in columns], axis=1)
+
     def condition_frame(self, cells: Mapping[str, np.ndarray]) -> DataFrame:
         """Turns the cells of the conditions alone into rows."""
         return _frame(self.condition_columns, cells, len(next(iter(cells.values()))))

@@ -110,6 +110,10 @@ class Column(abc.ABC):
     def write(self, cells: np.ndarray):
         """Numbers as the cells of the table, rounded and within what the data hold."""
 
+    def settle(self, cells: np.ndarray) -> np.ndarray:
+        """Sampled cells as the data have them, where the model is smoother; before `write`."""
+        return cells
+
     @abc.abstractmethod
     def parse(self, text: str) -> float:
         """The number of a cell that a user writes.

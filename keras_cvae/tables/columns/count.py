@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 from keras import ops
 
 from keras_cvae.data.arrays import MOST_COUNT
 from keras_cvae.likelihoods import counts, negative_binomial
+from keras_cvae.tables import heaps
 from keras_cvae.tables.columns.base import missing
-from keras_cvae.tables.columns.numeric import Numeric, is_number, whole
+from keras_cvae.tables.columns.numeric import FEW, Numeric, is_number, whole
+
+SHORTEST_TAIL = 2.0  # standard deviations from the mean to the greatest count
+MOST_HEAPED = 0.15  # as `heaps.distance_from_line` measures it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +37,9 @@ class Count(Numeric):
         numbers = series.dropna().to_numpy("float64")
         counts = (numbers == np.floor(numbers)).all() and numbers.min() >= 0
         counts = counts and numbers.max() <= MOST_COUNT
-        varies = whole(series.dtype) and numbers.min() == 0 and numbers.var() >= numbers.mean()
-        return super().of(series, distinct, asked) if counts and (asked or varies) else None
+        is_few = whole(series.dtype) and len(distinct) <= FEW
+        decided = counts and whole(series.dtype) and not is_few and _are_like_counts(numbers)
+        return cls.within(series, distinct, asked) if counts and (asked or decided) else None
 
     def check(self, cells):
         whole = (cells == np.floor(cells)).all() and (cells >= 0).all()
@@ -56,6 +62,15 @@ class Count(Numeric):
 
     def sample(self, parameters, learned, seed):
         return negative_binomial.draw(*_split(parameters, learned.location), seed)
+
+
+def _are_like_counts(numbers):
+    """Whether numbers vary at least as counts do, have a tail and do not heap at some values."""
+    mean, variance = numbers.mean(), numbers.var()
+    has_tail = numbers.max() >= mean + SHORTEST_TAIL * math.sqrt(variance)
+    if numbers.min() > 0 or variance < mean or not has_tail:
+        return False
+    return heaps.distance_from_line(numbers, step=1.0) <= MOST_HEAPED
 
 
 def _split(parameters, location):

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_cvae import checks
 from keras_cvae.checks import explain, require
+from keras_cvae.tables import heaps
 from keras_cvae.tables.columns.base import LEAVE_OUT
 from keras_cvae.tables.columns.real import Real
 
@@ -27,10 +28,13 @@ class Numeric(Real):
         name: Name of the column.
         dtype: Its type in pandas.
         decimals: How many decimals its numbers are written with; None for more than six.
-        low: The least number in the data, which nothing written is below.
+        low: The least number in the data; none that is written is smaller.
         high: The greatest.
         offset: What is subtracted in float64 before cells become float32, which tells whole
             numbers apart only up to 16,777,216.
+        nodes: Where repeated values lie, as `heaps.learn` returns them.
+        roundings: To which powers of ten numbers are rounded, likewise.
+        unique: Whether `low` and `high` occur once in the data, and are not to be written then.
     """
 
     name: str
@@ -39,17 +43,29 @@ class Numeric(Real):
     low: float = -math.inf
     high: float = math.inf
     offset: float = 0.0
+    nodes: list = dataclasses.field(default_factory=list)
+    roundings: list = dataclasses.field(default_factory=list)
+    unique: list[bool] = dataclasses.field(default_factory=lambda: [False, False])
 
     kind = model = "numeric"
     holds = "numbers"
 
     @classmethod
     def of(cls, series, distinct, asked):
-        if not is_number(series.dtype):
+        is_few = is_number(series.dtype) and whole(series.dtype) and len(distinct) <= FEW
+        if not is_number(series.dtype) or (is_few and not asked):
             return None
+        column = cls.within(series, distinct, asked)
+        numbers = series.dropna().to_numpy("float64") - column.offset
+        decimals = MOST_DECIMALS if column.decimals is None else column.decimals
+        nodes, roundings = heaps.learn(numbers, decimals)
+        unique = [bool((numbers == end).sum() == 1) for end in (numbers.min(), numbers.max())]
+        return dataclasses.replace(column, nodes=nodes, roundings=roundings, unique=unique)
+
+    @classmethod
+    def within(cls, series, distinct, asked):
+        """The column with the bounds of its numbers, which have been checked."""
         is_whole = whole(series.dtype)
-        if not asked and is_whole and len(distinct) <= FEW:
-            return None
         name, dtype, numbers = series.name, str(series.dtype), series.dropna()
         expected = f"Column {name!r} must hold real numbers{LEAVE_OUT}"
         require(series.dtype.kind != "c", expected, dtype)
@@ -78,6 +94,18 @@ class Numeric(Real):
         if self.decimals is None:  # float32 has seven digits
             return np.array([float(f"{cell:.7g}") for cell in cells])
         return np.round(cells, self.decimals)
+
+    def settle(self, cells):
+        """Moves sampled cells to repeated values and roundings, and away from unique extremes."""
+        low, high = self.low - self.offset, self.high - self.offset
+        room = (high - low) / 100
+        cells = cells.astype("float64")
+        for is_unique, end, inwards in zip(self.unique, (low, high), (1, -1), strict=True):
+            if is_unique:
+                beyond = np.maximum(0.0, inwards * (end - cells))
+                inside = end + inwards * room * (beyond + room / 10) / (beyond + room)
+                cells = np.where(inwards * (end - cells) >= 0, inside, cells)
+        return heaps.settle(cells, self.nodes, self.roundings)
 
     def parse(self, text):
         with explain(f"`where` must give column {self.name!r} a finite number", ValueError):

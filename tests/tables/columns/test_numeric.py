@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from keras_cvae import tables
+from keras_cvae.tables import columns, normal_scores
 
 COUNT = 60
 
@@ -22,3 +24,69 @@ def test_large_whole_numbers_come_back_unchanged(low):
     x, _ = described.arrays(rows)
     assert described.frame(x, cells)["account"].tolist() == numbers.tolist()
     assert described.parse(f"account={numbers[3]}")["account"] == cells["account"][3]
+
+
+def sampled(series, count=20_000):
+    """Cells that the model of a column alone samples, as they are written."""
+    column = columns.decide(series)
+    assert column.kind == "numeric"
+    column = columns.from_config(json.loads(json.dumps(column.as_config())))
+    cells = column.read(series).astype("float64")
+    location, scale = cells.mean(), cells.std()
+    scores, units = normal_scores.learn((cells - location) / scale)[:2]
+    draws = np.interp(np.random.default_rng(1).normal(size=count), scores, units)
+    return column.write(column.settle((location + scale * draws).astype("float32")))
+
+
+def heaped(kind, count=5000):
+    rng = np.random.default_rng(0)
+    size = np.round(rng.gamma(3, 60, count))
+    income = rng.lognormal(10.5, 0.5, count)
+    clock = (rng.normal(14 * 60, 250, count) % 1440).astype(int)
+    return {
+        "98% whole": np.where(rng.random(count) < 0.02, (size + rng.random(count)).round(2), size),
+        "98% whole, none twice": rng.permutation(10 * count)[:count] + (np.arange(count) < 100) / 4,
+        "hours and minutes": clock // 60 * 100 + clock % 60,
+        "quarters of an hour": np.where(
+            rng.random(count) < 0.5, rng.choice([0, 15, 30, 45], count), rng.integers(0, 60, count)
+        ),
+        "thousands": np.where(rng.random(count) < 0.6, income.round(-3), income.round()),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "holds"),
+    [
+        ("98% whole", lambda x: x % 1 == 0),
+        ("98% whole, none twice", lambda x: x % 1 == 0),
+        ("hours and minutes", lambda x: x % 100 > 59),
+        ("quarters of an hour", lambda x: x % 15 == 0),
+        ("thousands", lambda x: x % 1000 == 0),
+    ],
+)
+def test_heaped_numbers_are_sampled_at_their_rates(kind, holds):
+    series = pd.Series(heaped(kind), name="it")
+    made = sampled(series)
+    assert abs(holds(made).mean() - holds(series).mean()) < 0.02
+    assert stats.ks_2samp(made, series).statistic < 0.03
+
+
+def test_a_number_that_the_data_hold_once_is_not_copied():
+    series = pd.Series(np.random.default_rng(0).lognormal(size=2000).round(4), name="it")
+    made = sampled(series, 200_000)
+    assert made.min() > series.min() and made.max() < series.max()
+    column = columns.decide(series)
+    far = column.write(column.settle(np.float32([-1e6, 1e6])))
+    assert series.min() < far[0] < series.median() < far[1] < series.max()
+
+
+def test_whole_numbers_that_heap_or_end_abruptly_are_no_counts():
+    rng = np.random.default_rng(0)
+    numbers = {
+        "count": rng.negative_binomial(2, 0.2, 500),
+        "minutes": rng.integers(0, 60, 500),
+        "tens": 10 * (rng.geometric(0.2, 500) - 1),
+    }
+    kinds = {name: columns.decide(pd.Series(n, name="it")).kind for name, n in numbers.items()}
+    assert kinds == {"count": "count", "minutes": "numeric", "tens": "numeric"}
+    assert columns.decide(pd.Series(numbers["minutes"], name="it"), "count").kind == "count"
