@@ -137,7 +137,7 @@ def test_what_is_refused(folder, tmp_path, capsys):
         ((*generate, "--where", "age=old"), "`--where` must give column 'age' a finite number"),
         ((*generate, "--label", "3"), "`--label` must be left out but of images"),
         (("generate", run, "--out", tmp_path / "a.png"), "`--out` must end in .csv or .parquet"),
-        (train, "'id' must have at most 200 categories"),
+        (train, "'id' must have categories, most of them in several rows"),
         (
             (*train, "--columns", "id=text"),
             "must be one of 'date', 'count', 'numeric'",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
+import warnings
 
 import numpy as np
 from keras import ops
@@ -14,7 +15,8 @@ from keras_cvae.likelihoods import categorical
 from keras_cvae.tables.columns.base import LEAVE_OUT, Column, plain
 from keras_cvae.tables.columns.numeric import FEW, MOST_DISTINCT, is_number, whole
 
-MOST_CATEGORIES = 200
+MOST_CATEGORIES = 200  # the most frequent
+OTHERS = ("other", "other values", "none of these")  # the first that no value is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +27,14 @@ class Categorical(Column):
         name: Name of the column.
         dtype: Its type in pandas.
         categories: What it may hold, texts, booleans or numbers, in their order.
+        rest: A text, the last of the categories, that stands for all rarer values; None where the
+            categories are all.
     """
 
     name: str
     dtype: str
     categories: list
+    rest: str | None = None
 
     kind = model = "categorical"
     holds = "texts, booleans or numbers"
@@ -44,10 +49,18 @@ class Categorical(Column):
         elif not any(all(isinstance(v, kind) for v in values) for kind in (str, (bool, np.bool_))):
             return None
         _check(name, values, series.notna().sum(), asked)
+        counts = series.dropna().astype(object).value_counts()
+        known = {*counts.index[:MOST_CATEGORIES]}
         is_ordered = getattr(series.dtype, "ordered", False)
-        known = {*values}
-        values = [v for v in series.dtype.categories if v in known] if is_ordered else sorted(known)
-        return cls(name, dtype, [*map(plain, values)])
+        ordered = series.dtype.categories if is_ordered else sorted(values)
+        categories = [plain(value) for value in ordered if value in known]
+        if len(values) == len(categories):
+            return cls(name, dtype, categories)
+        rest = next(text for text in OTHERS if text not in {*map(str, values)})
+        kept = f"its {len(categories)} most frequent values of {len(values)}"
+        message = f"Column {name!r} keeps {kept}; the others become {rest!r}"
+        warnings.warn(message, stacklevel=4)
+        return cls(name, "object", [*categories, rest], rest)
 
     @property
     def names(self) -> list[str]:
@@ -78,11 +91,12 @@ class Categorical(Column):
         places = {value: place for place, value in enumerate(self.categories)}
         known = series.notna().to_numpy()
         values = [*series[known].unique()]
-        unseen = [value for value in values if value not in places]
+        unseen = [value for value in values if value not in places and self.rest is None]
         expected = f"Column {self.name!r} must hold {reprlib.repr(self.names)}"
         require(not unseen, expected, reprlib.repr(unseen))
         cells = np.full(len(series), np.nan, "float32")
-        cells[known] = series[known].map(places).to_numpy("float32")
+        found = series[known].map(places).astype("float32")
+        cells[known] = found if self.rest is None else found.fillna(places[self.rest])
         return cells
 
     def write(self, cells):
@@ -142,7 +156,7 @@ def _check(name, values, rows, asked):
     """Refuses identifiers, of which each row has its own."""
     count = len(values)
     identifies = not asked and count > max(MOST_DISTINCT, rows / 2)
-    limit = f"at most {MOST_CATEGORIES} categories, most of them in several rows"
+    limit = "categories, most of them in several rows"
     expected = f"Column {name!r} must have {limit}, not identifiers{LEAVE_OUT}"
     if not all(isinstance(value, str) for value in values):
         received = f"{count} different values in {rows} rows"
@@ -151,7 +165,7 @@ def _check(name, values, rows, asked):
         mostly_numbers = len(odd) < count / 2
         shown = f"numbers, but for {reprlib.repr(odd)}" if mostly_numbers else reprlib.repr(values)
         received = f"{count} different texts in {rows} rows, {shown}"
-    require(count <= MOST_CATEGORIES and not identifies, expected, received)
+    require(not identifies, expected, received)
 
 
 def _is_number(text):
