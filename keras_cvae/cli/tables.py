@@ -18,7 +18,7 @@ Columns = Annotated[
     str | None,
     Option(help=f"What columns are ({', '.join(names.COLUMN_KINDS)}), as id=ignore,age=count."),
 ]
-Where = Annotated[str | None, Option(help='What conditions are to be, as "sex=F,age=40".')]
+Where = Annotated[str | None, Option(help='What columns are to hold, as "sex=F,age=30..40".')]
 
 
 def training(condition, columns, dropout, of_images) -> Callable:

@@ -35,8 +35,8 @@ def generate(
 
     `--label` may be repeated, and images take the labels in turn; by default they take every class.
     A picture has a full row of each, so it may hold a few images more than `--count`. `--label -1`
-    draws without a label. Of a table `--where` says what its conditions are to be; those that it
-    leaves open are drawn from training rows that are as asked.
+    draws without a label. Of a table `--where` says what columns are to hold, values or ranges;
+    conditions that it leaves open are taken from training rows that match.
     """
     import numpy as np
 
@@ -49,9 +49,9 @@ def generate(
     parsing.check_out_file(out, force, run.suffixes)
     if is_table(out):
         tables.leave_out({"--label": label, "--pixels": pixels}, "images")
-        drawn = run.generate(where or "", count, temperature=temperature, seed=seed)
-        write(drawn, out)
-        print(f"Wrote {count} rows to {out}")
+        rows = run.generate(where or "", count, temperature=temperature, seed=seed)
+        write(rows, out)
+        print(f"Wrote {len(rows)} rows to {out}")
         return
     tables.leave_out({"--where": where}, "a table")
     model, classes = run.model, run.class_names

@@ -16,15 +16,16 @@ from keras_cvae.runs import table_pictures
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.making import absolute, folder_for, make
 from keras_cvae.runs.reading import Run
-from keras_cvae.tables import Table
-from keras_cvae.tables.files import SUFFIXES
+from keras_cvae.tables import Table, asking
+from keras_cvae.tables.files import SUFFIXES, read_texts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 KEPT = "conditions.csv"
 MOST_KEPT = 5000  # rows of conditions
-NEAREST = 50  # rows that a number asked for is like, at most
+MOST_TRIED = 200_000  # rows that are generated for those as asked
+MOST_AT_ONCE = 20_000
 HIDDEN = 0.1
 MOST_COMPARED = 5000  # rows, with as many generated
 
@@ -144,21 +145,55 @@ class TableRun(Run):
     ) -> DataFrame:
         """Draws rows in the original columns, order, types and units.
 
-        Conditions that are not asked for are drawn, jointly, from training rows that are as asked:
-        of the categories that were asked for, and among these the 50 nearest to the numbers.
+        Conditions that `where` leaves open are taken together from training rows that are as asked,
+        and where these are few from those nearest to them too, with a warning where they are very
+        few. What it asks of other columns is a choice among generated rows: at most 200,000 are
+        generated to find as many as `count`.
 
         Args:
-            where: What conditions are to be, such as `"sex=F,age=40"` or a dict by name.
+            where: What columns are to hold, such as `"sex=F,age=30..40"` or a dict by name, as for
+                `tables.Table.parse`.
             count: How many rows.
             temperature: Scales the spread of z.
-            seed: Seed of all that is drawn; by default as of `CVAE.generate`.
+            seed: Seed of all that is sampled; by default as for `CVAE.generate`.
+
+        Returns:
+            A DataFrame of `count` rows; of fewer, with a warning, where no more were as asked.
 
         Raises:
-            ValueError: If `where` names no condition or gives one what it cannot be.
+            ValueError: If `where` names no column or asks for what it cannot hold, or if no
+                generated row is as asked.
         """
+        import pandas
+
         count = checks.integer("count", count, least=1)
         asked = self.table.parse(where)
         seed = noise.seed_or_next(seed)
+        others = {name: ends for name, ends in asked.items() if name not in self.table.conditions}
+        if not others:
+            return self._rows(asked, count, temperature, seed)
+        for name in others:
+            asked.pop(name)
+        frames, kept, tried = [], 0, 0
+        seeds = np.random.default_rng(seed)
+        while kept < count and tried < MOST_TRIED:
+            wanted = (count - kept) * 1.2 * tried / kept if kept else 10 * max(count, tried)
+            size = int(min(max(wanted, 1000), MOST_AT_ONCE, MOST_TRIED - tried))
+            rows = self._rows(asked, size, temperature, int(seeds.integers(2**31)))
+            rows = rows[asking.matches(self.table.cells(rows, [*others]), others)]
+            frames.append(rows)
+            kept, tried = kept + len(rows), tried + size
+        names = ", ".join(others)
+        advice = f"name {names} in --condition when training, or ask for a wider range"
+        expected = f"`where` must ask for what generated rows hold of {names}; {advice}"
+        checks.require(kept, expected, f"{where!r}, which none of {tried} generated rows is")
+        if kept < count:
+            message = f"Only {kept} of {tried} generated rows are as asked, not {count}; {advice}"
+            warnings.warn(message, stacklevel=2)
+        return pandas.concat(frames, ignore_index=True)[:count]
+
+    def _rows(self, asked, count, temperature, seed):
+        """Rows of which conditions are as asked."""
         cells = self._conditions(asked, count, seed) if self.table.conditions else None
         x = self.model.generate(
             cells and self.table.to_inputs(cells),
@@ -201,34 +236,10 @@ class TableRun(Run):
 
     def _conditions(self, asked, count, seed):
         """Cells of the conditions by name, those asked for and others that go with them."""
-        with explain(f"'{self.folder / KEPT}' must hold the conditions that `train` keeps"):
-            kept = self.table.condition_cells(tables.read(self.folder / KEPT))
-        rows = np.arange(len(next(iter(kept.values()))))
-        rng = np.random.default_rng(seed)
-        numbers = {}
-        for column in self.table.condition_columns:
-            if column.name not in asked:
-                continue
-            if column.levels is None:
-                numbers[column.name] = asked[column.name]
-                continue
-            alike = rows[kept[column.name][rows] == asked[column.name]]
-            if len(alike):
-                rows = alike
-            elif len(asked) < len(kept):
-                message = "No training row is as asked; what is left open is drawn from others"
-                warnings.warn(message, stacklevel=3)
-        if numbers and len(asked) < len(kept):
-            apart = sum(
-                np.square((kept[name][rows] - value) / (np.nanstd(kept[name]) or 1.0))
-                for name, value in numbers.items()
-            )
-            rows = rows[np.argsort(apart)[:NEAREST]]
-        chosen = rng.choice(rows, count)
-        return {
-            name: np.full(count, asked[name], "float32") if name in asked else cells[chosen]
-            for name, cells in kept.items()
-        }
+        path, columns = self.folder / KEPT, self.table.condition_columns
+        with explain(f"'{path}' must hold the conditions that `train` keeps"):
+            kept = self.table.condition_cells_of_texts(read_texts(path))
+        return asking.conditions_like(kept, columns, asked, count, seed)
 
 
 def _dataset(table, frame, test_fraction):

@@ -50,6 +50,13 @@ def read(path: str | os.PathLike) -> DataFrame:
     return frame
 
 
+def read_texts(path: str | os.PathLike) -> DataFrame:
+    """Reads a CSV file that `write` has written, each cell as the text that it is."""
+    import pandas
+
+    return pandas.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+
+
 def write(frame: DataFrame, path: str | os.PathLike) -> None:
     """Writes a table, as the ending of the path says."""
     if Path(path).suffix.lower() == ".csv":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from keras_cvae import conditions as all_conditions
 from keras_cvae import graph
 from keras_cvae.checks import look_up, require
+from keras_cvae.tables import asking
 from keras_cvae.tables import columns as kinds_of_columns
 from keras_cvae.tables.files import check_names
 from keras_cvae.tables.likelihood import Columns
@@ -142,6 +142,14 @@ class Table:
         """The cells of the conditions of some rows, as numbers, by the names of columns."""
         return {column.name: column.read(frame[column.name]) for column in self.condition_columns}
 
+    def condition_cells_of_texts(self, frame: DataFrame) -> dict[str, np.ndarray]:
+        """As `condition_cells`, of rows whose cells are all texts."""
+        return {c.name: c.read_texts(frame[c.name]) for c in self.condition_columns}
+
+    def cells(self, frame: DataFrame, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """The cells of some columns as numbers, by their names."""
+        return {c.name: c.read(frame[c.name]) for c in self.columns if c.name in names}
+
     def to_inputs(self, cells: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
         """Cells of the conditions, as the model takes them; None where there are none."""
         inputs = {name: c.to_input(np.asarray(cells[c.name])) for name, c in self._inputs()}
@@ -174,31 +182,28 @@ class Table:
         """Turns the cells of the conditions alone into rows."""
         return _frame(self.condition_columns, cells, len(next(iter(cells.values()))))
 
-    def parse(self, where: str | Mapping[str, object]) -> dict[str, float]:
-        """Turns what a user asks of the conditions, such as `"sex=F,age=40"`, into cells by name.
+    def parse(self, where: str | Mapping[str, object]) -> dict[str, tuple[float, float]]:
+        """Turns what a user asks of rows, such as `"sex=F,age=30..40"`, into ranges of cells.
 
         Args:
-            where: Names and values, separated by commas; what has a comma in it in double quotes.
-                Or a dict of them.
+            where: Names and values, separated by commas; a range of numbers or dates has two dots,
+                and may be open, as `30..`. A name or value with a comma or = in it stands in
+                double quotes. Or a dict of them.
+
+        Returns:
+            Dict from names to the least and the greatest cell, which are equal for a value.
 
         Raises:
-            ValueError: If it names no condition, or asks for what a column cannot hold.
+            ValueError: If it names no column, or asks for what a column cannot hold.
         """
-        if not where:
-            return {}
-        known = {column.name: column for column in self.condition_columns}
-        expected = "`where` must be left out of a model without a condition"
-        require(known, expected, repr(where))
-        if isinstance(where, str):
-            pairs = [part.partition("=") for part in next(csv.reader([where]), [])]
-            expected = "`where` must be names and what they are, as sex=F,age=40"
-            require(all(sign for _, sign, _ in pairs), expected, repr(where))
-            names = [name.strip() for name, _, _ in pairs]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            require(not twice, "`where` must name each column once", f"{', '.join(twice)} twice")
-            where = {name.strip(): text.strip() for name, _, text in pairs}
-        columns = {name: look_up("where", name, known) for name in where}
-        return {name: column.parse(str(where[name])) for name, column in columns.items()}
+        pairs = asking.split(where) if isinstance(where, str) else [*where.items()]
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        require(not twice, "`where` must name each column once", f"{', '.join(twice)} twice")
+        known = {column.name: column for column in self.columns if column.is_learned}
+        columns = [look_up("where", name, known) for name in names]
+        texts = [str(value) for _, value in pairs]
+        return {c.name: c.parse_range(text) for c, text in zip(columns, texts, strict=True)}
 
     def as_config(self) -> dict:
         """What JSON takes, from which `from_config` makes the same."""

@@ -105,6 +105,21 @@ def test_conditions_that_are_left_open_are_those_of_training_rows(folder):
     assert plain.generate(count=4, seed=0).shape == (4, 6)
 
 
+def test_columns_that_are_no_conditions_choose_among_generated_rows(folder, tmp_path, capsys):
+    run = runs.Run.load(folder / "run")
+    rows = run.generate("age=30..50,smokes=True,visits=..20", count=30, seed=0)
+    assert len(rows) == 30 and rows["age"].between(30, 50).all() and rows["age"].nunique() > 5
+    assert rows["smokes"].all() and (rows["visits"] <= 20).all()
+    plain = runs.Run.load(folder / "first")
+    assert set(plain.generate("sex=F", count=20, seed=0)["sex"]) == {"F"}
+    out = tmp_path / "rows.csv"
+    tall = f"height={people()['height'].max()}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras_cvae.runs.tables.MOST_TRIED", 50)
+        message = refused(capsys, "generate", folder / "run", "--where", tall, "--out", out)
+    assert "none of 50 generated rows" in message and "name height in --condition" in message
+
+
 def test_reconstructions_and_pictures(folder, tmp_path, capsys):
     out = tmp_path / "rows.csv"
     assert run_cli("reconstruct", folder / "run", "--count", 5, "--out", out) == 0
@@ -132,7 +147,10 @@ def test_what_is_refused(folder, tmp_path, capsys):
     generate = ("generate", run, "--out", tmp_path / "rows.csv")
     train = ("train", "--data", data, "--out", tmp_path / "other")
     for arguments, expected in (
-        ((*generate, "--where", "sez=F"), "`--where` must be one of 'sex', 'age'. Did you mean"),
+        (
+            (*generate, "--where", "sez=F"),
+            "`--where` must be one of 'sex', 'height', 'age', 'visits', 'smokes'. Did you mean",
+        ),
         ((*generate, "--where", "sex=X"), "`--where` must give column 'sex' one of 'F', 'M'"),
         ((*generate, "--where", "age=old"), "`--where` must give column 'age' a finite number"),
         ((*generate, "--label", "3"), "`--label` must be left out but of images"),

@@ -80,21 +80,28 @@ def test_it_is_kept_as_json(table):
 
 
 def test_conditions_asked_for(table):
-    assert table.parse(" sex=F, age = 40 ") == {"sex": 0.0, "age": 40.0}
-    assert table.parse({"age": 40}) == {"age": 40.0} and table.parse("") == {}
+    assert table.parse(" sex=F, age = 40 ") == {"sex": (0.0, 0.0), "age": (40.0, 40.0)}
+    assert table.parse({"age": 40}) == {"age": (40.0, 40.0)} and table.parse("") == {}
+    low, high = frame()["age"].agg(["min", "max"])
+    assert table.parse("age=30..40.5") == {"age": (30.0, 40.5)}
+    assert table.parse("age=..40,dose=5..")["age"] == (low, 40.0)
+    assert table.parse("age=30..")["age"] == (30.0, high)
     plain = tables.Table.of(frame().drop(columns=["country", "empty"]))
     assert plain.condition() is None and plain.arrays(frame())[1] is None
     for wrong, expected in (
-        ("sez=F", "`where` must be one of 'sex', 'age'. Did you mean 'sex'"),
+        ("sez=F", "`where` must be one of 'age', 'sex', .*. Did you mean 'sex'"),
         ("sex=X", "`where` must give column 'sex' one of 'F', 'M'. Received: 'X'"),
         ("age=old", "`where` must give column 'age' a finite number"),
         ("age=nan", "`where` must give column 'age' a finite number"),
-        ("sex", "`where` must be names and what they are, as sex=F"),
+        ("sex", "`where` must be names and values, as sex=F"),
+        ("age=40..30", "give column 'age' a range from low to high, as 2..5"),
+        ("age=..", "give column 'age' a range from low to high, as 2..5"),
+        ("age=30..400", "give column 'age' a number within the data's"),
+        ("sex=F,sex=M", "name each column once"),
     ):
         with pytest.raises(ValueError, match=expected):
             table.parse(wrong)
-    with pytest.raises(ValueError, match="without a condition. Received: 'age=4'"):
-        plain.parse("age=4")
+    assert plain.parse("sex=F") == {"sex": (0.0, 0.0)}  # which chooses among generated rows
 
 
 many = [f"person {i}" for i in range(COUNT)]
@@ -183,7 +190,7 @@ def test_conditions_may_be_called_like_parts_of_a_model():
     drawn = cvae.generate(y, count=COUNT, pixels="sample", seed=0)
     back = described.frame(drawn, described.from_inputs(y))
     pd.testing.assert_frame_equal(back[names], rows[names], check_dtype=False)
-    assert described.parse("self=v,a/b=u") == {"self": 1.0, "a/b": 0.0}
+    assert described.parse("self=v,a/b=u") == {"self": (1.0, 1.0), "a/b": (0.0, 0.0)}
 
 
 def test_a_table_saved_without_names_of_inputs(table):

@@ -122,6 +122,15 @@ class Column(abc.ABC):
             ValueError: If the column cannot hold it.
         """
 
+    def parse_range(self, text: str) -> tuple[float, float]:
+        """The least and the greatest number that a user asks for; of a value they are equal."""
+        cell = self.parse(text)
+        return cell, cell
+
+    def read_texts(self, texts: Series) -> np.ndarray:
+        """As `read`, of cells that a CSV file has written as texts."""
+        return self.read(texts)
+
     def condition(self, dropout: float) -> conditions.Condition:
         """The condition that the column becomes; `dropout` is how often training hides it."""
         return conditions.Vector(1, dropout)

@@ -99,6 +99,9 @@ class Categorical(Column):
         cells[known] = found if self.rest is None else found.fillna(places[self.rest])
         return cells
 
+    def read_texts(self, texts):
+        return Categorical(self.name, "str", self.names, self.rest).read(texts)
+
     def write(self, cells):
         values = np.array([*self.categories, None], object)
         return values[np.where(np.isnan(cells), self.levels, cells).astype(int)]

@@ -63,6 +63,10 @@ class Date(Real):
     def unit(self):
         return f"days since {self.first[:10]}"
 
+    @property
+    def ends(self):
+        return 0.0, self.days
+
     def read(self, series):
         with explain(f"Column {self.name!r} must hold dates", (TypeError, ValueError)):
             return self._days(series, self.format, "raise").to_numpy("float32")

@@ -84,6 +84,15 @@ class Numeric(Real):
         require(numbers.std() > LEAST_SPREAD * size, expected, spread)
         return cls(name, dtype, decimals_of(numbers), low, high, offset)
 
+    @property
+    def ends(self):
+        return self.low - self.offset, self.high - self.offset
+
+    def read_texts(self, texts):
+        import pandas
+
+        return self.read(pandas.to_numeric(texts))
+
     def read(self, series):
         with explain(f"Column {self.name!r} must hold numbers", (TypeError, ValueError)):
             numbers = series.to_numpy("float64", na_value=np.nan)
@@ -97,10 +106,10 @@ class Numeric(Real):
 
     def settle(self, cells):
         """Moves sampled cells to repeated values and roundings, and away from unique extremes."""
-        low, high = self.low - self.offset, self.high - self.offset
+        low, high = self.ends
         room = (high - low) / 100
         cells = cells.astype("float64")
-        for is_unique, end, inwards in zip(self.unique, (low, high), (1, -1), strict=True):
+        for is_unique, end, inwards in zip(self.unique, self.ends, (1, -1), strict=True):
             if is_unique:
                 beyond = np.maximum(0.0, inwards * (end - cells))
                 inside = end + inwards * room * (beyond + room / 10) / (beyond + room)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 import math
 
 import numpy as np
 from keras import ops
 
 from keras_cvae import noise
+from keras_cvae.checks import require
 from keras_cvae.divergences import normal_log_prob
 from keras_cvae.tables import normal_scores
 from keras_cvae.tables.columns.base import Column, missing
@@ -25,6 +27,21 @@ class Real(Column):
     """
 
     model = "numeric"
+
+    @property
+    @abc.abstractmethod
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest number in the data."""
+
+    def parse_range(self, text):
+        low, dots, high = text.partition("..")
+        if not dots:
+            return super().parse_range(text)
+        texts = low.strip(), high.strip()
+        cells = [self.parse(t) if t else end for t, end in zip(texts, self.ends, strict=True)]
+        expected = f"`where` must give column {self.name!r} a range from low to high, as 2..5"
+        require(cells[0] <= cells[1] and any(texts), expected, repr(text))
+        return cells[0], cells[1]
 
     def check(self, cells):
         most = np.finfo("float32").max

@@ -65,7 +65,8 @@ def test_tensors_of_two_columns_side_by_side(kind):
     learned = columns.Learned(*map(keras.ops.convert_to_tensor, layer.learned))
     assert layer(x).shape == (COUNT, 2 * column.encoded_size)
     parameters = RNG.normal(size=(COUNT, 2 * column.size)).astype("float32")
-    log_prob = column.log_prob(x, ~np.isnan(x), parameters, learned)
+    x, known, parameters = map(keras.ops.convert_to_tensor, (x, ~np.isnan(x), parameters))
+    log_prob = column.log_prob(x, known, parameters, learned)
     assert log_prob.shape == x.shape
     assert np.isfinite(keras.ops.convert_to_numpy(log_prob)).all()
     assert column.mean(parameters, learned).shape == x.shape

@@ -23,7 +23,7 @@ def test_large_whole_numbers_come_back_unchanged(low):
     cells = described.condition_cells(rows)
     x, _ = described.arrays(rows)
     assert described.frame(x, cells)["account"].tolist() == numbers.tolist()
-    assert described.parse(f"account={numbers[3]}")["account"] == cells["account"][3]
+    assert described.parse(f"account={numbers[3]}")["account"][0] == cells["account"][3]
 
 
 def sampled(series, count=20_000):

@@ -1,0 +1,77 @@
+"""What a user asks of rows, and the conditions that go with it."""
+
+import numpy as np
+import pytest
+
+from keras_cvae.tables import asking, columns
+
+AGE, SEX = columns.Numeric("age"), columns.Categorical("sex", "str", ["F", "M"])
+SITE = columns.Categorical("site", "str", [f"s{place}" for place in range(9)])
+ALL = [AGE, SEX, SITE]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" sex=F, age = 30..40 ", [("sex", "F"), ("age", "30..40")]),
+        ('"a,b=c"=1,x="y, z"', [("a,b=c", "1"), ("x", "y, z")]),
+        ('"say ""hi"""=a=b', [('say "hi"', "a=b")]),
+        ('"town=Bath, Somerset",sex=F', [("town", "Bath, Somerset"), ("sex", "F")]),
+    ],
+)
+def test_names_and_values(text, expected):
+    assert asking.split(text) == expected
+
+
+@pytest.mark.parametrize("text", ["sex", "sex=F,age", '"sex=F', "sex=F,,age=3", 'a="b"c'])
+def test_texts_that_are_refused(text):
+    with pytest.raises(ValueError, match="names and values, as sex=F,age=30..40"):
+        asking.split(text)
+
+
+def kept(count=2000):
+    rng = np.random.default_rng(0)
+    cells = {
+        "age": rng.integers(18, 80, count),
+        "sex": rng.integers(0, 2, count),
+        "site": rng.integers(0, 8, count),
+    }
+    cells["site"][7] = 8  # the only row of this site
+    return {name: values.astype("float32") for name, values in cells.items()}
+
+
+def chosen(asked, count=2000):
+    return asking.conditions_like(kept(), ALL, asked, count, seed=0)
+
+
+def test_what_is_left_open_comes_from_rows_as_asked():
+    cells = chosen({"sex": (1.0, 1.0), "age": (30.0, 34.0)})
+    assert [*cells] == ["age", "sex", "site"] and (cells["sex"] == 1).all()
+    assert {*cells["age"]} == {30.0, 31.0, 32.0, 33.0, 34.0} and len({*cells["site"]}) >= 8
+    everything = chosen({})
+    pairs = [{*zip(c["age"], c["site"], strict=True)} for c in (everything, kept())]
+    assert pairs[0] <= pairs[1] and len(pairs[0]) > 300
+
+
+def test_a_rare_combination_does_not_repeat_one_training_row():
+    with pytest.warns(UserWarning, match="Only 1 training row is as asked.*nearest to it too"):
+        cells = chosen({"site": (8.0, 8.0)})
+    assert (cells["site"] == 8).all() and len({*cells["age"]}) > 20
+    share = (cells["age"] == kept()["age"][7]).mean()
+    assert 0.05 < share < 0.3  # 1 of 11, and others of that age
+    other = float(1 - kept()["sex"][7])
+    with pytest.warns(UserWarning, match="No training row is as asked"):
+        cells = chosen({"site": (8.0, 8.0), "sex": (other, other)})
+    assert (cells["sex"] == other).all() and len({*cells["age"]}) > 20
+
+
+def test_a_number_takes_the_rows_nearest_to_it():
+    cells = chosen({"age": (79.5, 79.5)})
+    assert (cells["age"] == 79.5).all() and len({*cells["site"]}) > 5
+
+
+def test_rows_that_match():
+    cells = {"a": np.float32([1, 2, 3, np.nan]), "b": np.float32([0, 1, 1, 1])}
+    found = asking.matches(cells, {"a": (1.5, 3.0), "b": (1.0, 1.0)})
+    assert found.tolist() == [False, True, True, False]
