@@ -1,5 +1,6 @@
 """The model itself: what it is compiled with, what is cut from it, on every way in."""
 
+import importlib.util
 import json
 
 import keras
@@ -103,9 +104,11 @@ def test_white_pixels_stay_white_in_half_precision(policy):
 
 EXPORTED = {
     "conv": {"network": networks.Conv((4,)), "prior": priors.Mixture(3, True, "full")},
-    "vamp": {"prior": priors.VampPrior(3)},
+    "vamp": {"prior": priors.VampPrior(3, conditional=True)},
     "flow": {"prior": "flow"},
     "conditional": {"prior": "conditional"},
+    "enumerated": {"condition": conditions.Enumerated(3)},
+    "inferred": {"condition": conditions.Inferred(3, encoder=True)},
 }
 
 
@@ -115,18 +118,22 @@ def test_parts_are_exported_to_onnx(name, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     if keras.backend.backend() != "torch":  # on JAX Keras asks for a package of its own
         pytest.importorskip("tf2onnx" if keras.backend.backend() == "tensorflow" else "jax2onnx")
-    cvae = keras_cvae.build_cvae((5, 4, 1), 3, 2, **EXPORTED[name])
+    options = {"condition": 3, "network": networks.Dense((4,)), **EXPORTED[name]}
+    cvae = keras_cvae.build_cvae((5, 4, 1), latent_dim=2, **options)
     models = [cvae.encoder, cvae.decoder, cvae.generator]
-    for model in models if name == "conv" else models[-1:]:
+    looked_at = {"conv": models, "enumerated": models[:2], "inferred": models[:2]}
+    for model in looked_at.get(name, models[2:]):
         path = str(tmp_path / f"{model.name}.onnx")
         model.export(path, format="onnx", verbose=False)
         session = runtime.InferenceSession(path)
         for count in (1, 7):
             rows = [RNG.random((count, *t.shape[1:]), "float32") for t in model.inputs[:1]]
-            rows.append(np.arange(count, dtype="int32") % 4 - 1)
+            if len(model.inputs) > 1:
+                rows.append(np.arange(count, dtype="int32") % 4 - 1)
             names = [given.name for given in session.get_inputs()]
             found = session.run(None, dict(zip(names, rows, strict=True)))
-            ours = model([keras.ops.convert_to_tensor(row) for row in rows])
+            tensors = [keras.ops.convert_to_tensor(row) for row in rows]
+            ours = model(tensors if len(tensors) > 1 else tensors[0])
             for theirs, expected in zip(found, keras.tree.flatten(ours), strict=True):
                 expected = keras.ops.convert_to_numpy(expected)
                 np.testing.assert_allclose(theirs, expected, atol=1e-4)
@@ -135,6 +142,15 @@ def test_parts_are_exported_to_onnx(name, tmp_path):
 def test_the_whole_model_names_the_parts_that_are_exported(tmp_path):
     with pytest.raises(ValueError, match="cvae.encoder`, `cvae.decoder` or `cvae.generator"):
         build().export(tmp_path / "cvae.onnx", format="onnx")
+
+
+def test_what_onnx_needs_is_said(tmp_path, monkeypatch):
+    cvae = build()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    package = {"tensorflow": "tf2onnx", "torch": "onnxscript"}.get(keras.backend.backend())
+    advice = package or "jax2onnx, or load the saved model with KERAS_BACKEND=tensorflow"
+    with pytest.raises(ImportError, match=f"`format='onnx'` needs the package.*{advice}"):
+        cvae.decoder.export(tmp_path / "decoder.onnx", format="onnx")
 
 
 @pytest.mark.parametrize("name", ["encoder", "decoder", "generator"])

@@ -85,8 +85,13 @@ class MostProbable(Classes):
 
     def call(self, inputs):
         known, logits = inputs if isinstance(inputs, (list, tuple)) else (None, inputs)
-        best = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        return self.one_hot(best if known is None else ops.where(known == UNKNOWN, best, known))
+        # Not `argmax`, which on TensorFlow is made of operations that ONNX does not have.
+        is_best = ops.equal(logits, ops.max(logits, axis=-1, keepdims=True))
+        place = ops.cumsum(ops.cast(is_best, "int32"), axis=-1)
+        best = ops.cast(ops.logical_and(is_best, ops.equal(place, 1)), self.compute_dtype)
+        if known is None:
+            return best
+        return ops.where(ops.expand_dims(known == UNKNOWN, -1), best, self.one_hot(known))
 
     def compute_output_spec(self, inputs):
         logits = keras.tree.flatten(inputs)[-1]

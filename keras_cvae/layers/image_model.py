@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import keras
 from keras import ops
 
 from keras_cvae.fitting import inside
 from keras_cvae.types import Tensor
+
+ONNX = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"}  # what exports to it
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -52,6 +56,25 @@ class ImageModel(keras.Model):
         """
         with inside.variables_kept(self):
             return super().predict(self._with_labels(x), *args, **kwargs)
+
+    def export(self, filepath, format="tf_saved_model", *args, **kwargs):
+        """`keras.Model.export`.
+
+        Raises:
+            ImportError: If `format` is `"onnx"` and a package is missing; it says which.
+        """
+        package = ONNX.get(keras.backend.backend())
+        if format == "onnx" and package and importlib.util.find_spec(package) is None:
+            install = f"pip install {package}"
+            if package != "jax2onnx":
+                install = 'pip install "keras_cvae[onnx]"'
+            else:
+                install += ", or load the saved model with KERAS_BACKEND=tensorflow, and export it"
+            raise ImportError(
+                f"`format='onnx'` needs the package {package} on the backend "
+                f"{keras.backend.backend()}: {install}."
+            )
+        return super().export(filepath, format, *args, **kwargs)
 
     def _with_labels(self, x):
         """What the model is given, with labels that were checked if they are arrays or lists."""
