@@ -111,8 +111,9 @@ class CVAEEstimator(
 
         Args:
             X: Table of shape `(rows, columns)`.
-            y: Classes of any type, of shape `(rows,)`; None, or anything where `conditional` is
-                False, for a model without a condition.
+            y: Classes of any type, of shape `(rows,)`, or their one-hot vectors, whose classes are
+                the numbers of the columns, or of a DataFrame their names; None, or anything where
+                `conditional` is False, for a model without a condition.
 
         Returns:
             The estimator.
@@ -130,7 +131,9 @@ class CVAEEstimator(
         if y is None or not self.conditional:
             self.classes_, self.class_counts_, data = None, None, X
         else:
-            X, y = check_X_y(X, y, dtype="float32", ensure_all_finite="allow-nan")
+            X, y = check_X_y(
+                X, labels.from_one_hot(y), dtype="float32", ensure_all_finite="allow-nan"
+            )
             self.classes_, numbers, self.class_counts_ = labels.learn(y)
             data = [X, numbers]
         seed = check_random_state(self.random_state).randint(LARGEST_SEED)
@@ -267,7 +270,7 @@ class CVAEEstimator(
         """Classes as the model knows them, integers of shape `(count,)`; None: unknown."""
         if y is None or self.classes_ is None:
             return None
-        return labels.places(y, self.classes_, count)
+        return labels.places(labels.from_one_hot(y), self.classes_, count)
 
     def _seed(self, random_state=None):
         random_state = self.random_state if random_state is None else random_state

@@ -8,6 +8,26 @@ from sklearn.utils.multiclass import type_of_target
 from keras_cvae import checks
 
 
+def from_one_hot(y):
+    """Returns the classes that one-hot rows stand for, and anything else as it is.
+
+    Args:
+        y: Array or DataFrame of shape `(rows, classes)`, in each row of which one entry is 1 and
+            all others are 0.
+
+    Returns:
+        The number of the column of each row's 1, or of a DataFrame its name: an array of shape
+        `(rows,)`.
+    """
+    table = np.asarray(y) if np.ndim(y) == 2 else None
+    if table is None or table.shape[1] < 2 or table.dtype.kind not in "buif":
+        return y
+    if not (((table == 0) | (table == 1)).all() and (table.sum(axis=1) == 1).all()):
+        return y
+    names = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(table.shape[1])
+    return names[table.argmax(axis=1)]
+
+
 def learn(y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Finds the classes.
 

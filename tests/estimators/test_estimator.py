@@ -169,6 +169,24 @@ def test_frames():
 
 
 @pytest.mark.usefixtures("uncompiled")
+@once
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_one_hot_classes(as_frame, wine):
+    """Their classes are the columns; a class that no row has is none."""
+    X, y = wine[0][:60], np.arange(60) // 30
+    names = np.array(["a", "b", "c"]) if as_frame else np.arange(3)
+    one_hot = np.eye(3)[y]
+    one_hot = pd.DataFrame(one_hot.astype(bool), columns=names) if as_frame else one_hot
+    vectors, plain = (tiny(random_state=0).fit(X, given) for given in (one_hot, names[y]))
+    np.testing.assert_array_equal(vectors.classes_, plain.classes_)
+    for use in ("inverse_transform", "sample", "score_samples"):
+        first = {"inverse_transform": np.zeros((60, 2)), "sample": 60, "score_samples": X}[use]
+        expected = getattr(plain, use)(first, names[y])
+        np.testing.assert_allclose(getattr(vectors, use)(first, one_hot), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        tiny().fit(X, 2 * np.eye(3)[y])
+
+
 def test_pipelines_and_grid_search(wine):
     x, y = wine
     steps = make_pipeline(StandardScaler(), tiny(conditional=False), LogisticRegression())
