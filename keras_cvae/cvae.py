@@ -363,13 +363,13 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         data, _ = self.intake.take(x)
         return super().predict(data, *args, **kwargs)
 
-    def adapt(self, images) -> None:
+    def adapt(self, x) -> None:
         """Lets a model of numbers of any scale learn the scale of its data.
 
         The first `fit` does it by itself: of a stream, with its first batches.
 
         Args:
-            images: Array of shape `(count, *image_shape)`.
+            x: Array of shape `(count, *image_shape)`.
 
         Raises:
             ValueError: If the likelihood is not one of numbers of any scale, such as
@@ -380,7 +380,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
                 "`adapt` needs a likelihood of numbers of any scale, such as "
                 f"`likelihoods.Gaussian`. Received: {type(self.likelihood).__name__}"
             )
-        adapting.learn_scale(self._parts, self.intake.check_images(images))
+        adapting.learn_scale(self._parts, self.intake.check_images(x))
 
     def fit_prior(self, x, y=None, *, prior="mixture", seed: int = 0) -> dict:
         """Fits a prior to where the encodings of each label lie, after training.
@@ -436,7 +436,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     def generate(
         self,
-        labels=None,
+        y=None,
         *,
         count: int | None = None,
         temperature: float = 1.0,
@@ -447,10 +447,10 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """Draws images from the model: z ~ p(z | y), then the mean of p(x | z, y), or a draw of it.
 
         Args:
-            labels: A label for each image, or one for all `count`: integers, or the names of the
+            y: A label for each image, or one for all `count`: integers, or the names of the
                 condition's classes; -1 or None draws without a label. Of a condition of another
                 kind its values, of `conditions.Attributes` a dict of them.
-            count: How many images, where `labels` does not tell; 1 by default.
+            count: How many images, where `y` does not tell; 1 by default.
             temperature: Scales the spread of z, of a mixture about the mean of each component;
                 below 1 draws are more typical, less varied.
             pixels: `"mean"` for the mean of p(x | z, y), without noise; `"sample"` for a draw.
@@ -467,14 +467,14 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """
         checks.look_up("pixels", pixels, {"mean": None, "sample": None})
         if count is None:
-            count = 1 if self.condition is None else self.condition.how_many(labels)
+            count = 1 if self.condition is None else self.condition.how_many(y)
         count = checks.integer("count", count, least=1)
         temperature = checks.number("temperature", temperature, least=0)
         seed = noise.seed_or_next(seed)
         rng = np.random.default_rng(seed)
         normal = rng.standard_normal((count, self.latent_dim), "float32")
         temperatures = np.full((count, 1), temperature, "float32")
-        values = self._known(labels, count)
+        values = self._known(y, count)
         if values:
             values = self.condition.drawn(values, rng)
         rows = [normal, temperatures, *values.values()]
@@ -496,12 +496,12 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             images.append(ops.convert_to_numpy(sampled))
         return np.concatenate(images)
 
-    def encode(self, images, labels=None, *, batch_size: int = batched.BATCH_SIZE) -> list:
+    def encode(self, x, y=None, *, batch_size: int = batched.BATCH_SIZE) -> list:
         """Encodes images: the parameters of q(z | x, y).
 
         Args:
-            images: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
-            labels: The images' labels, as for `generate`, or one for all; -1 or None: unknown, or
+            x: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
+            y: The images' labels, as for `generate`, or one for all; -1 or None: unknown, or
                 inferred where the model infers them.
             batch_size: How many images are processed at a time.
 
@@ -511,17 +511,17 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         Raises:
             ValueError: If images or labels are not what the model takes.
         """
-        images = self.intake.images(images)
+        x = self.intake.images(x)
         is_given = len(self.encoder.inputs) > 1 or self.condition is None
-        rows = self._with_values(images, labels) if is_given else images
+        rows = self._with_values(x, y) if is_given else x
         return batched.predict(self.encoder, rows, batch_size)
 
-    def decode(self, z, labels=None, *, batch_size: int = batched.BATCH_SIZE) -> np.ndarray:
+    def decode(self, z, y=None, *, batch_size: int = batched.BATCH_SIZE) -> np.ndarray:
         """Decodes latents to mean images: any grid, path or set of them, in one call.
 
         Args:
             z: Array of shape `(..., latent_dim)`.
-            labels: A label for each latent, of shape `(...)`, or one for all; -1 or None: unknown.
+            y: A label for each latent, of shape `(...)`, or one for all; -1 or None: unknown.
             batch_size: How many images are decoded at a time.
 
         Returns:
@@ -542,23 +542,21 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             is_grid = depth > 1 and shape[:depth] == tuple(leading)
             return np.reshape(values, (-1, *shape[depth:])) if is_grid else values
 
-        is_dict = isinstance(labels, dict)
-        labels = {k: row_by_row(v) for k, v in labels.items()} if is_dict else row_by_row(labels)
-        rows = self._with_values(z.reshape(-1, size), labels)
+        is_dict = isinstance(y, dict)
+        y = {k: row_by_row(v) for k, v in y.items()} if is_dict else row_by_row(y)
+        rows = self._with_values(z.reshape(-1, size), y)
         images = self._decode(rows, batch_size)
         return images.reshape(*leading, *self.image_shape)
 
-    def reconstruct(
-        self, images, labels=None, as_labels=None, *, batch_size: int = batched.BATCH_SIZE
-    ):
+    def reconstruct(self, x, y=None, as_y=None, *, batch_size: int = batched.BATCH_SIZE):
         """Encodes images and decodes their posterior mean, if asked with other labels.
 
         Args:
-            images: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
-            labels: The images' labels; -1 or None: unknown, or inferred where the model infers
+            x: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
+            y: The images' labels; -1 or None: unknown, or inferred where the model infers
                 them.
-            as_labels: Labels to decode with, one for each image or one for all; `labels` by
-                default. The style stays, the class changes.
+            as_y: Labels to decode with, one for each image or one for all; `y` by default. The
+                style stays, the class changes.
             batch_size: How many images are processed at a time.
 
         Returns:
@@ -567,11 +565,11 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         Raises:
             ValueError: If images or labels are not what the model takes.
         """
-        images = self.intake.images(images)
-        name = "labels" if as_labels is None else "as_labels"
-        values = self._known(labels if as_labels is None else as_labels, len(images), name)
-        z, _ = self.encode(images, labels, batch_size=batch_size)
-        values = self.infer_missing(images, values)
+        x = self.intake.images(x)
+        name = "y" if as_y is None else "as_y"
+        values = self._known(y if as_y is None else as_y, len(x), name)
+        z, _ = self.encode(x, y, batch_size=batch_size)
+        values = self.infer_missing(x, values)
         return self._decode([z, *values.values()] if values else z, batch_size)
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs):
@@ -587,24 +585,24 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             )
         return super().export(filepath, format, *args, **kwargs)
 
-    def infer(self, images: np.ndarray) -> np.ndarray:
+    def infer(self, x: np.ndarray) -> np.ndarray:
         """Infers labels: the probabilities q(y | x), of shape `(count, num_classes)`.
 
         Args:
-            images: Checked images.
+            x: Checked images.
         """
-        return batched.predict(self.classifier, images)
+        return batched.predict(self.classifier, x)
 
-    def infer_missing(self, images: np.ndarray, values: dict) -> dict:
+    def infer_missing(self, x: np.ndarray, values: dict) -> dict:
         """Fills in what is unknown of images, where the model infers it.
 
         Args:
-            images: Checked images.
+            x: Checked images.
             values: Checked values by the names of the inputs.
         """
         if not values:
             return {}
-        return self.condition.complete(values, lambda rows: self.infer(images[rows]))
+        return self.condition.complete(values, lambda rows: self.infer(x[rows]))
 
     def _decode(self, rows, batch_size):
         """The mean images of latents and checked values of the condition."""
@@ -613,15 +611,15 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             return in_float64(batched.predict(self.decoder, rows, batch_size))
         return batched.predict(self._submodels.mean_decoder, rows, batch_size)
 
-    def _known(self, labels, count: int, name: str = "labels") -> dict[str, np.ndarray]:
+    def _known(self, y, count: int, name: str = "y") -> dict[str, np.ndarray]:
         """Checked values by the names of the inputs; warns of what training never showed."""
-        values = self.intake.values(labels, count, name)
+        values = self.intake.values(y, count, name)
         for sentence in self.condition.describe_untrained(values) if values else ():
             warnings.warn(sentence, stacklevel=4)
         return values
 
-    def _with_values(self, first, labels, name="labels"):
-        values = self._known(labels, len(first), name)
+    def _with_values(self, first, y, name="y"):
+        values = self._known(y, len(first), name)
         return [first, *values.values()] if values else first
 
     # What Keras and the fused steps call.

@@ -57,7 +57,7 @@ def main(
     figures = {"loss_curves": plots.loss_curves(history)}
     x, y = x_test[:32], y_test[:32]
     for name, digits in {"restored": y, "as_8": np.full(len(y), len(names) - 2)}.items():
-        drawn = cvae.reconstruct(x, y, as_labels=digits).clip(0, 1)
+        drawn = cvae.reconstruct(x, y, as_y=digits).clip(0, 1)
         figures[name] = plots.reconstructions(x, drawn, labels=digits, max_images=32)
     grey, paths = x_test / (255 if x_test.dtype == np.uint8 else 1), {}
     for title, measure, (a, high), (b, low), digit in (

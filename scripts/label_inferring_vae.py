@@ -68,7 +68,7 @@ def main(
         inferred = model.classifier.predict(shown, verbose=0).argmax(-1)
         figure = plots.reconstructions(shown, model.reconstruct(shown), labels=inferred)
         figure.savefig(out / "inferred.png")
-        swaps = [model.reconstruct(shown, as_labels=digit) for digit in range(len(names))]
+        swaps = [model.reconstruct(shown, as_y=digit) for digit in range(len(names))]
         figure = plots.label_swaps(shown, np.stack(swaps, 1), [*range(len(names))])
         figure.savefig(out / "styles.png")
 

@@ -93,7 +93,7 @@ def test_encode_and_decode_in_batches():
         cvae.decode(z_mean, y[:70], batch_size=32), cvae.reconstruct(x[:70], y[:70]), atol=1e-5
     )
     assert cvae.decode(np.zeros((20, 20, 3)), 4).shape == (20, 20, 8, 8, 1)
-    with pytest.raises(ValueError, match="`labels` must be 70"):
+    with pytest.raises(ValueError, match="`y` must be 70"):
         cvae.encode(x[:70], y[:69])
 
 

@@ -203,7 +203,7 @@ def test_a_predict_that_was_stopped_loses_nothing(name):
     data = [X[:, :2], Y] if name == "generator" else [X, Y]
     weights = [np.array(w) for w in model.get_weights()]
     # what is cut from a CVAE leaves the check to Keras and its backend
-    wrong = pytest.raises(Exception, match=r"`images`|shape|[Ss]ize")
+    wrong = pytest.raises(Exception, match=r"`x`|shape|[Ss]ize")
     with wrong:  # before any batch
         model.predict([data[0][:, :1], Y], verbose=0)
     with pytest.raises(KeyboardInterrupt):  # behind some

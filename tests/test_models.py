@@ -222,11 +222,11 @@ def test_decode_takes_latents_of_any_arrangement():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"labels": [3]}, r"`labels` must be in -1..2.*Received: values from 3 to 3"),
-        ({"labels": [0.5]}, "`labels` must be whole numbers"),
-        ({"labels": [0, 1], "count": 3}, "`labels` must be 3 integers"),
-        ({"labels": 0, "count": 0}, "`count` must be an integer of at least 1"),
-        ({"labels": 0, "temperature": -1}, "`temperature` must be a finite number of at least 0"),
+        ({"y": [3]}, r"`y` must be in -1..2.*Received: values from 3 to 3"),
+        ({"y": [0.5]}, "`y` must be whole numbers"),
+        ({"y": [0, 1], "count": 3}, "`y` must be 3 integers"),
+        ({"y": 0, "count": 0}, "`count` must be an integer of at least 1"),
+        ({"y": 0, "temperature": -1}, "`temperature` must be a finite number of at least 0"),
     ],
 )
 def test_generate_refuses(arguments, message):
@@ -237,7 +237,7 @@ def test_generate_refuses(arguments, message):
 def test_a_plain_vae_refuses_labels(data):
     vae = tiny(condition=None)
     for use in (vae.generate, lambda labels: vae.reconstruct(data[0], labels)):
-        with pytest.raises(ValueError, match="`labels` must be left out of a model without"):
+        with pytest.raises(ValueError, match="`y` must be left out of a model without"):
             use([1])
     with pytest.raises(ValueError, match="how many images to generate is `count`"):
         vae.generate(16)
@@ -269,11 +269,11 @@ def test_reconstruct_keeps_the_style_and_changes_the_label(data):
     cvae = tiny()
     z, _ = cvae.encoder.predict([x, y], verbose=0)
     expected = cvae.generator.predict([z, np.full(96, 2)], verbose=0)
-    np.testing.assert_allclose(cvae.reconstruct(x, y, as_labels=2), expected, rtol=1e-5)
-    swapped = cvae.reconstruct((x * 255).astype("uint8"), y, as_labels=np.full(96, 2))
+    np.testing.assert_allclose(cvae.reconstruct(x, y, as_y=2), expected, rtol=1e-5)
+    swapped = cvae.reconstruct((x * 255).astype("uint8"), y, as_y=np.full(96, 2))
     np.testing.assert_allclose(swapped, expected, atol=0.02)
-    with pytest.raises(ValueError, match="`as_labels` must be in"):
-        cvae.reconstruct(x, y, as_labels=3)
+    with pytest.raises(ValueError, match="`as_y` must be in"):
+        cvae.reconstruct(x, y, as_y=3)
 
 
 # Arguments

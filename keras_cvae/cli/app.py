@@ -22,6 +22,8 @@ OPTIONS = {
     "dropout": "--label-dropout",
     "test_fraction": "--test-share",
     "labelled": "--unconditional",
+    "y": "--label",
+    "as_y": "--as-label",
 }
 
 

@@ -95,7 +95,7 @@ class Attributes(Condition):
         batch = next(iter(inputs.values())).shape[0]
         return keras.KerasTensor((batch, self.width), dtype=self.compute_dtype)
 
-    def check(self, values, count, name="labels"):
+    def check(self, values, count, name="y"):
         values = {} if values is None else values
         if not isinstance(values, dict) or not set(values) <= set(self.attributes):
             received = sorted(values) if isinstance(values, dict) else type(values).__name__

@@ -54,7 +54,7 @@ class Condition(keras.layers.Layer):
         """New symbolic inputs, by name."""
         raise NotImplementedError
 
-    def check(self, values, count: int, name: str = "labels") -> dict[str, np.ndarray]:
+    def check(self, values, count: int, name: str = "y") -> dict[str, np.ndarray]:
         """Checks what a user gives.
 
         Args:

@@ -115,13 +115,13 @@ class Classes(Condition):
     def is_unknown(self, values):
         return values == UNKNOWN
 
-    def check(self, values, count, name="labels"):
+    def check(self, values, count, name="y"):
         if values is None or np.ndim(values) == 0:
             values = np.full(count, UNKNOWN if values is None else values)
         values = self.numbered(values, name)
         return {"label": arrays.check_labels(values, self.num_classes, count=count, name=name)}
 
-    def numbered(self, values, name: str = "labels"):
+    def numbered(self, values, name: str = "y"):
         """Labels in which integers have taken the place of the names of classes.
 
         Raises:
@@ -136,8 +136,8 @@ class Classes(Condition):
             dtype = numbers.dtype
             is_one_hot = dtype.kind in "fb" and np.sum(numbers == 1) == np.sum(numbers != 0) == 1
             expected = (
-                f"`labels` must be one-hot vectors of shape (count, {self.num_classes}), such as "
-                "`labels[None]` of one, or integers, `labels.astype('int32')`"
+                f"`y` must be one-hot vectors of shape (count, {self.num_classes}), such as "
+                "`y[None]` of one, or integers, `y.astype('int32')`"
             )
             require(not is_one_hot, expected, f"shape {shape}, dtype {dtype}, which may be either")
         return super().how_many(values)

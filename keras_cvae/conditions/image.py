@@ -105,7 +105,7 @@ class Image(Condition):
         """The shapes that an example may have: a last axis of 1 may be missing."""
         return {self.shape, self.shape[:-1] if self.shape[-1] == 1 else self.shape} - {()}
 
-    def check(self, values, count, name="labels"):
+    def check(self, values, count, name="y"):
         if np.ndim(values) == 0 and (values is None or values != values):
             values = np.broadcast_to(np.float32(math.nan), (count, *self.shape))
         values = arrays.array(values, name)

@@ -136,7 +136,7 @@ class Vector(Condition):
     def how_many(self, values):
         return len(values) if np.ndim(values) > (self.size > 1) else 1
 
-    def check(self, values, count, name="labels"):
+    def check(self, values, count, name="y"):
         values = np.nan if values is None else values
         if isinstance(values, (list, tuple)):
             unknown = math.nan if self.size == 1 else [math.nan] * self.size

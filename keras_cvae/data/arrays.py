@@ -50,7 +50,7 @@ def _is_categorical(values):
     return str(getattr(values, "dtype", "")) == "category"
 
 
-def check_images(images, image_shape, check, name="images") -> np.ndarray:
+def check_images(images, image_shape, check, name="x") -> np.ndarray:
     """Checks the shape, dtype and values of images.
 
     Args:
@@ -158,9 +158,7 @@ def check_counts(images, name: str) -> np.ndarray:
     return images if "float" in images.dtype.name else images.astype("float32")
 
 
-def check_labels(
-    labels, num_classes: int | None, *, count: int, name: str = "labels"
-) -> np.ndarray:
+def check_labels(labels, num_classes: int | None, *, count: int, name: str = "y") -> np.ndarray:
     """Checks labels and returns them as an int32 array of shape `(count,)`.
 
     Args:
@@ -196,7 +194,7 @@ def check_labels(
     return labels.astype("int32")
 
 
-def from_one_hot(vectors: np.ndarray, name: str = "labels") -> np.ndarray:
+def from_one_hot(vectors: np.ndarray, name: str = "y") -> np.ndarray:
     """Returns the integers that one-hot vectors stand for, -1 for one that is all zeros.
 
     Args:

@@ -43,7 +43,7 @@ class Intake:
         self.image_name = next(iter(self.inputs))
         self.image_shape = tuple(self.inputs[self.image_name][0])
 
-    def images(self, images, name: str = "images") -> np.ndarray:
+    def images(self, images, name: str = "x") -> np.ndarray:
         """Checks images, or the rows of a table, and packs them for the graph.
 
         Args:
@@ -143,7 +143,7 @@ class Intake:
         parts = [*map(self.checker(), first)]
         return stream, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def values(self, labels, count: int, name: str = "labels") -> dict[str, np.ndarray]:
+    def values(self, labels, count: int, name: str = "y") -> dict[str, np.ndarray]:
         """Checks what is known of examples.
 
         Args:
@@ -189,7 +189,7 @@ class Intake:
         """Whether a batch of images in [0, 1] is of floats of 0..255 instead."""
         if self.support != (0.0, 1.0) or len(self.image_shape) < 2:
             return False
-        image = arrays.array(image, "images")
+        image = arrays.array(image, "x")
         is_float = "float" in image.dtype.name and image.size
         return bool(is_float and image.min() >= 0 and LEAST_BRIGHT <= image.max() <= 255)
 
@@ -243,7 +243,7 @@ def _shape(values):
 def _are_equal(images, target, image_shape):
     images, target = (
         arrays.array(values, name).reshape(-1, *image_shape)
-        for values, name in ((images, "images"), (target, "y"))
+        for values, name in ((images, "x"), (target, "y"))
     )
     if len(images) != len(target):
         return False

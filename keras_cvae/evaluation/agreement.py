@@ -10,7 +10,7 @@ from keras_cvae.evaluation.classifier import Classifier, train_classifier
 from keras_cvae.evaluation.estimates import Estimate, average
 
 
-def draw(cvae, labels=None, *, count: int | None = None, seed: int = 0, **options) -> np.ndarray:
+def draw(cvae, y=None, *, count: int | None = None, seed: int = 0, **options) -> np.ndarray:
     """Draws examples as they are compared with real ones.
 
     Of images the mean of p(x | z, y), as `CVAE.generate` shows it; of vectors a draw of it, since
@@ -18,17 +18,17 @@ def draw(cvae, labels=None, *, count: int | None = None, seed: int = 0, **option
 
     Args:
         cvae: A `CVAE`.
-        labels: As for `CVAE.generate`.
+        y: As for `CVAE.generate`.
         count: As for `CVAE.generate`.
         seed: As for `CVAE.generate`.
         **options: For `CVAE.generate`.
     """
     pixels = "mean" if len(cvae.image_shape) > 1 else "sample"
-    return cvae.generate(labels, count=count, seed=seed, **{"pixels": pixels, **options})
+    return cvae.generate(y, count=count, seed=seed, **{"pixels": pixels, **options})
 
 
 def label_agreement(
-    cvae, classifier: Classifier, labels, *, seed: int = 0, temperature: float = 1.0
+    cvae, y, classifier: Classifier, *, seed: int = 0, temperature: float = 1.0
 ) -> Estimate:
     """How often images are read as the label that they were generated for.
 
@@ -38,8 +38,8 @@ def label_agreement(
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.
+        y: A label for each image to be generated, of shape `(count,)`, none unknown.
         classifier: What reads them, such as `train_classifier` makes of real images.
-        labels: A label for each image to be generated, of shape `(count,)`, none unknown.
         seed: Seed of the images.
         temperature: As for `CVAE.generate`.
 
@@ -49,13 +49,13 @@ def label_agreement(
     Raises:
         ValueError: If the condition is not one of classes, or the labels are not what it takes.
     """
-    labels = _asked(cvae, labels)
-    images = draw(cvae, labels, seed=seed, temperature=temperature)
-    return average(classifier.predict(images) == labels)
+    y = _asked(cvae, y)
+    x = draw(cvae, y, seed=seed, temperature=temperature)
+    return average(classifier.predict(x) == y)
 
 
 def classification_accuracy_score(
-    cvae, labels, x_test, y_test, *, seed: int = 0, epochs: int | None = None, verbose: int = 0
+    cvae, y, x_test, y_test, *, seed: int = 0, epochs: int | None = None, verbose: int = 0
 ) -> Estimate:
     """Accuracy on real images of a classifier that has learned from generated ones alone.
 
@@ -63,7 +63,7 @@ def classification_accuracy_score(
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.
-        labels: A label for each image to be generated and learned from: those of the real training
+        y: A label for each image to be generated and learned from: those of the real training
             images, to be compared with a classifier that has learned from these.
         x_test: Real images, as for `train_classifier`.
         y_test: Their labels.
@@ -80,18 +80,18 @@ def classification_accuracy_score(
     Reference:
         [Ravuri and Vinyals, 2019](https://arxiv.org/abs/1905.10887).
     """
-    labels = _asked(cvae, labels)
+    y = _asked(cvae, y)
     x_test, (y_test,) = examples.check(cvae, x_test, y_test)
-    images = draw(cvae, labels, seed=seed)
-    learner = train_classifier(images, labels, seed=seed, epochs=epochs, verbose=verbose)
+    x = draw(cvae, y, seed=seed)
+    learner = train_classifier(x, y, seed=seed, epochs=epochs, verbose=verbose)
     return average(learner.predict(x_test) == y_test)
 
 
-def _asked(cvae, labels):
+def _asked(cvae, y):
     expected = "`cvae` must have a condition of classes to be asked for one"
     checks.require(cvae.num_classes, expected, type(cvae.condition).__name__)
-    labels = checks.array("labels", cvae.condition.numbered(labels), (None,), "int64")
-    inside = labels.min() >= 0 and labels.max() < cvae.num_classes
-    expected = f"`labels` must be in 0..{cvae.num_classes - 1}"
-    checks.require(inside, expected, f"values from {labels.min()} to {labels.max()}")
-    return labels
+    y = checks.array("y", cvae.condition.numbered(y), (None,), "int64")
+    inside = y.min() >= 0 and y.max() < cvae.num_classes
+    expected = f"`y` must be in 0..{cvae.num_classes - 1}"
+    checks.require(inside, expected, f"values from {y.min()} to {y.max()}")
+    return y

@@ -10,7 +10,7 @@ from keras_cvae.evaluation import examples
 BYTES = 256  # the levels of uint8
 
 
-def as_levels(cvae, images, seed: int = 0) -> tuple[np.ndarray, int | None]:
+def as_levels(cvae, x, seed: int = 0) -> tuple[np.ndarray, int | None]:
     """Images and levels for which `bits_per_dimension` is that of a code for the images.
 
     Where the likelihood gives probabilities, images at its levels are taken as they are. Where it
@@ -19,7 +19,7 @@ def as_levels(cvae, images, seed: int = 0) -> tuple[np.ndarray, int | None]:
 
     Args:
         cvae: A `CVAE`.
-        images: Images of shape `(count, *image_shape)`, uint8 or floats.
+        x: Images of shape `(count, *image_shape)`, uint8 or floats.
         seed: Seed of u, which is drawn once.
 
     Returns:
@@ -32,14 +32,14 @@ def as_levels(cvae, images, seed: int = 0) -> tuple[np.ndarray, int | None]:
     Reference:
         [Theis et al., 2016, section 3.1](https://arxiv.org/abs/1511.01844).
     """
-    images = cvae.intake.images(images)
+    x = cvae.intake.images(x)
     levels, kind = cvae.likelihood.levels, type(cvae.likelihood).__name__
     if levels is None:
         expected = f"Pixels must be uint8 for the density of {kind} to become bits"
-        checks.require(images.dtype == np.uint8, expected, images.dtype)
-        noise = np.random.default_rng(seed).random(images.shape, "float32")
-        return (images + noise) / np.float32(BYTES), BYTES
-    steps = examples.pixels(cvae, images) * (levels - 1)
+        checks.require(x.dtype == np.uint8, expected, x.dtype)
+        noise = np.random.default_rng(seed).random(x.shape, "float32")
+        return (x + noise) / np.float32(BYTES), BYTES
+    steps = examples.pixels(cvae, x) * (levels - 1)
     expected = f"Pixels must be at the {levels} levels of {kind} for its bits"
     checks.require(np.abs(steps - np.round(steps)).max() < 1e-3, expected, "others between them")
-    return images, None
+    return x, None

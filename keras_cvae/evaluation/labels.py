@@ -8,7 +8,7 @@ from keras import ops
 from keras_cvae.evaluation import examples
 
 
-def label_effect(cvae, images, labels) -> float:
+def label_effect(cvae, x, y) -> float:
     r"""How much of an image changes with its label, beside how much images differ.
 
     E |m(z, y) - m(z, y')|^2 / E |m(z, y) - m(z', y)|^2, m the mean of p(x | z, y), z and z' those
@@ -17,24 +17,24 @@ def label_effect(cvae, images, labels) -> float:
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.
-        images: Images of shape `(count, *image_shape)`, uint8 or floats, two or more.
-        labels: Their labels, of shape `(count,)`, of which those of -1 are left out.
+        x: Images of shape `(count, *image_shape)`, uint8 or floats, two or more.
+        y: Their labels, of shape `(count,)`, of which those of -1 are left out.
 
     Returns:
         A number of at least 0; NaN where no two images are labelled.
     """
-    images, (labels,) = examples.check(cvae, images, labels)
-    images, labels = images[labels >= 0], labels[labels >= 0]
-    if len(images) < 2:
+    x, (y,) = examples.check(cvae, x, y)
+    x, y = x[y >= 0], y[y >= 0]
+    if len(x) < 2:
         return float("nan")
-    pixels = examples.pixels(cvae, images)
-    given = [pixels, labels][: len(cvae.encoder.inputs)]
+    pixels = examples.pixels(cvae, x)
+    given = [pixels, y][: len(cvae.encoder.inputs)]
     z, _ = cvae.encoder(given if len(given) > 1 else pixels, training=False)
-    others = np.arange(len(labels)) % (cvae.num_classes - 1) + 1
-    changed = (labels + others) % cvae.num_classes
+    others = np.arange(len(y)) % (cvae.num_classes - 1) + 1
+    changed = (y + others) % cvae.num_classes
     means = [
         ops.convert_to_numpy(cvae.likelihood(cvae.decoder([z, ops.convert_to_tensor(y)])))
-        for z, y in ((z, labels), (z, changed), (ops.roll(z, 1, axis=0), labels))
+        for z, y in ((z, y), (z, changed), (ops.roll(z, 1, axis=0), y))
     ]
     scale = pixels.reshape(-1, pixels.shape[-1]).std(0) + 1e-9  # columns may have several units
     by_label, by_image = means[0] - means[1], means[0] - means[2]

@@ -14,13 +14,13 @@ ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts
 COLLAPSED = 0.05  # nats of KL divergence, below which z says next to nothing of an example
 
 
-def variance_of_means(cvae, images, labels=None) -> np.ndarray:
+def variance_of_means(cvae, x, y=None) -> np.ndarray:
     """Var_x E[z | x, y] of every dimension of z.
 
     Args:
         cvae: A `CVAE`.
-        images: Images of shape `(count, *image_shape)`, uint8 or floats.
-        labels: What is known of them, as for `CVAE.encode`.
+        x: Images of shape `(count, *image_shape)`, uint8 or floats.
+        y: What is known of them, as for `CVAE.encode`.
 
     Returns:
         Array of shape `(latent_dim,)`.
@@ -28,17 +28,17 @@ def variance_of_means(cvae, images, labels=None) -> np.ndarray:
     Raises:
         ValueError: If images or labels are not what the model takes.
     """
-    means, _ = cvae.encode(images, labels)
+    means, _ = cvae.encode(x, y)
     return means.astype("float64").var(0)
 
 
-def active_units(cvae, images, labels=None, threshold: float = ACTIVE) -> np.ndarray:
+def active_units(cvae, x, y=None, threshold: float = ACTIVE) -> np.ndarray:
     """Tells which dimensions of z are in use: those whose posterior mean varies with the image.
 
     Args:
         cvae: As for `variance_of_means`.
-        images: As for `variance_of_means`.
-        labels: As for `variance_of_means`.
+        x: As for `variance_of_means`.
+        y: As for `variance_of_means`.
         threshold: The variance above which a dimension is active.
 
     Returns:
@@ -50,10 +50,10 @@ def active_units(cvae, images, labels=None, threshold: float = ACTIVE) -> np.nda
     Reference:
         [Burda et al., 2016, section 5.2](https://arxiv.org/abs/1509.00519).
     """
-    return variance_of_means(cvae, images, labels) > threshold
+    return variance_of_means(cvae, x, y) > threshold
 
 
-def kl_per_dimension(cvae, images, labels=None, *, seed: int = 0) -> np.ndarray:
+def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
     r"""KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension.
 
     For one group of latents it is exact, and sums over dimensions to the KL divergence of the
@@ -61,8 +61,8 @@ def kl_per_dimension(cvae, images, labels=None, *, seed: int = 0) -> np.ndarray:
 
     Args:
         cvae: A `CVAE` whose priors are diagonal normals.
-        images: As for `variance_of_means`.
-        labels: As for `variance_of_means`.
+        x: As for `variance_of_means`.
+        y: As for `variance_of_means`.
         seed: Seed of the draws.
 
     Returns:
@@ -76,8 +76,8 @@ def kl_per_dimension(cvae, images, labels=None, *, seed: int = 0) -> np.ndarray:
     for group in parts.groups:
         expected = "`cvae` must have a prior that is a diagonal normal"
         checks.require(group.prior.closed_form, expected, type(group.prior).__name__)
-    images, values = examples.check(cvae, images, labels)
-    pixels = examples.pixels(cvae, images)
+    x, values = examples.check(cvae, x, y)
+    pixels = examples.pixels(cvae, x)
     model, generators = _model(cvae, parts)
     noise.seed_states([generator.state for generator in generators], seed)
     return batched.predict(model, [pixels, *values] if values else pixels)
@@ -104,15 +104,15 @@ def _model(cvae, parts):
     return model, [layer.seed_generator for layer in drawn]
 
 
-def collapse(cvae, images, labels=None, *, seed: int = 0) -> str:
+def collapse(cvae, x, y=None, *, seed: int = 0) -> str:
     """Says in a sentence whether the posterior has collapsed onto the prior.
 
     It has where a KL divergence is below `COLLAPSED` nats, or no dimension is active.
 
     Args:
         cvae: A `CVAE`.
-        images: As for `variance_of_means`.
-        labels: As for `variance_of_means`.
+        x: As for `variance_of_means`.
+        y: As for `variance_of_means`.
         seed: Seed of a draw of z for each image.
 
     Returns:
@@ -121,8 +121,8 @@ def collapse(cvae, images, labels=None, *, seed: int = 0) -> str:
     Raises:
         ValueError: As for `variance_of_means`.
     """
-    active = active_units(cvae, images, labels)
-    found = terms(cvae, images, labels, draws=1, seed=seed)
+    active = active_units(cvae, x, y)
+    found = terms(cvae, x, y, draws=1, seed=seed)
     kl = {name: float(found[name].mean()) for name in cvae.kl_terms}
     total, used = sum(kl.values()), int(active.sum())
     said = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"

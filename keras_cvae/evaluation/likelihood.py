@@ -20,7 +20,7 @@ _WEIGHERS = weakref.WeakKeyDictionary()
 
 
 def log_likelihood(
-    cvae, images, labels=None, *, samples: int = 1000, seed: int = 0, verbose: int = 1
+    cvae, x, y=None, *, samples: int = 1000, seed: int = 0, verbose: int = 1
 ) -> np.ndarray:
     r"""Estimates log p(x | y) of each image by importance sampling from q(z | x, y).
 
@@ -32,8 +32,8 @@ def log_likelihood(
 
     Args:
         cvae: A `CVAE`.
-        images: Images of shape `(count, *image_shape)`, uint8 or floats.
-        labels: What is known of the images, or one for all; -1 or None: unknown, or the most
+        x: Images of shape `(count, *image_shape)`, uint8 or floats.
+        y: What is known of the images, or one for all; -1 or None: unknown, or the most
             probable class where the model infers labels.
         samples: How many samples K of each image.
         seed: Seed of the samples; the numbers drawn differ between backends.
@@ -50,7 +50,7 @@ def log_likelihood(
         [Burda et al., 2016](https://arxiv.org/abs/1509.00519).
     """
     samples = checks.integer("samples", samples, least=1)
-    found = _log_ratios(cvae, images, labels, samples, seed, verbose)
+    found = _log_ratios(cvae, x, y, samples, seed, verbose)
     results = [
         np.logaddexp.reduce(log_p - sum(ratios), axis=1) - np.log(samples)
         for log_p, *ratios in found
@@ -58,9 +58,7 @@ def log_likelihood(
     return np.concatenate(results)
 
 
-def terms(
-    cvae, images, labels=None, *, draws: int = 16, seed: int = 0, verbose=0
-) -> dict[str, np.ndarray]:
+def terms(cvae, x, y=None, *, draws: int = 16, seed: int = 0, verbose=0) -> dict[str, np.ndarray]:
     r"""Measures the ELBO of each image and its terms, averaged over draws of z ~ q(z | x, y).
 
     -log p(x | z, y) + \sum_groups log q(z | x, y) / p(z | y), as `objectives.IWAE` has them. Where
@@ -68,8 +66,8 @@ def terms(
 
     Args:
         cvae: A `CVAE`.
-        images: As for `log_likelihood`.
-        labels: As for `log_likelihood`.
+        x: As for `log_likelihood`.
+        y: As for `log_likelihood`.
         draws: How many draws of z for each image.
         seed: Seed of the draws; the numbers drawn differ between backends.
         verbose: 1 shows progress, 0 does not.
@@ -81,10 +79,10 @@ def terms(
         ValueError: As for `log_likelihood`.
     """
     draws = checks.integer("draws", draws, least=1)
-    images, labellings, costs = examples.labellings(cvae, images, labels)
-    values = {name: np.zeros(len(images)) for name in ("reconstruction", *cvae.kl_terms)}
+    x, labellings, costs = examples.labellings(cvae, x, y)
+    values = {name: np.zeros(len(x)) for name in ("reconstruction", *cvae.kl_terms)}
     for rows, known, weights in labellings:
-        found = _log_ratios(cvae, images[rows], known, draws, seed, verbose)
+        found = _log_ratios(cvae, x[rows], known, draws, seed, verbose)
         means = zip(*([part.mean(1) for part in parts] for parts in found), strict=True)
         log_p, *ratios = map(np.concatenate, means)
         for value, term in zip(values.values(), [-log_p, *ratios], strict=True):
@@ -93,22 +91,22 @@ def terms(
     return {"elbo": -sum(values.values()), **values}
 
 
-def _log_ratios(cvae, images, labels, samples, seed, verbose):
+def _log_ratios(cvae, x, y, samples, seed, verbose):
     """By batch, `[log p(x | z, y), log q(z | x, y) / p(z | y) of each group]`.
 
     Each is an array of shape `(batch, samples)`.
     """
-    images, values = examples.check(cvae, images, labels)
+    x, values = examples.check(cvae, x, y)
     most = _most_rows(cvae.decoder)
     chunk = -(-samples // -(-samples // min(CHUNK, most)))
     weigher, generators = _weigher(cvae, chunk)
     noise.seed_states([generator.state for generator in generators], seed)
     rng = np.random.default_rng(seed)
     batch_size = max(1, min(batched.BATCH_SIZE, most // chunk))
-    bar = progress.bar(len(images), "image", verbose)
-    for start in range(0, len(images), batch_size):
+    bar = progress.bar(len(x), "image", verbose)
+    for start in range(0, len(x), batch_size):
         rows = slice(start, start + batch_size)
-        pixels = examples.pixels(cvae, images[rows], rng)
+        pixels = examples.pixels(cvae, x[rows], rng)
         data = [pixels, *(value[rows] for value in values)]
         data = data if len(data) > 1 else pixels
         chunks = [

@@ -10,7 +10,7 @@ from keras_cvae.evaluation.likelihood import log_likelihood
 
 
 def marginal_log_likelihood(
-    cvae, images, label_weights=None, *, samples: int = 1000, seed: int = 0, verbose: int = 1
+    cvae, x, label_weights=None, *, samples: int = 1000, seed: int = 0, verbose: int = 1
 ) -> np.ndarray:
     r"""Estimates log p(x) = log \sum_y p(y) p(x | y) of each image.
 
@@ -19,7 +19,7 @@ def marginal_log_likelihood(
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.
-        images: As for `log_likelihood`.
+        x: As for `log_likelihood`.
         label_weights: p(y) up to a factor, such as how often each label occurs, of shape
             `(num_classes,)`; by default all labels are equally probable.
         samples: How many samples for each image and label.
@@ -40,12 +40,12 @@ def marginal_log_likelihood(
     weights = checks.array("label_weights", weights, (count,))
     expected = "`label_weights` must be at least 0, and not all of them 0"
     checks.require(weights.min() >= 0 < weights.max(), expected, weights)
-    images = cvae.intake.images(images)
-    labels = np.flatnonzero(weights)
-    total = np.full(len(images), -np.inf)
-    bar = progress.bar(len(labels), "label", verbose)
-    for label in labels:
-        log_p = log_likelihood(cvae, images, label, samples=samples, seed=seed, verbose=0)
+    x = cvae.intake.images(x)
+    y = np.flatnonzero(weights)
+    total = np.full(len(x), -np.inf)
+    bar = progress.bar(len(y), "label", verbose)
+    for label in y:
+        log_p = log_likelihood(cvae, x, label, samples=samples, seed=seed, verbose=0)
         total = np.logaddexp(total, np.log(weights[label] / weights.sum()) + log_p)
         bar.add(1)
     return total

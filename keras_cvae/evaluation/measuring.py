@@ -140,7 +140,7 @@ def labels_of_samples(subject: Subject) -> Iterator[Measure]:
     own = average(s.classifier.predict(s.x) == s.y)
     yield Measure("classifier", *own, SHARE, "right on real test data, trained on real data")
     s.require_condition("agreement with the label that was asked for")
-    read = agreement.label_agreement(s.model, s.classifier, s.y, seed=s.seed)
+    read = agreement.label_agreement(s.model, s.y, s.classifier, seed=s.seed)
     how = f"{len(s.y)} generated, read by the classifier as asked"
     yield Measure("label agreement", *read, SHARE, how, own.value)
     options = {"seed": s.seed, "verbose": s.verbose}

@@ -7,7 +7,7 @@ import numpy as np
 from keras_cvae.evaluation.likelihood import terms
 
 
-def rate_and_distortion(cvae, images, labels=None, **options) -> dict[str, np.ndarray]:
+def rate_and_distortion(cvae, x, y=None, **options) -> dict[str, np.ndarray]:
     r"""Splits minus the ELBO of each image into rate and distortion.
 
     R = E_q \sum_groups log q(z | x, y) / p(z | y) and D = -E_q log p(x | z, y); -ELBO = R + D, and
@@ -15,8 +15,8 @@ def rate_and_distortion(cvae, images, labels=None, **options) -> dict[str, np.nd
 
     Args:
         cvae: A `CVAE`.
-        images: As for `log_likelihood`.
-        labels: As for `log_likelihood`.
+        x: As for `log_likelihood`.
+        y: As for `log_likelihood`.
         **options: `draws`, `seed`, `trained` and `verbose`, as for `terms`.
 
     Returns:
@@ -28,6 +28,6 @@ def rate_and_distortion(cvae, images, labels=None, **options) -> dict[str, np.nd
     Reference:
         [Alemi et al., 2018](https://arxiv.org/abs/1711.00464).
     """
-    found = terms(cvae, images, labels, **options)
+    found = terms(cvae, x, y, **options)
     distortion = found["reconstruction"]
     return {"rate": -found["elbo"] - distortion, "distortion": distortion}

@@ -37,7 +37,7 @@ class AsGiven(Condition):
     def given(self, inputs):
         return list(inputs)
 
-    def check(self, values, count, name="labels"):
+    def check(self, values, count, name="y"):
         if not isinstance(values, dict):
             values = dict.fromkeys(self.shapes, values)
         return {key: self._check(key, values.get(key), count, name) for key in self.shapes}

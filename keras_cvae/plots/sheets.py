@@ -145,7 +145,7 @@ def label_swaps(
 
     Example:
     ```python
-    swapped = [cvae.reconstruct(x, y, as_labels=np.full(len(x), k)) for k in range(10)]
+    swapped = [cvae.reconstruct(x, y, as_y=np.full(len(x), k)) for k in range(10)]
     plots.label_swaps(x, np.stack(swapped, axis=1), range(10))
     ```
     """

@@ -139,7 +139,7 @@ def test_encode_and_reconstruct_take_the_dict(cvae, data):
     z_mean, _ = cvae.encode(x, values)
     assert z_mean.shape == (64, 2)
     assert np.abs(z_mean - cvae.encode(x)[0]).max() > 1e-3
-    swapped = cvae.reconstruct(x, values, as_labels={"digit": 1, "slant": 5.0})
+    swapped = cvae.reconstruct(x, values, as_y={"digit": 1, "slant": 5.0})
     np.testing.assert_allclose(swapped, cvae.decode(z_mean, {"digit": 1, "slant": 5.0}), atol=1e-6)
 
 
@@ -170,7 +170,7 @@ def test_an_attribute_that_was_never_unknown_warns(data):
 WRONG = {
     "a wrong name": (lambda v: v.generate({"digits": 3}), "a dict of digit, slant.*'digits'"),
     "a label alone": (lambda v: v.generate(3), "a dict of digit, slant.*Received: int"),
-    "a large digit": (lambda v: v.generate({"digit": 4}), r"`labels\['digit'\]` must be in -1..3"),
+    "a large digit": (lambda v: v.generate({"digit": 4}), r"`y\['digit'\]` must be in -1..3"),
     "lengths": (lambda v: v.generate({"digit": [1, 2], "slant": [1.0]}), r"\(2, 1\)"),
     "fit": (
         lambda v: v.fit({"image": np.ones((4, 6)), "digit": np.zeros(4, int), "slnt": np.ones(4)}),
@@ -203,7 +203,7 @@ def test_each_attribute_has_names_and_an_unknown_of_its_own(data):
     np.testing.assert_array_equal(drawn, cvae.generate({"sex": 0, "age": [40.0]}, seed=0))
     for unknown in ({"sex": None, "age": 40}, {"sex": ["F"], "age": [None]}):
         assert np.abs(drawn - cvae.generate(unknown, seed=0)).max() > 1e-5
-    with pytest.raises(ValueError, match=r"`labels\['sex'\]` must be.*'F', 'M'.*Received: 'X'"):
+    with pytest.raises(ValueError, match=r"`y\['sex'\]` must be.*'F', 'M'.*Received: 'X'"):
         cvae.generate({"sex": "X"})
 
 

@@ -159,7 +159,7 @@ def test_names_wherever_labels_are_taken(named):
     def uses(y, one, some):
         yield from cvae.encode(x, y)
         yield cvae.decode(np.zeros((2, 2, 2)), some)
-        yield cvae.reconstruct(x, one, as_labels=some[1][0])
+        yield cvae.reconstruct(x, one, as_y=some[1][0])
         yield cvae.generate(some[0], seed=0)
         yield cvae.generate(one, count=2, seed=0)
         yield evaluation.log_likelihood(cvae, x, y, samples=2, verbose=0)
@@ -185,8 +185,8 @@ def test_a_name_never_seen_is_refused(named):
     ):
         with pytest.raises(ValueError, match=message):
             use()
-    with pytest.raises(ValueError, match="`as_labels` must be integers, .*'emu'. Received: 1.5"):
-        cvae.reconstruct(x, "cat", as_labels=["cat", 1.5])
+    with pytest.raises(ValueError, match="`as_y` must be integers, .*'emu'. Received: 1.5"):
+        cvae.reconstruct(x, "cat", as_y=["cat", 1.5])
     with pytest.raises(ValueError, match="classes of this model have no names.*Received: 'cat'"):
         conditions.Classes(3).check("cat", 2)
     with pytest.raises(ValueError, match=r"'c19', ... \(30 in all\)"):

@@ -152,7 +152,7 @@ def test_beside_other_attributes(data, tmp_path):
     np.testing.assert_allclose(*drawn, atol=1e-6)
     with pytest.raises(ValueError, match="takes .images, part, kind, size"):
         cvae.fit([x, {"part": seen, "kind": 0}], verbose=0)
-    with pytest.raises(ValueError, match=r"`labels\['part'\]` must have the shape \(1, 4, 3, 1\)"):
+    with pytest.raises(ValueError, match=r"`y\['part'\]` must have the shape \(1, 4, 3, 1\)"):
         cvae.generate({"part": np.ones((1, 5, 3))})
 
 
@@ -174,7 +174,7 @@ def test_wrong_conditions_are_refused(case, cvae, data):
     x, seen = data
     make, message = WRONG[case]
     for use in (cvae.encode, lambda x, s: cvae.fit([x, s], verbose=0)):
-        with pytest.raises(ValueError, match="`labels` " + message):
+        with pytest.raises(ValueError, match="`y` " + message):
             use(x, make(seen))
 
 

@@ -85,7 +85,7 @@ def test_an_image_alone_gives_its_latent_and_its_digit(model, digits, tmp_path):
     np.testing.assert_allclose(ours, model.reconstruct(x, inferred), atol=1e-6)
     expected = model.generator.predict([z_mean, inferred], verbose=0)
     np.testing.assert_allclose(ours, expected, atol=1e-6)
-    assert np.abs(ours - model.reconstruct(x, as_labels=8)).max() > 0.1
+    assert np.abs(ours - model.reconstruct(x, as_y=8)).max() > 0.1
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
     np.testing.assert_allclose(loaded.reconstruct(x), ours, atol=1e-6)
@@ -107,8 +107,8 @@ def test_unknown_labels_are_inferred_and_known_ones_kept(model, digits):
         images, (labels,) = model.check_data(x, given)
         np.testing.assert_array_equal(labels, completed)
         assert given.min() == -1  # the user's own array is left alone
-        some = model.reconstruct(x, as_labels=given)
-        np.testing.assert_allclose(some, model.reconstruct(x, as_labels=completed), atol=1e-6)
+        some = model.reconstruct(x, as_y=given)
+        np.testing.assert_allclose(some, model.reconstruct(x, as_y=completed), atol=1e-6)
         np.testing.assert_allclose(some[::2], expected[::2], atol=1e-6)
         assert np.abs(some[1::2] - expected[1::2]).max(axis=(1, 2, 3)).min() > 1e-3
         log_p = [

@@ -138,7 +138,7 @@ def test_unknown_values_are_told_to_be_arbitrary_until_training_has_shown_one(da
     cvae.fit([x, np.where(slant > 5, nan, slant)], verbose=0)
     for unknown in (None, nan, [nan]):
         assert np.isfinite(cvae.generate(unknown)).all()
-    assert np.isfinite(cvae.reconstruct(x, slant, as_labels=nan)).all()
+    assert np.isfinite(cvae.reconstruct(x, slant, as_y=nan)).all()
 
 
 WRONG = {

@@ -235,7 +235,7 @@ def spoiled(x, value):
 
 
 BAD = {
-    "too bright": (lambda x, y: [x * 255, y], r"`images` must be in \[0, 1\].*Received: values"),
+    "too bright": (lambda x, y: [x * 255, y], r"`x` must be in \[0, 1\].*Received: values"),
     "negative": (lambda x, y: [spoiled(x, -0.1), y], r"must be in \[0, 1\].*from -0.1"),
     "NaN": (lambda x, y: [spoiled(x, np.nan), y], "must be finite"),
     "infinite": (lambda x, y: [spoiled(x, np.inf), y], "must be finite"),
@@ -264,7 +264,7 @@ BAD = {
         lambda x, y: {"image": x, "label": y, "labels": y},
         r"\[images, label\].*Received: image, label, labels",
     ),
-    "ragged": (lambda x, y: [[[1.0], [1.0, 0.0]], [0, 1]], "`images` must be an array of numbers"),
+    "ragged": (lambda x, y: [[[1.0], [1.0, 0.0]], [0, 1]], "`x` must be an array of numbers"),
     "text": (lambda x, y: [x, y.astype(str)], "classes of this model have no names"),
     "bad pairs": (lambda x, y: Pairs(x * 255, y, 32), r"must be in \[0, 1\]"),
 }

@@ -63,7 +63,7 @@ def test_what_may_be_one_vector_or_labels_of_several_is_refused(intake):
     condition = intake.condition
     assert condition.how_many(np.eye(3)) == condition.how_many([0, 0, 1]) == 3
     for vector in (np.eye(3)[1], np.eye(3)[1] > 0):
-        with pytest.raises(ValueError, match=r"such as `labels\[None\]`"):
+        with pytest.raises(ValueError, match=r"such as `y\[None\]`"):
             condition.how_many(vector)
         assert condition.check(vector[None], 1)["label"] == [1]
         assert condition.how_many(vector.astype("int32")) == 3

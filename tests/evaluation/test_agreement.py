@@ -38,7 +38,7 @@ LABELS = np.arange(300) % 3
 
 @pytest.mark.parametrize("order, share", [([0, 1, 2], 1.0), ([0, 2, 1], 1 / 3), ([1, 2, 0], 0.0)])
 def test_agreement(order, share):
-    found = evaluation.label_agreement(drawing(CORNERS[order]), Nearest(), LABELS)
+    found = evaluation.label_agreement(drawing(CORNERS[order]), LABELS, Nearest())
     assert found.value == pytest.approx(share)
     expected = np.sqrt(share * (1 - share) / 299)
     assert found.standard_error == pytest.approx(expected)
@@ -47,7 +47,7 @@ def test_agreement(order, share):
 def test_agreement_where_noise_decides():
     """The classes 0 and 1 are 9 apart: noise of deviation 4.5 crosses with probability Phi(-1)."""
     cvae = drawing(CORNERS, variance=4.5**2)
-    found = evaluation.label_agreement(cvae, Nearest(), np.zeros(20_000, int))
+    found = evaluation.label_agreement(cvae, np.zeros(20_000, int), Nearest())
     crossing = 0.1586553
     assert found.value == pytest.approx((1 - crossing) ** 2, abs=4 * found.standard_error)
     assert found.standard_error < 0.005
@@ -74,19 +74,19 @@ def test_what_is_drawn():
 
 @pytest.mark.parametrize(
     "labels, message",
-    [([0, 3], r"`labels` must be in 0..2. Received: values from 0 to 3"), ([], "non-empty")],
+    [([0, 3], r"`y` must be in 0..2. Received: values from 0 to 3"), ([], "non-empty")],
 )
 def test_bad_labels(labels, message):
     cvae = drawing(CORNERS)
     with pytest.raises(ValueError, match=message):
-        evaluation.label_agreement(cvae, Nearest(), labels)
+        evaluation.label_agreement(cvae, labels, Nearest())
     with pytest.raises(ValueError, match=message):
         evaluation.classification_accuracy_score(cvae, labels, CORNERS, [0, 1, 2])
 
 
 def test_bad_models_and_data():
     with pytest.raises(ValueError, match="must have a condition of classes .*NoneType"):
-        evaluation.label_agreement(known.Linear().cvae, Nearest(), LABELS)
+        evaluation.label_agreement(known.Linear().cvae, LABELS, Nearest())
     cvae = drawing(CORNERS)
     with pytest.raises(ValueError, match="must have the shape"):
         evaluation.classification_accuracy_score(cvae, LABELS, CORNERS[:, :3], [0, 1, 2])

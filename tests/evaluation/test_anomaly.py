@@ -47,7 +47,7 @@ def test_what_is_unlike_the_data_scores_more():
     [
         ({"kind": "elb"}, "`kind` must be one of .* Did you mean 'elbo'?"),
         ({"samples": 0}, "`samples` must be an integer of at least 1"),
-        ({"y": [0, 1, 3]}, r"`labels` must be in -1..2"),
+        ({"y": [0, 1, 3]}, r"`y` must be in -1..2"),
     ],
 )
 def test_bad_arguments(model, options, message):

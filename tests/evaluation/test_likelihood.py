@@ -104,7 +104,7 @@ def test_bad_arguments():
     x = np.zeros((3, 5), "float32")
     with pytest.raises(ValueError, match="`samples` must be an integer of at least 1"):
         evaluation.log_likelihood(cvae, x, samples=0)
-    with pytest.raises(ValueError, match="`labels` must be left out"):
+    with pytest.raises(ValueError, match="`y` must be left out"):
         evaluation.log_likelihood(cvae, x, [1, 2, 3])
     with pytest.raises(ValueError, match="must have the shape"):
         evaluation.log_likelihood(cvae, x[:, :4])

@@ -193,7 +193,7 @@ def test_the_limit_draws_test_images_of_all_kinds(colour):
         ({}, {"seed": -1}, "`seed` must be an integer from 0 to 4294967295"),
         ({"x_test": np.zeros((0, 6, 5, 3), "float32"), "y_test": []}, {}, "at least one image"),
         ({"x_train": np.zeros((100, 6, 5, 1), "float32")}, {}, "must have the shape"),
-        ({"y_test": np.full(60, 2)}, {}, r"`labels` must be in -1..1"),
+        ({"y_test": np.full(60, 2)}, {}, r"`y` must be in -1..1"),
         ({"y_test": None, "y_train": None}, {}, "`dataset` must have labels"),
     ],
 )

@@ -336,7 +336,7 @@ def test_what_goes_wrong_does_after_the_steps_before_it(error, steps, again, dat
     batches, model = cut(data[:2], SIZES["whole batches"]), again(steps)
     kind, message = type(error), "disk"
     if error is None:
-        kind, message = ValueError, "^Batch 6 of epoch 1: `images` must be finite. Received"
+        kind, message = ValueError, "^Batch 6 of epoch 1: `x` must be finite. Received"
     with pytest.raises(kind, match=message):
         model.fit(fails(batches, 6, error), steps_per_epoch=10, verbose=0, shuffle=False)
     assert int(model.optimizer.iterations) == 5
@@ -345,10 +345,10 @@ def test_what_goes_wrong_does_after_the_steps_before_it(error, steps, again, dat
 
 
 BAD = {
-    "pixels": (lambda x, y: (x * 255, y), "`images` must be in"),
-    "labels": (lambda x, y: (x, y + 7), "`labels` must be in -1..2"),
-    "shape": (lambda x, y: (x[:, :5], y), "`images` must have the shape"),
-    "count": (lambda x, y: (x, y[:-1]), "`labels` must be 30 integers"),
+    "pixels": (lambda x, y: (x * 255, y), "`x` must be in"),
+    "labels": (lambda x, y: (x, y + 7), "`y` must be in -1..2"),
+    "shape": (lambda x, y: (x[:, :5], y), "`x` must have the shape"),
+    "count": (lambda x, y: (x, y[:-1]), "`y` must be 30 integers"),
     "parts": (lambda x, y: (x,), r"This model takes \[images, label\]"),
     "weights": (lambda x, y: (x, y, -np.ones(30)), "`sample_weight` must be finite"),
 }

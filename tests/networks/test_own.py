@@ -46,9 +46,9 @@ def test_a_network_of_the_users_own(kind, tmp_path):
     )
     cvae.save(tmp_path / "own.keras")
     loaded = keras.saving.load_model(tmp_path / "own.keras")
-    expected = cvae.reconstruct(x, y, as_labels=2)
-    np.testing.assert_allclose(loaded.reconstruct(x, y, as_labels=2), expected, atol=1e-6)
-    assert np.abs(expected - cvae.reconstruct(x, y, as_labels=1)).max() > 1e-4
+    expected = cvae.reconstruct(x, y, as_y=2)
+    np.testing.assert_allclose(loaded.reconstruct(x, y, as_y=2), expected, atol=1e-6)
+    assert np.abs(expected - cvae.reconstruct(x, y, as_y=1)).max() > 1e-4
 
 
 @pytest.mark.parametrize("kind", ["convolutions", "lstm"])
