@@ -104,7 +104,7 @@ def test_unknown_labels_are_inferred_and_known_ones_kept(model, digits):
         other = (inferred + 1) % 10
         given = np.where(np.arange(20) % 2, other, -1)
         completed = np.where(np.arange(20) % 2, other, inferred)
-        images, (labels,) = model.check_data(x, given)
+        images, (labels,) = evaluation.examples.check(model, x, given)
         np.testing.assert_array_equal(labels, completed)
         assert given.min() == -1  # the user's own array is left alone
         some = model.reconstruct(x, as_y=given)

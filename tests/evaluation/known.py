@@ -25,19 +25,19 @@ class Linear:
         more = classes or 0
         encoder = keras.Sequential([keras.Input((SIZE + more,)), keras.layers.Identity()])
         decoder = keras.Sequential([keras.Input((LATENTS + more,)), keras.layers.Dense(SIZE)])
-        self.cvae = keras_cvae.build_cvae(
-            (SIZE,), classes, LATENTS, network=(encoder, decoder), likelihood=noise()
-        )
         self.gain, self.spread = gain, spread
         self.shift = np.zeros((more, LATENTS)) if shift is None else shift  # H
         self.w = rng.normal(size=(LATENTS, SIZE))
         self.v = rng.normal(size=(more, SIZE))
         self.b = rng.normal(size=SIZE)
+        decoder.layers[-1].set_weights([np.concatenate([self.w, self.v]), self.b])
+        self.cvae = keras_cvae.build_cvae(
+            (SIZE,), classes, LATENTS, network=(encoder, decoder), likelihood=noise()
+        )
         heads = self.cvae.get_layer("encoder")
         kernel = np.concatenate([gain, self.shift])
         heads.get_layer("z_mean").set_weights([kernel, np.zeros(LATENTS)])
         heads.get_layer("z_log_var").set_weights([np.zeros_like(kernel), np.log(spread)])
-        decoder.layers[-1].set_weights([np.concatenate([self.w, self.v]), self.b])
 
     def of_labels(self, labels, table):
         return 0.0 if labels is None else table[np.asarray(labels)]

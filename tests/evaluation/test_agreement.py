@@ -16,11 +16,10 @@ def drawing(templates, variance=1.0):
     """A model whose vectors are a template of each class, and normal noise."""
     encoder = keras.Sequential([keras.Input((4 + 3,)), keras.layers.Identity()])
     decoder = keras.Sequential([keras.Input((2 + 3,)), keras.layers.Dense(4)])
-    options = {"network": (encoder, decoder), "likelihood": likelihoods.Gaussian(variance)}
-    cvae = keras_cvae.build_cvae((4,), 3, 2, **options)
     weights = np.concatenate([np.zeros((2, 4), "float32"), templates])
     decoder.layers[-1].set_weights([weights, np.zeros(4)])
-    return cvae
+    options = {"network": (encoder, decoder), "likelihood": likelihoods.Gaussian(variance)}
+    return keras_cvae.build_cvae((4,), 3, 2, **options)
 
 
 class Nearest(evaluation.Classifier):

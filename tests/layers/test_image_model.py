@@ -21,9 +21,9 @@ def test_labels_are_checked_where_they_are_known(call):
     decoder = keras_cvae.build_dense_decoder((4, 4, 1), 3)
     for model, x in ((encoder, X), (decoder, np.zeros((12, 2), "float32"))):
         for label in (3, -2):
-            with pytest.raises(ValueError, match=rf"`labels` must be in -1..2.*{label}"):
+            with pytest.raises(ValueError, match=rf"`y` must be in -1..2.*{label}"):
                 call(model, [x, np.full(12, label)])
-        with pytest.raises(ValueError, match="`labels` must be 12 integers"):
+        with pytest.raises(ValueError, match="`y` must be 12 integers"):
             call(model, [x, [0]])
     expected = numpy(call(encoder, [X, Y])[0])
     for labels in (np.eye(3)[Y], np.array(["a", "b", "c"])[Y], Y.tolist(), Y.astype("float32")):
@@ -41,7 +41,7 @@ def test_cut_models_check_too():
         cvae = keras_cvae.build_cvae((4, 4, 1), condition, network=networks.Dense((4,)))
         for model, x in ((cvae.encoder, X), (cvae.generator, np.zeros((12, 2), "float32"))):
             if len(model.inputs) > 1:
-                with pytest.raises(ValueError, match="`labels` must be in -1..2"):
+                with pytest.raises(ValueError, match="`y` must be in -1..2"):
                     model.predict([x, np.full(12, 3)], verbose=0)
 
 
