@@ -58,7 +58,7 @@ class Intake:
         """
         return self.packer()(self.check_images(images, name))
 
-    def check_images(self, images, name: str = "images") -> np.ndarray:
+    def check_images(self, images, name: str = "x") -> np.ndarray:
         """Checks images as `images` does, and leaves their values as they are."""
         return arrays.check_images(images, self.image_shape, self.check, name)
 
