@@ -1,6 +1,7 @@
 """Shared by all tests: quiet and quick backends, real digits, gradients on any backend."""
 
 import contextlib
+import gc
 import importlib.util
 import os
 import shutil
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("once"):
                 item.add_marker(pytest.mark.skip(reason="about no backend: runs on TensorFlow"))
+
+
+def pytest_collection_finish():
+    """Spares Python's garbage collector what was imported: half a million objects each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +101,31 @@ def with_xla():
                 optimize(False)
 
         yield as_users_have_it
+
+
+@pytest.fixture(scope="session")
+def eagerly():
+    """A context in which TensorFlow compiles nothing: a few steps cost less than compiling does."""
+    if keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext
+    import tensorflow as tf
+
+    @contextlib.contextmanager
+    def step_by_step():
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return step_by_step
+
+
+@pytest.fixture
+def uncompiled(eagerly):
+    """For tests of a few steps whose subject is not what they are compiled to."""
+    with eagerly():
+        yield
 
 
 @pytest.fixture(scope="session")

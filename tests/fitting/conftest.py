@@ -33,9 +33,9 @@ class Tiny(fitting.FusedModel):
         return self.get_layer("energy").traces
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def by_xla(with_xla):
-    """For files whose subject is what steps are compiled to."""
+    """For tests whose subject is what XLA compiles steps to."""
     with with_xla():
         yield
 

@@ -14,7 +14,6 @@ import keras_cvae
 from keras_cvae import networks
 from keras_cvae.fitting import fused, inside, streams
 
-pytestmark = pytest.mark.usefixtures("by_xla")
 BACKEND = keras.backend.backend()
 fusing = pytest.mark.skipif(BACKEND not in fused.PROGRAMS, reason="there is no program of steps")
 
@@ -158,6 +157,14 @@ def exact(kind):
 def test_batches_of_any_size_are_those_steps(sizes, steps, again, data):
     batches = cut(data[:2], SIZES[sizes])
     assert_trains_alike(again, lambda: {"x": Batches(batches)}, steps)
+
+
+@pytest.mark.usefixtures("by_xla")
+def test_steps_that_xla_compiles_are_those_of_keras(again, data):
+    again().forget_programs()
+    batches = cut(data[:2], SIZES["partial last batch"])
+    assert_trains_alike(again, lambda: {"x": Batches(batches)})
+    again().forget_programs()
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out")
