@@ -27,6 +27,7 @@ def wired(one_hot):
     return keras_cvae.CVAE([x, y], keras_cvae.ReconstructionLoss()([x, logits]))
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("one_hot", [True, False])
 def test_it_trains_reports_its_terms_and_is_used(one_hot, tmp_path):
     cvae = wired(one_hot)
@@ -107,6 +108,7 @@ def test_what_is_missing_is_said():
         _ = keras_cvae.CVAE(x, keras_cvae.ReconstructionLoss()([x, z])).generator
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.once
 def test_the_script_of_the_readme(tmp_path, monkeypatch):
     """Diagrams need Graphviz, which may be missing: that they are drawn is tested with runs."""

@@ -180,6 +180,7 @@ def test_decode_takes_grids_and_labels_of_their_shape():
     np.testing.assert_allclose(images[1, 2], cvae.decode(z[1, 2:], 0)[0], atol=1e-6)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_predict_takes_what_fit_does():
     cvae = build()
     cvae.compile("adam")
@@ -216,6 +217,7 @@ def test_a_predict_that_was_stopped_loses_nothing(name):
         cvae.predict(X, verbose=0)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.once
 def test_callbacks_know_which_way_is_better():
     ways = {"val_elbo": "max", "val_kl": "min", "val_mae": "min", "val_accuracy": "max"}
@@ -253,6 +255,7 @@ def test_a_compiled_model_is_saved_without_the_name_of_a_backend(optimizer):
     assert "backend" not in json.dumps(cvae.get_compile_config())
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("network", [networks.Dense((8, 4), inject="film"), "hierarchical"])
 def test_hidden_layers_are_reached_by_stable_names(network, tmp_path):
     build()  # what was built before changes no name

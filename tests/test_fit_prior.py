@@ -151,6 +151,7 @@ def test_temperature_and_pixels(trained, digits):
         trained.generate(labels, pixels="means")
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize(
     ("condition", "values"),
     [
@@ -176,6 +177,7 @@ def test_every_condition_has_a_prior_fitted(condition, values, tmp_path):
     np.testing.assert_allclose(loaded.generate(given, count=5, seed=0), images, atol=1e-5)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_streams_are_taken_too():
     x = np.random.default_rng(0).random((60, 6), dtype="float32")
     y = np.arange(60) % 3

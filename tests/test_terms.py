@@ -104,6 +104,7 @@ def test_sample_weights_mean_what_they_mean_for_a_compiled_loss(steps, expected)
     assert abs(plain["loss"] / expected["loss"] - 1) > 0.1
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("form", STREAMS)
 def test_sample_weights_of_streams(form, expected):
     if form == "no targets" and keras.backend.backend() == "tensorflow":
@@ -156,12 +157,14 @@ def test_class_weights_may_change_between_fits_and_serve_streams():
     assert ends[2][1] > 0
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_every_term_is_weighed_and_so_are_metrics():
     condition = conditions.Inferred(3, weight=5.0)
     cvae = keras_cvae.build_cvae((6,), condition, 2, network=networks.Dense((8,)))
     cvae.compile("sgd", metrics=["mae"])
-    once = cvae.evaluate([X, Y], sample_weight=np.ones(COUNT), verbose=0, return_dict=True)
-    none = cvae.evaluate([X, Y], sample_weight=np.zeros(COUNT), verbose=0, return_dict=True)
+    quickly = {"draws": 1, "verbose": 0, "return_dict": True}
+    once = cvae.evaluate([X, Y], sample_weight=np.ones(COUNT), **quickly)
+    none = cvae.evaluate([X, Y], sample_weight=np.zeros(COUNT), **quickly)
     assert set(once) == {"loss", "kl", "reconstruction", "classification", "elbo", "mae"}
     assert all(value > 0 for name, value in once.items() if name != "elbo")
     assert all(value == 0 for value in none.values())

@@ -26,21 +26,23 @@ def toys(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def plain_run(tmp_path_factory, toys):
+def plain_run(tmp_path_factory, toys, eagerly):
     """A run of a model without a condition."""
     run = tmp_path_factory.mktemp("plain") / "run"
     options = ["--unconditional", "--likelihood", "gaussian", "--beta", 0.5, "--activation", "tanh"]
     options += ["--corruption", "blocks"]
-    assert run_cli("train", "--data", toys, "--out", run, "--epochs", 1, *TINY, *options) == 0
+    with eagerly():
+        assert run_cli("train", "--data", toys, "--out", run, "--epochs", 1, *TINY, *options) == 0
     return run
 
 
 @pytest.fixture(scope="session")
-def named_run(tmp_path_factory):
+def named_run(tmp_path_factory, eagerly):
     """A run of images in classes that have names."""
     folder = tmp_path_factory.mktemp("named")
     train = ["train", "--data", write_classes(folder / "data"), "--out", folder / "run", "--quiet"]
-    assert run_cli(*train, "--epochs", 1, *TINY) == 0
+    with eagerly():
+        assert run_cli(*train, "--no-measure", "--epochs", 1, *TINY) == 0
     return folder / "run"
 
 

@@ -14,6 +14,7 @@ from keras_cvae.runs import pictures
 from keras_cvae.runs.pictures import KINDS
 from tests.command import TINY, epochs_of, refused, run_cli, warned
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
 once = pytest.mark.once
 
 

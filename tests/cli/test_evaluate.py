@@ -8,6 +8,7 @@ import pytest
 from keras_cvae import evaluation
 from tests.command import refused, run_cli
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
 once = pytest.mark.once
 
 

@@ -15,6 +15,7 @@ from keras_cvae.runs.pictures import DIAGRAMS, PICTURES
 from tests.command import TINY, epochs_of, refused, run_cli
 from tests.data.files import write_classes, write_image
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
 once = pytest.mark.once
 
 
@@ -112,7 +113,7 @@ def test_counts_under_a_learned_prior(tmp_path, capsys):
     np.savez(tmp_path / "counts.npz", x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
     train = ["train", "--data", tmp_path / "counts.npz", "--out", tmp_path / "run", "--quiet"]
     options = ["--likelihood", "negative_binomial", "--prior", "vamp:components=7"]
-    assert run_cli(*train, *options, "--epochs", 1, *TINY) == 0
+    assert run_cli(*train, *options, "--no-fit-prior", "--no-measure", "--epochs", 1, *TINY) == 0
     model = keras.saving.load_model(tmp_path / "run" / "model.keras")
     assert type(model.likelihood) is keras_cvae.likelihoods.NegativeBinomial
     assert json.loads((tmp_path / "run" / "config.json").read_text())["model"]["prior"] == {
@@ -238,7 +239,7 @@ def test_what_was_left_out_is_on_the_data_line_and_val_validates(tmp_path, capsy
 
 @once
 def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):
-    train = ["train", "--data", toys, "--epochs", 2, *TINY, "--out"]
+    train = ["train", "--data", toys, "--epochs", 2, "--no-fit-prior", *TINY, "--out"]
     assert run_cli(*train, tmp_path / "loud") == 0
     out = capsys.readouterr().out
     assert out.count("val_loss") == 2 and not set(out) & {"\b", "\r", "\x1b"}
@@ -289,7 +290,8 @@ def test_a_run_that_warms_up(tmp_path, toys, capsys):
     train = ["train", "--data", toys, "--out", folder, "--epochs", 2, "--unconditional", *TINY]
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        assert run_cli(*train, "--no-fit-prior", "--objective", "warmup", "--beta", 3) == 0
+        short = ["--no-fit-prior", "--no-measure"]
+        assert run_cli(*train, *short, "--objective", "warmup", "--beta", 3) == 0
     error = capsys.readouterr().err
     assert "it ends at step 2 of 10, where beta is 0.6 instead of 3" in error
     assert [float(row["beta"]) for row in epochs_of(folder)] == pytest.approx([0.3, 0.6])

@@ -11,6 +11,7 @@ from keras_cvae.runs import lock
 from keras_cvae.runs.pictures import DIAGRAMS, KINDS
 from tests.command import TINY, refused, run_cli, warned
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
 once = pytest.mark.once
 
 

@@ -9,6 +9,8 @@ import keras_cvae
 from keras_cvae import conditions, evaluation, networks
 from keras_cvae.copying import copy_of
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
 
 def numpy(x):
     return keras.ops.convert_to_numpy(x)
@@ -140,7 +142,7 @@ def test_names_are_labels_in_every_form():
 
 
 @pytest.fixture(scope="module")
-def named():
+def named(eagerly):
     """A model of three named classes, trained with names."""
     keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).random((16, 6), dtype="float32")
@@ -148,7 +150,8 @@ def named():
     cvae.compile("adam")
     y = np.resize(["cat", "dog", "emu", None], 16)
     data = ([x, y.tolist()], None)
-    cvae.fit(x, y, validation_data=data, class_weight={"dog": 2.0}, verbose=0)
+    with eagerly():
+        cvae.fit(x, y, validation_data=data, class_weight={"dog": 2.0}, verbose=0)
     return cvae, x, y
 
 

@@ -66,6 +66,7 @@ def expected(cvae):
     return found, log_q, np.log(P) - reconstruction - kl
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("weights", [None, W], ids=["alike", "weighed"])
 def test_the_bound_and_its_terms(cvae, expected, weights):
     weighed = {k: v if weights is None else weights * v for k, v in expected[0].items()}
@@ -78,6 +79,7 @@ def test_the_bound_and_its_terms(cvae, expected, weights):
     assert found == pytest.approx(averages, rel=1e-5)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_bound_of_several_samples_and_a_measured_one(expected):
     """Without noise K samples are one, but for the KL divergence, which draws estimate."""
     cvae = build(objective=objectives.IWAE(2))
@@ -103,6 +105,7 @@ def gradient(cvae, rows):
     return {w.path: before - after for w, before, after in changes if w.trainable}
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_the_classifier_learns_from_the_bound(cvae, expected):
     r"""d bound / d logit_j = q_j (a_j - \sum_k q_k a_k), a_j = log p(x, j) - log q_j."""
     _, log_q, of_label = expected
@@ -116,6 +119,7 @@ def test_the_classifier_learns_from_the_bound(cvae, expected):
     np.testing.assert_allclose(found[bias], of_loss, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_mixed_batch_has_the_gradient_of_its_parts():
     cvae = build(weight=0.0)  # the cross-entropy is averaged over the labelled alone
     mixed, total = gradient(cvae, np.arange(COUNT)), 0.0
@@ -163,6 +167,7 @@ def test_a_changed_image_is_to_be_told_alike():
     assert float(keras.ops.convert_to_numpy(layer.losses[0])) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_only_training_changes_images():
     condition = conditions.Enumerated(CLASSES, augment=keras.layers.GaussianNoise(1.0))
     cvae = keras_cvae.build_cvae((2, 3, 1), condition, 2, network=networks.Dense((8,)))
@@ -175,6 +180,7 @@ def test_only_training_changes_images():
     assert {"consistency", "kl_label"} <= set(cvae.fit([x, LABELS], verbose=0).history)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_what_is_unknown_is_inferred_and_labels_are_drawn(cvae):
     inferred = cvae.classifier.predict(X, verbose=0).argmax(-1)
     completed = np.where(LABELS < 0, inferred, LABELS)
@@ -187,10 +193,11 @@ def test_what_is_unknown_is_inferred_and_labels_are_drawn(cvae):
     images = cvae.generate(count=20, seed=3)
     assert len(images) == 20
     assert np.isfinite(cvae.fit_prior([X, LABELS])["scores"][1])
-    found = cvae.evaluate([X, LABELS], verbose=0, return_dict=True)
+    found = cvae.evaluate([X, LABELS], draws=1, verbose=0, return_dict=True)
     assert found["elbo"] == pytest.approx(-sum(found[name] for name in cvae.elbo_terms), rel=1e-5)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_without_a_label_it_says_so():
     cvae = build()
     cvae.optimizer.learning_rate.assign(1e-3)

@@ -89,6 +89,7 @@ FORMS = {
 
 
 STREAMS = "tf.data", "PyDataset", "DataLoader", "generator", "iterator"
+QUICKLY = {"draws": 1, "verbose": 0, "return_dict": True}
 ENDING = [name for name in FORMS if name not in ("generator", "iterator of batches")]
 
 
@@ -136,7 +137,7 @@ def test_every_form_validates_and_evaluates(form, data, again):
     history = cvae.fit(list(data), validation_data=validation, epochs=2, verbose=0).history
     terms = {"loss", "reconstruction", "kl", "elbo"}
     assert set(history) == terms | {f"val_{term}" for term in terms}
-    logs = cvae.evaluate(**given, verbose=0, return_dict=True)
+    logs = cvae.evaluate(**given, **QUICKLY)
     np.testing.assert_allclose(logs["kl"], history["val_kl"][-1], rtol=1e-5)
 
 
@@ -172,8 +173,8 @@ def test_codes_of_a_categorical_are_labels_and_itself_is_not_without_names(data,
     pandas = pytest.importorskip("pandas")
     x, y = data
     names = pandas.Series(np.array(["cat", "dog", "owl"])[y], dtype="category")
-    logs = again().evaluate([x, names.cat.codes], verbose=0, return_dict=True)
-    same = again().evaluate([x, y], verbose=0, return_dict=True)
+    logs = again().evaluate([x, names.cat.codes], **QUICKLY)
+    same = again().evaluate([x, y], **QUICKLY)
     np.testing.assert_allclose(logs["kl"], same["kl"], rtol=1e-6)
     with pytest.raises(ValueError, match="of a pandas categorical, its codes"):
         again().fit([x, names.cat.codes.astype("category")], verbose=0)
@@ -182,13 +183,14 @@ def test_codes_of_a_categorical_are_labels_and_itself_is_not_without_names(data,
             again().fit([x, texts], verbose=0)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_plain_vae_takes_images_and_leaves_labels_out(data):
     x, y = data
     vae = tiny(condition=None)
     before = vae.get_weights()
-    kl = vae.evaluate(x, verbose=0, return_dict=True)["kl"]
+    kl = vae.evaluate(x, **QUICKLY)["kl"]
     for arguments in ({"x": x}, {"x": x, "y": y}, {"x": Pairs(x, y, 32)}, {"x": {"image": x}}):
-        logs = vae.evaluate(**arguments, verbose=0, return_dict=True)
+        logs = vae.evaluate(**arguments, **QUICKLY)
         assert logs["kl"] == pytest.approx(kl, rel=1e-5)
         history = vae.fit(**arguments, verbose=0).history
         assert set(history) == {"loss", "reconstruction", "kl", "elbo"}
@@ -210,6 +212,7 @@ def test_uint8_pixels_as_they_are(data, again):
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_missing_channel_axis_is_added():
     x = np.random.default_rng(0).random((16, 5, 4), dtype="float32")
     vae = keras_cvae.build_cvae((5, 4, 1), network=networks.Dense((4,)))
@@ -218,6 +221,7 @@ def test_a_missing_channel_axis_is_added():
     assert vae.reconstruct(x).shape == (16, 5, 4, 1)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_callbacks_see_every_epoch_and_validation_split_works(data, tmp_path):
     cvae = tiny()
     stop = keras.callbacks.EarlyStopping("val_loss", patience=1)
@@ -295,6 +299,7 @@ def test_bad_data_is_refused_before_training(case, data, again):
         np.testing.assert_array_equal(ours, unchanged)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_gaussian_likelihood_takes_any_finite_pixels(data):
     x, y = data
     history = tiny(likelihood="gaussian").fit([10 * x - 5, y], verbose=0).history

@@ -29,9 +29,7 @@ EXPECTED = {
 }
 
 
-once = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the backend's own training is tested elsewhere"
-)
+once = pytest.mark.once
 
 
 def tiny(**options):
@@ -39,6 +37,7 @@ def tiny(**options):
     return CVAEEstimator(2, **{**given, **options})
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.filterwarnings("ignore:In training this model never saw:UserWarning")
 @parametrize_with_checks([tiny(network="dense")], expected_failed_checks=lambda estimator: EXPECTED)
@@ -120,6 +119,7 @@ def test_a_pickled_model_runs_no_code():
         CVAEEstimator().__setstate__(state)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_arguments_are_left_as_they_are(wine):
     likelihood = likelihoods.Gaussian()
@@ -132,6 +132,7 @@ def test_arguments_are_left_as_they_are(wine):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_frames():
     """What the columns are is decided once; rows come back as they were given."""
@@ -168,6 +169,7 @@ def test_frames():
         tiny(likelihood="gaussian").fit(frame)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @once
 @pytest.mark.parametrize("as_frame", [False, True])

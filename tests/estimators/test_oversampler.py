@@ -1,6 +1,5 @@
 """The oversampler beside imbalanced-learn's."""
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,12 +24,14 @@ def tiny(**options):
 CHECKS = {check.func.__name__: check for _, check in estimator_checks_generator(tiny())}
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("name", CHECKS)
 def test_it_is_a_sampler_of_imbalanced_learn(name):
     CHECKS[name](tiny())
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_lists_stay_lists():
     x, y = tiny().fit_resample(X.tolist(), Y.tolist())
@@ -38,6 +39,7 @@ def test_lists_stay_lists():
     assert y[97:] == ["ant"] * 48 + ["bee"] * 35
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_rows_are_added_behind_those_given():
     x, y = tiny().fit_resample(X, Y)
@@ -50,6 +52,7 @@ def test_rows_are_added_behind_those_given():
     assert not np.allclose(tiny(random_state=1).fit_resample(X, Y)[0][97:], x[97:])
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_frames_stay_frames():
     frame = pd.DataFrame({"a": X[:, 0], "n": np.arange(97) % 40}, index=np.arange(97) + 5)
@@ -61,6 +64,7 @@ def test_frames_stay_frames():
     assert sampler.sampling_strategy_ == {"ant": 48, "bee": 35}
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_in_a_pipeline():
     pipeline = pytest.importorskip("imblearn.pipeline")
@@ -69,9 +73,7 @@ def test_in_a_pipeline():
     assert steps[0].sampling_strategy_ == {"ant": 48, "bee": 35}
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the backend's own training is tested elsewhere"
-)
+@pytest.mark.once
 def test_rows_are_of_their_class():
     estimator = CVAEEstimator(2, network=networks.Dense((32,)), epochs=200, learning_rate=1e-2)
     x, y = CVAEOversampler(estimator, random_state=0).fit_resample(X, Y)

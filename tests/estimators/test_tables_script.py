@@ -50,6 +50,7 @@ def test_what_quality_says_of_copies_of_noise_and_of_the_test_rows(recipe):
 
 
 @pytest.mark.recipe
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.filterwarnings("ignore")
 def test_all_of_it_on_a_few_rows(recipe, tmp_path, capsys, monkeypatch):

@@ -144,6 +144,7 @@ def test_saves_and_loads(name, shape, tmp_path):
     np.testing.assert_allclose(numpy(likelihood(value)), outputs, atol=1e-6)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("name", likelihoods.NAMES)
 def test_trains_as_a_part_of_any_model(name, tmp_path):
     likelihood = likelihoods.get(name)
@@ -192,6 +193,7 @@ def test_get():
             likelihoods.get(wrong)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_likelihood_of_the_users(tmp_path):
     model, _ = graph(Laplace(), (5,))
     model.compile("adam")

@@ -186,6 +186,7 @@ def test_what_is_no_count_is_refused(genes, broken, message):
         vae.fit(broken(genes), verbose=0)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_zeros_and_ones_are_counts(genes):
     for x in (genes > 10, (genes > 10).astype("int8")):
         history = build("poisson").fit(x, batch_size=128, verbose=0).history

@@ -89,6 +89,7 @@ def test_y_in_every_layer_is_y_at_the_inputs_where_its_other_weights_are_zero(ki
     assert len(np.unique(found.round(5), axis=0)) == 4
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("inject", ["every_layer", "film"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_trained_saved_loaded_and_drawn(kind, inject, tmp_path):

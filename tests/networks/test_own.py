@@ -34,6 +34,7 @@ def bodies(kind):
     return keras.Model(x, [layers.Dense(2)(h), layers.Dense(2)(h)]), decoder
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("kind", ["two inputs", "unbuilt", "vectors", "planes", "heads"])
 def test_a_network_of_the_users_own(kind, tmp_path):
     cvae = keras_cvae.build_cvae((6, 6, 1), 3, 2, network=bodies(kind))
@@ -163,6 +164,7 @@ def test_a_decoder_that_returns_no_logits_is_refused(end):
     keras_cvae.build_cvae((6, 6, 1), 3, 2, network=network, likelihood="gaussian")  # means
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_third_body_classifies(tmp_path):
     """Where labels are inferred; without one a dense network does it."""
     body = keras.Sequential([keras.layers.Conv2D(3, 3, name="mine")])

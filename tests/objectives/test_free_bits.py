@@ -74,6 +74,7 @@ def test_what_is_free_has_no_gradient_and_what_is_not_has_all_of_it(gradient):
     np.testing.assert_allclose(of_log_var, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_prior_without_a_closed_form_can_be_free_as_a_whole():
     options = {"network": networks.Dense((4,)), "prior": priors.Mixture(2)}
     with pytest.raises(ValueError, match='`per` must be "group" for a Mixture prior'):

@@ -38,6 +38,7 @@ class Stop(keras.callbacks.Callback):
         self.model.stop_training = True
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_it_rises_with_steps_of_training_and_goes_on_from_what_was_saved(tmp_path):
     cvae = build(objectives.Warmup(2.0, steps=20))
     heard = []
@@ -106,6 +107,7 @@ def test_every_way_of_stepping_counts_and_a_training_that_is_stopped_says_so(opt
     assert history["beta"] == pytest.approx([0.5])
 
 
+@pytest.mark.usefixtures("uncompiled")
 @TOO_SHORT
 def test_several_groups_of_latents_rise_together():
     network = networks.Hierarchical(networks.Dense((4,)), hidden_units=(4,))
@@ -115,6 +117,7 @@ def test_several_groups_of_latents_rise_together():
     assert taken(cvae) == taken(cvae, "kl_2") == 5
 
 
+@pytest.mark.usefixtures("uncompiled")
 @TOO_SHORT
 def test_epochs_are_steps_once_fit_knows_how_many():
     def batches():

@@ -123,6 +123,7 @@ def model():
 X = RNG.random((40, 6), dtype="float32")
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_fit_knows_how_many_examples_there_are(model, tmp_path):
     layer = model.get_layer("kl")
     assert float(numpy(layer.count)) == 0
@@ -142,6 +143,7 @@ def test_fit_knows_how_many_examples_there_are(model, tmp_path):
     assert float(numpy(given.count)) == 1000
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_evaluation_compares_no_example_with_its_copies(model):
     """Of two examples far apart, each is at its z alone, with the weight 1/N: TC = (D - 1) log N.
 

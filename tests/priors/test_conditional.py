@@ -113,7 +113,7 @@ def test_it_is_no_worse_on_real_digits_and_generates_them(digits):
         cvae.compile(keras.optimizers.Adam(3e-3))
         cvae.fit([digits.x_train, digits.y_train], epochs=25, batch_size=64, verbose=0)
         test = [digits.x_test, digits.y_test]
-        elbos[prior] = -np.mean([cvae.evaluate(test, verbose=0)[0] for _ in range(3)])
+        elbos[prior] = -cvae.evaluate(test, verbose=0)[0]
     print(elbos)
     assert elbos["conditional"] > elbos["standard_normal"] - 0.4
     labels = np.arange(100) % 10

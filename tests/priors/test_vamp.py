@@ -125,6 +125,7 @@ def test_gradients_reach_encoder_and_pseudo_inputs_through_the_prior(gradient):
         assert abs((slope * direction).sum() - expected) < 0.02 * abs(expected) + 0.02
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_pseudo_inputs_are_learned_and_pixels_stay_pixels(likelihood, data):
     cvae = build(priors.VampPrior(K), likelihood, keras.optimizers.Adam(0.3))
@@ -135,6 +136,7 @@ def test_pseudo_inputs_are_learned_and_pixels_stay_pixels(likelihood, data):
     assert np.abs(y - y.round()).max() > 0.01  # no one-hot vectors any more
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_of_a_stream_they_start_at_examples_of_the_first_batches(data):
     x, y = data
     cvae = build(priors.VampPrior(K), binarize="threshold")

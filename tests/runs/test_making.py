@@ -12,16 +12,19 @@ from keras_cvae import networks, priors, runs
 from keras_cvae.runs.pictures import KINDS, PICTURES
 from keras_cvae.runs.reading import _class_sizes
 
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("uncompiled")]
 TINY = {"latent_dim": 2, "network": networks.Dense((8,)), "epochs": 2, "batch_size": 256}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, eagerly):
     folder = tmp_path_factory.mktemp("making") / "run"
     begun = []
     logged = keras.callbacks.History()
     prior = priors.StandardNormal()
-    run = runs.train("digits", folder, begun=begun.append, callbacks=[logged], prior=prior, **TINY)
+    options = {"begun": begun.append, "callbacks": [logged], "prior": prior, **TINY}
+    with eagerly():
+        run = runs.train("digits", folder, **options)
     assert begun == [run] and logged.epoch == [0, 1]
     return run
 
