@@ -12,7 +12,8 @@ TINY = ["--hidden-units", "16", "--latent-dim", "2", "--batch-size", "256"]
 
 def run_cli(*args):
     """Runs the command; returns its exit code."""
-    with pytest.raises(SystemExit) as exit:
+    with pytest.raises(SystemExit) as exit, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions")
         cli.main([str(arg) for arg in args])
     return exit.value.code or 0
 

@@ -8,7 +8,6 @@ import pytest
 from keras_cvae import evaluation
 from tests.command import refused, run_cli
 
-pytestmark = pytest.mark.usefixtures("uncompiled")
 once = pytest.mark.once
 
 
@@ -42,6 +41,7 @@ def test_evaluate(run, tmp_path, capsys, _short):
     assert {path.name for path in folder.iterdir()} == {path.name for path in run.iterdir()}
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_evaluate_on_other_data_and_without_a_condition(plain_run, toys, tmp_path, capsys, _short):
     folder = shutil.copytree(plain_run, tmp_path / "run")
@@ -54,6 +54,7 @@ def test_evaluate_on_other_data_and_without_a_condition(plain_run, toys, tmp_pat
     assert elbos[0] == pytest.approx(elbos[-1], rel=1e-5)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_nothing_is_kept_of_an_unfinished_run(plain_run, tmp_path, capsys):
     folder = shutil.copytree(plain_run, tmp_path / "run")

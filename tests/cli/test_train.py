@@ -15,7 +15,6 @@ from keras_cvae.runs.pictures import DIAGRAMS, PICTURES
 from tests.command import TINY, epochs_of, refused, run_cli
 from tests.data.files import write_classes, write_image
 
-pytestmark = pytest.mark.usefixtures("uncompiled")
 once = pytest.mark.once
 
 
@@ -55,6 +54,7 @@ def test_a_run_holds_diagrams_of_its_networks(graphviz, run):
         assert_drawn(run / name)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_what_is_said_of_the_weights_kept_and_the_error(toys, tmp_path, capsys):
     """Steps this long make the validation ELBO worse in the end: earlier weights are kept."""
@@ -69,6 +69,7 @@ def test_what_is_said_of_the_weights_kept_and_the_error(toys, tmp_path, capsys):
     assert f"elbo {metrics['elbo']:.2f} ± {metrics['standard_error']:.2f}" in out
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_a_run_that_is_not_measured(toys, tmp_path, capsys):
     train = ["train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, "--no-fit-prior"]
@@ -93,6 +94,7 @@ def test_numbers_of_a_run(run, capsys):
         assert metrics[name] == pytest.approx(measured[name], rel=1e-5)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_labels_of_which_some_are_unknown(tmp_path, toys, capsys):
     arrays = {**np.load(toys)}
@@ -106,6 +108,7 @@ def test_labels_of_which_some_are_unknown(tmp_path, toys, capsys):
     assert "log p(x)" in shown and "label inferred" in shown
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_counts_under_a_learned_prior(tmp_path, capsys):
     rng = np.random.default_rng(0)
@@ -195,6 +198,7 @@ def test_bad_settings_leave_no_folder(tmp_path, capsys, arguments, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_a_loss_that_diverges_keeps_the_last_good_model(tmp_path, toys, capsys):
     train = ["train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, "--latent-dim", 2]
@@ -212,6 +216,7 @@ def test_a_folder_that_is_being_trained_is_refused(tmp_path, capsys):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_what_was_left_out_is_on_the_data_line_and_val_validates(tmp_path, capsys):
     folder = write_classes(tmp_path / "photos/train", n=10).parent
@@ -237,6 +242,7 @@ def test_what_was_left_out_is_on_the_data_line_and_val_validates(tmp_path, capsy
     assert len(run.dataset.x_train) == 15  # read again as it was
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):
     train = ["train", "--data", toys, "--epochs", 2, "--no-fit-prior", *TINY, "--out"]
@@ -283,6 +289,7 @@ def test_settings_of_parts(monkeypatch):
     assert tuple(config["hidden_units"]) == (8, 9)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @once
 def test_a_run_that_warms_up(tmp_path, toys, capsys):
     """Its beta is in the history, its objective in the settings; it says that it is too short."""

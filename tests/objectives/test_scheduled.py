@@ -38,7 +38,6 @@ class Stop(keras.callbacks.Callback):
         self.model.stop_training = True
 
 
-@pytest.mark.usefixtures("uncompiled")
 def test_it_rises_with_steps_of_training_and_goes_on_from_what_was_saved(tmp_path):
     cvae = build(objectives.Warmup(2.0, steps=20))
     heard = []
