@@ -1,22 +1,14 @@
-"""One training at a time in a folder.
-
-The operating system lets go of a lock whatever ends the process that holds it, so the file that a
-killed training leaves holds nobody up.
-"""
+"""One training at a time in a folder: `filelock`, which a killed process holds no longer."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from keras_cvae.checks import explain, require
+import filelock
 
-try:
-    import fcntl
-except ImportError:  # on Windows
-    import msvcrt
+from keras_cvae.checks import explain, require
 
 LOCK = "training.lock"
 
@@ -31,18 +23,16 @@ def hold(folder: Path) -> Iterator[None]:
     Raises:
         ValueError: If another training holds it, or it cannot be written to.
     """
-    no_link = getattr(os, "O_NOFOLLOW", 0)  # a link of this name is not followed
+    lock = filelock.FileLock(folder / LOCK, timeout=0)
     with explain("`out` must be a folder that can be written to", OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | no_link, 0o666)
-    taken = _take(file)
+        is_free = _acquire(lock)
+    _require(is_free, folder)
     try:
-        _require(taken, folder)
         yield
     finally:
-        os.close(file)
-        if taken:
-            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+        (folder / LOCK).unlink(missing_ok=True)
 
 
 def check_free(folder: Path) -> None:
@@ -56,29 +46,25 @@ def check_free(folder: Path) -> None:
 
 def is_held(folder: Path) -> bool:
     """Whether a training holds the folder."""
-    try:
-        file = os.open(folder / LOCK, os.O_RDONLY)
-    except OSError:
+    if not (folder / LOCK).exists():
         return False
+    lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
-        return not _take(file)
+        return not _acquire(lock)
+    except OSError:  # of a folder that cannot be written to
+        return False
     finally:
-        os.close(file)
+        lock.release()
+
+
+def _acquire(lock):
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return False
+    return True
 
 
 def _require(free, folder):
     expected = "`out` must be a folder that no other training writes to"
     require(free, expected, f"'{folder}', where one is under way")
-
-
-def _take(file):
-    try:
-        if os.name == "nt":
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # a file system without locks
-        pass
-    return True
