@@ -7,13 +7,12 @@ from keras import ops
 
 from keras_cvae.conditions import classes
 from keras_cvae.conditions.base import Condition
+from keras_cvae.names import is_reserved
 
 
 def refuse_reserved(names) -> None:
     """Raises a `ValueError` if a name is one that a model has for a part of its own."""
-    from keras_cvae import graph  # which is built on conditions
-
-    reserved = [name for name in names if graph.is_reserved(name)]
+    reserved = [name for name in names if is_reserved(name)]
     if reserved:
         raise ValueError(
             "`Attributes` must have names that are none of the model's own layers, all of which "

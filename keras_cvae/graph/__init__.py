@@ -23,11 +23,12 @@ from keras_cvae.graph.cutting import (
     encode_pixels,
     pixels,
 )
-from keras_cvae.graph.names import NAMES, is_reserved
-from keras_cvae.graph.parts import Group, Parts, by_term, read
+from keras_cvae.graph.parts import Group, Parts, by_term
+from keras_cvae.graph.reading import read
 from keras_cvae.graph.rewiring import with_prior
 from keras_cvae.graph.submodels import Submodels
 from keras_cvae.graph.wiring import wire
+from keras_cvae.names import NAMES, is_reserved
 
 __all__ = [
     "NAMES",

@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import keras
 
+from keras_cvae import names
 from keras_cvae.fitting import inside
-from keras_cvae.graph import names
 from keras_cvae.graph.chain import end_to_end, join_inputs, latents
-from keras_cvae.graph.parts import Parts, by_name, read
+from keras_cvae.graph.parts import Parts, by_name
+from keras_cvae.graph.reading import read
 from keras_cvae.layers import ImageModel
 
 

@@ -109,25 +109,3 @@ def by_term(model) -> dict | None:
             f"graph. Received: {', '.join(here)}"
         )
     return {kind: layer for kind, (layer,) in layers.items()}
-
-
-def read(model) -> Parts:
-    """Finds the parts of a model again.
-
-    Args:
-        model: A `CVAE`.
-    """
-    here = by_name(model)
-    if (loss_layers := by_term(model)) is not None:
-        from keras_cvae.graph import by_hand  # which is built on these parts
-
-        return by_hand.read(model, **loss_layers)
-    encoder, groups = here["encoder"], []
-    while (name := importance.group_name("kl", len(groups))) in here:
-        index = len(groups)
-        posterior = here.get(importance.group_name("posterior", index)) if index else None
-        size = (posterior or encoder).outputs[0].shape[-1]
-        groups.append(Group(index, size, here[name].prior, posterior))
-    names = "condition", "classifier", "binarize", "standardize", "corruption", "pseudo_inputs"
-    optional = map(here.get, names)
-    return Parts(encoder, groups, here["decoder"], here["reconstruction"].likelihood, *optional)

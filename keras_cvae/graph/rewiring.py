@@ -9,7 +9,8 @@ import keras
 from keras_cvae import checks
 from keras_cvae.fitting.inside import calls
 from keras_cvae.graph import by_hand
-from keras_cvae.graph.parts import by_name, by_term, read
+from keras_cvae.graph.parts import by_name, by_term
+from keras_cvae.graph.reading import read
 
 
 def with_prior(model, prior):

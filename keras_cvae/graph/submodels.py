@@ -7,7 +7,7 @@ import functools
 import keras
 
 from keras_cvae.graph import cutting
-from keras_cvae.graph.parts import read
+from keras_cvae.graph.reading import read
 
 
 class Submodels:

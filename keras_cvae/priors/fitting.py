@@ -17,8 +17,9 @@ import warnings
 
 import keras
 import numpy as np
+from keras import ops
 
-from keras_cvae import divergences
+from keras_cvae import divergences, fitting, noise, terms
 
 SAMPLES = 4000  # of the aggregate posterior of each y: enough for ten components
 HELD_OUT = 0.1  # share of the examples that settings are chosen on
@@ -44,14 +45,10 @@ def by_gradients(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
     Returns:
         Dict of `scores`: by epoch, from 1, minus the divergence of held-out examples, in nats.
     """
-    from keras_cvae import fitting, layers  # which are built on priors
-
     arrays = [z_mean, z_log_var, *([y] if prior.conditional else [])]
     inputs = [keras.Input(array.shape[1:]) for array in arrays]
     given = {"y": inputs[2]} if prior.conditional else {}
-    z = layers.Sampling(seed)(inputs[:2])
-    outputs = layers.KLDivergence(prior=prior)([*inputs[:2], z], **given)
-    model = fitting.FusedModel(inputs, outputs[2])
+    model = fitting.FusedModel(inputs, _Divergence(prior, seed)(inputs[:2], **given))
     order = np.random.default_rng(seed).permutation(len(z_mean))
     held_out = max(1, int(HELD_OUT * len(order)))
     train, test = ([array[rows] for array in arrays] for rows in np.split(order, [-held_out]))
@@ -63,6 +60,26 @@ def by_gradients(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
     options = {"epochs": EPOCHS, "batch_size": batch_size, "verbose": 0, "callbacks": [best]}
     history = model.fit(train, validation_data=(test, None), **options).history["val_loss"]
     return {"scores": {epoch: -float(kl) for epoch, kl in enumerate(history, start=1)}}
+
+
+class _Divergence(terms.LossLayer):
+    """Loss layer: adds KL(q(z | x, y) || p(z | y)), in nats, of one sample z of each posterior."""
+
+    def __init__(self, prior, seed, **kwargs):
+        super().__init__(**kwargs)
+        self.prior = prior
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs, y=None):
+        mean, log_var = inputs
+        log_var = ops.minimum(log_var, divergences.LOG_VAR_LIMIT)
+        eps = noise.normal(ops.shape(mean), self.seed_generator, mean.dtype)
+        z = mean + ops.exp(0.5 * log_var) * eps
+        self.add_term(self.prior.kl(mean, log_var, z=z, y=y))
+        return z
+
+    def compute_output_spec(self, inputs, y=None):
+        return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
 
 
 def mixture(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
