@@ -1,4 +1,4 @@
-"""The parts of a model, found again by their names, or by following the tensors of a user's graph."""
+"""The parts of a model, found again by their names or by the tensors of a graph wired by hand."""
 
 from __future__ import annotations
 
