@@ -25,7 +25,15 @@ OBJECTIVES = (
     "adversary",
 )
 CORRUPTIONS = ("gaussian", "salt_and_pepper", "blocks")
-COLUMN_KINDS = ("date", "count", "numeric", "categorical", "ignore")
+COLUMN_KINDS = (
+    "date",
+    "duration",
+    "amount",
+    "count",
+    "numeric",
+    "categorical",
+    "ignore",
+)
 PICTURES = (
     "reconstructions",
     "samples",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 from collections.abc import Callable
 from typing import Annotated
@@ -18,10 +19,14 @@ Columns = Annotated[
     str | None,
     Option(help=f"What columns are ({', '.join(names.COLUMN_KINDS)}), as id=ignore,age=count."),
 ]
+Encoding = Annotated[str | None, Option(help="Of a CSV file, such as latin-1.  [default: utf-8]")]
+NaValues = Annotated[
+    str | None, Option(help="More texts of a CSV file that mean a missing cell, as n/k,-999.")
+]
 Where = Annotated[str | None, Option(help='What columns are to hold, as "sex=F,age=30..40".')]
 
 
-def training(condition, columns, dropout, of_images) -> Callable:
+def training(condition, columns, dropout, encoding, na_values, of_images) -> Callable:
     """A function that trains a model of a table, of what the options say.
 
     Raises:
@@ -30,13 +35,20 @@ def training(condition, columns, dropout, of_images) -> Callable:
     from keras_cvae import runs
 
     leave_out(of_images, "images")
-    options = {} if dropout is None else {"dropout": dropout}
-    pairs = [part.partition("=") for part in columns.split(",")] if columns else []
+    options = {"dropout": dropout, "encoding": encoding}
+    options["na_values"] = _listed(na_values) if na_values is not None else None
+    options = {name: value for name, value in options.items() if value is not None}
+    pairs = [part.rpartition("=") for part in _listed(columns)]
     expected = "`--columns` must be names and what they are, as id=ignore,age=count"
     require(all(sign for _, sign, _ in pairs), expected, repr(columns))
     kinds = {name.strip(): kind.strip() for name, _, kind in pairs}
-    conditions = [name.strip() for name in condition.split(",")] if condition else []
+    conditions = _listed(condition)
     return functools.partial(runs.train_table, condition=conditions, columns=kinds, **options)
+
+
+def _listed(text):
+    """Parts between commas; what has a comma in it stands in double quotes."""
+    return [part.strip() for part in next(csv.reader([text or ""], skipinitialspace=True), [])]
 
 
 def leave_out(options, of_what) -> None:

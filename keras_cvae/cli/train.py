@@ -40,6 +40,8 @@ def train(
     conditional: LabelSwitch = True,
     condition: tables.Condition = None,
     columns: tables.Columns = None,
+    encoding: tables.Encoding = None,
+    na_values: tables.NaValues = None,
     infer_label: Annotated[bool, Option("--infer-label", help="Predict labels too.")] = False,
     enumerate_label: Annotated[
         bool, Option("--enumerate-label", help="The same, and sum over those that are -1.")
@@ -92,9 +94,11 @@ def train(
             "--enumerate-label": enumerate_label or None,
             "--unconditional": None if conditional else "which a table is without --condition",
         }
-        begin = tables.training(condition, columns, label_dropout, of_images)
+        begin = tables.training(condition, columns, label_dropout, encoding, na_values, of_images)
     else:
-        tables.leave_out({"--condition": condition, "--columns": columns}, "a table")
+        of_tables = {"--condition": condition, "--columns": columns}
+        of_tables |= {"--encoding": encoding, "--na-values": na_values}
+        tables.leave_out(of_tables, "a table")
         begin = functools.partial(
             runs.train,
             image_size=parsing.height_and_width(image_size),

@@ -39,6 +39,8 @@ def train_table(
     columns: Mapping[str, str] | None = None,
     dropout: float = HIDDEN,
     test_fraction: float = 0.2,
+    encoding: str = "utf-8",
+    na_values: Sequence[str] = (),
     **options,
 ) -> TableRun:
     """Trains a model of the rows of a table; leaves it, its numbers and its pictures in a folder.
@@ -51,6 +53,8 @@ def train_table(
         columns: By name what a column is, where `tables.Table.of` would decide otherwise.
         dropout: How often training hides a condition, each by itself, in [0, 1].
         test_fraction: Share of the rows to test with.
+        encoding: As for `tables.read`.
+        na_values: As for `tables.read`.
         **options: As for `make`.
 
     Returns:
@@ -68,11 +72,12 @@ def train_table(
     expected = "`likelihood` must be left out of a table, each column of which has its own"
     checks.require(options.pop("likelihood", AUTO) == AUTO, expected, "another")
     folder = folder_for(data, out, force)
-    frame = tables.read(data)
+    frame = tables.read(data, encoding, na_values)
     table = Table.of(frame, condition, columns)
     dataset = _dataset(table, frame, test_fraction)
     given = table.condition(checks.number("dropout", dropout, least=0, most=1))
     source = {"name": absolute(data), "test_fraction": test_fraction}
+    source |= {"encoding": encoding, "na_values": [*na_values]}
     options["likelihood"] = table.likelihood()
     reading = datasets.Reading(dataset)
     return make(TableRun, folder, reading, given, source, force=force, **options)
@@ -231,8 +236,9 @@ class TableRun(Run):
         return dataset.x_test[:count], datasets.take(dataset.y_test, slice(count)), ()
 
     def _load(self, name):
-        frame = tables.read(name)
-        return _dataset(self.table, frame, self.config["data"]["test_fraction"])
+        source = self.config["data"]
+        options = {key: source[key] for key in ("encoding", "na_values") if key in source}
+        return _dataset(self.table, tables.read(name, **options), source["test_fraction"])
 
     def _conditions(self, asked, count, seed):
         """Cells of the conditions by name, those asked for and others that go with them."""

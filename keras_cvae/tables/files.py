@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from keras_cvae.checks import explain, require
 
@@ -24,7 +28,9 @@ def is_table(path) -> bool:
     return Path(path).suffix.lower() in SUFFIXES
 
 
-def read(path: str | os.PathLike) -> DataFrame:
+def read(
+    path: str | os.PathLike, encoding: str = "utf-8", na_values: Sequence[str] = ()
+) -> DataFrame:
     """Reads a table.
 
     Args:
@@ -32,7 +38,10 @@ def read(path: str | os.PathLike) -> DataFrame:
             cells, or a .parquet file. Where no commas are between cells, they may be in numbers,
             as 1,5. Blanks behind a separator are left out. Empty cells and `?` are missing; words
             such as NA and None are missing among numbers and texts among texts. Numbers with
-            leading zeros, as 01005, are codes, and stay texts.
+            leading zeros, as 01005, are codes, and stay texts. A first column without a name that
+            numbers the rows is left out, with a warning.
+        encoding: Of a CSV file, such as `"latin-1"`.
+        na_values: More texts or numbers of a CSV file that mean that a cell is missing.
 
     Returns:
         A DataFrame. Of a CSV file, whole numbers with empty cells among them are integers (Int64).
@@ -45,7 +54,8 @@ def read(path: str | os.PathLike) -> DataFrame:
     expected = f"A table must be a file that ends in {' or '.join(SUFFIXES)}"
     require(is_table(path), expected, f"'{path}'")
     require(path.is_file(), f"'{path}' must be a file that can be read", "no such file")
-    frame = (_read_csv if path.suffix.lower() == ".csv" else _read_parquet)(path)
+    is_csv = path.suffix.lower() == ".csv"
+    frame = _read_csv(path, encoding, [*na_values]) if is_csv else _read_parquet(path)
     require(len(frame), f"'{path}' must hold rows", f"{len(frame.columns)} columns without a row")
     return frame
 
@@ -65,16 +75,29 @@ def write(frame: DataFrame, path: str | os.PathLike) -> None:
         frame.to_parquet(path, index=False)
 
 
-def _read_csv(path):
+def _read_csv(path, encoding, na_values):
     import pandas
 
-    with explain(f"'{path}' must be a text file in UTF-8", (UnicodeDecodeError, csv.Error)):
-        separator, codes = _check_lines(path)
+    with explain("`encoding` must be one that Python knows, such as latin-1", LookupError):
+        encoding = codecs.lookup(encoding).name
+    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
+    expected = f"'{path}' must be a text file in {encoding.removesuffix('-sig').upper()}"
+    expected += "; `encoding` names another, such as latin-1"
+    with explain(expected, (UnicodeError, csv.Error)):
+        separator, codes = _check_lines(path, encoding)
     with explain(f"'{path}' must be a CSV file"), warnings.catch_warnings():
         warnings.simplefilter("ignore", pandas.errors.DtypeWarning)
         options = {"sep": separator, "skipinitialspace": True, "dtype": dict.fromkeys(codes, str)}
-        options |= {"na_values": ["", "?"], "keep_default_na": False, "encoding": "utf-8-sig"}
-        frame = pandas.read_csv(path, index_col=False, **options)
+        options |= {"na_values": ["", "?", *na_values], "keep_default_na": False}
+        frame = pandas.read_csv(path, index_col=False, encoding=encoding, **options)
+    first = frame.columns[0]
+    if first.startswith("Unnamed: "):
+        numbers = np.arange(len(frame))
+        counts = any(frame[first].tolist() == (numbers + start).tolist() for start in (0, 1))
+        expected = f"The first column of '{path}' must have a name, as it does not number the rows"
+        require(counts, expected, repr(frame[first].tolist()[:5]))
+        warnings.warn("The first column, which numbers the rows, is left out", stacklevel=3)
+        frame = frame.drop(columns=first)
     for name, cells in frame.items():
         if name not in codes and pandas.api.types.is_string_dtype(cells.dtype):
             numbers = pandas.to_numeric(cells.mask(cells.isin(NOT_NUMBERS)), errors="coerce")
@@ -91,21 +114,22 @@ def _read_csv(path):
     return frame
 
 
-def _check_lines(path):
+def _check_lines(path, encoding):
     """Checks the names and the number of cells in each line, which pandas would fill up.
 
     Returns:
         `(separator, codes)`: the separator, and the names of columns with numbers such as 01005.
     """
     codes = set()
-    with open(path, newline="", encoding="utf-8-sig") as file:
+    with open(path, newline="", encoding=encoding) as file:
         first = file.readline()
         require(first.strip(), f"'{path}' must begin with a line of names", "an empty line or file")
         separator = max(SEPARATORS, key=first.count)
         file.seek(0)
         lines = csv.reader(file, delimiter=separator, skipinitialspace=True)
         names = next(lines)
-        check_names(names, path)
+        nameless = len(names) > 1 and not names[0].strip()  # as pandas writes its index
+        check_names(names[nameless:], path)
         for cells in lines:
             if cells and len(cells) != len(names):
                 expected = f"Line {lines.line_num} of '{path}' must have {len(names)} cells"

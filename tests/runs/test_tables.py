@@ -164,7 +164,7 @@ def test_what_is_refused(folder, tmp_path, capsys):
         (train, "'id' must have categories, most of them in several rows"),
         (
             (*train, "--columns", "id=text"),
-            "must be one of 'date', 'count', 'numeric'",
+            "must be one of 'date', 'duration', 'amount'",
         ),
         ((*train, "--columns", "id"), "`--columns` must be names and what they are"),
         (

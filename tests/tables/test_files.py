@@ -1,5 +1,7 @@
 """Tables on disk."""
 
+import decimal
+
 import pandas as pd
 import pytest
 
@@ -72,3 +74,36 @@ def test_nested_parquet_is_refused(tmp_path):
     pd.DataFrame({"a": [1, 2], "tags": [["x"], ["y", "z"]]}).to_parquet(path)
     with pytest.raises(ValueError, match="value a cell.*'tags'"):
         tables.read(path)
+
+
+@pytest.mark.once
+def test_other_encodings_and_words_for_missing(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes("town,size\nZ\u00fcrich,3\nn/k,-999\nBern,4\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="file in UTF-8; `encoding` names another, such as lat"):
+        tables.read(path)
+    read = tables.read(path, encoding="latin-1", na_values=["n/k", "-999"])
+    assert read["town"].tolist()[::2] == ["Z\u00fcrich", "Bern"] and read.isna().sum().sum() == 2
+    with pytest.raises(ValueError, match="`encoding` must be one that Python knows"):
+        tables.read(path, encoding="latin-99")
+
+
+@pytest.mark.once
+def test_a_nameless_column_that_numbers_the_rows_is_left_out(tmp_path):
+    path = tmp_path / "t.csv"
+    frame().to_csv(path)
+    with pytest.warns(UserWarning, match="numbers the rows, is left out"):
+        assert list(tables.read(path).columns) == list(frame().columns)
+    path.write_text(",a\n3,1\n9,2\n")
+    with pytest.raises(ValueError, match="first column.*must have a name.*does not number"):
+        tables.read(path)
+
+
+@pytest.mark.once
+def test_decimals_are_numbers(tmp_path):
+    path = tmp_path / "t.parquet"
+    prices = [decimal.Decimal(cents) / 100 for cents in range(1000, 1060)]
+    pd.DataFrame({"price": prices, "x": [1, 2, 3] * 20}).to_parquet(path)
+    (price, _) = tables.Table.of(tables.read(path)).columns
+    assert price.kind == "numeric" and price.decimals == 2
+    assert price.write(price.read(tables.read(path)["price"]))[3] == 10.03

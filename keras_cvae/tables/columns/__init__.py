@@ -8,29 +8,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keras_cvae.checks import nearest, require
+from keras_cvae.tables.columns.amount import Amount
 from keras_cvae.tables.columns.base import LEAVE_OUT, Column, Learned
 from keras_cvae.tables.columns.categorical import Categorical
 from keras_cvae.tables.columns.constant import Constant
 from keras_cvae.tables.columns.count import Count
 from keras_cvae.tables.columns.date import Date
+from keras_cvae.tables.columns.duration import Duration
 from keras_cvae.tables.columns.numeric import Numeric
 
 if TYPE_CHECKING:
     from pandas import Series
 
 # The order in which a column is offered to the kinds, each of which takes it or leaves it.
-NAMES = {kind.kind: kind for kind in (Date, Count, Numeric, Categorical)}
+NAMES = {kind.kind: kind for kind in (Date, Duration, Amount, Count, Numeric, Categorical)}
 KINDS = (*NAMES, "ignore")
 FORMER = {"Numbers": "numeric", "Dates": "date", "Categories": "categorical"}  # in older files
 
 __all__ = [
     "KINDS",
     "NAMES",
+    "Amount",
     "Categorical",
     "Column",
     "Constant",
     "Count",
     "Date",
+    "Duration",
     "Learned",
     "Numeric",
     "decide",

@@ -168,7 +168,19 @@ def _check(name, values, rows, asked):
         mostly_numbers = len(odd) < count / 2
         shown = f"numbers, but for {reprlib.repr(odd)}" if mostly_numbers else reprlib.repr(values)
         received = f"{count} different texts in {rows} rows, {shown}"
+        if mostly_numbers:
+            received += "; `na_values` names texts that mean that a cell is missing"
+        elif _look_like_dates(values):
+            received += ", which look like dates; write them as 2026-01-31 or 2026-01-31T14:05:00"
     require(not identifies, expected, received)
+
+
+def _look_like_dates(texts):
+    import pandas
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pandas.to_datetime(texts[:20], errors="coerce", format="mixed").notna().all()
 
 
 def _is_number(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 
 import numpy as np
 
@@ -11,10 +12,15 @@ from keras_cvae.checks import explain, require
 from keras_cvae.tables.columns.numeric import FEW
 from keras_cvae.tables.columns.real import Real
 
-FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%d.%m.%Y")
-FORMATS += ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S.%f")
-FORMATS += ("%Y-%m-%d %H:%M:%S.%f", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y %H:%M")
-FORMATS += ("%H:%M", "%H:%M:%S")
+DAYS = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y")
+DAYS += ("%d-%b-%Y", "%d %b %Y", "%b %d, %Y")
+CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f")
+ZONES = ("", "Z", "%z")
+FORMATS = (*DAYS, *CLOCKS)
+FORMATS += tuple(f"{day}{t}{c}{z}" for day in DAYS for t in " T" for c in CLOCKS for z in ZONES)
+ISO = (
+    "ISO8601"  # in any of its forms, where texts have some with fractions or zones and some without
+)
 STEPS = (86400, 3600, 60)  # seconds
 
 
@@ -29,14 +35,16 @@ class Date(Real):
         step: The seconds that cells are rounded to, 86400 where all are whole days.
         first: The first date in the data, in ISO 8601.
         days: How many days after it the last one is.
+        fraction: With how many digits fractions of seconds are written.
     """
 
     name: str
     dtype: str
     format: str | None
-    step: int
+    step: float
     first: str
     days: float
+    fraction: int = 6
 
     kind = "date"
     holds = "dates"
@@ -45,19 +53,23 @@ class Date(Real):
     def of(cls, series, distinct, asked):
         import pandas
 
-        form, dtype = None, str(series.dtype)
+        form, fraction, dtype = None, 6, str(series.dtype)
         if all(isinstance(value, datetime.date) for value in distinct):
             dtype = dtype if dtype.startswith("datetime64") else "datetime64[us]"
-        else:
-            form = next((form for form in FORMATS if _are_written(distinct, form)), None)
+        elif all(isinstance(value, str) for value in distinct):
+            form, fraction = _format_of(distinct)
             if form is None or (len(distinct) <= FEW and not asked):
                 return None
-        dates = pandas.to_datetime(distinct, format=form)
+        else:
+            return None
+        dates = _parsed_in_any_form(distinct, form)
         first = dates.min()
         seconds = (dates - first.normalize()) / pandas.Timedelta(seconds=1)
         step = next((step for step in STEPS if (seconds % step == 0).all()), 1)
+        if form and "%f" in form and (seconds % 1 != 0).any():
+            step = 10.0**-fraction
         days = float((dates.max() - first) / pandas.Timedelta(days=1))
-        return cls(series.name, dtype, form, step, first.isoformat(), days)
+        return cls(series.name, dtype, form, step, first.isoformat(), days, fraction)
 
     @property
     def unit(self):
@@ -69,14 +81,13 @@ class Date(Real):
 
     def read(self, series):
         with explain(f"Column {self.name!r} must hold dates", (TypeError, ValueError)):
-            return self._days(series, self.format, "raise").to_numpy("float32")
+            return self._days(series, self.format).to_numpy("float32")
 
-    def _days(self, series, form, errors):
+    def _days(self, series, form):
         import pandas
 
         first = pandas.Timestamp(self.first)
-        aware = first.tzinfo is not None
-        dates = pandas.to_datetime(series, format=form, errors=errors, utc=aware)
+        dates = _parsed_in_any_form(series, form, utc=first.tzinfo is not None)
         return (dates - first) / pandas.Timedelta(days=1)
 
     def write(self, cells):
@@ -84,30 +95,73 @@ class Date(Real):
 
         seconds = np.clip(cells.astype("float64"), 0, self.days) * 86400
         since = pandas.to_timedelta(np.round(seconds / self.step) * self.step, unit="s")
-        dates = pandas.Series(pandas.Timestamp(self.first) + since)
+        dates = pandas.Series(pandas.Timestamp(self.first) + since.round("us"))
         if self.format is None:
             return dates
-        return dates.dt.strftime(self.format).astype(object).where(dates.notna(), None)
+        return _written(dates, self.format, self.fraction).where(dates.notna(), None)
 
     def parse(self, text):
         import pandas
 
-        example = pandas.Timestamp(self.first).strftime(self.format or "%Y-%m-%d")
-        expected = f"`where` must give column {self.name!r} a date, as {example}"
-        with explain(expected, TypeError):  # with a time zone, or without, as the column is not
-            days = self._days(pandas.Series([text]), self.format or "ISO8601", "coerce")[0]
+        first, *_, last = self.write(np.array([0.0, self.days]))
+        expected = f"`where` must give column {self.name!r} a date, as {first}"
+        try:
+            days = self._days(pandas.Series([text]), self.format or ISO)[0]
+        except (TypeError, ValueError):  # no date, or one with a time zone where the data have none
+            days = np.nan
         require(not np.isnan(days), expected, repr(text))
-        last = self.write(np.array([0.0, self.days]))
-        expected = f"`where` must give column {self.name!r} a date from {last[0]} to {last[1]}"
+        expected = f"`where` must give column {self.name!r} a date from {first} to {last}"
         require(0 <= days <= self.days, expected, repr(text))
         return float(days)
 
 
-def _are_written(cells, form):
-    """Whether cells are all texts that write dates in a form, and in no other way."""
+def _format_of(cells):
+    """The format of texts, or None, and how many digits their fractions of seconds have."""
+    fractions = cells.str.extract(r":\d\d\.(\d{1,6})(?!\d)")[0].dropna().str.len()
+    fraction = int(fractions.max()) if len(fractions) else 6
+    zones = [*cells.str.extract(r"\d([+-]\d\d:?\d\d)$")[0].unique()]
+    for form in FORMATS:
+        if form.endswith("%z") and len(zones) == 1:  # all of one zone: a text like any other
+            form = f"{form[:-2]}{zones[0]}"
+        if _are_dates(cells.iloc[:1], form) and _are_dates(cells, form):
+            is_written = _written(_parsed(cells, form), form, fraction) == cells
+            if form.endswith("%z") or is_written.all():
+                return form, fraction
+    is_iso = cells.str.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*").all()
+    if is_iso and _are_dates(cells, ISO, utc=len(zones) > 1):
+        clock = CLOCKS[2 if len(fractions) else 1]
+        return f"%Y-%m-%d{cells.iloc[0][10]}{clock}{'%z' * (len(zones) > 1)}", fraction
+    return None, 6
+
+
+def _are_dates(cells, form, utc=False):
+    try:
+        return bool(_parsed(cells, form, utc).notna().all())
+    except (TypeError, ValueError):
+        return False
+
+
+def _parsed(cells, form, utc=False):
+    """Dates of texts, or of dates; those that have a zone of their own in UTC."""
     import pandas
 
-    if not all(isinstance(value, str) for value in cells):
-        return False
-    dates = pandas.to_datetime(cells, format=form, errors="coerce")
-    return bool(dates.notna().all() and (dates.dt.strftime(form) == cells).all())
+    has_zone = form is not None and form.endswith("%z")
+    return pandas.to_datetime(cells, format=form, utc=utc or has_zone)
+
+
+def _parsed_in_any_form(cells, form, utc=False):
+    """The same, also where some texts have fractions or clocks and others have none."""
+    try:
+        return _parsed(cells, form, utc)
+    except ValueError:
+        if form is None or not form.startswith("%Y-%m-%d"):
+            raise
+        return _parsed(cells, ISO, utc or form.endswith("%z"))
+
+
+def _written(dates, form, fraction):
+    """Dates as texts."""
+    texts = dates.dt.strftime(re.sub("%z$", "+00:00", form)).astype(object)
+    if "%f" not in form:
+        return texts
+    return texts.str.replace(rf"(\.\d{{{fraction}}})\d*", r"\1", regex=True)

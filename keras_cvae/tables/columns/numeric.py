@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from decimal import Decimal
 
 import numpy as np
 
@@ -52,6 +53,8 @@ class Numeric(Real):
 
     @classmethod
     def of(cls, series, distinct, asked):
+        if series.dtype == object and all(isinstance(value, Decimal) for value in distinct):
+            series = series.astype("float64")
         is_few = is_number(series.dtype) and whole(series.dtype) and len(distinct) <= FEW
         if not is_number(series.dtype) or (is_few and not asked):
             return None

@@ -13,6 +13,8 @@ COUNT = 60
 RNG = np.random.default_rng(0)
 EXAMPLES = {
     "date": pd.Series(pd.date_range("2026-01-01", periods=COUNT)).sample(frac=1, random_state=0),
+    "duration": pd.Series(pd.to_timedelta(RNG.integers(0, 9999, COUNT), unit="s")),
+    "amount": pd.Series(RNG.normal(3000, 900, COUNT)).map("${:,.2f}".format),
     "count": pd.Series([0, *RNG.negative_binomial(1, 0.1, COUNT - 1)]),
     "numeric": pd.Series(RNG.normal(5, 2, COUNT).round(2)),
     "categorical": pd.Series(RNG.choice(["x", "y", "z"], COUNT)),
@@ -62,7 +64,8 @@ def test_tensors_of_two_columns_side_by_side(kind):
     layer = StandardizeColumns({"one": column.spec, "two": column.spec})
     layer.build((None, 2))
     layer.adapt(x)
-    learned = columns.Learned(*map(keras.ops.convert_to_tensor, layer.learned))
+    learned = [keras.ops.convert_to_tensor(part, "float32") for part in layer.learned]
+    learned = columns.Learned(*learned)
     assert layer(x).shape == (COUNT, 2 * column.encoded_size)
     parameters = RNG.normal(size=(COUNT, 2 * column.size)).astype("float32")
     x, known, parameters = map(keras.ops.convert_to_tensor, (x, ~np.isnan(x), parameters))

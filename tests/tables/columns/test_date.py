@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from keras_cvae import tables
+from keras_cvae.tables import columns
 from keras_cvae.tables.columns import Date
 
 COUNT = 60
@@ -74,3 +75,49 @@ def test_forms_of_dates_are_written_as_they_were(form):
     described = tables.Table.of(rows)
     assert isinstance(described.columns[0], Date)
     assert described.frame(described.arrays(rows)[0])["when"].tolist() == rows["when"].tolist()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("form", "change"),
+    [
+        ("%Y-%m-%dT%H:%M:%S+02:00", None),
+        ("%Y-%m-%d %H:%M:%S-0530", None),
+        ("%Y-%m-%dT%H:%M:%S.%f", lambda text: text[:-3]),  # milliseconds
+        ("%Y-%m-%d %H:%M:%S.%fZ", lambda text: text[:-4] + "Z"),
+        ("%d-%b-%Y", None),
+        ("%b %d, %Y", None),
+    ],
+)
+def test_offsets_fractions_and_names_of_months(form, change):
+    dates = pd.Timestamp("2013-03-06T20:00:00") + pd.to_timedelta(np.arange(COUNT) * 1713.25, "h")
+    dates = dates + pd.to_timedelta(np.arange(COUNT) * (137 if change else 0), "ms")
+    texts = pd.Series(dates.strftime(form), name="when").map(change or str)
+    date = columns.decide(texts)
+    assert isinstance(date, Date)
+    date = columns.from_config(json.loads(json.dumps(date.as_config())))
+    back = date.write(date.read(texts).astype("float64"))
+    apart = [pd.to_datetime(cells, format="mixed") for cells in (pd.Series(back), texts)]
+    assert abs(apart[0] - apart[1]).max() < pd.Timedelta(minutes=2)  # float32
+    assert [len(text) for text in back] == [len(text) for text in texts]
+    assert date.parse(texts[5]) == pytest.approx(date.read(texts)[5], abs=1e-3)
+
+
+@pytest.mark.once
+def test_offsets_that_change_and_fractions_that_are_left_out():
+    hours = pd.Series(pd.date_range("2026-01-01", periods=COUNT, freq="97h", tz="Europe/Vienna"))
+    texts = hours.map(lambda date: date.isoformat()).rename("when")
+    date = columns.decide(texts)
+    assert date.parse("2026-01-01T01:00:00+01:00") == pytest.approx(1 / 24)
+    assert date.write(np.array([1 / 24])).tolist() == ["2026-01-01T00:00:00+00:00"]
+    times = ["10:00:00", "10:00:00.5"] * 30
+    texts = pd.Series([f"2026-01-{1 + day % 28:02d}T{time}" for day, time in enumerate(times)])
+    date = columns.decide(texts.rename("when"))
+    assert isinstance(date, Date) and date.read(texts)[1] == pytest.approx(1 + 0.5 / 86400)
+
+
+@pytest.mark.once
+def test_texts_that_look_like_dates_are_called_so():
+    texts = pd.Series([f"Friday, 1 May {1900 + year}" for year in range(COUNT)], name="when")
+    with pytest.raises(ValueError, match="'when'.*look like dates.*as 2026-01-31"):
+        columns.decide(texts)

@@ -1,0 +1,78 @@
+"""Columns of numbers with a currency, a percent sign or commas between thousands."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from keras_cvae.checks import explain
+from keras_cvae.tables.columns.numeric import FEW, Numeric
+
+SIGNS = "$€£¥%"
+_AMOUNT = re.compile(
+    rf"(?P<minus>[-+]?)(?P<before>[{SIGNS}]? ?)(?P<number>\d{{1,3}}(?:,\d{{3}})+|\d+)"
+    rf"(?P<fraction>\.\d+)?(?P<after> ?[{SIGNS}]?)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Amount(Numeric):
+    """A column of texts such as $3.00, 12% or 1,234: read as numbers, and written as they were.
+
+    Attributes:
+        form: How a number is written, as for `str.format`; the minus is put before it.
+    """
+
+    form: str = ""
+
+    kind = "amount"
+    holds = "numbers, such as $3.00, 12% or 1,234"
+
+    @classmethod
+    def of(cls, series, distinct, asked):
+        if not all(isinstance(value, str) for value in distinct) or (
+            len(distinct) <= FEW and not asked
+        ):
+            return None
+        found = [_AMOUNT.fullmatch(value.strip()) for value in distinct]
+        if not all(found):
+            return None
+        signs = {(match["before"], match["after"]) for match in found}
+        commas = any("," in match["number"] for match in found)
+        if len(signs) > 1 or (signs == {("", "")} and not commas):
+            return None
+        ((before, after),) = signs
+        decimals = max(len(match["fraction"] or ".") - 1 for match in found)
+        numbers = _numbers(series)
+        column = Numeric.of.__func__(cls, numbers, numbers.dropna().drop_duplicates(), True)
+        form = f"{before}{{:{',' * commas}.{decimals}f}}{after}"
+        return dataclasses.replace(column, dtype=str(series.dtype), decimals=decimals, form=form)
+
+    @property
+    def unit(self):
+        return re.sub(r"\{.*\}", "", self.form).strip() or "value"
+
+    def read(self, series):
+        with explain(f"Column {self.name!r} must hold {self.holds}", (TypeError, ValueError)):
+            return super().read(_numbers(series))
+
+    def read_texts(self, texts):
+        return self.read(texts)
+
+    def write(self, cells):
+        import pandas
+
+        numbers = pandas.Series(super().write(cells))
+        texts = numbers.map(lambda n: ("-" if n < 0 else "") + self.form.format(abs(n)))
+        return texts.astype(object).where(numbers.notna(), None).to_numpy()
+
+    def parse(self, text):
+        return super().parse(re.sub(rf"[{SIGNS},\s]", "", text))
+
+
+def _numbers(series):
+    """The numbers that texts write."""
+    texts = series.astype(object).where(series.notna(), None)
+    return texts.map(
+        lambda text: float(re.sub(rf"[{SIGNS},\s]", "", text)), na_action="ignore"
+    ).astype("float64")
