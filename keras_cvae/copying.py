@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 import types
+import warnings
 from collections.abc import Callable
 
 import keras
@@ -36,14 +37,8 @@ def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
     own = {kind for kind in kinds if not kind.__module__.startswith(("keras.", "keras_cvae."))}
     makers = {keras.saving.get_registered_name(kind): _maker(kind) for kind in own}
     try:
-        config = keras.saving.serialize_keras_object(part)
-        config.pop("compile_config", None)
-        config["config"] = {**config["config"], **changes}
-        twin = keras.saving.deserialize_keras_object(config, makers, safe_mode=False)
-        shape = (part.get_build_config() or {}).get("input_shape")
-        if len(twin.weights) < len(part.weights) and shape:  # layers in it, which a call builds
-            twin(keras.KerasTensor(shape))
-        twin.set_weights(part.get_weights())
+        with warnings.catch_warnings(action="ignore"):  # of what is unsafe in a file alone
+            return _made_again(part, changes, makers)
     except (TypeError, ValueError, NotImplementedError) as error:
         lines = str(error).strip().splitlines()
         lines = lines if type(error) is NotImplementedError else lines[-1:]
@@ -53,7 +48,6 @@ def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
             "functions must be registered with `keras.saving.register_keras_serializable`: a model "
             f"trains copies of what it is given, and can be saved. Received: {reason}"
         ) from error
-    return twin
 
 
 def own(get: Callable, identifier, name: str):
@@ -67,6 +61,18 @@ def own(get: Callable, identifier, name: str):
     part = get(identifier, name=name)
     is_given = part is identifier and isinstance(part, keras.layers.Layer)
     return copy_of(part, name=name) if is_given else part
+
+
+def _made_again(part, changes, makers):
+    config = keras.saving.serialize_keras_object(part)
+    config.pop("compile_config", None)
+    config["config"] = {**config["config"], **changes}
+    twin = keras.saving.deserialize_keras_object(config, makers, safe_mode=False)
+    shape = (part.get_build_config() or {}).get("input_shape")
+    if len(twin.weights) < len(part.weights) and shape:  # layers in it, which a call builds
+        twin(keras.KerasTensor(shape))
+    twin.set_weights(part.get_weights())
+    return twin
 
 
 def _maker(kind):

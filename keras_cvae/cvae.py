@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import types
 import warnings
 
 import keras
@@ -21,7 +22,9 @@ from keras_cvae import (
     fitting,
     graph,
     layers,
+    networks,
     noise,
+    objectives,
     priors,
     steps,
     terms,
@@ -31,6 +34,7 @@ from keras_cvae.callbacks.watching import Watch
 from keras_cvae.data import arrays, inputs
 from keras_cvae.data.intake import Intake
 from keras_cvae.fitting.inside import calls
+from keras_cvae.recipe import Recipe, describe
 from keras_cvae.reports import Reports
 
 
@@ -52,6 +56,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         renamed = {layer.name: layer.term for layer in by_hand}
         self.reports = Reports(self.layers, renamed, self.elbo_terms)
         self._class_weights = None
+        self._recipes = types.SimpleNamespace(network=None, objective=None)  # their configs
 
     # What it is made of.
 
@@ -108,6 +113,39 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
     def prior(self) -> keras.layers.Layer:
         """The prior p(z | y), of the first group of latents where there are more."""
         return self._parts.groups[0].prior
+
+    @property
+    def network(self) -> networks.Network | None:
+        """The network that `build_cvae` was given, as new; None of a graph wired by hand.
+
+        Raises:
+            TypeError: If it has classes that are not registered with Keras.
+        """
+        return keras.saving.deserialize_keras_object(self._recipes.network)
+
+    @property
+    def objective(self) -> objectives.Objective | None:
+        """The objective that `build_cvae` was given; None of a graph wired by hand.
+
+        Raises:
+            TypeError: As of `network`.
+        """
+        return keras.saving.deserialize_keras_object(self._recipes.objective)
+
+    def keep_recipes(self, **recipes: Recipe) -> None:
+        """Keeps what the graph was made by, `network` and `objective`, for its config."""
+        vars(self._recipes).update({name: describe(part) for name, part in recipes.items()})
+
+    def get_config(self):
+        return {**super().get_config(), **vars(self._recipes)}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        recipes = {name: config.get(name) for name in ("network", "objective")}
+        config = {name: value for name, value in config.items() if name not in recipes}
+        model = super().from_config(config, custom_objects=custom_objects)
+        vars(model._recipes).update(recipes)
+        return model
 
     @property
     def binarize(self) -> keras.layers.Layer | None:
@@ -427,7 +465,9 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         report = prior.fit(*encodings, seed=seed)
         for name in ("elbo_before", "elbo_after"):
             if name == "elbo_after":
+                recipes = self._recipes
                 calls.rewire(self, output)
+                self._recipes = recipes
             elbo = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"]
             report[name] = float(elbo.mean())
         return report

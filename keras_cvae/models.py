@@ -87,15 +87,18 @@ def build_cvae(
             "`prior` must not depend on y where there is no `condition`. "
             f"Received: {type(prior).__name__}, condition=None"
         )
+    network, objective = networks.get(network), objectives.get(objective)
     inputs, outputs = graph.wire(
         input_shape,
         condition,
         latent_dim,
-        networks.get(network),
+        network,
         own(likelihoods.get, likelihood, "likelihood"),
         prior,
-        objectives.get(objective),
+        objective,
         None if binarize is None else own(layers.Binarize.get, binarize, "binarize"),
         None if corruption is None else own(corruptions.get, corruption, "corruption"),
     )
-    return CVAE(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
+    cvae = CVAE(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
+    cvae.keep_recipes(network=network, objective=objective)
+    return cvae

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 
 import keras
 
@@ -26,3 +27,12 @@ class Recipe:
                 for name, value in config.items()
             }
         )
+
+
+def describe(recipe: Recipe) -> dict | None:
+    """The config of a recipe, class included; None of one that does not keep its arguments."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of what is unsafe in a file
+            return keras.saving.serialize_keras_object(recipe)
+    except (AttributeError, TypeError, ValueError, NotImplementedError):
+        return None

@@ -483,6 +483,9 @@ def test_every_member_in_a_model(member, tmp_path, with_xla, eagerly):
         assert_names_are_reserved(model)
     for part in ("likelihood", "prior", "condition"):
         assert type(getattr(loaded, part)) is type(getattr(cvae, part))
+    for part in ("network", "objective"):
+        ours, theirs = (getattr(model, part) for model in (cvae, loaded))
+        assert type(theirs) is type(ours) and theirs.get_config() == ours.get_config()
 
     results = []
     with eagerly():
