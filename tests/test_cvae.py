@@ -13,6 +13,7 @@ from keras_cvae import conditions, graph, networks, priors
 RNG = np.random.default_rng(0)
 X = RNG.random((40, 6), dtype="float32")
 Y = RNG.integers(0, 3, 40).astype("int32")
+QUICKLY = {"draws": 1, "verbose": 0, "return_dict": True}
 
 
 def build(condition=3, shape=(6,), **options):
@@ -25,6 +26,7 @@ def numpy(x):
     return keras.ops.convert_to_numpy(x)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_metrics_are_those_of_the_reconstruction_and_are_saved(tmp_path):
     cvae = build()
     metrics = ["mae", keras.metrics.MeanSquaredError(name="mse"), "accuracy"]
@@ -37,7 +39,7 @@ def test_metrics_are_those_of_the_reconstruction_and_are_saved(tmp_path):
     error = cvae.reconstruct(X, Y) - X
     for model in (cvae, loaded):
         for images in (X, grey):
-            logs = model.evaluate(images, Y, batch_size=16, verbose=0, return_dict=True)
+            logs = model.evaluate(images, Y, batch_size=16, **QUICKLY)
             assert logs["mae"] == pytest.approx(np.abs(error).mean(), abs=2e-3)
             assert logs["mse"] == pytest.approx((error**2).mean(), abs=2e-3)
         assert "accuracy" in model.fit(X, Y, verbose=0).history
@@ -80,7 +82,7 @@ def test_no_term_is_lost(mode):
     condition = conditions.Inferred(3, weight=2.0)
     cvae = build(condition)
     cvae.compile("adam", run_eagerly=mode == "eager")
-    given = {"x": [X, Y], "batch_size": 8, "verbose": 0, "return_dict": True}
+    given = {"x": [X, Y], "batch_size": 8, **QUICKLY}
     found = [cvae.evaluate(**given) for _ in range(6)]
     for logs in found:
         assert logs["kl"] == pytest.approx(found[0]["kl"], rel=1e-5)
@@ -99,7 +101,7 @@ def test_white_pixels_stay_white_in_half_precision(policy):
     cvae.get_layer("decoder").get_layer("parameters").kernel.assign(np.zeros((8, 2000)))
     cvae.compile("adam")
     white = np.ones((64, 2000), "float32")
-    assert cvae.evaluate(white, verbose=0, return_dict=True)["reconstruction"] < 1e-3
+    assert cvae.evaluate(white, **QUICKLY)["reconstruction"] < 1e-3
 
 
 EXPORTED = {

@@ -7,6 +7,8 @@ from scipy.stats.contingency import association
 
 from keras_cvae import evaluation
 
+pytestmark = pytest.mark.once
+
 CATEGORIES = [None, 3, None, 2]
 
 

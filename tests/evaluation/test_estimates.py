@@ -5,6 +5,8 @@ import pytest
 
 from keras_cvae import evaluation
 
+pytestmark = pytest.mark.once
+
 
 def test_the_error_is_how_far_means_scatter():
     rng = np.random.default_rng(0)

@@ -5,6 +5,8 @@ import pytest
 
 from keras_cvae import evaluation
 
+pytestmark = pytest.mark.once
+
 RNG = np.random.default_rng(0)
 MEASURES = evaluation.frechet_distance, evaluation.precision_recall, evaluation.density_coverage
 

@@ -5,6 +5,8 @@ import pytest
 
 from keras_cvae import plots
 
+pytestmark = pytest.mark.once
+
 COLUMNS = {"size": "numeric", "co$t": "count", "town": [f"town {i}" for i in range(25)]}
 RNG = np.random.default_rng(0)
 REAL = np.stack([RNG.normal(size=90), RNG.poisson(3, 90), RNG.integers(0, 25, 90)], axis=1)
