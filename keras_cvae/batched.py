@@ -1,4 +1,4 @@
-"""Running a model over many rows: batches of few shapes, so that nothing is compiled anew."""
+"""Prediction over many rows, in batches of few shapes, so that nothing is compiled again."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ import numpy as np
 from keras_cvae.fitting import custom_gradients, inside
 
 BATCH_SIZE = 512
-_PREPARED = weakref.WeakKeyDictionary()  # model: its fingerprint, and what applies it to a batch
+_PREPARED = weakref.WeakKeyDictionary()  # model: its fingerprint, and how to apply it to a batch
 
 
-def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE, to_the_bit: bool = True):
+def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
     """Applies a model to arrays, batch by batch, into arrays that are allocated once.
 
-    Every batch has `batch_size` rows, the last one filled up; fewer rows than that are filled up to
-    a power of two. So a model is compiled for a handful of shapes, however many rows it is given,
-    which `keras.Model.predict` compiles for every size of a last batch. It is compiled anew where
-    its variables or dtype policies are others than at the last call, as LoRA and quantization make
-    them.
+    Every batch has `batch_size` rows, the last one padded; fewer rows than that are padded to a
+    power of two. So a model is compiled for a handful of shapes, whatever the number of rows, where
+    `keras.Model.predict` compiles it for every size of a last batch. It is compiled again where its
+    variables or dtype policies have changed since the last call, by LoRA or quantization.
 
     Args:
         model: A built Keras model, of one or more inputs and outputs.
         data: An array, or a list of arrays, of `count` rows each, at least one.
-        batch_size: How many rows are processed at a time.
-        to_the_bit: Whether to give on torch what Keras's layers give, to the bit, at half the
-            speed; always the same for a model.
+        batch_size: Number of rows of a batch.
 
     Returns:
         The model's outputs: an array, or a list of arrays, of `count` rows each.
@@ -37,7 +34,7 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE, to_the_bit: 
     fingerprint, apply = _PREPARED.get(model, (None, None))
     if fingerprint is None or not fingerprint.is_of(model):
         model.make_predict_function(force=True)
-        apply = _applied(to_the_bit)
+        apply = _applied()
         _PREPARED[model] = inside.Fingerprint(model), apply
     results = None
     for start in range(0, count, size):
@@ -57,10 +54,10 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE, to_the_bit: 
     return results
 
 
-def _applied(to_the_bit):
-    """Function of a model and a batch to its outputs; on torch it avoids Keras's layers."""
+def _applied():
+    """A function of a model and a batch to its outputs, which on torch avoids Keras's layers."""
     if keras.backend.backend() == "torch":
-        from keras_cvae.fitting import torch_predictions
+        from keras_cvae.fitting import torch_steps
 
-        return torch_predictions.Predictions(to_the_bit)
+        return torch_steps.Predictions()
     return keras.Model.predict_on_batch

@@ -25,19 +25,11 @@ OF_KERAS = {
     "keras fit, 32 steps by XLA": {"function": "keras_fit:plain", "options": TUNED},
 }
 HAND_WRITTEN = {
-    "TensorFlow loop (tutorial)": "tensorflow_loops:tutorial",
     "TensorFlow, epoch compiled by hand": "tensorflow_loops:compiled_epoch",
     "PyTorch loop": "torch_loop:loop",
     "JAX step loop": "jax_loops:step_loop",
-    "JAX scan": "jax_loops:scan",
-    "limit": "limits:products",
 }
-OF_MANY_SAMPLES = (
-    "keras_fit:library",
-    "tensorflow_loops:compiled_epoch",
-    "jax_loops:scan",
-    "limits:products",
-)
+OF_MANY_SAMPLES = "keras_fit:library", "tensorflow_loops:compiled_epoch", "jax_loops:step_loop"
 CURVES = {
     "latent size": (2, 8, 32, 128, 512),
     "hidden units": (64, 128, 256, 512, 1024, 2048),

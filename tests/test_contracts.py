@@ -197,7 +197,7 @@ FAMILIES = {
 def package():
     """Every module of the package but those of one backend, which may not be installed."""
     names = "jax_steps", "jax_convolutions", "tensorflow_steps", "torch_steps"
-    names += "torch_graphs", "torch_predictions"
+    names += ("torch_traces",)
     of_backends = {f"keras_cvae.fitting.{name}" for name in names}
     for found in pkgutil.walk_packages(keras_cvae.__path__, "keras_cvae."):
         if found.name not in of_backends:

@@ -109,10 +109,7 @@ def _log_ratios(cvae, x, y, samples, seed, verbose):
         pixels = examples.pixels(cvae, x[rows], rng)
         data = [pixels, *(value[rows] for value in values)]
         data = data if len(data) > 1 else pixels
-        chunks = [
-            batched.predict(weigher, data, batch_size, to_the_bit=False)
-            for _ in range(0, samples, chunk)
-        ]
+        chunks = [batched.predict(weigher, data, batch_size) for _ in range(0, samples, chunk)]
         yield [
             np.concatenate(parts, axis=1, dtype="float64")[:, :samples]
             for parts in zip(*chunks, strict=True)

@@ -1,4 +1,4 @@
-"""Contenders in JAX: a compiled step called for every batch, and an epoch in one scan."""
+"""The contender in JAX: a compiled step called for every batch."""
 
 from __future__ import annotations
 
@@ -157,14 +157,17 @@ def _train_step(state, images, labels, data, model, samples=1):
     return (params, m, v, step, key), loss * len(images)
 
 
-def step_loop(data, model, batch_size, seed):
-    """A compiled train step, called for every batch that NumPy takes by a shuffled index."""
+def step_loop(data, model, batch_size, seed, samples=1):
+    """A compiled train step, called for every batch that NumPy takes by a shuffled index.
+
+    With several `samples` of an image, of the dense model's importance-weighted bound.
+    """
     rng = np.random.default_rng(seed)
     state = _initial_state(data, model, seed)
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
     def train_step(state, total, images, labels):
-        state, loss = _train_step(state, images, labels, data, model)
+        state, loss = _train_step(state, images, labels, data, model, samples)
         return state, total + loss
 
     def epoch():
@@ -175,37 +178,5 @@ def step_loop(data, model, batch_size, seed):
             rows = order[start : start + batch_size]
             state, total = train_step(state, total, data.images[rows], data.labels[rows])
         return float(total) / len(order)
-
-    return epoch
-
-
-def scan(data, model, batch_size, seed, samples=1):
-    """The whole epoch in one `lax.scan`, batches gathered inside, the state donated.
-
-    With several `samples` of an image, of the dense model's importance-weighted bound.
-    """
-    rng = np.random.default_rng(seed)
-    images, labels = jnp.asarray(data.images), jnp.asarray(data.labels)
-    state = _initial_state(data, model, seed)
-    count = len(images)
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def train(state, order, images, labels):
-        def body(state, rows):
-            return _train_step(state, images[rows], labels[rows], data, model, samples)
-
-        whole = count // batch_size * batch_size
-        state, losses = lax.scan(body, state, order[:whole].reshape(-1, batch_size))
-        total = losses.sum()
-        if whole < count:
-            state, loss = body(state, order[whole:])
-            total += loss
-        return state, total
-
-    def epoch():
-        nonlocal state
-        order = rng.permutation(count).astype("int32")
-        state, total = train(state, order, images, labels)
-        return float(total) / count
 
     return epoch

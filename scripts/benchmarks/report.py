@@ -134,11 +134,8 @@ def bars(panels: dict[str, list[tuple]], xlabel: str, log: bool = False):
         colours = [
             "tab:blue" if "keras_cvae" in name or "cvae." in name else "0.7" for name in names
         ]
-        drawn = axes.barh(names, medians, color=colours)
+        axes.barh(names, medians, color=colours)
         axes.errorbar(medians, names, xerr=[below, above], fmt="none", ecolor="black", capsize=3)
-        for bar, name in zip(drawn, names, strict=True):
-            if name == "limit":
-                bar.set(facecolor="white", edgecolor="0.4", hatch="///")
         texts = [f" {m:,.0f}" if max(medians) > 100 else f" {m:.2f}" for m in medians]
         ends = [m + a for m, a in zip(medians, above, strict=True)]
         for end, name, text in zip(ends, names, texts, strict=True):

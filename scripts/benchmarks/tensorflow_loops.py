@@ -1,24 +1,20 @@
-"""Contenders in TensorFlow: the tutorials' training loop, and an epoch in one compiled program."""
+"""The contender in TensorFlow: an epoch in one compiled program."""
 
 from __future__ import annotations
 
 import math
 
-import keras
 import numpy as np
 import tensorflow as tf
 from architecture import (
     BETA_1,
     BETA_2,
     EPSILON,
-    FILTERS,
-    HIDDEN_UNITS,
     LATENT_DIM,
     LEARNING_RATE,
     small_shape,
     weights,
 )
-from keras import layers
 
 
 def minus_elbo(x, z_mean, z_log_var, logits):
@@ -41,76 +37,6 @@ def prepare(images, labels, data, model):
 def join(x, y):
     """Concatenates one-hot labels, if any."""
     return x if y is None else tf.concat([x, y], axis=1)
-
-
-def tutorial(data, model, batch_size, seed):
-    """tf.data, Keras layers, and a train step under `tf.function` called for every batch."""
-    keras.utils.set_random_seed(seed)
-    pixels, latent_dim = math.prod(data.image_shape), LATENT_DIM[model]
-    if model == "dense":
-        classes = data.num_classes
-        encoder = [
-            keras.Input((pixels + classes,)),
-            layers.Dense(HIDDEN_UNITS, activation="relu"),
-            layers.Dense(2 * latent_dim),
-        ]
-        decoder = [
-            keras.Input((latent_dim + classes,)),
-            layers.Dense(HIDDEN_UNITS, activation="relu"),
-            layers.Dense(pixels),
-        ]
-    else:
-        first, second = FILTERS
-        small = small_shape(data.image_shape)
-        same = {"padding": "same", "activation": "relu"}
-        encoder = [
-            keras.Input(data.image_shape),
-            layers.Conv2D(first, 3, 2, **same),
-            layers.Conv2D(second, 3, 2, **same),
-            layers.Flatten(),
-            layers.Dense(2 * latent_dim),
-        ]
-        decoder = [
-            keras.Input((latent_dim,)),
-            layers.Dense(math.prod(small), activation="relu"),
-            layers.Reshape(small),
-            layers.Conv2DTranspose(second, 3, 2, **same),
-            layers.Conv2DTranspose(first, 3, 2, **same),
-            layers.Conv2DTranspose(data.image_shape[-1], 3, padding="same"),
-        ]
-    encoder, decoder = keras.Sequential(encoder), keras.Sequential(decoder)
-    variables = encoder.trainable_variables + decoder.trainable_variables
-    drawn = weights(model, data, seed)
-    # The last layer of the encoder holds both heads, z_mean and z_log_var.
-    i = 1 if model == "dense" else 2
-    heads = [np.concatenate(arrays, axis=-1) for arrays in zip(*drawn[i : i + 2], strict=True)]
-    initial = [array for pair in [*drawn[:i], heads, *drawn[i + 2 :]] for array in pair]
-    for variable, array in zip(variables, initial, strict=True):
-        variable.assign(array)
-    optimizer = keras.optimizers.Adam(LEARNING_RATE[model])
-    train = tf.data.Dataset.from_tensor_slices((data.images, data.labels))
-    train = train.shuffle(len(data.images)).batch(batch_size)
-    total = tf.Variable(0.0)
-
-    @tf.function
-    def train_step(images, labels):
-        with tf.GradientTape() as tape:
-            x, y = prepare(images, labels, data, model)
-            z_mean, z_log_var = tf.split(encoder(join(x, y), training=True), 2, axis=1)
-            eps = tf.random.normal(tf.shape(z_mean))
-            z = z_mean + tf.exp(0.5 * z_log_var) * eps
-            loss = minus_elbo(x, z_mean, z_log_var, decoder(join(z, y), training=True))
-        gradients = tape.gradient(loss, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        total.assign_add(loss * tf.cast(tf.shape(images)[0], tf.float32))
-
-    def epoch():
-        total.assign(0.0)
-        for images, labels in train:
-            train_step(images, labels)
-        return float(total) / len(data.images)
-
-    return epoch
 
 
 def dense_elbo(kernels, biases, x, y, noise, image_shape):

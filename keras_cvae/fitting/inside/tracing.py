@@ -54,9 +54,9 @@ def adam_updated_by(optimizer: keras.Optimizer, update):
         momentums = [optimizer._momentums[i] for i in places]
         velocities = [optimizer._velocities[i] for i in places]
         betas = optimizer.beta_1, optimizer.beta_2
-        step = keras.ops.cast(optimizer.iterations + 1, "float32")
-        bias_1, bias_2 = (1.0 - keras.ops.power(beta, step) for beta in betas)
-        step_size = keras.ops.cast(learning_rate, "float32") * keras.ops.sqrt(bias_2) / bias_1
+        step = keras.ops.cast(optimizer.iterations, "float32") + 1.0
+        bias_1, bias_2 = (1.0 - beta**step for beta in betas)
+        step_size = keras.ops.cast(learning_rate, "float32") * bias_2**0.5 / bias_1
         lists = values(variables), gradients, values(momentums), values(velocities)
         update(*lists, step_size, *betas, optimizer.epsilon)
 
