@@ -78,13 +78,16 @@ class ImageModel(keras.Model):
 
     def _with_labels(self, x):
         """What the model is given, with labels that were checked if they are arrays or lists."""
-        names = [tensor.name for tensor in self.inputs]
+        if not isinstance(x, (dict, list, tuple)) or len(x) < 2:
+            return x
         is_dict = isinstance(x, dict)
-        if not is_dict and not (isinstance(x, (list, tuple)) and len(x) == len(names) > 1):
+        values = x.values() if is_dict else x
+        if any(ops.is_tensor(value) or isinstance(value, keras.KerasTensor) for value in values):
+            return x
+        names = [tensor.name for tensor in self.inputs]
+        if not is_dict and len(x) != len(names):
             return x
         given = dict(x) if is_dict else dict(zip(names, x, strict=True))
-        if any(ops.is_tensor(value) or _is_symbolic(value) for value in given.values()):
-            return x
         condition = next((layer for layer in self.layers if layer.name == "condition"), None)
         known = [*getattr(condition, "inputs", dict)()]
         if not known or not {names[0], *known} <= given.keys():
@@ -99,7 +102,3 @@ def to_unit_interval(pixels) -> Tensor:
     if keras.backend.standardize_dtype(pixels.dtype) != "uint8":
         return pixels
     return ops.cast(pixels, keras.config.floatx()) / 255.0
-
-
-def _is_symbolic(value):
-    return isinstance(value, keras.KerasTensor)
