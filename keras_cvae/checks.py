@@ -33,7 +33,9 @@ def require(condition: Any, expected: str, received: Any) -> None:
 
 
 @contextlib.contextmanager
-def explain(expected: str, errors: type | tuple[type, ...] = Exception) -> Iterator[None]:
+def explain(
+    expected: str, errors: type[Exception] | tuple[type[Exception], ...] = Exception
+) -> Iterator[None]:
     """Turns what other libraries raise on bad data into a `ValueError` of this dialect.
 
     Args:

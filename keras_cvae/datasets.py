@@ -179,7 +179,7 @@ def read(
         names = checking.names_of(parts, source.names, class_names)
         validation = parts.pop()[:2] if held_out else None
         if len(parts) == 1:
-            parts = _split_part(*parts, names, name_or_path, test_fraction, seed)
+            parts = _split_part(parts[0], names, name_or_path, test_fraction, seed)
     (x_train, y_train), (x_test, y_test) = (part[:2] for part in parts)
     notes = (*source.notes, *changes)
     if not labelled:  # the named sets are split by label all the same
@@ -217,7 +217,7 @@ def hold_out(
     require(count > 1, "`dataset` must hold two or more training images to be split", count)
     held = min(math.ceil(fraction * count), count - 1)
     is_labels = isinstance(y, np.ndarray)
-    sizes = np.unique(y, return_counts=True)[1] if is_labels else np.zeros(1)
+    sizes = np.unique(np.asarray(y), return_counts=True)[1] if is_labels else np.zeros(1)
     by_label = sizes.min() > 1 and len(sizes) <= min(held, count - held)
     (x_train, y_train), (x_val, y_val) = split(x, y, held, seed, by_label)
     return x_train, y_train, x_val, y_val
@@ -243,7 +243,7 @@ def digest(dataset: Dataset) -> str:
             continue
         for part in keras.tree.flatten(array):
             sha.update(f"{part.dtype.str}{part.shape}".encode())
-            sha.update(np.ascontiguousarray(part))
+            sha.update(np.ascontiguousarray(part).data)
     return sha.hexdigest()[:16]
 
 

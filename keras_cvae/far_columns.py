@@ -55,7 +55,7 @@ def pack(x: np.ndarray, origin, location, scale) -> np.ndarray:
         return x
     packed = x.astype("float32")
     here = x[:, places].astype("float64")
-    origin, location, scale = (np.float64(part)[places] for part in (origin, location, scale))
+    origin, location, scale = (np.asarray(v, "float64")[places] for v in (origin, location, scale))
     units = (here - origin - location) / scale
     small = np.where(np.abs(units) < LEAST, LEAST, units) * PACKED
     is_raw = (here == 0) | ~(np.abs(here) < LIMIT)

@@ -7,7 +7,7 @@ import inspect
 import math
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Option
 
@@ -45,7 +45,7 @@ def generate(
     from keras_cvae.tables import is_table, write
 
     parsing.check_out_file(out, force, runs.Run.suffixes + runs.TableRun.suffixes)
-    run = runs.Run.load(folder)
+    run: Any = runs.Run.load(folder)  # of images or of a table
     parsing.check_out_file(out, force, run.suffixes)
     if is_table(out):
         tables.leave_out({"--label": label, "--pixels": pixels}, "images")
@@ -62,13 +62,13 @@ def generate(
         columns = math.ceil(count / len(labels))  # every row is full
         count, each = columns * len(labels), f", {columns} of each label,"
     given = np.resize(labels, count) if len(labels) else None
-    drawn = {"temperature": temperature, "pixels": pixels or "mean", "seed": seed}
+    drawn: dict[str, Any] = {"temperature": temperature, "pixels": pixels or "mean", "seed": seed}
     images = _clipped(model.generate(given, count=count, **drawn))
     if out.suffix == ".npz":
         unknown = np.full(count, conditions.UNKNOWN, "int32")
         np.savez_compressed(out, images=images, labels=unknown if given is None else given)
     elif len(labels) > 1:
-        style = dict(class_names=classes, columns=count)
+        style: dict[str, Any] = dict(class_names=classes, columns=count)
         plots.class_rows(pictures.drawable(run, images), given, **style).savefig(out)
     else:
         plots.sheet(pictures.drawable(run, images)).savefig(out)
@@ -95,7 +95,7 @@ def reconstruct(
     from keras_cvae.tables import is_table, write
 
     parsing.check_out_file(out, force, runs.Run.suffixes + runs.TableRun.suffixes)
-    run = runs.Run.load(folder)
+    run: Any = runs.Run.load(folder)  # of images or of a table
     parsing.check_out_file(out, force, run.suffixes)
     if is_table(out):
         tables.leave_out({"--as-label": as_label}, "images")
@@ -114,7 +114,7 @@ def reconstruct(
         arrays = dict(images=images, labels=labels, reconstructed=decoded, as_labels=targets)
         np.savez_compressed(out, **arrays)
     else:
-        style = dict(labels=labels if class_names else None, max_images=count)
+        style: dict[str, Any] = {"labels": labels if class_names else None, "max_images": count}
         style["class_names"] = class_names or None
         if as_label is not None:
             style["title"] = f"Reconstructions as {as_label}".replace("$", r"\$")
@@ -141,7 +141,7 @@ def evaluate(
     from keras_cvae.runs.reading import METRICS
 
     run = runs.Run.load(folder)
-    options = {"samples": samples, "limit": limit, "seed": seed}
+    options: dict[str, Any] = {"samples": samples, "limit": limit, "seed": seed}
     options["begun"] = functools.partial(print, flush=True)
     report = runs.evaluate(run, data, verbose=int(sys.stdout.isatty()), **options)
     kept = f"Kept in {run.folder / METRICS}"

@@ -5,6 +5,8 @@ What is as it must be is returned in one form, and not copied unless its type ha
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Mapping
 
 import keras
@@ -328,7 +330,7 @@ def class_weights(weights, num_classes: int) -> np.ndarray:
             f"Received: {received}"
         )
     for label, weight in weights.items():
-        if not (np.isscalar(weight) and np.isfinite(weight) and weight >= 0):
+        if not (isinstance(weight, numbers.Real) and math.isfinite(weight) and float(weight) >= 0):
             raise ValueError(
                 "`class_weight` must hold finite weights of at least 0. "
                 f"Received: {weight!r} for class {label}"

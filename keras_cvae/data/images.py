@@ -118,4 +118,5 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return np.rint(resize(image.astype("float32"), size)).astype("uint16")
     # Bilinear weights are positive: no pixel leaves the range, as with bicubic ones.
     channels = [Image.fromarray(channel) for channel in np.moveaxis(image, -1, 0)]
-    return np.stack([c.resize(size[::-1], Image.Resampling.BILINEAR) for c in channels], axis=-1)
+    resized = [c.resize(size[::-1], Image.Resampling.BILINEAR) for c in channels]
+    return np.stack([np.asarray(channel) for channel in resized], axis=-1)

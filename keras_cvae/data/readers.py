@@ -80,7 +80,7 @@ def read_npz(path: Path, labelled: bool) -> Source:
     ]
     others = [name for name in found if name not in (*wanted, "class_names")]
     others = [name for name in others if labelled or not name.startswith("y")]
-    notes = [f"Left out of '{path}': the arrays {', '.join(others)}"] if others else []
+    notes = (f"Left out of '{path}': the arrays {', '.join(others)}",) if others else ()
     parts, names = _numbered(parts, names)
     return Source(parts[: len(parts) - validates], names, parts[-1] if validates else None, notes)
 

@@ -10,7 +10,7 @@ from keras_cvae.evaluation.classifier import Classifier, train_classifier
 from keras_cvae.evaluation.estimates import Estimate, average
 
 
-def draw(cvae, y=None, *, count: int | None = None, seed: int = 0, **options) -> np.ndarray:
+def draw(cvae, y=None, *, count: int | None = None, seed=0, **options) -> np.ndarray:
     """Draws examples as they are compared with real ones.
 
     Of images the mean of p(x | z, y), as `CVAE.generate` shows it; of vectors a draw of it, since

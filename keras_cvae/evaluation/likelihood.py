@@ -88,7 +88,7 @@ def terms(cvae, x, y=None, *, draws: int = 16, seed: int = 0, verbose=0) -> dict
         for value, term in zip(values.values(), [-log_p, *ratios], strict=True):
             value[rows] += weights * term
     values |= costs
-    return {"elbo": -sum(values.values()), **values}
+    return {"elbo": -np.sum([*values.values()], axis=0), **values}
 
 
 def _log_ratios(cvae, x, y, samples, seed, verbose):

@@ -49,8 +49,9 @@ class Blocks:
         self.in_memory = sum(array.nbytes for array in arrays) <= MEMORY_BYTES
         self._data = keras.tree.lists_to_tuples(data)
         self._seed = np.random.randint(2**31) if shuffle else None
-        self._order = None, np.arange(self.count)
-        self._first_epoch = self._epoch = None
+        self._order: tuple[int | None, np.ndarray] = None, np.arange(self.count)
+        self._first_epoch: int | None = None
+        self._epoch: int | None = None
 
     def __len__(self):
         return math.ceil(self.batches / self.steps)

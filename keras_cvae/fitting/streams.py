@@ -45,7 +45,7 @@ class Streams:
         self.batches = min(filter(None, known), default=None)
         self.steps = None if steps == "auto" else steps
         self._common = None  # shapes and dtypes of a batch that may be gathered
-        self._epoch = None
+        self._epoch: int | None = None
         self._passing = self._block = self._logs = None
         self._left = self._count = self._done = 0
 

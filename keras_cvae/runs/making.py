@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import keras
 
@@ -18,6 +19,8 @@ from keras_cvae.checks import require
 from keras_cvae.runs import choosing, lock, pictures
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run, model_inputs
+
+AnyRun = TypeVar("AnyRun", bound=Run)
 
 
 def train(
@@ -67,7 +70,7 @@ def train(
     ```
     """
     folder = folder_for(data, out, force)
-    source = {"image_size": image_size, "test_fraction": test_fraction}
+    source: dict[str, Any] = {"image_size": image_size, "test_fraction": test_fraction}
     source |= {"labelled": condition is not None, "background": background}
     source["skip_damaged"] = skip_damaged
     reading = datasets.read(data, class_names=class_names, **source)
@@ -75,7 +78,8 @@ def train(
     if dataset.x_train.ndim > 2:
         plots.sheet(dataset.x_test[:1])  # refuses what cannot be drawn
     if condition is not None:
-        condition = conditions.get(condition(len(dataset.class_names))).named(dataset.class_names)
+        of_classes: Any = conditions.get(condition(len(dataset.class_names)))
+        condition = of_classes.named(dataset.class_names)
     # An absolute path: others may use it from afar.
     name = data if data in datasets.NAMES else absolute(data)
     source = {"name": name, **source}
@@ -83,7 +87,7 @@ def train(
 
 
 def make(
-    kind: type[Run],
+    kind: type[AnyRun],
     folder: Path,
     reading: datasets.Reading,
     condition,
@@ -101,7 +105,7 @@ def make(
     verbose: int | str = "auto",
     begun: Callable[[Run], None] | None = None,
     **options,
-) -> Run:
+) -> AnyRun:
     """Makes a run of data that are read already.
 
     Args:

@@ -50,7 +50,7 @@ def manifold(run: Run, *, label=None, axes=(0, 1), count=20):
     """Draws `count` by `count` images over two dimensions of z."""
     label, title = _label_and_title(run, label, "Latent manifold")
     z, coordinates = latents.grid(count, run.model.latent_dim, axes)
-    names = tuple(f"z[{axis}]" for axis in axes)
+    names = f"z[{axes[0]}]", f"z[{axes[1]}]"
     images = _decode(run, z.reshape(count, count, -1), label)
     return plots.manifold(images, x=coordinates, y=coordinates, axis_names=names, title=title)
 

@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -178,7 +179,7 @@ class Run:
         path = self.folder / HISTORY
         damage = explain(f"'{path}' is damaged", (ValueError, csv.Error))
         with open(path, newline="", encoding="utf-8") as file, damage:
-            terms, *epochs = list(csv.reader(file)) or [()]
+            terms, *epochs = list(csv.reader(file)) or [[]]
             columns = zip(terms, *epochs, strict=True)  # fails where a line is torn
             values = {term: list(map(float, column)) for term, *column in columns}
         values.pop("epoch", None)
@@ -194,7 +195,7 @@ class Run:
         The labels are None where the data have none.
         """
         dataset = self.dataset_of(data)
-        labels = None if dataset.y_test is None else dataset.y_test[:count]
+        labels = datasets.take(dataset.y_test, slice(count))
         return dataset.x_test[:count], labels, dataset.class_names
 
     def measure(self, data: str | None = None, verbose: int = 0) -> dict:
@@ -214,7 +215,7 @@ class Run:
         draws = evaluation.draws_of(len(x))
         options = {"draws": draws, "seed": SEED, "verbose": int(verbose == 1)}
         estimates = evaluation.bound(model, x, y, **options)
-        found = {name: estimates[name].value for name in ("elbo", *model.elbo_terms)}
+        found: dict[str, Any] = {n: estimates[n].value for n in ("elbo", *model.elbo_terms)}
         found["standard_error"] = estimates["elbo"].standard_error
         found["prior"] = type(model.prior).__name__
         unit = f"nats per {self.example}, the mean over draws of z for each test {self.example}"
@@ -248,7 +249,8 @@ def _class_sizes(labels, names):
 
 def kind_of(data: str | os.PathLike) -> type[Run]:
     """The kind of run that takes data of this name or path: `Run`, or one that is made of it."""
-    return next(kind for kind in (*Run.__subclasses__(), Run) if kind.takes(data))
+    kinds: list[type[Run]] = [*Run.__subclasses__(), Run]
+    return next(kind for kind in kinds if kind.takes(data))
 
 
 def is_run(folder: Path) -> bool:

@@ -30,10 +30,14 @@ def split(text: str) -> list[tuple[str, str]]:
         expected = "`where` must be names and values, as sex=F,age=30..40"
         require(match, f"{expected}, with commas and = in double quotes", repr(text))
         quoted_name, name, quoted_value, value = match.groups()
-        parts = [(quoted_name, name), (quoted_value, value)]
-        pairs.append(tuple(b.strip() if a is None else a.replace('""', '"') for a, b in parts))
+        pairs.append((_text(quoted_name, name), _text(quoted_value, value)))
         start = match.end()
     return pairs
+
+
+def _text(quoted: str | None, bare: str) -> str:
+    """What a name or a value is, of which one form or the other was matched."""
+    return bare.strip() if quoted is None else quoted.replace('""', '"')
 
 
 def matches(cells: Mapping[str, np.ndarray], asked: Mapping[str, tuple]) -> np.ndarray:

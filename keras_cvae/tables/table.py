@@ -157,7 +157,9 @@ class Table:
 
     def from_inputs(self, y: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
         """The inverse of `to_inputs`."""
-        return y and {column.name: column.from_input(y[name]) for name, column in self._inputs()}
+        if y is None:
+            return None
+        return {column.name: column.from_input(y[name]) for name, column in self._inputs()}
 
     def frame(self, x: np.ndarray, cells: Mapping[str, np.ndarray] | None = None) -> DataFrame:
         """Turns arrays into rows in the original columns, order, types and units.

@@ -42,8 +42,8 @@ def adam_updated_by(optimizer: keras.Optimizer, update):
             the step size, beta_1, beta_2 and epsilon.
     """
     of_keras = importlib.import_module("keras.src.backend.torch.optimizers.torch_adam").Adam
-    update_step = getattr(type(optimizer), "_parallel_update_step", None)
-    if update_step is not of_keras._parallel_update_step or optimizer.amsgrad:
+    own = getattr(type(optimizer), "_parallel_update_step", None)
+    if own is not of_keras._parallel_update_step or optimizer.amsgrad:
         return contextlib.nullcontext()
 
     def update_step(gradients, variables, learning_rate):

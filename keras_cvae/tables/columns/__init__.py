@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 
-def decide(series: Series, kind: str | None = None) -> Column | Constant:
+def decide(series: Series, kind: str | None = None) -> Column | Constant:  # type: ignore[return]
     """Decides what a column is.
 
     Args:
@@ -85,7 +85,7 @@ def from_spec(name: str, spec) -> Column:
     )
     if isinstance(spec, str):
         require(spec in kinds, expected + nearest(spec, kinds), repr(spec))
-        return NAMES[spec](name)
+        return NAMES[spec](name)  # type: ignore[call-arg]
     names = [*spec] if isinstance(spec, (list, tuple)) else []
     texts = all(isinstance(category, str) for category in names)
     require(texts and len({*names}) == len(names) >= 1, expected, repr(spec))

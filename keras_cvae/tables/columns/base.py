@@ -63,6 +63,8 @@ class Column(abc.ABC):
         unit: What the axis of a picture says.
     """
 
+    name: str
+    dtype: str
     kind: ClassVar[str]
     model: ClassVar[str]
     holds: ClassVar[str]
@@ -83,7 +85,7 @@ class Column(abc.ABC):
 
     def as_config(self) -> dict:
         """What JSON takes, from which `columns.from_config` makes the same column."""
-        return {"kind": self.kind, **dataclasses.asdict(self)}
+        return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
 
     @classmethod
     @abc.abstractmethod
