@@ -76,3 +76,8 @@ NAMES = (*INPUTS, *PARTS, *TERMS, *NETWORKS, *ARGUMENTS)
 def is_reserved(name: str) -> bool:
     """Returns whether a name, or the name without its numbers, is one of `NAMES`."""
     return name in NAMES or re.sub(r"_\d+", "", name) in NAMES
+
+
+def of_group(name: str, group: int) -> str:
+    """Returns the name of what belongs to a group of latents: `kl`, then `kl_2`, ..."""
+    return name if group == 0 else f"{name}_{group + 1}"

@@ -19,7 +19,6 @@ from keras_cvae import (
     corruptions,
     evaluation,
     graph,
-    importance,
     layers,
     likelihoods,
     networks,
@@ -30,6 +29,7 @@ from keras_cvae import (
     tables,
     terms,
 )
+from keras_cvae.objectives import importance
 
 POSTERIOR = [np.zeros((4, 2), "float32"), np.ones((4, 2), "float32")]
 SAMPLED = [*POSTERIOR, np.full((4, 2), 0.5, "float32")]

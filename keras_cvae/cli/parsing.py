@@ -13,7 +13,6 @@ from keras_cvae.checks import explain, look_up, require
 
 AUTO = "auto"  # a setting that is chosen from the data
 INTERNAL = "dtype", "bounds", "seed", "args", "kwargs"  # set by a model, or by Keras
-HIDDEN = 0.1  # share of labels that training hides, so that `--label -1` means something
 
 
 def check_out_file(out, force, suffixes):
@@ -73,7 +72,7 @@ def condition(conditional, infer_label, enumerate_label, label_dropout):
         )
         require(conditional or not asked, f"`{' '.join(asked)}` needs labels", "--unconditional")
         return kinds[asked[0]] if asked else None
-    dropout = HIDDEN if label_dropout is None else label_dropout
+    dropout = conditions.HIDDEN if label_dropout is None else label_dropout
     return functools.partial(conditions.Classes, dropout=dropout)
 
 

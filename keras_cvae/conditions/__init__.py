@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from keras_cvae.conditions import classes
 from keras_cvae.conditions.attributes import Attributes
-from keras_cvae.conditions.base import Condition, Embedded
+from keras_cvae.conditions.base import HIDDEN, Condition, Embedded
 from keras_cvae.conditions.classes import Classes
 from keras_cvae.conditions.enumerated import Enumerated
 from keras_cvae.conditions.image import Image
@@ -19,6 +19,7 @@ from keras_cvae.conditions.naming import UNKNOWN
 from keras_cvae.conditions.vector import Vector
 
 __all__ = [
+    "HIDDEN",
     "UNKNOWN",
     "Attributes",
     "Classes",

@@ -10,6 +10,8 @@ from keras import ops
 
 from keras_cvae import checks, noise
 
+HIDDEN = 0.1  # share of labels that runs and estimators hide in training
+
 
 class Condition(keras.layers.Layer):
     """Turns what is given of an example into a vector y.

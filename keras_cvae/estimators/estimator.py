@@ -12,7 +12,6 @@ from keras_cvae import checks, conditions, evaluation, models, noise, tables
 from keras_cvae.estimators import files, labels
 
 PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
-UNLABELLED = 0.1  # how often training hides the class, so that rows without one mean something
 LARGEST_SEED = 2**31 - 1
 
 
@@ -156,7 +155,7 @@ class CVAEEstimator(
             parts["likelihood"] = known or tables.Columns(numbers)
         condition = None
         if self.classes_ is not None:
-            condition = conditions.Classes(len(self.classes_), dropout=UNLABELLED)
+            condition = conditions.Classes(len(self.classes_), dropout=conditions.HIDDEN)
         return models.build_cvae((columns,), condition, self.latent_dim, **parts)
 
     def transform(self, X):

@@ -8,7 +8,7 @@ import weakref
 import keras
 import numpy as np
 
-from keras_cvae import batched, checks, graph, importance, layers, noise, objectives
+from keras_cvae import batched, checks, graph, layers, noise, objectives
 from keras_cvae.evaluation import examples, progress
 from keras_cvae.fitting import inside
 
@@ -132,7 +132,7 @@ def _weigher(cvae, samples):
     if key not in cached:
         x, inputs, y, encoded = graph.encode_pixels(cvae, parts)
         parameters, log_ratios = objectives.iwae.sampled(encoded, y, parts, samples)
-        log_p = importance.LogWeights(samples, parts.likelihood)([x, parameters])
+        log_p = objectives.importance.LogWeights(samples, parts.likelihood)([x, parameters])
         outputs = [log_p, *(keras.ops.reshape(ratio, (-1, samples)) for ratio in log_ratios)]
         model = layers.ImageModel([x, *inputs] if inputs else x, outputs)
         if keras.backend.backend() == "tensorflow":  # XLA fuses what follows the products

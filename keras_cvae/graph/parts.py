@@ -6,7 +6,7 @@ import dataclasses
 
 import keras
 
-from keras_cvae import importance
+from keras_cvae import names
 
 
 @dataclasses.dataclass
@@ -28,7 +28,7 @@ class Group:
 
     def called(self, name: str) -> str:
         """What a layer of the group is called: `kl`, or `kl_2`."""
-        return importance.group_name(name, self.index)
+        return names.of_group(name, self.index)
 
 
 @dataclasses.dataclass

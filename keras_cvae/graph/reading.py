@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_cvae import importance
+from keras_cvae import names
 from keras_cvae.graph import by_hand
 from keras_cvae.graph.parts import Group, Parts, by_name, by_term
 
@@ -17,11 +17,11 @@ def read(model) -> Parts:
     if (loss_layers := by_term(model)) is not None:
         return by_hand.read(model, **loss_layers)
     encoder, groups = here["encoder"], []
-    while (name := importance.group_name("kl", len(groups))) in here:
+    while (name := names.of_group("kl", len(groups))) in here:
         index = len(groups)
-        posterior = here.get(importance.group_name("posterior", index)) if index else None
+        posterior = here.get(names.of_group("posterior", index)) if index else None
         size = (posterior or encoder).outputs[0].shape[-1]
         groups.append(Group(index, size, here[name].prior, posterior))
-    names = "condition", "classifier", "binarize", "standardize", "corruption", "pseudo_inputs"
-    optional = map(here.get, names)
+    optional = "condition", "classifier", "binarize", "standardize", "corruption", "pseudo_inputs"
+    optional = map(here.get, optional)
     return Parts(encoder, groups, here["decoder"], here["reconstruction"].likelihood, *optional)

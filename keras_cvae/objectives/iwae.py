@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from keras_cvae import checks, graph, importance, layers
+from keras_cvae import checks, graph, layers
+from keras_cvae.objectives import importance
 from keras_cvae.objectives.base import Objective
 from keras_cvae.types import Tensor
 

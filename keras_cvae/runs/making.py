@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run, model_inputs
 
 AnyRun = TypeVar("AnyRun", bound=Run)
+CLASSES = functools.partial(conditions.Classes, dropout=conditions.HIDDEN)
 
 
 def train(
@@ -33,7 +35,7 @@ def train(
     test_fraction: float = 0.2,
     background: str = "white",
     skip_damaged: bool = False,
-    condition: Callable[[int], conditions.Condition] | None = conditions.Classes,
+    condition: Callable[[int], conditions.Condition] | None = CLASSES,
     **options,
 ) -> Run:
     """Trains a model; leaves it, its numbers and its pictures in a folder.
@@ -48,8 +50,9 @@ def train(
         background: The colour that transparent pixels show, as `datasets.load` takes it.
         skip_damaged: Whether to leave out images that cannot be read.
         condition: Function of the number of classes to the condition, such as
-            `conditions.Classes` or `functools.partial(conditions.Inferred, weight=10.0)`; None for
-            a plain VAE. Classes without names are given those of the data.
+            `functools.partial(conditions.Inferred, weight=10.0)`; None for a plain VAE. By default
+            `conditions.Classes`, of which training hides a tenth of the labels. Classes without
+            names are given those of the data.
         **options: How it is trained, and more arguments of `build_cvae`, as for `make`.
 
     Returns:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_cvae import checks, datasets, evaluation, noise, tables
+from keras_cvae import checks, conditions, datasets, evaluation, noise, tables
 from keras_cvae.checks import explain
 from keras_cvae.runs import table_pictures
 from keras_cvae.runs.choosing import AUTO
@@ -26,7 +26,6 @@ KEPT = "conditions.csv"
 MOST_KEPT = 5000  # rows of conditions
 MOST_TRIED = 200_000  # rows that are generated for those as asked
 MOST_AT_ONCE = 20_000
-HIDDEN = 0.1
 MOST_COMPARED = 5000  # rows, with as many generated
 
 
@@ -37,7 +36,7 @@ def train_table(
     force: bool = False,
     condition: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
-    dropout: float = HIDDEN,
+    dropout: float = conditions.HIDDEN,
     test_fraction: float = 0.2,
     encoding: str = "utf-8",
     na_values: Sequence[str] = (),

@@ -7,7 +7,8 @@ from keras import ops
 from scipy import special, stats
 
 import keras_cvae
-from keras_cvae import divergences, importance, layers, networks, objectives, terms
+from keras_cvae import divergences, layers, networks, objectives, terms
+from keras_cvae.objectives import importance
 
 RNG = np.random.default_rng(0)
 BATCH, LATENT, PIXELS = 3, 2, 4

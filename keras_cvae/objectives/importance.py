@@ -14,15 +14,10 @@ import keras
 from keras import ops
 
 from keras_cvae import divergences, likelihoods, priors
+from keras_cvae.names import of_group
 from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer, average
 from keras_cvae.types import Tensor
-
-
-def group_name(name: str, group: int) -> str:
-    """What belongs to a group of latents is called: `kl`, then `kl_2`, ..."""
-    return name if group == 0 else f"{name}_{group + 1}"
-
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
@@ -153,7 +148,7 @@ class ImportanceWeightedLoss(LogWeights, LossLayer):
     @property
     def term_names(self) -> tuple[str, ...]:
         """Names of the terms that the layer reports."""
-        return ("reconstruction", *map(group_name, ["kl"] * self.groups, range(self.groups)))
+        return ("reconstruction", *map(of_group, ["kl"] * self.groups, range(self.groups)))
 
     def call(self, inputs, training=False):
         x, parameters, *rest = inputs
