@@ -19,8 +19,8 @@ def from_one_hot(y):
         The number of the column of each row's 1, or of a DataFrame its name: an array of shape
         `(rows,)`.
     """
-    table = np.asarray(y) if np.ndim(y) == 2 else None
-    if table is None or table.shape[1] < 2 or table.dtype.kind not in "buif":
+    table = np.asarray(y)  # not `np.ndim`, which an object with `__array__` alone may refuse
+    if table.ndim != 2 or table.shape[1] < 2 or table.dtype.kind not in "buif":
         return y
     if not (((table == 0) | (table == 1)).all() and (table.sum(axis=1) == 1).all()):
         return y
