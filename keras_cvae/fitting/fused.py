@@ -112,7 +112,8 @@ class FusedModel(keras.Model):
             data, steps = (options["x"], options["y"]), options["steps_per_epoch"]
             train = self._fed("train", data, options, options["batch_size"], steps)
         if train is None:
-            return super().fit(**options)
+            with streams.checked(self, options):
+                return super().fit(**options)
 
         *data, weight = keras.utils.unpack_x_y_sample_weight(options["validation_data"])
         batch_size = options["validation_batch_size"] or options["batch_size"] or 32
@@ -141,12 +142,20 @@ class FusedModel(keras.Model):
         blocks.check_batch_size("batch_size", options["batch_size"])
         self._notice_changes()
         test = self._fed("test", (x, y), options, options["batch_size"], options["steps"])
-        if test is not None:
-            feed = test.feed()
-            options.update({name: feed[name] for name in ("x", "batch_size", "steps")}, y=None)
-            options["callbacks"] = BlockCallbacks(self, options, None, test)
+        if test is None:
+            with self._running(self._programs.fed["train"], None), streams.checked(self, options):
+                return super().evaluate(**options)
+        feed = test.feed()
+        options.update({name: feed[name] for name in ("x", "batch_size", "steps")}, y=None)
+        options["callbacks"] = BlockCallbacks(self, options, None, test)
         with self._running(self._programs.fed["train"], test):
             return super().evaluate(**options)
+
+    def predict(self, x, *args, **kwargs):
+        """`keras.Model.predict`; each batch of a stream is checked."""
+        options = {"x": x}
+        with streams.checked(self, options):
+            return super().predict(options["x"], *args, **kwargs)
 
     def train_step(self, *args):
         with custom_gradients.released():

@@ -12,12 +12,14 @@ stream or in a check, fails when all batches before it have been trained on.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 
+from keras_cvae.data import inputs
 from keras_cvae.fitting import blocks, inside
 from keras_cvae.fitting.reading import ahead, let_go, single_threaded, tensors
 
@@ -161,18 +163,62 @@ class Streams:
             raise failure
 
     def _checked(self, batch, number):
-        try:
-            checked = self._check(batch)
-        except ValueError as error:
-            of = "the data to evaluate" if self._epoch is None else f"epoch {self._epoch + 1}"
-            raise ValueError(f"Batch {number} of {of}: {error}") from None
-        return keras.tree.map_structure(blocks.as_floatx, keras.tree.lists_to_tuples(checked))
+        of = "the data to evaluate" if self._epoch is None else f"epoch {self._epoch + 1}"
+        return _checked(self._check, batch, f"Batch {number} of {of}")
 
     def _begin(self, batch, shapes):
         self._common = shapes
         if self.steps is None:
             self.steps = blocks.choose_steps(keras.tree.flatten(batch), self.batches)
         self.steps = min(self.steps, self.batches or self.steps)
+
+
+@contextlib.contextmanager
+def checked(model, options: dict) -> Iterator[None]:
+    """Within it Keras is given streams whose every batch is checked, for steps that are not fused.
+
+    Args:
+        model: The model, whose `batch_checker` makes of a batch what a step takes.
+        options: Arguments of `fit`, `evaluate` or `predict` by name, which are changed.
+
+    Raises:
+        ValueError: If a batch is not what the model takes.
+    """
+    adapters = []
+
+    def of_stream(stream, y):
+        check, adapter = model.batch_checker(), inside.adapter(stream, y)
+        adapters.append(
+            inside.Checked(adapter, lambda batch, number: _checked(check, batch, f"Batch {number}"))
+        )
+        return adapters[-1]
+
+    def may_check(stream):
+        return inputs.is_stream(stream) and not inside.is_adapted(stream)
+
+    if may_check(options["x"]):
+        options |= {"x": of_stream(options["x"], options.get("y")), "y": None}
+        options |= {name: None for name in ("batch_size", "shuffle") if name in options}
+    held_out = keras.utils.unpack_x_y_sample_weight(options.get("validation_data"))
+    if may_check(held_out[0]) and held_out[2] is None:
+        options["validation_data"] = (of_stream(*held_out[:2]), None)
+    kept = inside.variables_kept(model) if adapters else contextlib.nullcontext()
+    try:
+        with kept:
+            yield
+    except Exception:
+        for adapter in adapters:
+            if adapter.failure is not None:
+                raise adapter.failure from None
+        raise
+
+
+def _checked(check, batch, name):
+    try:
+        batch = check(batch)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return keras.tree.map_structure(blocks.as_floatx, keras.tree.lists_to_tuples(batch))
 
 
 class _Block:

@@ -382,6 +382,42 @@ def test_a_later_batch_that_is_wrong_is_refused_with_its_number(what, again, dat
         model.fit(Batches(batches[:2]), validation_data=Batches(batches), verbose=0)
 
 
+@pytest.fixture(scope="module")
+def unfused():
+    """A CVAE whose steps Keras itself takes, one at a time."""
+    cvae = keras_cvae.build_cvae((6,), 3, 2, network=networks.Dense((8,)))
+    cvae.compile("adam", run_eagerly=True)
+    return cvae
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore:Your input ran out")
+def test_where_keras_takes_the_steps_each_batch_is_checked_too(kind, unfused, data):
+    x, y, _ = data
+    batches = cut((x[:60], np.eye(3, dtype="float32")[y[:60]]), [30] * 2)
+    history = unfused.fit(**KINDS[kind](batches), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    batches[1] = batches[1][0], 0.8 * batches[1][1] + 0.05
+    message = "`y` of shape .* must be one-hot"
+    with pytest.raises(ValueError, match=f"^Batch [12]: {message}.*Received"):
+        unfused.fit(**KINDS[kind](batches), verbose=0, shuffle=False)
+    if kind == "PyDataset":
+        for use in (
+            lambda: unfused.evaluate(Batches(batches), verbose=0),
+            lambda: unfused.predict(Batches(batches), verbose=0),
+            lambda: unfused.fit(x[:8], y[:8], validation_data=Batches(batches), verbose=0),
+        ):
+            with pytest.raises(ValueError, match=f"^Batch 2: {message}"):
+                use()
+
+
+def test_another_target_in_a_later_batch_is_refused(unfused, data):
+    x, y, _ = data
+    batches = [((x[:30], y[:30]), x[:30]), ((x[30:60], y[30:60]), 1 - x[30:60])]
+    with pytest.raises(ValueError, match="^Batch 2: `y` beside complete inputs must be the images"):
+        unfused.fit(Batches(batches), verbose=0, shuffle=False)
+
+
 class Told(keras.callbacks.Callback):
     """Notes the batches that it is told of."""
 
@@ -490,6 +526,21 @@ def test_a_strategy_of_tensorflow_is_fed_by_keras(rows, tiny):
         assert not inside.may_count(model)
         model.fit(tf.data.Dataset.from_tensor_slices((rows,)).batch(32), verbose=0)
     assert not model._programs._compiled and int(model.optimizer.iterations) == 10
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="strategies are TensorFlow's")
+def test_batches_of_a_strategy_of_tensorflow_are_checked_too(data):
+    import tensorflow as tf
+
+    x, y, _ = data
+    with tf.distribute.OneDeviceStrategy("cpu").scope():
+        cvae = keras_cvae.build_cvae((6,), 3, 2, network=networks.Dense((4,)))
+        cvae.compile("adam")
+    one_hot = np.eye(3, dtype="float32")[y]
+    cvae.fit(tf.data.Dataset.from_tensor_slices((x, one_hot)).batch(100), verbose=0)
+    one_hot[250] = 1 / 3
+    with pytest.raises(ValueError, match="^Batch 3: `y` of shape"):
+        cvae.fit(tf.data.Dataset.from_tensor_slices((x, one_hot)).batch(100), verbose=0)
 
 
 @pytest.mark.parametrize("kind", ["map", "iter"])

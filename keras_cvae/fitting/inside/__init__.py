@@ -3,7 +3,14 @@
 Where an assumption does not hold, in a later Keras, `fit` is left to Keras: slower, and correct.
 """
 
-from keras_cvae.fitting.inside.adapters import Counted, Read, adapter, may_count
+from keras_cvae.fitting.inside.adapters import (
+    Checked,
+    Counted,
+    Read,
+    adapter,
+    is_adapted,
+    may_count,
+)
 from keras_cvae.fitting.inside.assumptions import ASSUMPTIONS, may_fuse
 from keras_cvae.fitting.inside.compiled import (
     Directions,
@@ -23,6 +30,7 @@ from keras_cvae.fitting.inside.variables import (
 
 __all__ = [
     "ASSUMPTIONS",
+    "Checked",
     "Counted",
     "Directions",
     "Fingerprint",
@@ -34,6 +42,7 @@ __all__ = [
     "generator_states",
     "give_back",
     "is_distributed",
+    "is_adapted",
     "layer_by_layer",
     "layers",
     "may_count",

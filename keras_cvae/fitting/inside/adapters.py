@@ -25,6 +25,12 @@ def adapter(stream, y=None, shuffle: bool = False):
         return data_adapters.get_data_adapter(stream, y, shuffle=shuffle)
 
 
+def is_adapted(stream) -> bool:
+    """Whether a stream is a data adapter, or a data set that the user distributed by a strategy."""
+    names = {cls.__name__ for cls in type(stream).__mro__}
+    return isinstance(stream, DataAdapter) or "DistributedDatasetInterface" in names
+
+
 def may_count(model: keras.Model) -> bool:
     """Whether TensorFlow's distribution strategy passes on objects other than data sets.
 
@@ -106,3 +112,63 @@ class Counted(DataAdapter):
             except StopIteration:
                 return
             yield None
+
+
+class Checked(DataAdapter):
+    """Checks each batch of a stream where Keras itself takes the steps.
+
+    Args:
+        adapter: Keras's adapter of the stream.
+        check: Function of a batch of NumPy arrays and its number, from 1, to what a step takes.
+
+    Attributes:
+        failure: What the check raised, which TensorFlow wraps in an error of its own; or None.
+    """
+
+    batch_size = None
+
+    def __init__(self, adapter, check):
+        self._adapter, self._check = adapter, check
+        self.failure = None
+
+    @property
+    def num_batches(self):
+        return self._adapter.num_batches
+
+    def on_epoch_begin(self):
+        self._adapter.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._adapter.on_epoch_end()
+
+    def get_numpy_iterator(self):
+        return map(self._checked, itertools.count(1), self._adapter.get_numpy_iterator())
+
+    get_jax_iterator = get_numpy_iterator
+
+    def get_torch_dataloader(self):
+        for batch in self.get_numpy_iterator():
+            yield keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
+
+    def get_tf_dataset(self):
+        """The data set, which a strategy may distribute: its batches stay as they are."""
+        import tensorflow as tf
+
+        @tf.autograph.experimental.do_not_convert
+        def checked(number, batch):
+            def check(number, *arrays):
+                self._checked(number + 1, tf.nest.pack_sequence_as(batch, arrays))
+                return True
+
+            done = tf.numpy_function(check, [number, *tf.nest.flatten(batch)], tf.bool)
+            with tf.control_dependencies([done]):
+                return tf.nest.map_structure(tf.identity, batch)
+
+        return self._adapter.get_tf_dataset().enumerate().map(checked)
+
+    def _checked(self, number, batch):
+        try:
+            return self._check(batch, number)
+        except ValueError as error:
+            self.failure = error
+            raise

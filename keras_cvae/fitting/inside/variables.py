@@ -62,12 +62,15 @@ def give_back(model: keras.Model, state) -> None:
 
 @contextlib.contextmanager
 def variables_kept(model: keras.Model) -> Iterator[None]:
-    """Restores a model's variables on JAX after an error in `predict`, as Keras does not."""
+    """Restores a model's variables on JAX after an error in its loops, as Keras does not."""
     if keras.backend.backend() != "jax":
         yield
         return
     model._jax_state = None  # left by a loop that an error ended before
-    values = [(variable, variable.value) for variable in model.variables]
+    variables = [*model.variables, *model.metrics_variables]
+    if getattr(model, "optimizer", None) is not None:
+        variables += model.optimizer.variables
+    values = [(variable, variable.value) for variable in variables]
     try:
         yield
     except BaseException:
