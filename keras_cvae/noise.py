@@ -1,9 +1,9 @@
-"""Random draws inside the graph: the same numbers, and quick, whether or not XLA compiles it.
+"""Random numbers inside the graph: fast, and the same whether or not XLA compiles it.
 
-On TensorFlow `keras.random` leaves the generator, and how its bits become numbers, to whatever
-compiles the program: XLA draws other numbers than TensorFlow's own kernels do, and on a CPU takes
-ten times as long. Here the generator is named (Philox, the one they share) and the bits are turned
-into numbers in the graph. On JAX and torch these are `keras.random` as it is.
+On TensorFlow `keras.random` leaves the choice of the generator and of how bits become numbers to
+the compiler: XLA samples other numbers than TensorFlow's kernels, and on a CPU takes ten times as
+long. Here the generator is Philox, which both have, and the bits become numbers in the graph. On
+JAX and torch the functions are those of `keras.random`.
 
 Reference:
     [Salmon et al., 2011](https://doi.org/10.1145/2063384.2063405), for Philox.
@@ -27,17 +27,18 @@ LARGEST_SEED = 2**31 - 2
 def as_state(words):
     """Two words of random bits as the state of a `keras.random.SeedGenerator`.
 
-    torch adds the two up, so that the states (0, 1) and (1, 0) are one: seeds have to be scrambled.
+    Keras on torch adds the two numbers, so that (0, 1) and (1, 0) are one state: a seed must be
+    hashed to words such as `np.random.SeedSequence` generates.
     """
     return np.asarray(words) % LARGEST_SEED
 
 
 def seed_states(states, seed: int) -> None:
-    """Begins random generators anew, each with bits of its own that one seed gives.
+    """Seeds random generators, each with its own random words of one seed.
 
     Args:
         states: The states of `keras.random.SeedGenerator`s, variables of shape `(2,)`.
-        seed: The seed of all.
+        seed: The seed.
     """
     words = np.random.SeedSequence(seed).generate_state(2 * len(states)).reshape(-1, 2)
     for state, pair in zip(states, words, strict=True):
@@ -45,22 +46,23 @@ def seed_states(states, seed: int) -> None:
 
 
 def seed_or_next(seed: int | None) -> int:
-    """Returns a seed, or where there is none the next one of NumPy's global generator.
+    """Returns the seed, or for None a random one of NumPy's global generator.
 
-    That is what `keras.utils.set_random_seed` seeds.
+    `keras.utils.set_random_seed` seeds that generator.
     """
     return int(np.random.randint(2**31 - 1)) if seed is None else seed
 
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Within it weights, noise and the order of examples are drawn anew; then it is as before.
+    """Seeds initial weights, noise and the order of examples inside the context.
 
-    Keras seeds its layers from Python's generator, and blocks of batches are shuffled by NumPy's.
-    `keras.utils.set_random_seed` would import TensorFlow on every backend.
+    Keras seeds its layers from Python's global generator, and NumPy's shuffles the examples; both
+    have their former state afterwards. `keras.utils.set_random_seed` would import TensorFlow on
+    every backend.
 
     Args:
-        seed: The seed of all.
+        seed: The seed.
     """
     states = random.getstate(), np.random.get_state()
     random.seed(seed)
@@ -73,7 +75,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def normal(shape, seed, dtype="float32") -> Tensor:
-    r"""Draws from N(0, 1), on TensorFlow as sqrt(2) erfinv(u) with u uniform on (-1, 1).
+    r"""Samples from N(0, 1), on TensorFlow as sqrt(2) erfinv(u) with u uniform on (-1, 1).
 
     Args:
         shape: Shape of the result.
@@ -81,7 +83,7 @@ def normal(shape, seed, dtype="float32") -> Tensor:
         dtype: Data type of the result.
 
     Returns:
-        Tensor of the given shape.
+        Tensor of that shape.
     """
     if keras.backend.backend() != "tensorflow":
         return keras.random.normal(shape, dtype=dtype, seed=seed)
@@ -92,9 +94,17 @@ def normal(shape, seed, dtype="float32") -> Tensor:
 
 
 def uniform(shape, seed, minval=0.0) -> Tensor:
-    """Draws from the uniform distribution on [minval, 1), as `normal`, in float32.
+    """Samples from the uniform distribution on [minval, 1), in float32.
 
     In half precision the largest numbers would be rounded up to 1.
+
+    Args:
+        shape: Shape of the result.
+        seed: As for `normal`.
+        minval: Lower bound.
+
+    Returns:
+        Tensor of that shape.
     """
     if keras.backend.backend() != "tensorflow":
         return keras.random.uniform(shape, minval=minval, dtype="float32", seed=seed)
@@ -106,10 +116,10 @@ MOST = 2.0**24  # up to which float32 has all integers
 
 
 def poisson(mean, seed) -> Tensor:
-    """Draws counts, of each backend's own generator; not for programs that are compiled.
+    """Samples from Poisson distributions by the backend's own generator, not for compiled code.
 
     Args:
-        mean: Tensor of means of at least 0; those above 2^24 are drawn as of 2^24.
+        mean: Tensor of means of at least 0; means above 2^24 count as 2^24.
         seed: As for `normal`.
 
     Returns:
@@ -146,7 +156,7 @@ _POISSON = {
 
 
 def _bits(shape, seed, count):
-    """Integers of `count` random bits, at most 24, as float32."""
+    """Uniform integers of `count` bits, at most 24, as float32."""
     import tensorflow as tf
 
     if seed is None:

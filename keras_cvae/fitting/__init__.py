@@ -1,4 +1,4 @@
-"""How `fit` runs fast: many steps in one program, compiled or, on torch, traced."""
+"""How `fit` runs fast: many steps in one call, compiled or, on torch, traced."""
 
 from keras_cvae.fitting.fused import FusedModel
 from keras_cvae.fitting.inside import Directions, replicas

@@ -1,11 +1,11 @@
-"""How arrays are fed to a program of many steps: blocks of S batches.
+"""Arrays as the input of fused steps: blocks of S batches.
 
 Blocks are read ahead of their use, so that arrays may be memory-mapped and larger than memory;
-pixels stay bytes until they are inside the program. All blocks have one shape, for which one
-program is compiled: the last one of an epoch is filled up with rows that are not counted.
+uint8 pixels stay so until the step. All blocks have one shape, for which TensorFlow compiles one
+program: the last block of an epoch is padded with rows that no step takes.
 
-The order of epoch e is a permutation drawn from the seed (s, e). One s is drawn for each `fit`,
-from NumPy's global generator: `keras.utils.set_random_seed` decides it, on every backend alike.
+The order of epoch e is a random permutation with the seed (s, e). Each `fit` samples one s from
+NumPy's global generator, which `keras.utils.set_random_seed` seeds, the same on every backend.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from keras_cvae.fitting import inside
 from keras_cvae.fitting.reading import ahead, tensors
 
 BLOCK_BYTES = 2**24  # of examples as float32: an epoch of MNIST reports its progress 12 times
-MEMORY_BYTES = 2**30  # what may be copied to the device by Keras
+MEMORY_BYTES = 2**30  # up to which single batches are read without a thread
 
 
 class Blocks:
     """Arrays in blocks of `steps` batches.
 
     Args:
-        data: Nested structure of NumPy arrays, all of as many rows.
-        batch_size: How many rows a step takes.
-        steps: How many steps make a block; `"auto"` chooses by the size of a row.
-        shuffle: Whether to draw the rows in another order each epoch.
+        data: Nested structure of NumPy arrays with the same number of rows.
+        batch_size: Number of rows of a batch.
+        steps: Number of batches of a block; `"auto"` chooses it by the size of a row.
+        shuffle: Whether each epoch has the rows in another random order.
 
     Attributes:
-        steps: How many steps make a block.
-        batches: How many batches make an epoch, the last one perhaps partial.
-        in_memory: Whether they are small enough to be copied whole.
+        steps: Number of batches of a block.
+        batches: Number of batches of an epoch, of which the last may be partial.
+        in_memory: Whether the arrays are small, so that reading them needs no thread.
     """
 
     def __init__(self, data, batch_size: int, steps="auto", shuffle: bool = False):
@@ -57,31 +57,31 @@ class Blocks:
         return math.ceil(self.batches / self.steps)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Says which epoch is to be read, by its number in `fit`, before any of it is."""
+        """Sets the number of the epoch in `fit`, before its first block is read."""
         if self._first_epoch is None:
             self._first_epoch = epoch
         self._epoch = epoch
 
     def order(self, ahead: int | None = None) -> np.ndarray:
-        """The indices of the rows in the order of an epoch.
+        """The indices of all rows in the order of an epoch.
 
         Args:
-            ahead: How many epochs after the first one; None for the one that was begun last.
+            ahead: Number of epochs after the first one; None for the current epoch.
         """
         epoch = (self._epoch or 0) if ahead is None else (self._first_epoch or 0) + ahead
-        drawn, order = self._order  # two threads may be here
-        if self.shuffle and drawn != epoch:
+        known, order = self._order  # two threads may be here
+        if self.shuffle and known != epoch:
             order = np.random.default_rng((self._seed, epoch)).permutation(self.count)
             self._order = epoch, order
         return order
 
     def rows(self, block: int) -> slice:
-        """Which rows, of those of an epoch in their order, make a block."""
+        """The positions of a block's rows in the order of an epoch."""
         size = self.steps * self.batch_size
         return slice(block * size, (block + 1) * size)
 
     def read(self, rows: np.ndarray) -> tuple:
-        """The rows of these indices: a batch or, where several make a block, `(count, block)`."""
+        """The rows with these indices: a batch or, for blocks of several, `(count, block)`."""
         count = np.int32(len(rows))
         if self.steps > 1:
             rows = np.resize(rows, self.steps * self.batch_size)
@@ -89,14 +89,14 @@ class Blocks:
         return (count, block) if self.steps > 1 else block
 
     def feed(self) -> dict:
-        """What to give Keras: arguments `x`, `batch_size`, `shuffle`, and `steps` of an epoch."""
+        """Arguments for `keras.Model.fit`: `x`, `batch_size`, `shuffle`, `steps` of an epoch."""
         usual = {"batch_size": None, "shuffle": False}
         if keras.backend.backend() == "tensorflow":
             return {"x": _dataset(self), "steps": len(self), **usual}
         return {"x": inside.Read(len(self), self._pass), "steps": None, **usual}
 
     def _pass(self):
-        """Yields all blocks, in memory one by one when asked for: that costs less than a thread."""
+        """Yields all blocks, read by a thread, which single batches in memory do not pay for."""
         items = (self._tensors(block) for block in range(len(self)))
         return items if self.steps == 1 and self.in_memory else ahead(items)
 
@@ -104,15 +104,15 @@ class Blocks:
         return tensors(self.read(self.order()[self.rows(block)]))
 
     def function(self, compiled):
-        """What Keras is to call for each block; None where it is its own function of a batch.
+        """The train or test function for Keras's loop; None for Keras's own, for single batches.
 
         Args:
-            compiled: Function of a batch size to a program.
+            compiled: Function from a batch size to a program.
         """
         return compiled(self.batch_size) if self.steps > 1 else None
 
     def close(self) -> None:
-        """Nothing: Keras ends what it reads."""
+        """Does nothing: Keras closes its iterators."""
 
     def first_batch(self, block: int) -> int:
         """The number of a block's first batch."""
@@ -124,9 +124,9 @@ class Blocks:
 
 
 def _dataset(blocks):
-    """Blocks without end, epoch after epoch, as a `tf.data.Dataset` that does not tune itself.
+    """The blocks of all epochs, endless, as a `tf.data.Dataset` without autotuning.
 
-    Its self-tuning thread can leave a graph of convolutions one core of two.
+    The thread that tunes can take one of two cores from a graph of convolutions.
     """
     import tensorflow as tf
 
@@ -134,7 +134,7 @@ def _dataset(blocks):
     samples = keras.tree.flatten(sample)
 
     one_shape = blocks.steps > 1
-    blocks = weakref.proxy(blocks)  # TensorFlow keeps a `numpy_function` for good
+    blocks = weakref.proxy(blocks)  # TensorFlow keeps every `numpy_function`
 
     def read(number):
         ahead, block = divmod(int(number), len(blocks))
@@ -142,30 +142,30 @@ def _dataset(blocks):
 
     @tf.autograph.experimental.do_not_convert
     def tensors(number):
-        found = tf.numpy_function(read, [number], [a.dtype for a in samples], stateful=False)
-        for tensor, array in zip(found, samples, strict=True):
+        flat = tf.numpy_function(read, [number], [a.dtype for a in samples], stateful=False)
+        for tensor, array in zip(flat, samples, strict=True):
             tensor.set_shape(array.shape if one_shape else (None, *array.shape[1:]))
-        return keras.tree.pack_sequence_as(sample, found)
+        return keras.tree.pack_sequence_as(sample, flat)
 
     options = tf.data.Options()
     options.autotune.enabled = False
-    numbers = tf.data.Dataset.range(np.iinfo("int64").max)  # `counter()` keeps a graph for good
+    numbers = tf.data.Dataset.range(np.iinfo("int64").max)  # `counter()` leaves a graph behind
     return numbers.map(tensors).prefetch(2).with_options(options)
 
 
 def choose_steps(batch, batches: int | None) -> int:
-    """How many steps make a block, by the size of a batch; blocks of an epoch are alike in size.
+    """The number of batches of a block, by the size of a batch; an epoch is divided evenly.
 
     Args:
         batch: The arrays of a whole batch.
-        batches: How many batches make an epoch, or None.
+        batches: Number of batches of an epoch, or None if unknown.
     """
     most = max(1, BLOCK_BYTES // sum(4 * array.size for array in batch))
     return math.ceil(batches / math.ceil(batches / most)) if batches else most
 
 
 def divide(block, rows: int, batch_size: int) -> tuple:
-    """How many whole batches a block of so many rows has, and its partial batch or None."""
+    """`(count, partial)`: the number of whole batches of a block, and its partial batch or None."""
     count, remainder = divmod(int(rows), batch_size)
     if not remainder:
         return np.int32(count), None
@@ -174,7 +174,7 @@ def divide(block, rows: int, batch_size: int) -> tuple:
 
 
 def are_arrays(*data) -> bool:
-    """Whether these are nested NumPy arrays, of as many rows each, at least one; or None."""
+    """Whether these are nested NumPy arrays, or None, with one number of rows, at least one."""
     arrays = keras.tree.flatten([part for part in data if part is not None])
     if not arrays or not all(isinstance(array, np.ndarray) and array.ndim for array in arrays):
         return False
@@ -182,7 +182,10 @@ def are_arrays(*data) -> bool:
 
 
 def split(x, y, fraction: float) -> dict:
-    """Takes `validation_split` off the end of arrays, as Keras does: arguments of `fit`.
+    """Splits `validation_split` off the end of arrays, as Keras does.
+
+    Returns:
+        Arguments of `fit`: `x`, `y`, `validation_data`, `validation_split`.
 
     Raises:
         ValueError: If no row is left for training, or none for validation.
@@ -193,7 +196,7 @@ def split(x, y, fraction: float) -> dict:
         left = min(max(train_count, 0), count)
         raise ValueError(
             "`validation_split` must be between 0 and 1 and leave at least one example to train "
-            f"on and one to validate on, of the {count} given. Received: "
+            f"on and one to validate on, of {count}. Received: "
             f"validation_split={fraction}, which leaves {left} to train on"
         )
 

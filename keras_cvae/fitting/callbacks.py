@@ -1,4 +1,4 @@
-"""Callbacks under fused steps: which of them look at single batches, and who counts the batches."""
+"""Callbacks under fused steps: which of them have hooks for batches, and numbers of batches."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ HOOKS = {
 
 
 class BlockCallbacks(keras.callbacks.CallbackList):
-    """Callbacks that are told of the first and last batches of blocks.
+    """Callbacks whose hooks for batches are called with the first and last batch of each block.
 
     Args:
-        model: The model they are called for.
-        options: Of `fit` or `evaluate`: `callbacks`, `verbose` and perhaps `epochs`.
+        model: The model that `fit` or `evaluate` is called on.
+        options: Arguments of `fit` or `evaluate`: `callbacks`, `verbose` and perhaps `epochs`.
         train: The `Blocks` or `Streams` of training, or None.
-        test: Those of validation, or None.
+        test: The `Blocks` or `Streams` of validation, or None.
     """
 
     def __init__(self, model, options, train, test):
@@ -39,29 +39,29 @@ class BlockCallbacks(keras.callbacks.CallbackList):
         super().on_epoch_begin(epoch, logs)
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._tell(super().on_train_batch_begin, self._train.first_batch(batch), logs)
+        self._call(super().on_train_batch_begin, self._train.first_batch(batch), logs)
 
     def on_train_batch_end(self, batch, logs=None):
-        self._tell(super().on_train_batch_end, self._train.last_batch(batch), logs)
+        self._call(super().on_train_batch_end, self._train.last_batch(batch), logs)
 
     def on_test_batch_begin(self, batch, logs=None):
         number = self._test.first_batch(batch) if self._test else batch
-        self._tell(super().on_test_batch_begin, number, logs)
+        self._call(super().on_test_batch_begin, number, logs)
 
     def on_test_batch_end(self, batch, logs=None):
         number = self._test.last_batch(batch) if self._test else batch
-        self._tell(super().on_test_batch_end, number, logs)
+        self._call(super().on_test_batch_end, number, logs)
 
-    def _tell(self, hook, number, logs):
-        if number is not None:  # it is for a batch within a block
+    def _call(self, hook, number, logs):
+        if number is not None:  # None is a batch within a block
             hook(number, logs)
 
 
 def looks_at_batches(callback: keras.callbacks.Callback, kind: str) -> bool:
-    """Whether a callback wants to be told of every batch.
+    """Whether a callback needs to be called for every batch.
 
-    It does where its class or the instance defines a hook of batches, unless the hook is one of
-    Keras's own that does nothing as the callback is configured.
+    It does if its class or the instance defines a hook for batches, unless the hook is one of
+    Keras's own that does nothing with the callback's settings.
 
     Args:
         callback: A callback.
@@ -89,7 +89,7 @@ def _logs_at_epochs(callback, kind):
     return callback.update_freq == "epoch" and quiet
 
 
-# Keras's callbacks that define hooks of batches, and when these do nothing but draw the progress.
+# Keras's callbacks that define hooks for batches, and whether these do nothing but show progress.
 _IDLE = {
     keras.callbacks.BackupAndRestore: _saves_at_epochs,
     keras.callbacks.ModelCheckpoint: _saves_at_epochs,

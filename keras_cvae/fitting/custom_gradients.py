@@ -1,4 +1,4 @@
-"""Graphs that TensorFlow would keep until the process ends: those with a custom gradient."""
+"""Graphs with custom gradients, which TensorFlow would keep until the process ends."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import keras
 
 @contextlib.contextmanager
 def released() -> Iterator[None]:
-    """Within it, functions of custom gradients are kept no longer than it lasts.
+    """Makes TensorFlow forget the custom gradients that it registers inside the context.
 
-    Where a graph calls a function with a gradient of its own (so does Keras itself where it sums
-    gradients over replicas), TensorFlow registers that gradient under a new name, for ever, and
-    with it the graph, the model's program. All gradients of the graph must be taken within. Eager
-    calls, other backends and several replicas, which take turns in one graph, are left as they are.
+    Where a graph calls a function with a custom gradient (Keras itself does where it sums gradients
+    over replicas), TensorFlow registers that gradient under a new name for good, and with it the
+    graph, which is the model's program. All gradients of the graph must be taken inside the
+    context. Eager calls, other backends and several replicas, which take turns in one graph, are
+    not affected.
     """
     registry = _registry()
     if registry is None:
@@ -32,7 +33,7 @@ def released() -> Iterator[None]:
 
 
 def _registry() -> dict | None:
-    """TensorFlow's functions of gradients by name, where this is TensorFlow with one replica."""
+    """TensorFlow's registry of gradient functions by name; None on other backends or replicas."""
     if keras.backend.backend() != "tensorflow":
         return None
     import tensorflow as tf

@@ -1,23 +1,22 @@
-r"""A Keras model whose `fit` and `evaluate` take many steps in one compiled program.
+"""A Keras model whose `fit` and `evaluate` take many steps in each call of the train function.
 
-Keras dispatches every optimizer step from Python, which for a small network costs more than its
-arithmetic. Here Keras still runs the epochs, but what it iterates over are blocks of S batches, and
-its train function is a program that takes the S steps of a block,
+For a small network Keras's work between two optimizer steps takes longer than the steps. Here Keras
+still runs the epochs, but it iterates over blocks of S batches, and its train function is a program
+that takes the S steps of a block,
 
     for i in range(count): train_step(block[i * B : (i + 1) * B]).
 
 `train_step` is the model's own, so that optimizer, schedule, moving averages, accumulated gradients
-and metrics are Keras's. The last, partial batch is a step of its own. Arrays come in blocks by
-`blocks`, streams of batches by `streams`.
+and metrics are Keras's. The last, partial batch is a step of its own. `blocks` makes blocks of
+arrays, `streams` of streams of batches.
 
-In a distributed run and where `run_eagerly` is asked for, `fit` is left as it is.
+In distributed training and with `run_eagerly`, `fit` is Keras's own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import inspect
 
 import keras
@@ -25,32 +24,31 @@ import keras
 from keras_cvae.data import inputs
 from keras_cvae.fitting import blocks, custom_gradients, inside, streams
 from keras_cvae.fitting.callbacks import BlockCallbacks, looks_at_batches
-
-PROGRAMS = {name: f"keras_cvae.fitting.{name}_steps" for name in ("jax", "tensorflow", "torch")}
+from keras_cvae.fitting.programs import PROGRAMS, Programs
 
 
 class FusedModel(keras.Model):
-    """A Keras model whose `fit` and `evaluate`, given NumPy arrays or a stream, fuse steps."""
+    """A Keras model whose `fit` and `evaluate` fuse steps for NumPy arrays and streams."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._programs = _Programs("auto", "auto")
+        self._programs = Programs("auto", "auto")
 
     def compile(self, *args, steps_per_execution="auto", jit_compile="auto", **kwargs):
         """Prepares the model for training: `keras.Model.compile`.
 
         Args:
             *args: As for `keras.Model.compile`.
-            steps_per_execution: How many steps run in one program. `"auto"` chooses by the size of
-                an example, and takes every step alone where a callback looks at batches; 1 turns
-                it off. Callbacks are told of the last batch of each program.
-            jit_compile: Whether XLA compiles the program. `"auto"`: where it is faster, which for
-                TensorFlow on a CPU is where all layers allow it and none is a convolution. There
-                XLA keeps some 20 MB of each program until the process ends: False for a search
-                over hundreds of models. On torch True leaves each step to `torch.compile`, as
-                Keras does.
-            **kwargs: As for `keras.Model.compile`. With a loss or metrics of Keras's own, steps
-                are not fused.
+            steps_per_execution: Number of steps in each call of the train function, after which
+                callbacks are called. `"auto"` chooses it by the size of an example, and takes 1
+                where a callback has a hook for batches; 1 turns fusing off.
+            jit_compile: Whether XLA compiles the steps. `"auto"`: where it is faster, which for
+                TensorFlow on a CPU is where all layers support it and none is a convolution. There
+                XLA keeps some 20 MB of each model until the process ends: pass False in a search
+                over hundreds of models. On torch, with True `torch.compile` compiles each step, as
+                in Keras.
+            **kwargs: As for `keras.Model.compile`. With a `loss` or `metrics` for Keras, steps are
+                not fused.
 
         Raises:
             ValueError: If `steps_per_execution` is neither `"auto"` nor a positive integer.
@@ -66,7 +64,7 @@ class FusedModel(keras.Model):
         options["steps_per_execution"] = 1 if one else steps  # where Keras runs as it is
         super().compile(**{**options, "jit_compile": jit_compile})
         terms = [options[name] for name in ("loss", "metrics", "weighted_metrics")]
-        self._programs = _Programs(steps, jit_compile, any(term is not None for term in terms))
+        self._programs = Programs(steps, jit_compile, any(term is not None for term in terms))
 
     def get_compile_config(self):
         asked = {
@@ -82,20 +80,21 @@ class FusedModel(keras.Model):
             self.optimizer.build(self.trainable_variables)
 
     def forget_programs(self) -> None:
-        """Drops what is compiled for `fit` and `evaluate`, which then compile anew.
+        """Drops the compiled functions of `fit` and `evaluate`, which then compile again.
 
-        To be called where something changed that is baked into a program, such as an attribute of
-        a layer; other variables or dtype policies are noticed. Training may be under way.
+        To be called after a change of something that a compiled function depends on, such as an
+        attribute of a layer; new variables and dtype policies are noticed without. It may be called
+        during training.
         """
         self._programs = self._programs.afresh()
         self._make_again()
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """`keras.Model.fit`, its steps fused where it is given NumPy arrays or a stream.
+        """`keras.Model.fit`, with fused steps for NumPy arrays and streams.
 
         Raises:
-            ValueError: If a batch size is no positive integer, or `validation_split` leaves
-                nothing to train on or nothing to validate on.
+            ValueError: If a batch size is not a positive integer, or `validation_split` leaves no
+                examples for training or none for validation.
         """
         options = _bind(super().fit, x, y, *args, **kwargs)
         for name in ("batch_size", "validation_batch_size"):
@@ -131,13 +130,13 @@ class FusedModel(keras.Model):
             return super().fit(**{**options, "y": None, **feed})
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """`keras.Model.evaluate`, its steps fused where it is given NumPy arrays or a stream.
+        """`keras.Model.evaluate`, with fused steps for NumPy arrays and streams.
 
         Raises:
-            ValueError: If `batch_size` is no positive integer.
+            ValueError: If `batch_size` is not a positive integer.
         """
         options = _bind(super().evaluate, x, y, *args, **kwargs)
-        if isinstance(options["callbacks"], BlockCallbacks):  # from within fit, which has fused it
+        if isinstance(options["callbacks"], BlockCallbacks):  # called by fit, with fused steps
             return super().evaluate(**options)
         blocks.check_batch_size("batch_size", options["batch_size"])
         self._notice_changes()
@@ -166,9 +165,9 @@ class FusedModel(keras.Model):
             return super().test_step(*args)
 
     def zero_grad(self, set_to_none: bool = True):
-        """Clears the gradients, on torch: also of variables that share a path with another.
+        """Clears the gradients on torch, also of variables that have the path of another.
 
-        Keras finds those to clear by path, and would add up the gradients of the rest over steps.
+        Keras looks variables up by path, and would sum up the gradients of the others over steps.
         """
         for variable in self.trainable_variables:
             variable.value.grad = None
@@ -206,19 +205,20 @@ class FusedModel(keras.Model):
         self._programs.fingerprint = inside.Fingerprint(self)
 
     def batch_checker(self):
-        """Returns a function of a batch of a stream, NumPy arrays, to what a step is to take.
+        """Returns a function that checks a batch of a stream and returns the input of a step.
 
-        To be overridden where a batch may be wrong. One is made for each stream; it runs in a
-        thread of its own, and raises a `ValueError` if a batch is not what the model takes.
+        A subclass overrides it to check batches. It is called once for each stream; the function
+        takes NumPy arrays, runs in a thread of its own, and raises a `ValueError` for a batch that
+        the model cannot take.
         """
         return lambda batch: batch
 
     def is_fed_by_programs(self, kind: str) -> bool:
-        """Whether steps of a kind, such as `"train"`, are fed with batches that were checked."""
+        """Whether steps of a kind, `"train"` or `"test"`, take batches that were checked."""
         return self._programs.fed.get(kind) is not None
 
     def _fed(self, kind, data, options, batch_size, batches):
-        """What programs are to run on, or None where Keras is to run as it is."""
+        """The `Blocks` or `Streams` that fused steps take, or None where steps are not fused."""
         callbacks = options["callbacks"]
         weights = options["sample_weight"], options.get("class_weight")
         is_stream = inputs.is_stream(data[0])
@@ -254,7 +254,7 @@ class FusedModel(keras.Model):
 
     @contextlib.contextmanager
     def _running(self, train, test):
-        """Within it, Keras's loops run over these blocks, one block in one call."""
+        """Makes Keras's loops iterate over blocks and call programs inside the context."""
         programs = self._programs
         if train is test is programs.fed["train"] is programs.fed["test"] is None:
             yield
@@ -271,50 +271,17 @@ class FusedModel(keras.Model):
                     ended.close()
             self._programs.fed = fed
             self._set_functions(*functions, steps)
-            if self._programs is not programs:  # they were forgotten meanwhile
+            if self._programs is not programs:  # a callback called `forget_programs`
                 self._make_again()
 
     def _set_functions(self, train, test, steps):
         self.train_function, self.test_function = train, test
         if self.steps_per_execution != steps:
-            self.steps_per_execution, self.predict_function = steps, None  # made for so many steps
-
-
-class _Programs:
-    """The compiled programs of a model, and the blocks that they run on at present.
-
-    Args:
-        steps: How many steps run in one program, or `"auto"`.
-        jit_compile: As given to `compile`.
-        have_keras_terms: Whether the model is compiled with a loss or metrics.
-    """
-
-    def __init__(self, steps, jit_compile, have_keras_terms=False):
-        self.steps, self.jit_compile = steps, jit_compile
-        self.have_keras_terms = have_keras_terms
-        self.fed = {"train": None, "test": None}
-        self.of_keras = {"train": None, "test": None}  # Keras's functions, for blocks of one step
-        self.fingerprint = None
-        self._compiled = {}
-
-    @property
-    def are_running(self):
-        return any(fed is not None for fed in self.fed.values())
-
-    def afresh(self):
-        programs = _Programs(self.steps, self.jit_compile, self.have_keras_terms)
-        programs.fed = self.fed
-        return programs
-
-    def compiled(self, model, kind, batch_size):
-        if (kind, batch_size) not in self._compiled:
-            program = importlib.import_module(PROGRAMS[keras.backend.backend()]).Program
-            self._compiled[kind, batch_size] = program(model, kind, batch_size, self.jit_compile)
-        return self._compiled[kind, batch_size]
+            self.steps_per_execution, self.predict_function = steps, None  # it depends on the steps
 
 
 def _bind(method, *args, **kwargs):
-    """The arguments of a call by name, defaults included."""
+    """The arguments of a call by name, including defaults."""
     bound = inspect.signature(method).bind(*args, **kwargs)
     bound.apply_defaults()
     options = dict(bound.arguments)

@@ -1,4 +1,4 @@
-r"""JAX's convolutions on a CPU, in the one layout that XLA is fast at there.
+r"""JAX's convolutions on a CPU, in the one layout for which XLA has a fast implementation.
 
 XLA has a fast convolution on CPUs for images NHWC with kernels HWIO. Gradients of convolutions come
 in other layouts, for which it falls back to a plain loop: 10 to 80 times slower in the layers of
@@ -13,9 +13,8 @@ is what the gradient of a transposed convolution's kernel is. The two change pla
 and nothing is multiplied by those zeros. Without zeros the two change places where the left one has
 more entries along its batch axis than the kernel has outputs: patches are gathered for each entry.
 
-Convolutions inside of loops, branches and rematerialised parts are left as they are. Where tracing
-meets what it does not know, the function is left as it is, and so it is everywhere where the
-environment sets `KERAS_CVAE_JAX_CONVOLUTIONS=0`.
+Convolutions inside loops, branches and rematerialised parts are not rewritten. A function is left
+as it is where rewriting fails, and always with `KERAS_CVAE_JAX_CONVOLUTIONS=0` in the environment.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ SWITCH = "KERAS_CVAE_JAX_CONVOLUTIONS"
 
 
 def is_on() -> bool:
-    """Whether convolutions are to be rewritten: on CPUs, unless the environment says no."""
+    """Whether convolutions are rewritten: on CPUs, unless the environment variable is 0."""
     return jax.default_backend() == "cpu" and os.environ.get(SWITCH) != "0"
 
 
 def in_fast_layout(function):
-    """The same function of arrays, its convolutions rewritten; not to be differentiated."""
+    """Returns the same function with its convolutions rewritten; it cannot be differentiated."""
 
     def rewritten(*args):
         traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
@@ -55,7 +54,7 @@ def in_fast_layout(function):
 
 
 def _evaluate(traced, args):
-    """Computes a closed jaxpr, function calls unfolded, as by a jaxpr interpreter of JAX's guide.
+    """Computes a closed jaxpr with its function calls inlined, as in JAX's guide to interpreters.
 
     https://docs.jax.dev/en/latest/notebooks/Writing_custom_interpreters_in_Jax.html
     """

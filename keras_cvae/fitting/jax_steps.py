@@ -9,9 +9,7 @@ from keras_cvae.fitting import jax_convolutions
 
 
 class Program:
-    """What Keras calls as its train or test function, for the steps of a block.
-
-    `program(state, iterator)` returns `(logs, state)`.
+    """A train or test function for Keras: `program(state, iterator)` returns `(logs, state)`.
 
     Args:
         model: The model; its step is called with a state and a batch.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import keras
 from threadpoolctl import ThreadpoolController
 
-AHEAD = 2  # items that are ready or being read, beside the one in use
+AHEAD = 2  # items that are ready or being read, besides the one in use
 
 
 def tensors(batch):
@@ -25,28 +25,28 @@ def tensors(batch):
 
 
 def ahead(items: Iterator) -> Iterator:
-    """Yields what an iterator does, which a thread of its own runs ahead, and raises what it does.
+    """Yields the items of an iterator, which a thread reads ahead, and raises its errors.
 
-    At most two items are ready or being read beside the one in use. The thread ends with the
-    iterator, or when this one is closed.
+    At most two items are ready or being read besides the one in use. The thread ends with the
+    iterator, or when this generator is closed.
     """
-    found, room = queue.SimpleQueue(), threading.Semaphore(AHEAD)
+    items_read, room = queue.SimpleQueue(), threading.Semaphore(AHEAD)
     is_closed = False
 
     def read():
         failure = None
         try:
             while room.acquire() and not is_closed:
-                found.put((next(items), None))
+                items_read.put((next(items), None))
         except BaseException as error:
             failure = error
-        found.put((None, failure))
+        items_read.put((None, failure))
 
     thread = threading.Thread(target=read, name="reader", daemon=True)
     thread.start()
     try:
         while True:
-            item, failure = found.get()
+            item, failure = items_read.get()
             room.release()
             if isinstance(failure, StopIteration):
                 return
@@ -60,19 +60,19 @@ def ahead(items: Iterator) -> Iterator:
 
 
 def single_threaded(items: Iterator) -> Iterator:
-    """Yields what an iterator does, which takes no threads of OpenMP beside that of the caller.
+    """Yields the items of an iterator, computed without further threads of OpenMP.
 
-    Where a stream uses torch it would start a team of its own for the thread that reads, whose
-    waiting keeps the cores from those who train.
+    A stream that uses torch would start a team of threads for the thread that reads, whose waiting
+    takes the cores from training.
     """
-    if "torch" in sys.modules:  # it sets its own number in each thread that first asks for it
+    if "torch" in sys.modules:  # in each thread it sets its number of threads at the first call
         sys.modules["torch"].get_num_threads()
     with _controller().limit(limits=1, user_api="openmp"):
         yield from items
 
 
 def let_go(items: Iterator) -> None:
-    """Ends an iterator in a thread of its own: one of `tf.data` may take half a second, idle."""
+    """Closes an iterator in a thread: one of `tf.data` may take half a second, idle."""
     threading.Thread(target=getattr(items, "close", lambda: None), name="end of a stream").start()
 
 

@@ -1,13 +1,13 @@
-"""How streams are fed to a program of many steps: batches gathered into blocks of S, in order.
+"""Streams as the input of fused steps: batches are gathered into blocks of S, in order.
 
-Keras counts the batches of a stream one by one, with its own rules for epochs, and its train
-function is called for each. Here that function takes the steps of a whole block when it is called
-for the first batch of it, and returns at once for the others. So every rule of Keras holds: how
-many batches make an epoch, what goes on from one epoch to the next, what happens at the end.
+Keras counts the batches of a stream one by one, by its own rules for epochs, and calls its train
+function for each. Here that function takes the steps of a whole block when it is called for the
+block's first batch, and returns at once for the others. So every rule of Keras holds: the number of
+batches of an epoch, what continues in the next epoch, what happens at the end of the stream.
 
-Within an epoch a thread reads ahead, two blocks beside the one in use. Each batch is checked as it
-arrives. A batch of another size than the first one had is a step of its own, and what fails, in the
-stream or in a check, fails when all batches before it have been trained on.
+Within an epoch a thread reads ahead, two blocks besides the one in use. Each batch is checked as it
+arrives. A batch of another size than the first is a step of its own. An error of the stream or of a
+check is raised after training on all batches before it.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from keras_cvae.data import inputs
 from keras_cvae.fitting import blocks, inside
 from keras_cvae.fitting.reading import ahead, let_go, single_threaded, tensors
 
-ALONE = 2**31 - 1  # the batch size of a program for which every batch is a partial one
+ALONE = 2**31 - 1  # the batch size of a program that takes batches of any size, one by one
 
 
 class Streams:
     """A stream of batches, in blocks of `steps`.
 
     Args:
-        model: The model, whose `batch_checker` makes of a batch what a step takes.
-        adapter: What Keras makes of the stream: `inside.adapter`.
-        steps: How many steps make a block; `"auto"` chooses by the size of a batch.
-        batches: How many batches make an epoch; by default as many as the stream says or has.
+        model: The model, whose `batch_checker` turns a batch into the input of a step.
+        adapter: Keras's adapter of the stream, of `inside.adapter`.
+        steps: Number of batches of a block; `"auto"` chooses it by the size of a batch.
+        batches: Number of batches of an epoch; by default the length of the stream.
 
     Attributes:
-        steps: How many steps make a block; None until the first batch has arrived, for `"auto"`.
-        batches: How many batches make an epoch, or None where nobody knows.
+        steps: Number of batches of a block; for `"auto"` None until the first batch has arrived.
+        batches: Number of batches of an epoch, or None if unknown.
     """
 
     def __init__(self, model, adapter, steps="auto", batches: int | None = None):
@@ -46,39 +46,39 @@ class Streams:
         known = batches or adapter.num_batches, keras.config.max_steps_per_epoch()
         self.batches = min(filter(None, known), default=None)
         self.steps = None if steps == "auto" else steps
-        self._common = None  # shapes and dtypes of a batch that may be gathered
+        self._common = None  # shapes and dtypes of the batches that are gathered
         self._epoch: int | None = None
         self._passing = self._block = self._logs = None
         self._left = self._count = self._done = 0
 
     def feed(self) -> dict:
-        """What to give Keras: arguments `x`, `batch_size`, `shuffle`, and `steps` of an epoch."""
+        """Arguments for `keras.Model.fit`: `x`, `batch_size`, `shuffle`, `steps` of an epoch."""
         counted = inside.Counted(self._adapter, self._begin_pass, self._begin_count, self._advance)
         return {"x": counted, "batch_size": None, "shuffle": False, "steps": self._asked}
 
     def begin_epoch(self, epoch: int) -> None:
-        """Says which epoch is to be read, by its number in `fit`, before any of it is."""
+        """Sets the number of the epoch in `fit`, before its first batch is read."""
         self._epoch = epoch
 
     def first_batch(self, batch: int) -> int | None:
-        """The number of a block's first batch, where Keras comes to it; None within a block."""
+        """The number of a batch if it is the first of a block, else None."""
         return batch if batch == self._done else None
 
     def last_batch(self, batch: int) -> int | None:
-        """The number of a block's last batch, where Keras is at its first; None within a block."""
+        """The number of the last batch of a block for the number of its first, else None."""
         return self._done - 1 if batch == self._done - self._count else None
 
     def function(self, compiled: Callable) -> Callable:
-        """What Keras is to call for each batch, as its train or test function.
+        """The train or test function for Keras's loop, which calls it for each batch.
 
         Args:
-            compiled: Function of a batch size to a program.
+            compiled: Function from a batch size to a program.
         """
 
         def run(*args):
-            *state, given = args  # a state comes first on JAX
+            *state, batches = args  # a state comes first on JAX
             try:
-                if not isinstance(given, list):  # on torch Keras has asked for the batch itself
+                if not isinstance(batches, list):  # on torch Keras has called `_advance` already
                     self._advance()
             except BaseException:
                 if state:
@@ -86,8 +86,8 @@ class Streams:
                 raise
             if self._block is not None:
                 (batch_size, *block), self._block = self._block, None
-                found = compiled(batch_size)(*state, iter([tuple(block)]))
-                self._logs, *state = found if state else (found,)
+                results = compiled(batch_size)(*state, iter([tuple(block)]))
+                self._logs, *state = results if state else (results,)
                 self._done += self._count
             return (self._logs, *state) if state else self._logs
 
@@ -108,20 +108,20 @@ class Streams:
         self._done = 0
 
     def _advance(self):
-        """Goes on to the next batch, and to the next block where none is left of this one.
+        """Moves on to the next batch, and to the next block after the last batch of this one.
 
         Raises:
             StopIteration: If the stream has ended.
         """
         if not self._left:
-            if self._logs is not None:  # wait: JAX would queue up block after block
+            if self._logs is not None:  # wait for it: JAX would queue block after block
                 keras.ops.convert_to_numpy(next(iter(self._logs.values())))
             self._block, self._count = next(self._passing)
             self._left = self._count
         self._left -= 1
 
     def _blocks_of(self, batches):
-        """All blocks of a pass over the stream, which is one epoch, or several of `batches`."""
+        """Yields all blocks of a pass over the stream: one epoch, or several of `batches` each."""
         is_over = False
         try:
             while not is_over:
@@ -141,10 +141,10 @@ class Streams:
             try:
                 batch = self._checked(next(batches), number)
                 shapes = keras.tree.map_structure(lambda array: (array.shape, array.dtype), batch)
-            except Exception as error:  # also that there is no more
+            except Exception as error:  # `StopIteration` too
                 failure = error
             if block is not None and shapes != self._common:
-                yield block.taken()
+                yield block.full()
                 block = None
             if failure is not None:
                 break
@@ -157,7 +157,7 @@ class Streams:
                 block = _Block(batch, self.steps)
             block.add(batch)
             if block.count == self.steps:
-                yield block.taken()
+                yield block.full()
                 block = None
         if not isinstance(failure, StopIteration):
             raise failure
@@ -222,7 +222,7 @@ def _checked(check, batch, name):
 
 
 class _Block:
-    """Room for the rows of so many batches, which are copied there as they arrive."""
+    """Arrays with room for the rows of `steps` batches, which are copied there as they arrive."""
 
     def __init__(self, batch, steps):
         self.count, self.batch = 0, batch
@@ -236,7 +236,7 @@ class _Block:
             room[rows] = array
         self.count += 1
 
-    def taken(self):
+    def full(self):
         if self.count == 1:
             return _alone(self.batch)
         block = keras.tree.pack_sequence_as(self.batch, self.room)

@@ -22,13 +22,16 @@ CONVOLUTIONS = (
 
 
 class Program:
-    """What Keras calls as its train or test function: `program(iterator)` to the logs of a block.
+    """A train or test function for Keras: `program(iterator)` returns the logs of a block.
+
+    One call of TensorFlow takes the steps of a block that lies in memory, where Keras's function of
+    many steps asks an iterator for each batch; for dense models XLA compiles the whole loop.
 
     Args:
         model: The model; its step is called with a batch.
         kind: `"train"` or `"test"`.
-        batch_size: How many rows a step takes.
-        jit_compile: As given to `compile`.
+        batch_size: Number of rows of a step's batch.
+        jit_compile: As passed to `compile`.
     """
 
     def __init__(self, model, kind: str, batch_size: int, jit_compile):
@@ -36,7 +39,7 @@ class Program:
         if kind == "train" and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         step = getattr(model, f"{kind}_step")
-        # On a CPU Keras does without XLA, but a loop of small matrix products gains by it.
+        # On a CPU Keras does not use XLA, but a loop of small matrix products is faster with it.
         gains = kind == "train" and jit_compile == "auto" and gains_by_xla(model)
 
         @tf.function(jit_compile=model.jit_compile or gains, autograph=False)
@@ -71,6 +74,6 @@ class Program:
 
 
 def gains_by_xla(model) -> bool:
-    """Whether XLA compiles every layer, and none is a convolution, slow in its loops on CPUs."""
+    """Whether XLA supports every layer and none is a convolution, slow in its loops on CPUs."""
     layers = inside.layers(model)
     return all(layer.supports_jit and not isinstance(layer, CONVOLUTIONS) for layer in layers)

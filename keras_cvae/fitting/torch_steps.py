@@ -26,7 +26,7 @@ torch.empty(2**25 - 2**13, dtype=torch.uint8)
 
 
 class Program:
-    """What Keras calls as its train or test function: `program([block])` to the logs of a block.
+    """A train or test function for Keras: `program([block])` returns the logs of a block.
 
     Args:
         model: The model; its step is called with a batch.

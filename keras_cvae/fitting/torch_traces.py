@@ -33,12 +33,12 @@ _DRAWS = []  # functions that draw, of the trace that is being recorded
 
 
 class Trace:
-    """The operations of a step on batches of one shape, recorded while it is taken.
+    """The operations of a step for batches of one shape, recorded while the step is taken.
 
     Args:
         model: The model.
-        kind: `"train"`, `"test"` or `"predict"`: which step of the model.
-        batch: What to take the step with.
+        kind: `"train"`, `"test"` or `"predict"`.
+        batch: The batch of the first step, the one that is recorded.
         with_optimizer: Whether the optimizer's update is recorded too, or called after each run.
 
     Attributes:
@@ -84,7 +84,7 @@ class Trace:
 
     def __call__(self, leaves):
         """Takes a step with a batch, flattened; returns the outputs of a prediction."""
-        # What an optimizer makes of gradients may stay: that must be no inference tensor.
+        # An optimizer may keep what it computes of gradients: they must not be inference tensors.
         with torch.no_grad() if self._apply else torch.inference_mode():
             results = self._run(*self._values, *leaves)
         self._update(results)
@@ -143,7 +143,7 @@ def _one_hot(tensor, num_classes):
 
 
 def _traced_draw(function, args, generator, **kwargs):
-    """What `function(*args, **kwargs, generator=generator)` draws, as one operation."""
+    """`function(*args, **kwargs, generator=generator)` as one operation of a trace."""
     flat, spec = pytree.tree_flatten((args, kwargs))
     places = [i for i, value in enumerate(flat) if isinstance(value, torch.Tensor)]
     tensors = [flat[i].detach() for i in places]
@@ -166,7 +166,7 @@ def _traced_draw(function, args, generator, **kwargs):
 
 @torch.library.custom_op("keras_cvae::draw", mutates_args=())
 def _draw(seed: torch.Tensor, tensors: list[torch.Tensor], number: int) -> torch.Tensor:
-    """One of the draws of the trace that is being recorded, by its number."""
+    """A draw of the trace that is being recorded, by its number."""
     return _DRAWS[number](seed, tensors, number)
 
 

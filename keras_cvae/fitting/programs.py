@@ -1,0 +1,50 @@
+"""The functions that a model is compiled to: a program for each kind of step and batch size."""
+
+from __future__ import annotations
+
+import importlib
+
+import keras
+
+PROGRAMS = {name: f"keras_cvae.fitting.{name}_steps" for name in ("jax", "tensorflow", "torch")}
+
+
+class Programs:
+    """The compiled functions of a model, and the blocks that they take while `fit` runs.
+
+    Args:
+        steps: Number of steps in each call of a program, or `"auto"`.
+        jit_compile: As passed to `compile`.
+        have_keras_terms: Whether the model is compiled with a loss or metrics for Keras.
+
+    Attributes:
+        fed: By kind of step, `"train"` or `"test"`, the `Blocks` or `Streams` in use, or None.
+        of_keras: By kind of step, Keras's own function, for blocks of a single batch.
+        fingerprint: The `inside.Fingerprint` of the model at the last `fit` or `evaluate`.
+    """
+
+    def __init__(self, steps, jit_compile, have_keras_terms=False):
+        self.steps, self.jit_compile = steps, jit_compile
+        self.have_keras_terms = have_keras_terms
+        self.fed = {"train": None, "test": None}
+        self.of_keras = {"train": None, "test": None}
+        self.fingerprint = None
+        self._compiled = {}
+
+    @property
+    def are_running(self) -> bool:
+        """Whether `fit` or `evaluate` runs with fused steps."""
+        return any(fed is not None for fed in self.fed.values())
+
+    def afresh(self) -> Programs:
+        """Returns a copy in which nothing is compiled."""
+        programs = Programs(self.steps, self.jit_compile, self.have_keras_terms)
+        programs.fed = self.fed
+        return programs
+
+    def compiled(self, model, kind: str, batch_size: int):
+        """Returns the program of a kind of step and a batch size, made at its first use."""
+        if (kind, batch_size) not in self._compiled:
+            program = importlib.import_module(PROGRAMS[keras.backend.backend()]).Program
+            self._compiled[kind, batch_size] = program(model, kind, batch_size, self.jit_compile)
+        return self._compiled[kind, batch_size]
