@@ -287,12 +287,12 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         Args:
             x: `[images, labels]`, a dict by the names of the inputs, images alone (with labels as
                 `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
-                torch `DataLoader` or generator of `(image, label)` pairs. Of a stream the first
-                batch is checked beforehand and, where steps are fused, every other as it arrives.
-                Images are floats or uint8 (of a stream, floats of 0..255 too); labels are integers,
-                -1 is unknown, one-hot vectors, all zeros of one that is unknown, or, but for
-                streams, names of the condition's classes. Arrays, DataFrames, lists and tensors all
-                do.
+                torch `DataLoader` or generator of `(image, label)` pairs, whose first batch is
+                checked beforehand and every other as it arrives. Images are floats or uint8 (of a
+                stream, floats of 0..255 too). Labels are integers from 0, or whole numbers of
+                another type, -1 or NaN for unknown; one-hot vectors, all zeros for unknown; or, but
+                for streams, names of the condition's classes, None for unknown. Arrays, DataFrames,
+                lists and tensors all do. Classes without examples are warned of.
             y: Labels, where `x` is images alone; else None or the images once more.
             *args: As for `keras.Model.fit`.
             validation_data: `([images, labels], None)`, `(images, labels)`, with weights as a third
@@ -407,7 +407,8 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         The first `fit` does it by itself: of a stream, with its first batches.
 
         Args:
-            x: Array of shape `(count, *image_shape)`.
+            x: Array of shape `(count, *image_shape)`, or a stream of batches as `fit` takes it, of
+                which the first batches are read; a generator has lost them afterwards.
 
         Raises:
             ValueError: If the likelihood is not one of numbers of any scale, such as
@@ -418,7 +419,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
                 "`adapt` needs a likelihood of numbers of any scale, such as "
                 f"`likelihoods.Gaussian`. Received: {type(self.likelihood).__name__}"
             )
-        adapting.learn_scale(self._parts, self.intake.check_images(x))
+        adapting.learn_scale(self._parts, self.intake.first_images(x))
 
     def fit_prior(self, x, y=None, *, prior="mixture", seed: int = 0) -> dict:
         """Fits a prior to where the encodings of each label lie, after training.

@@ -110,5 +110,10 @@ def test_a_stream_is_adapted_to_by_its_first_batches():
     assert np.isfinite(history["loss"]).all()
     location = keras.ops.convert_to_numpy(cvae.likelihood.location)
     np.testing.assert_allclose(location, x.mean(0), rtol=1e-5)
+    again = build(13, likelihood="gaussian")
+    for given in (iter([(x[:90], y[:90]), (x[90:], y[90:])]), x):
+        again.adapt(given)
+        location = keras.ops.convert_to_numpy(again.likelihood.location)
+        np.testing.assert_allclose(location, x.mean(0), rtol=1e-5)
     with pytest.raises(ValueError, match="numbers of any scale.*Bernoulli"):
         build(13).adapt(x)

@@ -23,6 +23,10 @@ from keras_cvae.data import arrays
 class Classes(Condition):
     """One-hot encoding of class labels.
 
+    Where a model is given labels they may be integers from 0, or whole numbers of another type, -1
+    or NaN for unknown; one-hot vectors, all zeros for unknown; or, in arrays and lists, names of
+    the classes, None for unknown.
+
     Args:
         num_classes: How many classes there are, at least 2; may be left out where there are
             `names`.

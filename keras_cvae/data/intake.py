@@ -62,6 +62,14 @@ class Intake:
         """Checks images as `images` does, and leaves their values as they are."""
         return arrays.check_images(images, self.image_shape, self.check, name)
 
+    def first_images(self, x) -> np.ndarray:
+        """Checks images as `check_images` does; of a stream, those of the first batches."""
+        if not inputs.is_stream(x):
+            return self.check_images(x)
+        _, batches = inputs.peek(x, arrays.ROWS)
+        known = (inputs.arrange(batch, self.inputs)[self.image_name] for batch in batches)
+        return np.concatenate([self.check_images(images) for images in known])
+
     def arrays(self, data) -> dict[str, np.ndarray]:
         """Checks arrays, or one batch of a stream.
 
