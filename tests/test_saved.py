@@ -28,7 +28,7 @@ def test_a_model_of_a_release(path):
         np.testing.assert_allclose(result, kept[name], rtol=1e-3, atol=1e-4, err_msg=name)
     measured = cvae.evaluate(x, y, draws=200, verbose=0, return_dict=True)
     for name, expected in arrays_under(kept, "measured/").items():  # other draws on each backend
-        assert measured[name] == pytest.approx(float(expected), rel=0.02, abs=0.1), name
+        assert measured[name] == pytest.approx(float(expected), rel=0.02, abs=0.4), name
     if path.stem == "dense":
         cvae.run_eagerly = keras.backend.backend() != "jax"  # quick
         assert np.isfinite(cvae.fit(x, y, batch_size=8, verbose=0).history["loss"]).all()
