@@ -52,6 +52,7 @@ def test_a_network_of_the_users_own(kind, tmp_path):
     assert np.abs(expected - cvae.reconstruct(x, y, as_y=1)).max() > 1e-4
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("kind", ["convolutions", "lstm"])
 @pytest.mark.parametrize("condition", [3, None])
 def test_series(kind, condition, tmp_path):

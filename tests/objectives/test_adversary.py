@@ -81,7 +81,7 @@ def test_z_of_a_model_tells_less_of_the_label():
     """Of images that are their label and noise."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 600)
-    x = np.float32(np.eye(12)[4 * y] * 3 + rng.normal(0, 0.3, (600, 12)))
+    x = np.float32(np.repeat(3 * np.eye(3)[y], 4, axis=1) + rng.normal(0, 0.3, (600, 12)))
     options = {"network": networks.Dense((16,)), "likelihood": "gaussian"}
     objective = objectives.Adversary(0.0, hidden_units=(16,))
     cvae = keras_cvae.build_cvae((12,), 3, 2, objective=objective, **options)

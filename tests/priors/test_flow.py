@@ -142,6 +142,7 @@ def test_it_learns_a_density_that_is_no_normal():
 def test_in_a_model_each_class_has_its_own(tmp_path):
     prior = priors.Flow(couplings=2, hidden_units=(8,), conditional=True)
     cvae = keras_cvae.build_cvae((6,), 3, 3, network=networks.Dense((8,)), prior=prior)
+    prior = cvae.prior  # a copy
     for weight in prior.trainable_weights:
         weight.assign_add(0.5 * np.random.default_rng(0).standard_normal(weight.shape))
     labels, noise = np.arange(3), np.ones((3, 3), "float32")
