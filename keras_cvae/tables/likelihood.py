@@ -8,13 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks
+from keras_cvae import checks, earlier_files
 from keras_cvae.data import arrays
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.tables.columns import Learned
 from keras_cvae.tables.groups import Group, columns_of, groups_of
 from keras_cvae.tables.missing import MissingPatterns
-from keras_cvae.tables.standardize import StandardizeColumns, add_knots
+from keras_cvae.tables.standardize import StandardizeColumns, add_knots, add_repeated
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -87,6 +87,7 @@ class Columns(Likelihood):
         self.location = self.add_weight(initializer="zeros", name="location", **options)
         self.scale = self.add_weight(initializer="ones", name="scale", **options)
         self.knots = add_knots(self, len(self.columns))
+        self.repeated = add_repeated(self, len(self.columns))  # last, as files rely on the order
 
     def parameter_shape(self, x_shape):
         if tuple(x_shape) != (len(self.columns),):
@@ -99,10 +100,15 @@ class Columns(Likelihood):
     def standardizer(self):
         return StandardizeColumns(self.columns, name="standardize")
 
-    def standardize(self, location, scale, knots):
+    def standardize(self, location, scale, knots, repeated):
         self.location.assign(location)
         self.scale.assign(scale)
         self.knots.assign(knots)
+        self.repeated.assign(repeated)
+
+    def load_own_variables(self, store):
+        variables = self._trainable_variables + self._non_trainable_variables
+        super().load_own_variables(earlier_files.fill(store, variables))
 
     def check(self, x, name):
         return check_cells(x, [*self.columns], self.groups, name)
@@ -141,7 +147,8 @@ class Columns(Likelihood):
         *ends, end = np.cumsum([group.size for group in self.groups]).tolist()
         parameters = ops.cast(parameters, "float32")[:, :end]
         parts = ops.split(parameters, ends, axis=1) if ends else [parameters]
-        learned = Learned(*map(ops.convert_to_tensor, (self.location, self.scale, self.knots)))
+        weights = (self.location, self.scale, self.knots, self.repeated)
+        learned = Learned(*map(ops.convert_to_tensor, weights))
         for group, part in zip(self.groups, parts, strict=True):
             yield group, part, learned.of(group.places)
 

@@ -29,6 +29,8 @@ EVEN, FINEST = 8, 64  # how many segments are even at first; among how many leve
 FEWEST = 40  # cells, below which the line is straight
 LEAST = 1e-3  # of the mean distance of knots: how near they may be
 MOST = 100_000  # cells that are looked at
+LEVELS = 2048  # of the quantiles that repeated values have
+NOT_REPEATED = np.float32(1e30)
 STRAIGHT = np.outer([1, 1, 1, 0, 0], np.linspace(-3, 3, COUNT))
 
 
@@ -80,6 +82,25 @@ def learn(cells: np.ndarray) -> np.ndarray:
     return np.stack([scores, knots, apart, *_repeated(scores, knots)])
 
 
+def repeated(cells: np.ndarray) -> np.ndarray:
+    """The quantiles of a column where they are values that it repeats.
+
+    Args:
+        cells: Its known cells, of shape `(count,)`.
+
+    Returns:
+        Array of shape `(LEVELS,)`: at each level the value that lies there, or `NOT_REPEATED` where
+        it occurs once.
+    """
+    values, inverse, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    if len(cells) < FEWEST or len(values) < 2:
+        return np.full(LEVELS, NOT_REPEATED)
+    of_rank = np.sort(inverse)
+    ranks = ((np.arange(LEVELS) + 0.5) / LEVELS * len(cells)).astype(int)
+    found = of_rank[ranks]
+    return np.where(counts[found] > 1, values[found], NOT_REPEATED).astype("float32")
+
+
 def _near(x, y) -> list[int]:
     """Which points of a curve are knots: even ones, then each time that farthest from the line."""
     kept = list(range(0, len(x), max(1, len(x) // EVEN)))
@@ -122,6 +143,22 @@ def score(cells, knots) -> Scores:
 def cell(scores, knots) -> Tensor:
     """Cells of scores, the inverse: tensors as for `score`."""
     return _along(scores, knots[0], knots[1])[0]
+
+
+def cell_as_in_data(scores, knots, repeated):
+    """As `cell`, but the very value where the data repeat it: tensors as for `score`.
+
+    Args:
+        scores: Tensor of shape `(batch, columns)`.
+        knots: Tensor of shape `(5, columns, COUNT)`.
+        repeated: Tensor of shape `(LEVELS, columns)`, of each column as `repeated` returns it.
+    """
+    below = 0.5 * (1.0 + ops.erf(scores / math.sqrt(2.0)))
+    level = ops.clip(ops.cast(below * LEVELS, "int32"), 0, LEVELS - 1)
+    columns = scores.shape[1]
+    index = level * columns + ops.arange(columns, dtype="int32")
+    value = ops.take(ops.reshape(repeated, (-1,)), index)
+    return ops.where(value < 0.5 * NOT_REPEATED, value, cell(scores, knots))
 
 
 def _along(x, xs, ys):

@@ -41,18 +41,21 @@ class StandardizeColumns(standardize.Standardize):
     def build(self, input_shape):
         self.knots = add_knots(self, len(self.columns))
         super().build(input_shape)
+        self.repeated = add_repeated(self, len(self.columns))  # last, as files rely on the order
 
     @property
     def learned(self):
-        return [*super().learned, np.array(ops.convert_to_numpy(self.knots))]
+        own = [np.array(ops.convert_to_numpy(weight)) for weight in (self.knots, self.repeated)]
+        return [*super().learned, *own]
 
     def adapt(self, data):
         super().adapt(data)
         rows = self.scaled(data[:: max(1, len(data) // normal_scores.MOST)])
-        location, scale, _ = self.learned
-        units = ((rows - location) / scale).T
-        knots = [normal_scores.learn(cells[~np.isnan(cells)]) for cells in units]
-        self.knots.assign(np.stack(knots, axis=1))
+        location, scale, *_ = self.learned
+        units = [cells[~np.isnan(cells)] for cells in ((rows - location) / scale).T]
+        self.knots.assign(np.stack([normal_scores.learn(cells) for cells in units], axis=1))
+        repeated = [normal_scores.repeated(cells) for cells in units]
+        self.repeated.assign(np.stack(repeated, axis=1))
 
     def is_far(self, data):
         return True  # each column has a scale of its own
@@ -67,7 +70,8 @@ class StandardizeColumns(standardize.Standardize):
         x = ops.cast(inputs, "float32")
         known = ops.logical_not(ops.isnan(x))
         location = self.origin + self.location
-        learned = Learned(*map(ops.convert_to_tensor, (location, self.scale, self.knots)))
+        weights = (location, self.scale, self.knots, self.repeated)
+        learned = Learned(*map(ops.convert_to_tensor, weights))
         encoded = []
         for column, places in self.groups:
             cells = [ops.take(part, places, axis=1) for part in (x, known)]
@@ -90,4 +94,15 @@ def add_knots(layer, columns: int):
         trainable=False,
         dtype="float32",
         name="knots",
+    )
+
+
+def add_repeated(layer, columns: int):
+    """Gives a layer a weight for the values that columns repeat: at first none."""
+    return layer.add_weight(
+        (normal_scores.LEVELS, columns),
+        initializer=keras.initializers.Constant(float(normal_scores.NOT_REPEATED)),
+        trainable=False,
+        dtype="float32",
+        name="repeated",
     )

@@ -112,7 +112,11 @@ many = [f"person {i}" for i in range(COUNT)]
     [
         ([object()] * 59 + [object()], {}, "'new' must hold numbers, texts, dates or b"),
         (np.arange(COUNT) * 1j, {}, "must hold real numbers"),
-        (many, {}, "categories.*not identifiers; the kind `ignore`.*60 different texts in 60 rows"),
+        (
+            many,
+            {},
+            "categories.*not identifiers; kind ignore of `columns`.*60 different texts in 60 rows",
+        ),
         (np.arange(COUNT) + 5, {}, "must tell something.*numbers 5 to 64, each once"),
         ([*map(str, range(58)), "n/k", "7"], {}, "59 different texts in 60 rows, numbers, but for"),
         ([1, "a"] * 30, {}, "must hold numbers, texts, dates or booleans"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from keras_cvae.checks import nearest, require
@@ -94,7 +95,9 @@ def from_spec(name: str, spec) -> Column:
 
 def from_config(config: dict) -> Column | Constant:
     """The column that `as_config` describes."""
-    fields = {name: value for name, value in config.items() if name not in ("kind", "class")}
     former = config.get("class", "")
-    kind = config.get("kind") or FORMER.get(former, former.lower())
-    return {**NAMES, Constant.kind: Constant}[kind](**fields)
+    kind = {**NAMES, Constant.kind: Constant}[
+        config.get("kind") or FORMER.get(former, former.lower())
+    ]
+    known = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in config.items() if name in known})

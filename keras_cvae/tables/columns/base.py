@@ -14,7 +14,7 @@ from keras_cvae import conditions
 if TYPE_CHECKING:
     from pandas import Series
 
-LEAVE_OUT = "; the kind `ignore` leaves it out"
+LEAVE_OUT = "; kind ignore of `columns` leaves it out"
 
 
 class Learned(NamedTuple):
@@ -24,16 +24,19 @@ class Learned(NamedTuple):
         location: Mean of each column on its `scaled` scale, of shape `(columns,)`.
         scale: Standard deviation of each, of shape `(columns,)`.
         knots: Of their normal scores, of shape `(5, columns, normal_scores.COUNT)`.
+        repeated: Values that they repeat, of shape `(normal_scores.LEVELS, columns)`.
     """
 
     location: object
     scale: object
     knots: object
+    repeated: object
 
     def of(self, places) -> Learned:
         """The same for some of the columns only."""
         location, scale = (ops.take(part, places) for part in self[:2])
-        return Learned(location, scale, ops.take(self.knots, places, axis=1))
+        knots, repeated = (ops.take(part, places, axis=1) for part in self[2:])
+        return Learned(location, scale, knots, repeated)
 
 
 class Column(abc.ABC):

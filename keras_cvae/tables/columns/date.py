@@ -21,7 +21,7 @@ FORMATS += tuple(f"{day}{t}{c}{z}" for day in DAYS for t in " T" for c in CLOCKS
 ISO = (
     "ISO8601"  # in any of its forms, where texts have some with fractions or zones and some without
 )
-STEPS = (86400, 3600, 60)  # seconds
+STEPS = (86400, 3600, 1800, 900, 300, 60)  # seconds
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,8 +33,7 @@ class Numeric(Real):
         high: The greatest.
         offset: What is subtracted in float64 before cells become float32, which tells whole
             numbers apart only up to 16,777,216.
-        nodes: Where repeated values lie, as `heaps.learn` returns them.
-        roundings: To which powers of ten numbers are rounded, likewise.
+        roundings: To which powers of ten numbers are rounded, as `heaps.roundings_of` returns it.
         unique: Whether `low` and `high` occur once in the data, and are not to be written then.
     """
 
@@ -44,7 +43,6 @@ class Numeric(Real):
     low: float = -math.inf
     high: float = math.inf
     offset: float = 0.0
-    nodes: list = dataclasses.field(default_factory=list)
     roundings: list = dataclasses.field(default_factory=list)
     unique: list[bool] = dataclasses.field(default_factory=lambda: [False, False])
 
@@ -61,9 +59,9 @@ class Numeric(Real):
         column = cls.within(series, distinct, asked)
         numbers = series.dropna().to_numpy("float64") - column.offset
         decimals = MOST_DECIMALS if column.decimals is None else column.decimals
-        nodes, roundings = heaps.learn(numbers, decimals)
+        roundings = heaps.roundings_of(numbers, decimals)
         unique = [bool((numbers == end).sum() == 1) for end in (numbers.min(), numbers.max())]
-        return dataclasses.replace(column, nodes=nodes, roundings=roundings, unique=unique)
+        return dataclasses.replace(column, roundings=roundings, unique=unique)
 
     @classmethod
     def within(cls, series, distinct, asked):
@@ -108,7 +106,7 @@ class Numeric(Real):
         return np.round(cells, self.decimals)
 
     def settle(self, cells):
-        """Moves sampled cells to repeated values and roundings, and away from unique extremes."""
+        """Rounds sampled cells as the data are, and moves them away from unique extremes."""
         low, high = self.ends
         room = (high - low) / 100
         cells = cells.astype("float64")
@@ -117,7 +115,7 @@ class Numeric(Real):
                 beyond = np.maximum(0.0, inwards * (end - cells))
                 inside = end + inwards * room * (beyond + room / 10) / (beyond + room)
                 cells = np.where(inwards * (end - cells) >= 0, inside, cells)
-        return heaps.settle(cells, self.nodes, self.roundings)
+        return heaps.settle(cells, self.roundings)
 
     def parse(self, text):
         with explain(f"`where` must give column {self.name!r} a finite number", ValueError):

@@ -68,7 +68,9 @@ class Real(Column):
     def sample(self, parameters, learned, seed):
         mean, log_var = _split(parameters)
         eps = noise.normal(ops.shape(mean), seed)
-        return _cells(mean + ops.exp(0.5 * log_var) * eps, learned)
+        scores = mean + ops.exp(0.5 * log_var) * eps
+        cells = normal_scores.cell_as_in_data(scores, learned.knots, learned.repeated)
+        return learned.location + learned.scale * cells
 
 
 def _scores(x, known, learned):
