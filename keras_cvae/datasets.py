@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_cvae import checks
 from keras_cvae.checks import require
-from keras_cvae.data import checking, image_folders, images, readers
+from keras_cvae.data import checking, image_folders, images, readers, splitting
 from keras_cvae.data.readers import Part, Source
 
 NUMERALS = tuple("0123456789")
@@ -179,7 +179,7 @@ def read(
         names = checking.names_of(parts, source.names, class_names)
         validation = parts.pop()[:2] if held_out else None
         if len(parts) == 1:
-            parts = _split_part(parts[0], names, name_or_path, test_fraction, seed)
+            parts = splitting.split_part(parts[0], names, name_or_path, test_fraction, seed)
     (x_train, y_train), (x_test, y_test) = (part[:2] for part in parts)
     notes = (*source.notes, *changes)
     if not labelled:  # the named sets are split by label all the same
@@ -219,7 +219,7 @@ def hold_out(
     is_labels = isinstance(y, np.ndarray)
     sizes = np.unique(np.asarray(y), return_counts=True)[1] if is_labels else np.zeros(1)
     by_label = sizes.min() > 1 and len(sizes) <= min(held, count - held)
-    (x_train, y_train), (x_val, y_val) = split(x, y, held, seed, by_label)
+    (x_train, y_train), (x_val, y_val) = splitting.split(x, y, held, seed, by_label)
     return x_train, y_train, x_val, y_val
 
 
@@ -296,49 +296,3 @@ def _height_and_width(image_size):
     expected = "`image_size` must be a positive integer or a pair (height, width) of them"
     require(len(pair) == 2 and all(positive), expected, repr(image_size))
     return tuple(int(n) for n in pair)
-
-
-def _split_part(part, names, source, test_fraction, seed):
-    """Splits what is to be split, the same share of every class; what has no label is to train."""
-    x, y, _ = part
-    rows, others = np.arange(len(x)), []
-    expected = f"'{source}' has too few images to split: one to train with and one to test with"
-    if y is not None:
-        rows, others = np.flatnonzero(y >= 0), np.flatnonzero(y < 0)
-        found, counts = np.unique(y[rows], return_counts=True)
-        rarest = f"{counts.min()} image(s) of class '{names[found[counts.argmin()]]}'"
-        expected = (
-            f"'{source}' has too few images to split: every class needs one to train with and one "
-            f"to test with. It has {rarest} among {len(y)}, and `test_fraction` is {test_fraction}"
-        )
-    with checks.explain(expected, ValueError):
-        parts = split(rows, take(y, rows), test_fraction, seed, by_label=y is not None)
-    (kept, _), (held, _) = parts
-    kept = np.concatenate([kept, others]).astype(int)
-    return [(x[rows], take(y, rows)) for rows in (kept, held)]
-
-
-def split(x, y, held: int | float, seed: int, by_label: bool = False) -> list[tuple]:
-    """Splits examples at random.
-
-    Args:
-        x: Array of shape `(count, ...)`.
-        y: Labels, a dict of arrays that are as long, or None.
-        held: How many are held out, or the share of them.
-        seed: Seed of the split.
-        by_label: Whether to hold out the same share of each label.
-
-    Returns:
-        `[(x, y), (x, y)]`: those kept and those held out.
-    """
-    from sklearn.model_selection import train_test_split
-
-    rows = train_test_split(
-        np.arange(len(x)), test_size=held, random_state=seed, stratify=y if by_label else None
-    )
-    return [(x[kept], take(y, kept)) for kept in rows]
-
-
-def take(y, rows):
-    """Rows of labels, of each array of a dict of them; None of None."""
-    return None if y is None else keras.tree.map_structure(lambda values: values[rows], y)

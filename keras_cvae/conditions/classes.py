@@ -16,7 +16,7 @@ from keras_cvae.conditions import coverage, naming
 from keras_cvae.conditions.base import Condition
 from keras_cvae.conditions.naming import UNKNOWN
 from keras_cvae.copying import copy_of
-from keras_cvae.data import arrays
+from keras_cvae.data import class_labels
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -123,7 +123,9 @@ class Classes(Condition):
         if values is None or np.ndim(values) == 0:
             values = np.full(count, UNKNOWN if values is None else values)
         values = self.numbered(values, name)
-        return {"label": arrays.check_labels(values, self.num_classes, count=count, name=name)}
+        return {
+            "label": class_labels.check_labels(values, self.num_classes, count=count, name=name)
+        }
 
     def numbered(self, values, name: str = "y"):
         """Labels in which integers have taken the place of the names of classes.
@@ -176,7 +178,7 @@ class Classes(Condition):
         if isinstance(weights, dict):
             labels = self.numbered([*weights], "class_weight")
             weights = dict(zip(labels, weights.values(), strict=True))
-        return arrays.class_weights(weights, self.num_classes)
+        return class_labels.class_weights(weights, self.num_classes)
 
     def get_config(self):
         names = list(self.names) if self.has_names else None

@@ -46,7 +46,7 @@ def read_image_folder(
         require(names == listed[0][0], expected, [listed[0][0], names])
     if left:
         endings = ", ".join(f"{count} {ending}" for ending, count in left.most_common())
-        notes.append(f"Left out: {left.total()} files that are no images ({endings})")
+        notes.append(f"Files left out that are no images: {left.total()} ({endings})")
     paths = [path for _, paths, _ in listed for path in paths]
     x, kept = _read_images(paths, size, background, skip_damaged, notes)
     parts, start, row = {}, 0, 0
@@ -184,16 +184,18 @@ def _read_images(paths, size, background, skip_damaged, notes):
     require(x is not None, "The folder must hold images that can be read", "damaged ones alone")
     if are_deep.any():
         white = images.full_scale(x[are_deep].max())
-        notes.append(f"{are_deep.sum()} images have 16 bits and are divided by {white}")
+        notes.append(f"Images of 16 bits, divided by {white}: {are_deep.sum()}")
         x = (
             x.astype("float32")
             / np.where(are_deep, white, 255).astype("float32")[:, None, None, None]
         )
     if counts["transparent"]:
-        notes.append(f"{counts['transparent']} transparent images are composited on {background}")
+        notes.append(f"Transparent images composited on {background}: {counts['transparent']}")
     if counts["more"]:
-        notes.append(f"{counts['more']} files have more frames or pages: the first is read")
+        notes.append(
+            f"Files of several frames or pages, of which the first is read: {counts['more']}"
+        )
     if not kept.all():
         damaged = [path for path, is_kept in zip(paths, kept, strict=True) if not is_kept]
-        notes.append(f"Left out: {len(damaged)} damaged images, the first '{damaged[0]}'")
+        notes.append(f"Damaged images left out: {len(damaged)}, the first '{damaged[0]}'")
     return (x if kept.all() else x[kept]), kept

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from keras_cvae.data import arrays, inputs
+from keras_cvae.data import arrays, class_labels, inputs
 
 LEAST_BRIGHT = 100.0  # what floats reach at least in a batch of images of 0..255
 
@@ -264,11 +264,11 @@ def by_shape(values, shape, dtype, count, name):
     """Values of an input of which nothing but its shape and type is known."""
     shape, is_whole = tuple(shape), "int" in str(dtype)
     if is_whole and shape in ((), (1,)):
-        labels = arrays.check_labels(values, None, count=count, name=name)
+        labels = class_labels.check_labels(values, None, count=count, name=name)
         return labels.reshape(count, *shape)
     values = arrays.array(values, name)
     if len(shape) == 1 and shape[0] > 1 and (values.ndim == 1 or values.shape[1:] == (1,)):
-        labels = arrays.check_labels(values, shape[0], count=count, name=name)
+        labels = class_labels.check_labels(values, shape[0], count=count, name=name)
         values = (labels[:, None] == np.arange(shape[0])).astype("float32")
     if values.shape == (count, *shape[:-1]) and shape[-1:] == (1,):
         values = values[..., None]

@@ -8,7 +8,8 @@ import functools
 import keras
 import numpy as np
 
-from keras_cvae import checks, datasets
+from keras_cvae import checks
+from keras_cvae.data import splitting
 from keras_cvae.evaluation import examples, repeated
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
 
@@ -61,7 +62,7 @@ class Subject:
             examples.check(cvae, images, labels if has_condition else None)
         if limit is not None and checks.integer("limit", limit, least=1) < len(x):
             rows = np.sort(np.random.default_rng(seed).choice(len(x), limit, replace=False))
-            x, y = x[rows], datasets.take(y, rows)
+            x, y = x[rows], splitting.take(y, rows)
         given = y if has_condition else None
         if has_condition and not cvae.num_classes:
             y_train = y = None

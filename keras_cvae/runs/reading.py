@@ -18,6 +18,7 @@ import numpy as np
 from keras_cvae import datasets, evaluation
 from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
+from keras_cvae.data import splitting
 from keras_cvae.runs import lock, pictures
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
@@ -195,7 +196,7 @@ class Run:
         The labels are None where the data have none.
         """
         dataset = self.dataset_of(data)
-        labels = datasets.take(dataset.y_test, slice(count))
+        labels = splitting.take(dataset.y_test, slice(count))
         return dataset.x_test[:count], labels, dataset.class_names
 
     def measure(self, data: str | None = None, verbose: int = 0) -> dict:

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_cvae import checks, conditions, datasets, evaluation, noise, tables
 from keras_cvae.checks import explain
+from keras_cvae.data import splitting
 from keras_cvae.runs import table_pictures
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.making import absolute, folder_for, make
@@ -121,7 +122,7 @@ class TableRun(Run):
     def measures(self, dataset, seed=0):
         """How like real rows the generated ones are, beside training rows of the same number."""
         count = min(len(dataset.x_test), len(dataset.x_train), MOST_COMPARED)
-        real, y = dataset.x_test[:count], datasets.take(dataset.y_test, slice(count))
+        real, y = dataset.x_test[:count], splitting.take(dataset.y_test, slice(count))
         drawn = self._generated(y, count, seed)
         return evaluation.likeness(real, drawn, dataset.x_train[:count], self.levels, seed=seed)
 
@@ -136,7 +137,7 @@ class TableRun(Run):
         known = ~np.isnan(np.stack([*cells.values()])).any(0)
         rows = np.flatnonzero(known if known.any() else ~known)
         rows = np.random.default_rng(0).permutation(rows)[:MOST_KEPT]
-        kept = self.table.condition_frame(datasets.take(cells, rows))
+        kept = self.table.condition_frame(splitting.take(cells, rows))
         tables.write(kept, self.folder / KEPT)
 
     def generate(
@@ -232,7 +233,7 @@ class TableRun(Run):
 
     def test_images(self, data=None, count=None):
         dataset = self.dataset_of(data)
-        return dataset.x_test[:count], datasets.take(dataset.y_test, slice(count)), ()
+        return dataset.x_test[:count], splitting.take(dataset.y_test, slice(count)), ()
 
     def _load(self, name):
         source = self.config["data"]
@@ -252,5 +253,5 @@ def _dataset(table, frame, test_fraction):
     x, y = table.arrays(frame)
     checks.number("test_fraction", test_fraction, above=0, below=1)
     with explain("The table has too few rows to be split", ValueError):
-        (x_train, y_train), (x_test, y_test) = datasets.split(x, y, test_fraction, seed=0)
+        (x_train, y_train), (x_test, y_test) = splitting.split(x, y, test_fraction, seed=0)
     return datasets.Dataset(x_train, y_train, x_test, y_test, ())

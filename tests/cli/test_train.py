@@ -235,9 +235,12 @@ def test_what_was_left_out_is_on_the_data_line_and_val_validates(tmp_path, capsy
     out = capsys.readouterr().out
     line = "15 training and 4 test images of 4x3x3, 2 classes, the smallest dog with 7, the largest"
     assert f"{line} cat with 8 to train with; 8 more validate\n" in out
-    for note in ("1 files that are no images (1 .txt)", "1 damaged images, the first"):
-        assert f"Data: Left out: {note}" in out
-    assert "Data: 1 transparent images are composited on #ff8000\n" in out
+    for note in (
+        "Files left out that are no images: 1 (1 .txt)",
+        "Damaged images left out: 1, the first",
+    ):
+        assert f"Data: {note}" in out
+    assert "Data: Transparent images composited on #ff8000: 1\n" in out
     run = runs.Run.load(tmp_path / "run")
     assert len(run.dataset.x_train) == 15  # read again as it was
 

@@ -83,7 +83,7 @@ def test_image_folder_round_trip(tmp_path):
     for junk in (".DS_Store", "cat/.hidden.png", "cat/notes.txt", "readme.md"):
         (tmp_path / junk).write_text("not an image")
     (tmp_path / ".git").mkdir()
-    with pytest.warns(UserWarning, match=r"2 files that are no images \(1 .md, 1 .txt\)"):
+    with pytest.warns(UserWarning, match=r"that are no images: 2 \(1 .md, 1 .txt\)"):
         data = datasets.load(tmp_path, test_fraction=0.4)
     assert_valid(data, 2)
     assert data.class_names == ("cat", "dog")
@@ -431,7 +431,7 @@ def test_what_a_folder_holds_beside_images_of_one_kind_is_read_or_told(tmp_path)
     assert len(dataset.x_train) + len(dataset.x_test) == 9  # split, since there is no test folder
     assert x_val.shape == (4, 4, 3, 1) and y_val.tolist() == [0, 0, 1, 1]
     said = "\n".join(notes)
-    assert "4 files that are no images (2 .eps, 1 .txt, 1 without an ending)" in said
+    assert "that are no images: 4 (2 .eps, 1 .txt, 1 without an ending)" in said
     assert "1 images of" in said and "in no class folder" in said
     assert "1 images lie in folders below" in said
     with pytest.warns(UserWarning) as warned:
@@ -457,7 +457,7 @@ def test_sixteen_bits_are_scaled_by_their_range(tmp_path):
     values = np.concatenate([dataset.x_train, dataset.x_test])[:, 0, 0, 0]
     expected = [*range(2, 7), *range(62, 67)] + [3531 * 255 / 4095, 49 * 255 / 4095]
     np.testing.assert_allclose(sorted(values * 255), sorted(expected), rtol=1e-5)
-    assert "2 images have 16 bits and are divided by 4095" in notes
+    assert "Images of 16 bits, divided by 4095: 2" in notes
 
 
 def test_damaged_images_are_left_out_where_that_is_asked_for(tmp_path):
@@ -472,7 +472,7 @@ def test_damaged_images_are_left_out_where_that_is_asked_for(tmp_path):
     x, y = (np.concatenate([dataset[i], dataset[i + 2]]) for i in (0, 1))
     pixels = sorted(zip(x[:, 0, 0, 0].tolist(), y.tolist(), strict=True))
     assert pixels == [(3, 0), (4, 0), (5, 0), (6, 0), (62, 1), (65, 1), (66, 1)]
-    assert f"Left out: 3 damaged images, the first '{tmp_path}/cat/0.png'" in notes
+    assert f"Damaged images left out: 3, the first '{tmp_path}/cat/0.png'" in notes
     for path in (tmp_path / "cat").iterdir():
         path.write_bytes(b"")
     (tmp_path / "cat/note.txt").write_text("")

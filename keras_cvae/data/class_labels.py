@@ -1,0 +1,111 @@
+"""Checks of labels, in any form that has one meaning, and of the weights of classes."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+
+import numpy as np
+
+from keras_cvae.data import arrays
+
+
+def check_labels(labels, num_classes: int | None, *, count: int, name: str = "y") -> np.ndarray:
+    """Checks labels and returns them as an int32 array of shape `(count,)`.
+
+    Args:
+        labels: Whole numbers of shape `(count,)` or `(count, 1)`, of any type, -1 or NaN for
+            unknown; or one-hot vectors of shape `(count, num_classes)`, all zeros for unknown.
+        num_classes: How many classes there are; None where that is not known.
+        count: How many labels there must be.
+        name: What the labels are called in messages.
+
+    Raises:
+        ValueError: If any label is not as expected.
+    """
+    labels = arrays.array(labels, name)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim == 2 and num_classes in (None, labels.shape[1]):
+        labels = from_one_hot(labels, name)
+    if labels.ndim != 1 or len(labels) != count:
+        vectors = "" if num_classes is None else f", or one-hot vectors ({count}, {num_classes})"
+        raise ValueError(
+            f"`{name}` must be {count} integers{vectors}, one for each image. "
+            f"Received: shape {labels.shape}"
+        )
+    if labels.dtype.kind not in "iu":
+        labels = _whole(labels, name)
+    most = np.inf if num_classes is None else num_classes - 1
+    if labels.size and (labels.min() < -1 or labels.max() > most):
+        range_ = "at least -1" if num_classes is None else f"in -1..{most}"
+        raise ValueError(
+            f"`{name}` must be {range_}, -1 for unknown. "
+            f"Received: values from {labels.min()} to {labels.max()}"
+        )
+    return labels.astype("int32")
+
+
+def from_one_hot(vectors: np.ndarray, name: str = "y") -> np.ndarray:
+    """Returns the integers that one-hot vectors stand for, -1 for one that is all zeros.
+
+    Args:
+        vectors: Array of shape `(count, num_classes)`.
+        name: What they are called in messages.
+
+    Raises:
+        ValueError: If a vector has anything beside one 1 and zeros.
+    """
+    ones = vectors == 1
+    soft = np.flatnonzero((~ones & (vectors != 0)).any(1) | (ones.sum(1) > 1))
+    if len(soft):
+        raise ValueError(
+            f"`{name}` of shape {vectors.shape} must be one-hot vectors, one 1 and zeros, or all "
+            "zeros for unknown: probabilities, smoothed labels and several classes of one image "
+            "are not taken. The most probable class of each is numpy.argmax(values, axis=-1). "
+            f"Received: {vectors[soft[0]].tolist()[:10]} in row {soft[0]}"
+        )
+    return np.where(ones.any(1), ones.argmax(1), -1)
+
+
+def _whole(labels, name):
+    """Labels of floats or booleans as integers, -1 in the place of NaN."""
+    values = labels.astype("float64")
+    values = np.where(np.isnan(values), -1.0, values)
+    wrong = values[~np.isfinite(values) | (values != np.round(values))]
+    if len(wrong):
+        raise ValueError(
+            f"`{name}` must be whole numbers, the places of the classes, -1 for unknown; numbers "
+            "that are no classes are a condition of their own, `conditions.Vector(1)`. "
+            f"Received: {wrong[0]:g}"
+        )
+    return values.astype("int64")
+
+
+def class_weights(weights, num_classes: int) -> np.ndarray:
+    """Returns `class_weight` as a float32 array: a weight a class, and 1 for an unknown label.
+
+    Args:
+        weights: Dict of labels to weights; a label that is not there weighs 1.
+        num_classes: How many classes there are.
+
+    Raises:
+        ValueError: If it is no such dict.
+    """
+    found = np.ones(num_classes + 1, "float32")
+    labels = range(num_classes)
+    if not isinstance(weights, Mapping) or not set(weights) <= set(labels):
+        received = sorted(weights) if isinstance(weights, Mapping) else type(weights).__name__
+        raise ValueError(
+            f"`class_weight` must be a dict of labels in 0..{num_classes - 1} to weights. "
+            f"Received: {received}"
+        )
+    for label, weight in weights.items():
+        if not (isinstance(weight, numbers.Real) and math.isfinite(weight) and float(weight) >= 0):
+            raise ValueError(
+                "`class_weight` must hold finite weights of at least 0. "
+                f"Received: {weight!r} for class {label}"
+            )
+        found[int(label)] = weight
+    return found

@@ -1,0 +1,54 @@
+"""Splits of data sets: examples to train with, to validate with, to test with."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_cvae import checks
+
+
+def split_part(part, names, source, test_fraction, seed):
+    """Splits what is to be split, the same share of every class; what has no label is to train."""
+    x, y, _ = part
+    rows, others = np.arange(len(x)), []
+    expected = f"'{source}' has too few images to split: one to train with and one to test with"
+    if y is not None:
+        rows, others = np.flatnonzero(y >= 0), np.flatnonzero(y < 0)
+        found, counts = np.unique(y[rows], return_counts=True)
+        rarest = f"{counts.min()} image(s) of class '{names[found[counts.argmin()]]}'"
+        expected = (
+            f"'{source}' has too few images to split: every class needs one to train with and one "
+            f"to test with. It has {rarest} among {len(y)}, and `test_fraction` is {test_fraction}"
+        )
+    with checks.explain(expected, ValueError):
+        parts = split(rows, take(y, rows), test_fraction, seed, by_label=y is not None)
+    (kept, _), (held, _) = parts
+    kept = np.concatenate([kept, others]).astype(int)
+    return [(x[rows], take(y, rows)) for rows in (kept, held)]
+
+
+def split(x, y, held: int | float, seed: int, by_label: bool = False) -> list[tuple]:
+    """Splits examples at random.
+
+    Args:
+        x: Array of shape `(count, ...)`.
+        y: Labels, a dict of arrays that are as long, or None.
+        held: How many are held out, or the share of them.
+        seed: Seed of the split.
+        by_label: Whether to hold out the same share of each label.
+
+    Returns:
+        `[(x, y), (x, y)]`: those kept and those held out.
+    """
+    from sklearn.model_selection import train_test_split
+
+    rows = train_test_split(
+        np.arange(len(x)), test_size=held, random_state=seed, stratify=y if by_label else None
+    )
+    return [(x[kept], take(y, kept)) for kept in rows]
+
+
+def take(y, rows):
+    """Rows of labels, of each array of a dict of them; None of None."""
+    return None if y is None else keras.tree.map_structure(lambda values: values[rows], y)
