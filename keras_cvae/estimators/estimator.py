@@ -38,7 +38,7 @@ class CVAEEstimator(
         prior: As for `build_cvae`.
         objective: As for `build_cvae`.
         kinds: Of columns of a DataFrame, by name, what they are where that is to be another than is
-            decided by their cells: `"numeric"`, `"categorical"`, `"count"` or `"ignore"`.
+            decided by their cells, as for `tables.Table.of`.
         conditional: Whether the model is conditional on the classes `y` that `fit` is given. Where
             what follows in a pipeline is to predict y from z, take False: z then holds the class
             too, and `y` may be anything.

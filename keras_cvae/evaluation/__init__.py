@@ -5,7 +5,7 @@ from keras_cvae.evaluation.anomaly import anomaly_score
 from keras_cvae.evaluation.bits import as_levels
 from keras_cvae.evaluation.bound import bound
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
-from keras_cvae.evaluation.columns import associations, distances, likeness, told_apart
+from keras_cvae.evaluation.columns import associations, c2st, distances, likeness
 from keras_cvae.evaluation.estimates import Estimate, average
 from keras_cvae.evaluation.fidelity import density_coverage, frechet_distance, precision_recall
 from keras_cvae.evaluation.labels import label_effect
@@ -36,6 +36,7 @@ __all__ = [
     "averaged",
     "bits_per_dimension",
     "bound",
+    "c2st",
     "classification_accuracy_score",
     "collapse",
     "density_coverage",
@@ -54,7 +55,6 @@ __all__ = [
     "rate_and_distortion",
     "seeded",
     "terms",
-    "told_apart",
     "train_classifier",
     "variance_of_means",
 ]

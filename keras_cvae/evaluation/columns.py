@@ -1,4 +1,4 @@
-"""Whether drawn rows of a table are like real ones: each column by itself, and each pair."""
+"""Whether generated rows of a table are like real ones: each column, each pair, and whole rows."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import numpy as np
 
 from keras_cvae.evaluation.table import Measure
 
-# By name, the unit and what is said of it.
+# By name, the unit and how it is measured.
 OF_LIKENESS = {
     "columns": ("share", "distance of generated from test rows: KS or total variation, mean"),
     "worst column": ("share", "the greatest of these"),
     "pairs of columns": ("", "by how much their association is another, mean"),
-    "told from real": ("AUC", "by boosted trees, of rows with the same holes; 0.5: not at all"),
+    "told from real": (
+        "AUC",
+        "C2ST by boosted trees, with the same cells missing; 0.5: not at all",
+    ),
 }
 
 
-def distances(real: np.ndarray, drawn: np.ndarray, categories: list[int | None]) -> np.ndarray:
+def distances(real: np.ndarray, generated: np.ndarray, categories: list[int | None]) -> np.ndarray:
     r"""How far the distribution of each column is from the real one, from 0 to 1.
 
     Of numbers the Kolmogorov-Smirnov distance, max |F(v) - G(v)|; of categories the total
@@ -23,7 +26,7 @@ def distances(real: np.ndarray, drawn: np.ndarray, categories: list[int | None])
 
     Args:
         real: Real rows, of shape `(rows, columns)`.
-        drawn: Drawn ones, of shape `(others, columns)`.
+        generated: Generated rows, of shape `(others, columns)`.
         categories: By column how many categories it has, None for numbers.
 
     Returns:
@@ -32,7 +35,7 @@ def distances(real: np.ndarray, drawn: np.ndarray, categories: list[int | None])
     from scipy.stats import ks_2samp
 
     found = []
-    for a, b, count in zip(real.T, drawn.T, categories, strict=True):
+    for a, b, count in zip(real.T, generated.T, categories, strict=True):
         a, b = a[~np.isnan(a)], b[~np.isnan(b)]
         if not (len(a) and len(b)):
             found.append(np.nan)
@@ -45,7 +48,7 @@ def distances(real: np.ndarray, drawn: np.ndarray, categories: list[int | None])
 
 
 def associations(rows: np.ndarray, categories: list[int | None]) -> np.ndarray:
-    r"""How much the columns of a table tell of each other, over the rows in which both are known.
+    r"""Association of each two columns of a table, over the rows in which both are known.
 
     Of two columns of numbers Pearson's correlation, from -1 to 1. Of numbers and categories the
     correlation ratio, the root of the share of variance between the categories; of two columns of
@@ -98,26 +101,25 @@ def _cramers_v(a, b, count_a, count_b):
     return float(association(table, "cramer")) if min(table.shape) > 1 else 0.0
 
 
-def told_apart(real: np.ndarray, drawn: np.ndarray, seed: int = 0) -> float:
-    """How well boosted trees tell drawn rows from real ones: 0.5 where they cannot, 1 always.
+def c2st(real: np.ndarray, generated: np.ndarray, seed: int = 0) -> float:
+    """Classifier two-sample test: how well boosted trees tell generated rows from real ones.
 
-    It is the area under the ROC curve, over three folds: how often a drawn row seems more drawn
-    than a real one.
+    The area under the ROC curve over three folds: 0.5 where they cannot, 1 where they always can.
 
     Args:
         real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
-        drawn: Drawn ones, of the same shape. Both are given the holes of both, row by row, so that
-            these tell nothing.
-        seed: Of the folds.
+        generated: Generated rows, of the same shape. Cells that are missing in either are left out
+            of both, row by row, so that missing cells alone do not decide.
+        seed: Seed of the folds.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-    holes = np.tile(np.isnan(real) | np.isnan(drawn), (2, 1))
+    holes = np.tile(np.isnan(real) | np.isnan(generated), (2, 1))
     labels = np.repeat([0, 1], len(real))
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     trees = HistGradientBoostingClassifier(random_state=seed)
-    rows = np.concatenate([real, drawn]).astype("float64")
+    rows = np.concatenate([real, generated]).astype("float64")
     # A number of their own: trees refuse a column that no row of a fold has.
     least = np.min(rows, axis=0, where=~holes, initial=0.0)
     rows = np.where(holes, least - 1.0, rows)
@@ -126,25 +128,25 @@ def told_apart(real: np.ndarray, drawn: np.ndarray, seed: int = 0) -> float:
 
 def likeness(
     real: np.ndarray,
-    drawn: np.ndarray,
+    generated: np.ndarray,
     others: np.ndarray,
     categories: list[int | None],
     *,
     seed: int = 0,
 ) -> list[Measure]:
-    """All of these measures of drawn rows, beside those of other real ones.
+    """All of these measures of generated rows, beside those of other real rows.
 
     Args:
         real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
-        drawn: Drawn ones, of the same shape.
+        generated: Generated rows, of the same shape.
         others: Other real rows, of the same shape.
         categories: By column how many categories it has, None for numbers.
-        seed: Of the folds of `told_apart`.
+        seed: Of the folds of `c2st`.
 
     Returns:
         A list of `Measure`s, none of which has a standard error.
     """
-    found, expected = (_values(real, rows, categories, seed) for rows in (drawn, others))
+    found, expected = (_values(real, rows, categories, seed) for rows in (generated, others))
     return [
         Measure(name, value, None, *said, of_real)
         for (name, said), value, of_real in zip(OF_LIKENESS.items(), found, expected, strict=True)
@@ -157,4 +159,4 @@ def _values(real, rows, categories, seed):
     pairs = np.abs(np.subtract(*squares))[np.triu_indices(len(categories), 1)]
     of_pairs = pairs.mean() if pairs.size else 0.0
     of_columns = np.nanmean(apart), np.nanmax(apart)
-    return [*map(float, (*of_columns, of_pairs)), told_apart(real, rows, seed)]
+    return [*map(float, (*of_columns, of_pairs)), c2st(real, rows, seed)]

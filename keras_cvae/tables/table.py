@@ -52,17 +52,20 @@ class Table:
         """Decides what the columns of a DataFrame are.
 
         Texts, booleans, pandas categories and whole numbers of at most ten different values are
-        categories. Whole numbers from 0 on that vary at least as much as counts do are counts.
-        Other numbers are numeric, and so are dates, of pandas or more than ten different texts as
-        2026-01-31, with a time or without, or 31.01.2026: days since the first. A column that is
-        constant or empty is not learned, with a warning, and written back as it is.
+        categories; of more than 200 the most frequent are kept, with a warning, and `other` stands
+        for the rest. Whole numbers from 0 on are counts where they vary at least as much as counts
+        do, have a tail and do not heap at some values. Other numbers are numeric, and so are, of
+        more than ten different texts, amounts such as $3.00, 12% or 1,234. Dates, of pandas or
+        texts such as 2026-01-31T14:05:00+02:00 or 31.01.2026, are days since the first; timedeltas
+        are seconds. A column that is constant or empty is not learned, with a warning, and written
+        back as it is.
 
         Args:
             frame: The table; what is missing is NaN or None.
             conditions: Names of the columns that are to be conditions, or a single name.
             kinds: Dict from names of columns to the kind that they are, where that is another than
-                their cells say: `"numeric"`, `"categorical"`, `"count"`, `"date"`, or `"ignore"`
-                to leave the column out.
+                their cells say: `"date"`, `"duration"`, `"amount"`, `"count"`, `"numeric"`,
+                `"categorical"`, or `"ignore"` to leave the column out.
 
         Raises:
             ValueError: If a column is of no kind, such as one of identifiers, or the arguments
