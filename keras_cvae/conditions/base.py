@@ -14,7 +14,7 @@ HIDDEN = 0.1  # share of labels that runs and estimators hide in training
 
 
 class Condition(keras.layers.Layer):
-    """Turns what is given of an example into a vector y.
+    """Turns what is known of an example into a vector y.
 
     A subclass sets `width`, and defines `inputs`, `call` and `check`.
 
@@ -57,7 +57,7 @@ class Condition(keras.layers.Layer):
         raise NotImplementedError
 
     def check(self, values, count: int, name: str = "y") -> dict[str, np.ndarray]:
-        """Checks what a user gives.
+        """Checks the values that a user passes.
 
         Args:
             values: An array of `count` values, one value for all, or None where all are unknown;
@@ -127,9 +127,9 @@ class Condition(keras.layers.Layer):
         return values if len(values) > 1 else next(iter(values.values()))
 
     def packer(self) -> Callable[[dict], dict]:
-        """Returns a function that makes of checked values what the graph is given.
+        """Returns a function that converts checked values to what the graph takes.
 
-        It is `far_columns.pack` where numbers lie far from 0. What it makes it leaves as it is.
+        It is `far_columns.pack` where numbers lie far from 0; packed values stay as they are.
         """
         return lambda values: values
 
@@ -207,7 +207,7 @@ class Condition(keras.layers.Layer):
         return list(inputs.values()), y, y
 
     def given(self, inputs):
-        """The vector y of values that are given, in a graph that was wired before.
+        """The vector y of known values, in a graph that was wired before.
 
         Args:
             inputs: The inputs that `wire` made.
@@ -255,7 +255,7 @@ class Condition(keras.layers.Layer):
 
 
 class Embedded:
-    """A vector y that was computed before: what networks inside the graph are given.
+    """A vector y that was computed before: the condition of networks inside the graph.
 
     Args:
         width: Length of y.

@@ -38,7 +38,7 @@ class Classes(Condition):
 
     Attributes:
         num_classes: How many classes there are.
-        has_names: Whether the classes were given names.
+        has_names: Whether the user named the classes.
         seen: Weight: how many examples of each class training showed, and behind them how many
             unknown ones.
 

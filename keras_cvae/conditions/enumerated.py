@@ -1,4 +1,4 @@
-r"""Class labels of which some are given, and the others summed over, every one in turn.
+r"""Class labels of which some are known; the bound sums over the others.
 
     log p(x, y) >= log p(y) + L(x, y),   L(x, y) = E log p(x | z, y) - KL(q(z | x, y) || p(z | y))
     log p(x) >= \sum_y q(y | x) L(x, y) - KL(q(y | x) || p(y))
@@ -28,7 +28,7 @@ register = keras.saving.register_keras_serializable("keras_cvae")
 
 @register
 class Enumerated(Predicted):
-    r"""A class label that is given or -1, in any mix: an unknown one is summed out exactly.
+    r"""A class label that is known or -1, in any mix: an unknown one is summed out exactly.
 
     The model of semi-supervised learning: p(x, y, z) = p(y) p(z | y) p(x | z, y), with a classifier
     q(y | x). The bound of an example is that of log p(x, y) where its label is given and of
@@ -248,7 +248,7 @@ class LabelDivergence(LossLayer):
 
 @register
 class Chosen(Float32Layer):
-    """The row of the label that is given, or else of the most probable one.
+    """The row of the known label, or else of the most probable one.
 
     Call arguments:
         inputs: `[rows, label, logits]`: a tensor of shape `(batch * num_classes, ...)`, integer

@@ -37,7 +37,7 @@ class Image(Condition):
 
     Call arguments:
         inputs: Tensor of shape `(batch, *shape)`.
-        training: Whether to hide examples; the model is told too.
+        training: Whether to hide examples; passed on to the model.
 
     Returns:
         Tensor of shape `(batch, width)`.

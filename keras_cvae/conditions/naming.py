@@ -15,7 +15,7 @@ SHOWN = 20  # names that a message lists
 
 
 def to_labels(values, names: Sequence[str] | None, argument: str):
-    """Returns what a user gives for labels with integers in the place of names.
+    """Replaces the names of classes among labels by integers.
 
     Args:
         values: An array, list, tuple, tensor, pandas series or categorical, in which names,

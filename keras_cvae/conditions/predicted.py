@@ -1,4 +1,4 @@
-"""Class labels that may be told from the image: what conditions with a classifier share."""
+"""Class labels that a classifier infers from the image: what such conditions share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_cvae.conditions.naming import UNKNOWN
 
 
 class Predicted(Classes):
-    """A class label with a classifier q(y | x), which learns from the labels that are given.
+    """A class label with a classifier q(y | x), which learns from the known labels.
 
     Args:
         num_classes: How many classes there are, at least 2.

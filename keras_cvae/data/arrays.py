@@ -15,7 +15,7 @@ MOST_COUNT = 2**24  # up to which float32 has all integers
 
 
 def array(values, name: str) -> np.ndarray:
-    """Returns what a user gives for an array as one: DataFrames, series, tensors, lists.
+    """Converts what a user passes to a NumPy array: DataFrames, series, tensors, lists.
 
     NumPy arrays, memory-mapped ones too, are returned as they are.
 

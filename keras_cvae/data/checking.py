@@ -1,4 +1,4 @@
-"""What readers found, as one shape and type of images and of labels, or a clear error."""
+"""Checks of what readers return: one shape and type of images and of labels, or an error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part]
     """Returns the parts with their arrays checked and converted, and notes on what was changed.
 
     Args:
-        parts: What a reader found: first the one to train with, then others, if there are any.
+        parts: The parts that a reader returned: first the one to train with, then any others.
         size: What images are resized to, or None.
 
     Raises:
@@ -133,7 +133,7 @@ def _labels(y, origin, least):
 
 
 def names_of(parts: list[Part], names, given) -> tuple[str, ...]:
-    """A name a class: those given, or the source's, or the labels themselves.
+    """Names of the classes: the user's, or the source's, or the labels themselves.
 
     Args:
         parts: Checked parts.

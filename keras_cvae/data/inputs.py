@@ -107,7 +107,7 @@ def check_numbers(batch, names) -> None:
     """Refuses names of classes in a batch of a stream, which goes to Keras as it is.
 
     Args:
-        batch: What the stream gives.
+        batch: A batch as the stream yields it.
         names: As for `arrange`.
 
     Raises:
@@ -132,7 +132,7 @@ def is_stream(data) -> bool:
 
 
 def peek(data, examples: int = 1):
-    """Takes a look at what is given to `fit` as `x`.
+    """Reads the first batches of `x` of `fit`, where it is a stream.
 
     Args:
         data: Arrays, or a stream of batches: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a

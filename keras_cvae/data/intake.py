@@ -25,8 +25,8 @@ class Intake:
         condition: What checks the values of the other inputs, as `conditions.Condition` does; None
             where they are checked by their shapes and types alone.
         support: The bounds of the values.
-        packer: Function to a function of checked images to what the graph is given, as
-            `likelihoods.Likelihood` has it.
+        packer: Returns a function that converts checked images to what the graph takes:
+            `likelihoods.Likelihood.packer`.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Intake:
         return checked
 
     def take(self, x, y=None, sample_weight=None, examples: int = 1) -> tuple:
-        """Checks what `fit` is given: arrays, or the first batches of a stream.
+        """Checks the arguments of `fit`: arrays, or the first batches of a stream.
 
         Args:
             x: As for `arrays`, or a stream of batches.

@@ -116,7 +116,7 @@ class Likelihood(Float32Layer, abc.ABC):
         raise NotImplementedError(f"{type(self).__name__} must define `standardize`.")
 
     def packer(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Returns a function that makes of checked x what the graph is given: see `far_columns`."""
+        """Returns a function that converts checked x to what the graph takes: see `far_columns`."""
         return lambda x: x
 
     def unpack(self, x):
