@@ -33,8 +33,8 @@ once = pytest.mark.once
 
 
 def tiny(**options):
-    given = {"network": networks.Dense((4,)), "epochs": 1, "samples": 2, "fit_prior": False}
-    return CVAEEstimator(2, **{**given, **options})
+    given = {"network": networks.Dense((4,)), "epochs": 1, "batch_size": 256}
+    return CVAEEstimator(2, **{**given, "samples": 2, "fit_prior": False, **options})
 
 
 @pytest.mark.once
