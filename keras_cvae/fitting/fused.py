@@ -142,7 +142,10 @@ class FusedModel(keras.Model):
         self._notice_changes()
         test = self._fed("test", (x, y), options, options["batch_size"], options["steps"])
         if test is None:
-            with self._running(self._programs.fed["train"], None), streams.checked(self, options):
+            # Within `fit` Keras goes on with a stream that it has begun to read.
+            is_within_fit = isinstance(options["callbacks"], keras.callbacks.CallbackList)
+            checked = contextlib.nullcontext() if is_within_fit else streams.checked(self, options)
+            with self._running(self._programs.fed["train"], None), checked:
                 return super().evaluate(**options)
         feed = test.feed()
         options.update({name: feed[name] for name in ("x", "batch_size", "steps")}, y=None)
