@@ -66,8 +66,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
         Where labels are inferred it takes the image alone, and its most probable class is y; where
         they are enumerated, the label too, and the most probable class is y of an unknown one.
-        With dynamic binarisation it takes grey pixels as they are: its output is not
-        random.
+        With dynamic binarisation it takes grey pixels as they are: its output is not random.
         """
         return self._submodels.encoder
 
@@ -333,10 +332,10 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             for sentence in self.condition.describe_missing(values):
                 warnings.warn(sentence, stacklevel=2)
         watch = Watch(None if is_stream else {name: rows[:256] for name, rows in sample.items()})
-        callbacks = keras.tree.flatten(kwargs.pop("callbacks", None) or [])
-        kwargs |= {"validation_data": validation_data, "callbacks": [Announcer(count), watch]}
-        kwargs["callbacks"] += callbacks
-        history = super().fit(data, y if is_stream else None, *args, **kwargs)
+        callbacks = keras.tree.flatten(kwargs.get("callbacks") or [])
+        kwargs["callbacks"] = [Announcer(count), watch, *callbacks]
+        y = y if is_stream else None
+        history = super().fit(data, y, *args, validation_data=validation_data, **kwargs)
         if watch.failure:
             raise ValueError(watch.failure)
         return history
@@ -464,14 +463,12 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         first = next(pairs)
         encodings = aggregate_posterior.encodings(self, itertools.chain([first], pairs))
         report = prior.fit(*encodings, seed=seed)
-        for name in ("elbo_before", "elbo_after"):
-            if name == "elbo_after":
-                recipes = self._recipes
-                calls.rewire(self, output)
-                self._recipes = recipes
-            elbo = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"]
-            report[name] = float(elbo.mean())
-        return report
+        before = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"].mean()
+        recipes = self._recipes
+        calls.rewire(self, output)
+        self._recipes = recipes
+        after = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"].mean()
+        return {**report, "elbo_before": float(before), "elbo_after": float(after)}
 
     # What it is used for.
 
@@ -659,8 +656,8 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             warnings.warn(sentence, stacklevel=4)
         return values
 
-    def _with_values(self, first, y, name="y"):
-        values = self._known(y, len(first), name)
+    def _with_values(self, first, y):
+        values = self._known(y, len(first))
         return [first, *values.values()] if values else first
 
     # What Keras and the fused steps call.

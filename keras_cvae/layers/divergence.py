@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_cvae import checks, priors
+from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer
 from keras_cvae.types import Tensor
 
@@ -19,7 +20,38 @@ def flat(x) -> Tensor:
     return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
 
-class Divergence(LossLayer):
+class PriorLayer(Float32Layer):
+    """A layer that owns a prior, built for the latents that the layer is first called with.
+
+    Args:
+        prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
+
+    Call arguments:
+        inputs: `[z_mean, z_log_var]`, and z where it is needed: tensors of shape `(batch, ...)`.
+        y: The condition, of shape `(batch, width)`, where the prior depends on it.
+
+    Raises:
+        ValueError: If the prior is unknown.
+    """
+
+    def __init__(self, prior="standard_normal", **kwargs):
+        super().__init__(**kwargs)
+        self.prior = priors.get(prior)
+
+    def build(self, inputs_shape, y_shape=None):
+        self.prior.build_for((None, math.prod(inputs_shape[0][1:])), y_shape)
+        self.built = True
+
+    def get_config(self):
+        prior = keras.saving.serialize_keras_object(self.prior)
+        return {**super().get_config(), "prior": prior}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "prior": keras.saving.deserialize_keras_object(config["prior"])})
+
+
+class Divergence(PriorLayer, LossLayer):
     """A loss layer between the posterior q(z | x, y) and the prior p(z | y).
 
     A subclass defines `call`, which adds its terms and returns the inputs.
@@ -42,10 +74,6 @@ class Divergence(LossLayer):
 
     term = "kl"
 
-    def __init__(self, prior="standard_normal", **kwargs):
-        super().__init__(**kwargs)
-        self.prior = priors.get(prior)
-
     @property
     def needs_sample(self) -> bool:
         """Whether it must be given z."""
@@ -59,8 +87,7 @@ class Divergence(LossLayer):
             raise ValueError(
                 f"`inputs` must be [z_mean, z_log_var, z]: {reason}. Received: two tensors"
             )
-        self.prior.build_for((None, math.prod(inputs_shape[0][1:])), y_shape)
-        self.built = True
+        super().build(inputs_shape, y_shape)
 
     def kl(self, inputs, y=None) -> Tensor:
         """KL(q(z | x, y) || p(z | y)) of each example: a tensor of shape `(batch,)`, in nats."""
@@ -68,14 +95,6 @@ class Divergence(LossLayer):
 
     def compute_output_spec(self, inputs, y=None, training=False):
         return [keras.KerasTensor(x.shape, dtype=self.compute_dtype) for x in inputs]
-
-    def get_config(self):
-        prior = keras.saving.serialize_keras_object(self.prior)
-        return {**super().get_config(), "prior": prior}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{**config, "prior": keras.saving.deserialize_keras_object(config["prior"])})
 
 
 @register

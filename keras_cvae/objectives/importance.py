@@ -13,7 +13,8 @@ import math
 import keras
 from keras import ops
 
-from keras_cvae import divergences, likelihoods, priors
+from keras_cvae import divergences, likelihoods
+from keras_cvae.layers.divergence import PriorLayer
 from keras_cvae.names import of_group
 from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer, average
@@ -23,7 +24,7 @@ register = keras.saving.register_keras_serializable("keras_cvae")
 
 
 @register
-class LogRatio(Float32Layer):
+class LogRatio(PriorLayer):
     """log q(z | x, y) - log p(z | y) of each sample: its share of the KL divergence, in nats.
 
     Args:
@@ -39,13 +40,8 @@ class LogRatio(Float32Layer):
     """
 
     def __init__(self, prior="standard_normal", path_only: bool = False, **kwargs):
-        super().__init__(**kwargs)
-        self.prior = priors.get(prior)
+        super().__init__(prior, **kwargs)
         self.path_only = path_only
-
-    def build(self, inputs_shape, y_shape=None):
-        self.prior.build_for((None, math.prod(inputs_shape[0][1:])), y_shape)
-        self.built = True
 
     def call(self, inputs, y=None):
         mean, log_var, z = inputs
@@ -58,12 +54,7 @@ class LogRatio(Float32Layer):
         return keras.KerasTensor((inputs[0].shape[0],), dtype=self.compute_dtype)
 
     def get_config(self):
-        prior = keras.saving.serialize_keras_object(self.prior)
-        return {**super().get_config(), "prior": prior, "path_only": self.path_only}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{**config, "prior": keras.saving.deserialize_keras_object(config["prior"])})
+        return {**super().get_config(), "path_only": self.path_only}
 
 
 @register
