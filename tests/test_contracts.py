@@ -184,7 +184,7 @@ BASES = {
     terms.LossLayer,
 }
 BASES |= {corruptions.Corruption, conditions.predicted.Predicted}
-BASES |= {layers.Divergence, objectives.scheduled.Scheduled}
+BASES |= {layers.divergence.PriorLayer, layers.Divergence, objectives.scheduled.Scheduled}
 FAMILIES = {
     "likelihood": likelihoods,
     "prior": priors,
