@@ -1,7 +1,6 @@
-"""Argument checks in one dialect: what a wrong argument is told, before any work begins.
+"""Checks of arguments, before any work begins.
 
-Every message is a `ValueError` that reads "`argument` must be EXPECTED. Received: ...". Each check
-returns the value in the type that it has asked for.
+Each raises an `ArgumentError`, or returns the value in the type that it asked for.
 """
 
 from __future__ import annotations
@@ -11,41 +10,119 @@ import difflib
 import math
 import numbers
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 
-def require(condition: Any, expected: str, received: Any) -> None:
-    """Raises "EXPECTED. Received: RECEIVED" unless the condition holds.
+class ArgumentError(ValueError):
+    """A wrong argument: "`argument` expected; `advice[0]` advice[1]. Received: received".
+
+    Args:
+        argument: Name of the argument, or None where `expected` is a whole sentence, of a file or a
+            column.
+        expected: The rest of the sentence without its full stop, such as "must be even".
+        received: What came instead, as the user would recognise it.
+        advice: Optional argument that helps, with or without a value, and what it does:
+            `("image_size=32", "resizes them")`.
+    """
+
+    def __init__(
+        self,
+        argument: str | None,
+        expected: str,
+        received: Any,
+        advice: tuple[str, str] | None = None,
+    ):
+        super().__init__(argument, expected, received, advice)
+        self.argument = argument
+        self.expected = expected
+        self.received = received
+        self.advice = advice
+
+    def __str__(self):
+        subject = "" if self.argument is None else f"`{self.argument}` "
+        advice = f"; `{self.advice[0]}` {self.advice[1]}" if self.advice else ""
+        sentence = f"{subject}{self.expected}{advice}"
+        stop = "" if sentence.endswith("?") else "."
+        return f"{sentence}{stop} Received: {self.received}"
+
+    def renamed(self, names: Mapping[str, str]) -> ArgumentError:
+        """Returns the same error with other names for arguments, such as those of options.
+
+        Args:
+            names: Names by the present ones; others stay. With an option's name goes a value.
+        """
+        argument, advice = names.get(self.argument, self.argument), self.advice
+        if advice:
+            name, _, _ = advice[0].partition("=")
+            advice = names.get(name, advice[0]), advice[1]
+        return ArgumentError(argument, self.expected, self.received, advice)
+
+
+class ArgumentErrors(ValueError):
+    """Several wrong arguments at once, such as columns of a table: one a line.
+
+    Args:
+        errors: The error of each.
+    """
+
+    def __init__(self, errors: Sequence[ArgumentError]):
+        super().__init__(errors)
+        self.errors = errors
+
+    def __str__(self):
+        return "\n".join(map(str, self.errors))
+
+    def renamed(self, names: Mapping[str, str]) -> ArgumentErrors:
+        """Returns the same errors with other names for arguments, as `ArgumentError.renamed`."""
+        return ArgumentErrors([error.renamed(names) for error in self.errors])
+
+
+def require(
+    condition: Any,
+    argument: str | None,
+    expected: str,
+    received: Any,
+    advice: tuple[str, str] | None = None,
+) -> None:
+    """Raises an `ArgumentError` unless the condition holds.
 
     Args:
         condition: Anything that is true or false.
-        expected: A sentence without its full stop, such as "`count` must be even".
-        received: What came instead, put as the user would recognise it.
+        argument: As of `ArgumentError`.
+        expected: As of `ArgumentError`.
+        received: As of `ArgumentError`.
+        advice: As of `ArgumentError`.
 
     Raises:
-        ValueError: If the condition is false.
+        ArgumentError: If the condition is false.
     """
     if not condition:
-        raise ValueError(_message(expected, received))
+        raise ArgumentError(argument, expected, received, advice)
 
 
 @contextlib.contextmanager
 def explain(
-    expected: str, errors: type[Exception] | tuple[type[Exception], ...] = Exception
+    argument: str | None,
+    expected: str,
+    errors: type[Exception] | tuple[type[Exception], ...] = Exception,
+    advice: tuple[str, str] | None = None,
 ) -> Iterator[None]:
-    """Turns what other libraries raise on bad data into a `ValueError` of this dialect.
+    """Turns what other libraries raise on bad data into an `ArgumentError`.
 
     Args:
-        expected: A sentence without its full stop.
+        argument: As of `ArgumentError`.
+        expected: As of `ArgumentError`.
         errors: The errors that are meant; others pass.
+        advice: As of `ArgumentError`.
     """
     try:
         yield
     except errors as error:
-        raise ValueError(_message(expected, f"{type(error).__name__}: {error}")) from error
+        received = f"{type(error).__name__}: {error}"
+        raise ArgumentError(argument, expected, received, advice) from error
 
 
 def look_up(argument: str, name: Any, choices: Mapping[str, Any]) -> Any:
@@ -60,8 +137,8 @@ def look_up(argument: str, name: Any, choices: Mapping[str, Any]) -> Any:
         ValueError: If `name` is not one of `choices`; the message gives the nearest one.
     """
     known = isinstance(name, str) and name in choices
-    expected = f"`{argument}` must be one of {', '.join(map(repr, choices))}"
-    require(known, expected + nearest(name, choices), repr(name))
+    expected = f"must be one of {', '.join(map(repr, choices))}"
+    require(known, argument, expected + nearest(name, choices), repr(name))
     return choices[name]
 
 
@@ -106,7 +183,7 @@ def integer(argument: str, value: Any, *, least: int, most: float = math.inf) ->
     """
     bounds = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
     valid = _is_integer(value) and least <= value <= most
-    require(valid, f"`{argument}` must be an integer {bounds}", repr(value))
+    require(valid, argument, f"must be an integer {bounds}", repr(value))
     return operator.index(value)
 
 
@@ -121,8 +198,8 @@ def integers(
     listed = values if isinstance(values, (list, tuple)) else ()
     valid = listed and all(_is_integer(value) and value >= least for value in listed)
     number = "one or more" if count is None else count
-    expected = f"`{argument}` must be a list or tuple of {number} integers of at least {least}"
-    require(valid and count in (None, len(listed)), expected, repr(values))
+    expected = f"must be a list or tuple of {number} integers of at least {least}"
+    require(valid and count in (None, len(listed)), argument, expected, repr(values))
     return tuple(map(operator.index, values))
 
 
@@ -152,7 +229,7 @@ def number(
     said = " and ".join(f"{name} {bound}" for name, bound in bounds.items() if abs(bound) < np.inf)
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     valid = is_number and math.isfinite(value) and least <= value <= most and above < value < below
-    require(valid, f"`{argument}` must be a finite number {said}".rstrip(), repr(value))
+    require(valid, argument, f"must be a finite number {said}".rstrip(), repr(value))
     return float(value)
 
 
@@ -174,18 +251,18 @@ def array(
     sizes = ", ".join("any" if size is None else str(size) for size in shape)
     sizes += "," * (len(shape) == 1)
     kind = "integers" if whole else "finite numbers"
-    expected = f"`{argument}` must be a non-empty array of {kind}, of shape ({sizes})"
-    given, converted = convert(expected, values, dtype)
-    require(not whole or given.dtype.kind in "iu", expected, f"{given.dtype} values")
+    expected = f"must be a non-empty array of {kind}, of shape ({sizes})"
+    given, converted = convert(argument, expected, values, dtype)
+    require(not whole or given.dtype.kind in "iu", argument, expected, f"{given.dtype} values")
     fits = len(shape) == given.ndim and all(
         size in (None, found) for size, found in zip(shape, given.shape, strict=True)
     )
-    require(fits and given.size, expected, f"shape {given.shape}")
-    require(np.isfinite(converted).all(), expected, "NaN or infinite values")
+    require(fits and given.size, argument, expected, f"shape {given.shape}")
+    require(np.isfinite(converted).all(), argument, expected, "NaN or infinite values")
     return converted
 
 
-def convert(expected: str, values: Any, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+def convert(argument: str, expected: str, values: Any, dtype: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns `values` as an array of whatever type they have, and as one of `dtype`.
 
     Raises:
@@ -195,11 +272,7 @@ def convert(expected: str, values: Any, dtype: str) -> tuple[np.ndarray, np.ndar
         given = np.asarray(values)
         return given, given.astype(dtype)
     except (TypeError, ValueError) as error:
-        raise ValueError(_message(expected, f"{type(values).__name__} ({error})")) from error
-
-
-def _message(expected, received):
-    return f"{expected}{'' if expected.endswith('?') else '.'} Received: {received}"
+        raise ArgumentError(argument, expected, f"{type(values).__name__} ({error})") from error
 
 
 def _is_integer(value):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import keras
 
+from keras_cvae.checks import ArgumentError
 from keras_cvae.fitting import inside
 
 OF_EVERY_LAYER = "name", "trainable", "dtype"
@@ -43,10 +44,12 @@ def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
         lines = str(error).strip().splitlines()
         lines = lines if type(error) is NotImplementedError else lines[-1:]
         reason = textwrap.shorten(" ".join(lines), 200)
-        raise ValueError(
+        raise ArgumentError(
+            None,
             f"{type(part).__name__} must have a `get_config`, as must the layers in it, and its "
             "functions must be registered with `keras.saving.register_keras_serializable`: a model "
-            f"trains copies of what it is given, and can be saved. Received: {reason}"
+            f"trains copies of what it is given, and can be saved",
+            f"{reason}",
         ) from error
 
 

@@ -250,15 +250,19 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             ValueError: If there is a `loss`, or `weighted_metrics`.
         """
         if loss is not None or kwargs.get("loss_weights") is not None:
-            raise ValueError(
-                "`loss` must be left out: the loss of a CVAE is the objective that it was built "
+            raise checks.ArgumentError(
+                "loss",
+                "must be left out: the loss of a CVAE is the objective that it was built "
                 "with, `build_cvae(..., objective=...)`. A term of your own is a layer with "
-                f"`add_loss` in a network of your own. Received: loss={loss!r}"
+                "`add_loss` in a network of your own",
+                f"loss={loss!r}",
             )
         if kwargs.get("weighted_metrics"):
-            raise ValueError(
-                "`metrics` must be used for metrics of the reconstruction: they are weighed where "
-                "examples are. Received: weighted_metrics"
+            raise checks.ArgumentError(
+                "metrics",
+                "must be used for metrics of the reconstruction: they are weighed where "
+                "examples are",
+                "weighted_metrics",
             )
         super().compile(optimizer, **kwargs)
         self.reports.measure_images(metrics)
@@ -414,9 +418,10 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
                 `likelihoods.Gaussian`, or the images are not what the model takes.
         """
         if self._parts.standardize is None:
-            raise ValueError(
-                "`adapt` needs a likelihood of numbers of any scale, such as "
-                f"`likelihoods.Gaussian`. Received: {type(self.likelihood).__name__}"
+            raise checks.ArgumentError(
+                "adapt",
+                "needs a likelihood of numbers of any scale, such as `likelihoods.Gaussian`",
+                f"{type(self.likelihood).__name__}",
             )
         adapting.learn_scale(self._parts, self.intake.first_images(x))
 
@@ -570,9 +575,8 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """
         z = np.asarray(z, "float32")
         if z.ndim < 2 or z.shape[-1] != self.latent_dim:
-            raise ValueError(
-                f"`z` must have the shape (..., {self.latent_dim}). Received: {z.shape}"
-            )
+            expected = f"must have the shape (..., {self.latent_dim})"
+            raise checks.ArgumentError("z", expected, z.shape)
         *leading, size = z.shape
 
         def row_by_row(values):
@@ -617,9 +621,11 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             ValueError: If `format` is `"onnx"`; it names the models to export instead.
         """
         if format == "onnx":
-            raise ValueError(
-                "`format` must be another for the whole model, which draws z at random; export "
-                "`cvae.encoder`, `cvae.decoder` or `cvae.generator` to ONNX. Received: 'onnx'"
+            raise checks.ArgumentError(
+                "format",
+                "must be another for the whole model, which draws z at random; export "
+                "`cvae.encoder`, `cvae.decoder` or `cvae.generator` to ONNX",
+                "'onnx'",
             )
         return super().export(filepath, format, *args, **kwargs)
 
@@ -670,7 +676,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         table = None
         if class_weight is not None:
             if self.condition is None:
-                raise ValueError("`class_weight` needs a condition of classes. Received: none")
+                raise checks.ArgumentError("class_weight", "needs a condition of classes", "none")
             table = self.condition.class_weights(class_weight)
         if not np.array_equal(table, self._class_weights):
             self.forget_programs()  # the weights are part of them

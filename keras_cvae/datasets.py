@@ -158,15 +158,15 @@ def read(
     checks.number("test_fraction", test_fraction, above=0, below=1)
     checks.integer("seed", seed, least=0, most=2**32 - 1)
     is_path = isinstance(name_or_path, (str, os.PathLike))
-    require(is_path, "`name_or_path` must be a string or a path", repr(name_or_path))
-    require(isinstance(labelled, bool), "`labelled` must be True or False", repr(labelled))
-    expected = "`class_names` must be None where `labelled` is False"
-    require(labelled or class_names is None, expected, reprlib.repr(class_names))
-    expected = "`skip_damaged` must be True or False"
-    require(isinstance(skip_damaged, bool), expected, repr(skip_damaged))
+    require(is_path, "name_or_path", "must be a string or a path", repr(name_or_path))
+    require(isinstance(labelled, bool), "labelled", "must be True or False", repr(labelled))
+    expected = "must be None where `labelled` is False"
+    require(labelled or class_names is None, "class_names", expected, reprlib.repr(class_names))
+    expected = "must be True or False"
+    require(isinstance(skip_damaged, bool), "skip_damaged", expected, repr(skip_damaged))
     images.colour(background)
-    too_large = "The data must fit in memory; `image_size` makes images smaller"
-    with checks.explain(too_large, MemoryError):
+    advice = "image_size", "makes images smaller"
+    with checks.explain(None, "The data must fit in memory", MemoryError, advice):
         if name_or_path == "digits":
             source = _digits()
         elif name_or_path in OF_KERAS:
@@ -214,7 +214,7 @@ def hold_out(
     checks.integer("seed", seed, least=0, most=2**32 - 1)
     x, y = dataset.x_train, dataset.y_train
     count = len(x)
-    require(count > 1, "`dataset` must hold two or more training images to be split", count)
+    require(count > 1, "dataset", "must hold two or more training images to be split", count)
     held = min(math.ceil(fraction * count), count - 1)
     is_labels = isinstance(y, np.ndarray)
     sizes = np.unique(np.asarray(y), return_counts=True)[1] if is_labels else np.zeros(1)
@@ -262,7 +262,7 @@ def _of_keras(name):
         f"undamaged datasets/{file} in Keras' cache (~/.keras, or $KERAS_HOME). The path of a "
         "local .npz file or of a folder of IDX files works too"
     )
-    with checks.explain(expected):
+    with checks.explain(None, expected):
         train, test = getattr(keras.datasets, name).load_data()
     origins = [(f"x_{mark} of '{name}'", f"y_{mark} of '{name}'") for mark in ("train", "test")]
     return Source([Part(*train, origins[0]), Part(*test, origins[1])], class_names)
@@ -271,11 +271,13 @@ def _of_keras(name):
 def _existing(name_or_path):
     path = os.path.expanduser(name_or_path)
     expected = (
-        f"`name_or_path` must be one of {', '.join(NAMES)}, or the path of an existing .npz file, "
+        f"must be one of {', '.join(NAMES)}, or the path of an existing .npz file, "
         "of a folder of IDX files, or of a folder of one sub-folder of images a class"
     )
     expected += checks.nearest(str(path), NAMES, cutoff=0.6)
-    require(os.path.exists(path), expected, f"{name_or_path!r}, no such file or folder")
+    require(
+        os.path.exists(path), "name_or_path", expected, f"{name_or_path!r}, no such file or folder"
+    )
     return Path(path)
 
 
@@ -293,6 +295,6 @@ def _height_and_width(image_size):
         return None
     pair = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size,) * 2
     positive = [hasattr(n, "__index__") and not isinstance(n, bool) and n > 0 for n in pair]
-    expected = "`image_size` must be a positive integer or a pair (height, width) of them"
-    require(len(pair) == 2 and all(positive), expected, repr(image_size))
+    expected = "must be a positive integer or a pair (height, width) of them"
+    require(len(pair) == 2 and all(positive), "image_size", expected, repr(image_size))
     return tuple(int(n) for n in pair)

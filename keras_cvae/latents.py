@@ -69,8 +69,8 @@ def grid(
 
     count = checks.integer("count", count, least=2)
     latent_dim = checks.integer("latent_dim", latent_dim, least=1)
-    expected = "`low` and `high` must be probabilities with 0 < low < high < 1"
-    checks.require(0 < low < high < 1, expected, f"low={low}, high={high}")
+    expected = "and `high` must be probabilities with 0 < low < high < 1"
+    checks.require(0 < low < high < 1, "low", expected, f"low={low}, high={high}")
     center = np.zeros(latent_dim) if center is None else center
     center = checks.array("center", center, (latent_dim,))
     if directions is None:
@@ -117,8 +117,8 @@ def interpolate(
     """
     steps = checks.integer("steps", steps, least=2)
     shape = np.shape(start)
-    expected = "`start` must be of shape (latent_dim,) or (n, latent_dim)"
-    checks.require(len(shape) in (1, 2), expected, f"shape {shape}")
+    expected = "must be of shape (latent_dim,) or (n, latent_dim)"
+    checks.require(len(shape) in (1, 2), "start", expected, f"shape {shape}")
     start = checks.array("start", start, shape)[..., None, :]
     end = checks.array("end", end, shape)[..., None, :]
     t = np.linspace(0.0, 1.0, steps)[:, None]
@@ -174,5 +174,5 @@ def _dimensions(argument, dims, latent_dim, count=None) -> list[int]:
     whole = np.ndim(dims) == 1 and all(hasattr(dim, "__index__") and dim in known for dim in dims)
     distinct = whole and len(set(dims)) == len(dims) == (count or max(len(dims), 1))
     some = f"{count or 'some'} different dimensions of z, in 0..{latent_dim - 1}"
-    checks.require(distinct, f"`{argument}` must be {some}", repr(dims))
+    checks.require(distinct, argument, f"must be {some}", repr(dims))
     return [int(dim) for dim in dims]

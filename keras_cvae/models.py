@@ -83,9 +83,10 @@ def build_cvae(
     condition = own(conditions.get, condition, "condition")
     prior = own(priors.get, prior, "prior")
     if condition is None and prior.conditional:
-        raise ValueError(
-            "`prior` must not depend on y where there is no `condition`. "
-            f"Received: {type(prior).__name__}, condition=None"
+        raise checks.ArgumentError(
+            "prior",
+            "must not depend on y where there is no `condition`",
+            f"{type(prior).__name__}, condition=None",
         )
     network, objective = networks.get(network), objectives.get(objective)
     inputs, outputs = graph.wire(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from keras_cvae.checks import ArgumentError
+
 
 def thickness(images: np.ndarray) -> np.ndarray:
     """Mean stroke thickness of images, in pixels.
@@ -54,5 +56,5 @@ def _pages(images):
         images = images[..., 0]
     if images.ndim != 3:
         expected = "`images` must be of shape (count, height, width) or (count, height, width, 1)"
-        raise ValueError(f"{expected}. Received: shape {images.shape}")
+        raise ArgumentError(None, f"{expected}", f"shape {images.shape}")
     return images

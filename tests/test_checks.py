@@ -1,5 +1,7 @@
 """Every message reads "`argument` must be EXPECTED. Received: ..."."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -98,10 +100,21 @@ def test_messages(check, message):
     assert str(error.value) == message
 
 
+def test_an_error_is_renamed_for_the_command():
+    with pytest.raises(ValueError) as error:
+        checks.require(False, "y", "must be there", None, ("labelled=False", "does without"))
+    assert str(error.value) == "`y` must be there; `labelled=False` does without. Received: None"
+    renamed = error.value.renamed({"y": "--label", "labelled": "--unconditional"})
+    assert str(renamed) == "`--label` must be there; `--unconditional` does without. Received: None"
+    assert str(pickle.loads(pickle.dumps(renamed))) == str(renamed)
+    both = checks.ArgumentErrors([error.value, error.value]).renamed({"y": "--label"})
+    assert str(both).count("`--label` must be there") == 2
+
+
 def test_errors_of_others_are_explained_and_kept():
     with pytest.raises(ValueError, match="`path` must be there. Received: OSError: gone") as error:
-        with checks.explain("`path` must be there", OSError):
+        with checks.explain("path", "must be there", OSError):
             raise OSError("gone")
     assert isinstance(error.value.__cause__, OSError)
-    with pytest.raises(KeyError), checks.explain("`path` must be there", OSError):
+    with pytest.raises(KeyError), checks.explain("path", "must be there", OSError):
         raise KeyError

@@ -45,15 +45,15 @@ class _EpochCallback(keras.callbacks.Callback):
     def __init__(self, draw: Draw, directory: Path, columns: int | None):
         super().__init__()
         expected = (
-            "`draw` must be a function of the model that returns images, such as "
+            "must be a function of the model that returns images, such as "
             "`lambda cvae: cvae.generate([0, 1, 2], seed=0)`"
         )
-        require(callable(draw), expected, repr(draw))
+        require(callable(draw), "draw", expected, repr(draw))
         self.draw, self.directory, self.columns = draw, directory, columns
 
     def on_train_begin(self, logs=None):
         self._begun = False
-        with explain(f"'{self.directory}' must be a folder that can be written to", OSError):
+        with explain(None, f"'{self.directory}' must be a folder that can be written to", OSError):
             self.directory.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.directory).close()
 
@@ -71,7 +71,7 @@ class _EpochCallback(keras.callbacks.Callback):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         images = self.draw(self.model)  # on JAX, to read `self.model` brings its weights up to date
-        with explain("`draw` must return images that can be drawn", (TypeError, ValueError)):
+        with explain("draw", "must return images that can be drawn", (TypeError, ValueError)):
             images = keras.ops.convert_to_numpy(images)
             if images.dtype.kind == "f":
                 images = images.clip(0.0, 1.0)
@@ -123,7 +123,7 @@ class EpochGIF(_EpochCallback):
     ):
         self.path = Path(path)
         super().__init__(draw, self.path.parent, columns)
-        require(self.path.suffix.lower() == ".gif", "`path` must end in '.gif'", repr(path))
+        require(self.path.suffix.lower() == ".gif", "path", "must end in '.gif'", repr(path))
         self.duration = number("duration", duration, above=0)
 
     def _begin(self, epoch):
@@ -132,8 +132,11 @@ class EpochGIF(_EpochCallback):
         self._frames = []
         if not epoch or not self.path.exists():
             return
-        expected = "`path` must be an animation that a resumed run can continue"
-        with explain(expected, OSError), Image.open(self.path, formats=["GIF"]) as animation:
+        expected = "must be an animation that a resumed run can continue"
+        with (
+            explain("path", expected, OSError),
+            Image.open(self.path, formats=["GIF"]) as animation,
+        ):
             frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(animation)]
         self._frames = [frame.quantize() for frame in frames[:epoch]]  # those of epoch 0, 1, ...
 

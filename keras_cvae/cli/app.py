@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import os
-import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
+from keras_cvae.checks import ArgumentError, ArgumentErrors
 from keras_cvae.cli.starting import BACKENDS, LOG_LEVEL, QUIET
 
 # What the Python functions call otherwise than the options that give it.
@@ -36,7 +36,9 @@ class Commands(typer.core.TyperGroup):
         except BrokenPipeError:  # of `| head`, which typer sees to
             raise
         except (ValueError, OSError) as error:
-            say(_in_options(str(error), self.commands[ctx.invoked_subcommand]))
+            if isinstance(error, (ArgumentError, ArgumentErrors)):
+                error = error.renamed(_options(self.commands[ctx.invoked_subcommand]))
+            say(error)
             raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
             say(str(stop) or "Stopped")
@@ -100,19 +102,16 @@ Version = Option("--version", is_eager=True, callback=_say_version, help="Show t
 
 
 @app.callback()
-def _options(version: Annotated[bool, Version] = False) -> None:
+def _shared(version: Annotated[bool, Version] = False) -> None:
     """Options of no command."""
 
 
-def _in_options(message, command):
-    """Returns a message with the names of the command's options for those of Python's arguments."""
-    given = {param.name: max(param.opts, key=len) for param in command.params}
-    options = {name: option for name, option in given.items() if option.startswith("--")}
+def _options(command):
+    """The options of a command by the names that Python's functions have for their arguments."""
+    options = {param.name: max(param.opts, key=len) for param in command.params}
     known = [option for param in command.params for option in (*param.opts, *param.secondary_opts)]
     options |= {name: option for name, option in OPTIONS.items() if option in known}
-    # A value that Python's argument is to have goes: `labelled=False` is `--unconditional`.
-    pattern = rf"`({'|'.join(options)})(=[^`]*)?`"
-    return re.sub(pattern, lambda match: f"`{options[match[1]]}`", message)
+    return {name: option for name, option in options.items() if option.startswith("--")}
 
 
 def say(message) -> None:

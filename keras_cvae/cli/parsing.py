@@ -17,18 +17,18 @@ INTERNAL = "dtype", "bounds", "seed", "args", "kwargs"  # set by a model, or by 
 
 def check_out_file(out, force, suffixes):
     """Refuses a file that cannot be written, or is there already without `--force`."""
-    require(out.suffix in suffixes, f"`--out` must end in {' or '.join(suffixes)}", f"'{out}'")
-    expected = "`--out` must be a new file, or one to replace with `--force`"
-    require(force or not out.exists(), expected, f"'{out}', which exists")
-    require(not out.is_dir(), "`--out` must be a file", f"'{out}', a folder")
-    with explain("`--out` must be in a folder that can be written to", OSError):
+    require(out.suffix in suffixes, "--out", f"must end in {' or '.join(suffixes)}", f"'{out}'")
+    expected = "must be a new file, or one to replace with `--force`"
+    require(force or not out.exists(), "--out", expected, f"'{out}', which exists")
+    require(not out.is_dir(), "--out", "must be a file", f"'{out}', a folder")
+    with explain("--out", "must be in a folder that can be written to", OSError):
         out.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out.parent).close()
 
 
 def labels(option, texts, class_names):
     """Labels that are given by name or number, as integers."""
-    require(class_names, f"`{option}` must be left out of a model without a condition", texts[0])
+    require(class_names, option, "must be left out of a model without a condition", texts[0])
     numbers = {str(label): label for label in range(-1, len(class_names))}
     names = {name: label for label, name in enumerate(class_names)}
     return [look_up(option, text, numbers | names) for text in texts]  # a name wins over a number
@@ -38,9 +38,9 @@ def integers(option, text, separator):
     """Integers with a separator between them; None where nothing is given."""
     if text is None:
         return None
-    expected = f"`{option}` must be integers with '{separator}' between them"
+    expected = f"must be integers with '{separator}' between them"
     matches = re.fullmatch(rf"-?\d+({separator}-?\d+)*", text)
-    require(matches, expected, repr(text))
+    require(matches, option, expected, repr(text))
     return [int(number) for number in text.split(separator)]
 
 
@@ -48,8 +48,8 @@ def number_or_auto(option, text):
     """An integer of at least 1, or `"auto"`."""
     if text == AUTO:
         return text
-    expected = f"`{option}` must be auto or an integer of at least 1"
-    require(re.fullmatch(r"\d+", text) and int(text), expected, repr(text))
+    expected = "must be auto or an integer of at least 1"
+    require(re.fullmatch(r"\d+", text) and int(text), option, expected, repr(text))
     return int(text)
 
 
@@ -65,12 +65,14 @@ def condition(conditional, infer_label, enumerate_label, label_dropout):
     ]
     if not conditional or asked:
         with_labels = "a model that is given its labels"
-        expected = f"`--label-dropout` must be left out but of {with_labels}"
-        require(label_dropout in (None, 0), expected, label_dropout)
+        expected = f"must be left out but of {with_labels}"
+        require(label_dropout in (None, 0), "--label-dropout", expected, label_dropout)
         require(
-            len(asked) < 2, "`--enumerate-label` must be left out with another", "--infer-label"
+            len(asked) < 2, "--enumerate-label", "must be left out with another", "--infer-label"
         )
-        require(conditional or not asked, f"`{' '.join(asked)}` needs labels", "--unconditional")
+        require(
+            conditional or not asked, None, f"`{' '.join(asked)}` needs labels", "--unconditional"
+        )
         return kinds[asked[0]] if asked else None
     dropout = conditions.HIDDEN if label_dropout is None else label_dropout
     return functools.partial(conditions.Classes, dropout=dropout)
@@ -93,8 +95,8 @@ def _made(names, name, settings):
     """The member of that name; an error is one of its setting, not of an option called alike."""
     try:
         return names[name](**settings)
-    except ValueError as error:
-        raise ValueError(re.sub(r"`(\w+)`", rf"`{name}:\1`", str(error))) from None
+    except checks.ArgumentError as error:
+        raise error.renamed({error.argument: f"{name}:{error.argument}"}) from None
 
 
 def _name_and_settings(option, text, names):
@@ -106,7 +108,7 @@ def _name_and_settings(option, text, names):
     settings = {}
     for part in re.split(r",(?![^(]*\))", given) if given else ():  # but for those in brackets
         setting, sign, value = (piece.strip() for piece in part.partition("="))
-        require(sign and setting in of_users, expected, repr(part))
+        require(sign and setting in of_users, None, expected, repr(part))
         try:
             settings[setting] = ast.literal_eval(value)
         except (SyntaxError, TypeError, ValueError):
@@ -123,8 +125,8 @@ def objective(text, beta):
         return AUTO if text == "elbo" else _made(objectives.NAMES, name, settings)
     takes = "beta" in inspect.signature(objectives.NAMES[name]).parameters
     takes = takes and "beta" not in settings
-    require(takes, f"`--beta` must be left out of `--objective {text}`", beta)
-    with explain("`--beta` must be auto or a number of at least 0"):
+    require(takes, "--beta", f"must be left out of `--objective {text}`", beta)
+    with explain("--beta", "must be auto or a number of at least 0"):
         settings["beta"] = checks.number("--beta", float(beta), least=0)
     return _made(objectives.NAMES, name, settings)
 
@@ -143,7 +145,7 @@ def network(name, options):
     known = [option for option in inspect.signature(kind).parameters if option != "network"]
     for option in options:
         takes = f"`--network {name}` must be given options that it takes, {', '.join(known)}"
-        require(option in known, takes, f"--{option.replace('_', '-')}")
+        require(option in known, None, takes, f"--{option.replace('_', '-')}")
     return kind(**options)
 
 

@@ -39,8 +39,8 @@ def training(condition, columns, dropout, encoding, na_values, of_images) -> Cal
     options["na_values"] = _listed(na_values) if na_values is not None else None
     options = {name: value for name, value in options.items() if value is not None}
     pairs = [part.rpartition("=") for part in _listed(columns)]
-    expected = "`--columns` must be names and what they are, as id=ignore,age=count"
-    require(all(sign for _, sign, _ in pairs), expected, repr(columns))
+    expected = "must be names and what they are, as id=ignore,age=count"
+    require(all(sign for _, sign, _ in pairs), "--columns", expected, repr(columns))
     kinds = {name.strip(): kind.strip() for name, _, kind in pairs}
     conditions = _listed(condition)
     return functools.partial(runs.train_table, condition=conditions, columns=kinds, **options)
@@ -54,4 +54,4 @@ def _listed(text):
 def leave_out(options, of_what) -> None:
     """Refuses options that are for another kind of data."""
     for option, value in options.items():
-        require(value is None, f"`{option}` must be left out but of {of_what}", repr(value))
+        require(value is None, option, f"must be left out but of {of_what}", repr(value))

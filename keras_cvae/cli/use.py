@@ -175,7 +175,7 @@ def plot(
     known = [name for name in inspect.signature(draw).parameters if name != "run"]
     takes = ", ".join(f"`--{name}`" for name in known) or "no options"
     for name in options:
-        require(name in known, f"A picture of kind '{kind}' takes {takes}", f"--{name}")
+        require(name in known, None, f"A picture of kind '{kind}' takes {takes}", f"--{name}")
     parsing.check_out_file(out, force, suffixes=(".png",))
     if axes is not None:
         options["axes"] = parsing.integers("--axes", axes, ",")

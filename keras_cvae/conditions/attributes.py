@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_cvae.checks import ArgumentError
 from keras_cvae.conditions import classes
 from keras_cvae.conditions.base import Condition
 from keras_cvae.names import is_reserved
@@ -14,10 +15,12 @@ def refuse_reserved(names) -> None:
     """Raises a `ValueError` if a name is one that a model has for a part of its own."""
     reserved = [name for name in names if is_reserved(name)]
     if reserved:
-        raise ValueError(
-            "`Attributes` must have names that are none of the model's own layers, all of which "
+        raise ArgumentError(
+            "Attributes",
+            "must have names that are none of the model's own layers, all of which "
             "`keras_cvae.graph.NAMES` has; give these others, such as "
-            f"{', '.join(f'`my_{name}`' for name in reserved)}. Received: {', '.join(reserved)}"
+            f"{', '.join(f'`my_{name}`' for name in reserved)}",
+            f"{', '.join(reserved)}",
         )
 
 
@@ -54,9 +57,10 @@ class Attributes(Condition):
         super().__init__(**{key: attributes.pop(key) for key in of_layer})
         self.autocast = False  # each attribute casts its own
         if not attributes:
-            raise ValueError(
-                "`Attributes` must be given attributes by name, such as `Attributes(digit=10, "
-                "slant=Vector(1))`. Received: none"
+            raise ArgumentError(
+                "Attributes",
+                "must be given attributes by name, such as `Attributes(digit=10, slant=Vector(1))`",
+                "none",
             )
         refuse_reserved(attributes)
         self.attributes = {}
@@ -64,9 +68,10 @@ class Attributes(Condition):
             if not isinstance(attribute, Condition):
                 attribute = classes.of(attribute)
             elif len(attribute.inputs()) != 1 or attribute.infers:
-                raise ValueError(
-                    f"`{name}` must be a condition of one value, which is given. "
-                    f"Received: {type(attribute).__name__}"
+                raise ArgumentError(
+                    name,
+                    "must be a condition of one value, which is given",
+                    f"{type(attribute).__name__}",
                 )
             self.attributes[name] = attribute
         self.width = sum(attribute.width for attribute in self.attributes.values())
@@ -98,9 +103,10 @@ class Attributes(Condition):
         values = {} if values is None else values
         if not isinstance(values, dict) or not set(values) <= set(self.attributes):
             received = sorted(values) if isinstance(values, dict) else type(values).__name__
-            raise ValueError(
-                f"`{name}` must be a dict of {', '.join(self.attributes)}; those left out are "
-                f"unknown. Received: {received}"
+            raise ArgumentError(
+                name,
+                f"must be a dict of {', '.join(self.attributes)}; those left out are unknown",
+                f"{received}",
             )
         found = {}
         for key, attribute in self.attributes.items():

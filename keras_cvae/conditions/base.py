@@ -186,9 +186,10 @@ class Condition(keras.layers.Layer):
         Raises:
             ValueError: If there are no classes.
         """
-        raise ValueError(
-            "`class_weight` needs a condition of classes; give a `sample_weight`. "
-            f"Received: class_weight={weights!r} for a {type(self).__name__}"
+        raise checks.ArgumentError(
+            "class_weight",
+            "needs a condition of classes; give a `sample_weight`",
+            f"class_weight={weights!r} for a {type(self).__name__}",
         )
 
     def wire(self, pixels, network):

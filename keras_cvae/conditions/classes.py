@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import earlier_files, terms
-from keras_cvae.checks import require
+from keras_cvae.checks import ArgumentError, require
 from keras_cvae.conditions import coverage, naming
 from keras_cvae.conditions.base import Condition
 from keras_cvae.conditions.naming import UNKNOWN
@@ -142,10 +142,12 @@ class Classes(Condition):
             dtype = numbers.dtype
             is_one_hot = dtype.kind in "fb" and np.sum(numbers == 1) == np.sum(numbers != 0) == 1
             expected = (
-                f"`y` must be one-hot vectors of shape (count, {self.num_classes}), such as "
+                f"must be one-hot vectors of shape (count, {self.num_classes}), such as "
                 "`y[None]` of one, or integers, `y.astype('int32')`"
             )
-            require(not is_one_hot, expected, f"shape {shape}, dtype {dtype}, which may be either")
+            require(
+                not is_one_hot, "y", expected, f"shape {shape}, dtype {dtype}, which may be either"
+            )
         return super().how_many(values)
 
     def describe_missing(self, values=None):
@@ -188,10 +190,8 @@ class Classes(Condition):
         listed = tuple(names) if isinstance(names, (list, tuple)) else ()
         texts = all(isinstance(name, str) and name.strip() for name in listed)
         count = self.num_classes
-        expected = (
-            f"`names` must be a list or tuple of {count} different strings, none of them empty"
-        )
-        require(texts and len(listed) == len(set(listed)) == count, expected, repr(names))
+        expected = f"must be a list or tuple of {count} different strings, none of them empty"
+        require(texts and len(listed) == len(set(listed)) == count, "names", expected, repr(names))
         return listed
 
 
@@ -222,9 +222,10 @@ def number_of_classes(value) -> int:
     """Returns a number of classes, or explains that `condition` must be one."""
     is_integer = hasattr(value, "__index__") and not isinstance(value, bool)
     if not is_integer or value < 2:
-        raise ValueError(
-            "`condition` must be a number of classes of at least 2, a list of their names, an "
-            "object of `keras_cvae.conditions`, or None for a plain VAE. "
-            f"Received: {value!r}"
+        raise ArgumentError(
+            "condition",
+            "must be a number of classes of at least 2, a list of their names, an "
+            "object of `keras_cvae.conditions`, or None for a plain VAE",
+            f"{value!r}",
         )
     return operator.index(value)

@@ -98,7 +98,7 @@ class Enumerated(Predicted):
         self.divergence = LabelDivergence(self.num_classes, prior, name="kl_label")
         self.rows = self.num_classes
         is_layer = augment is None or isinstance(augment, keras.layers.Layer)
-        checks.require(is_layer, "`augment` must be a Keras layer, or None", repr(augment))
+        checks.require(is_layer, "augment", "must be a Keras layer, or None", repr(augment))
         self.augment = self.consistency = None
         if augment is not None:
             self.augment = keras.saving.serialize_keras_object(augment)
@@ -120,8 +120,10 @@ class Enumerated(Predicted):
         if self.augment is not None:
             augment = copy_of(keras.saving.deserialize_keras_object(self.augment), name="augment")
             found["changed"] = classifier(augment(pixels))
-            expected = "`augment` must be a layer without weights: nothing would train them"
-            checks.require(not augment.weights, expected, f"{len(augment.weights)} weights")
+            expected = "must be a layer without weights: nothing would train them"
+            checks.require(
+                not augment.weights, "augment", expected, f"{len(augment.weights)} weights"
+            )
         y = self(found)
         return list(inputs.values()), y, y
 
@@ -224,8 +226,10 @@ class LabelDivergence(LossLayer):
         super().__init__(**kwargs)
         self.num_classes = num_classes
         given = checks.array("prior", np.ones(num_classes) if prior is None else prior, (None,))
-        expected = f"`prior` must be {num_classes} positive numbers, one for each class"
-        checks.require(len(given) == num_classes and given.min() > 0, expected, repr(prior))
+        expected = f"must be {num_classes} positive numbers, one for each class"
+        checks.require(
+            len(given) == num_classes and given.min() > 0, "prior", expected, repr(prior)
+        )
         self.prior = None if prior is None else given.tolist()
         self.log_prior = np.log(given / given.sum()).astype("float32")
 

@@ -65,16 +65,16 @@ class Image(Condition):
     ):
         super().__init__(dropout, seed, **kwargs)
         is_model = isinstance(model, keras.layers.Layer)
-        checks.require(is_model, "`model` must be a Keras model of the condition", repr(model))
+        checks.require(is_model, "model", "must be a Keras model of the condition", repr(model))
         self.model = model
         self.shape = _shape_of(model) if shape is None else checks.integers("shape", shape)
-        expected = f"`model` must take one tensor of shape {self.shape}"
-        with checks.explain(expected, (ValueError, TypeError, RuntimeError)):
+        expected = f"must take one tensor of shape {self.shape}"
+        with checks.explain("model", expected, (ValueError, TypeError, RuntimeError)):
             features = model(keras.Input(self.shape))
         is_one = hasattr(features, "shape") and None not in features.shape[1:]
-        expected = "`model` must return one tensor, whose shape is known but for the batch"
+        expected = "must return one tensor, whose shape is known but for the batch"
         received = keras.tree.map_structure(lambda tensor: tensor.shape, features)
-        checks.require(is_one, expected, received)
+        checks.require(is_one, "model", expected, received)
         self.width = math.prod(features.shape[1:])
 
     def inputs(self):
@@ -132,8 +132,10 @@ def _shape_of(model):
         and all(isinstance(size, int) for size in shape[1:])
     )
     expected = (
-        "`shape` must be given, the shape of one example, where `model` is not built for one "
+        "must be given, the shape of one example, where `model` is not built for one "
         "tensor whose shape is known"
     )
-    checks.require(is_known and len(shape) > 1, expected, f"shape=None, a model of {shape}")
+    checks.require(
+        is_known and len(shape) > 1, "shape", expected, f"shape=None, a model of {shape}"
+    )
     return tuple(shape[1:])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_cvae.checks import nearest, require
+from keras_cvae.checks import ArgumentError, nearest
 
 UNKNOWN = -1
 SHOWN = 20  # names that a message lists
@@ -55,7 +55,7 @@ def _label(value, names, argument):
         return operator.index(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    expected = f"`{argument}` must be integers, -1 or None for unknown"
+    expected = "must be integers, -1 or None for unknown"
     if names is None:
         expected += (
             ": the classes of this model have no names, which `condition=['cat', 'dog']` gives them"
@@ -64,7 +64,7 @@ def _label(value, names, argument):
         listed = ", ".join(map(repr, names[:SHOWN]))
         more = f", ... ({len(names)} in all)" if len(names) > SHOWN else ""
         expected += f", or names of classes, which are {listed}{more}"
-    require(False, expected + nearest(value, names or ()), repr(value))
+    raise ArgumentError(argument, expected + nearest(value, names or ()), repr(value))
 
 
 def _is_none(value):

@@ -58,9 +58,10 @@ class Vector(Condition):
         self.size = checks.integer("size", size, least=1)
         self.width = self.size + 1
         if (mean is None) != (variance is None):
-            raise ValueError(
-                "`mean` and `variance` must be given together. "
-                f"Received: mean={mean!r}, variance={variance!r}"
+            raise checks.ArgumentError(
+                "mean",
+                "and `variance` must be given together",
+                f"mean={mean!r}, variance={variance!r}",
             )
         options = {"shape": (self.size,), "trainable": False, "dtype": "float32", "autocast": False}
         self.mean = self.add_weight(initializer="zeros", name="mean", **options)
@@ -77,9 +78,10 @@ class Vector(Condition):
         mean = np.broadcast_to(np.asarray(mean, "float64"), shape)
         variance = np.broadcast_to(np.asarray(variance, "float64"), shape)
         if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
-            raise ValueError(
-                "`mean` must be finite and `variance` finite and at least 0. "
-                f"Received: mean={mean}, variance={variance}"
+            raise checks.ArgumentError(
+                "mean",
+                "must be finite and `variance` finite and at least 0",
+                f"mean={mean}, variance={variance}",
             )
         variance = np.where(variance > 0, variance, 1.0)  # a constant stays at 0
         origin, rest = far_columns.split(mean, np.sqrt(variance))
@@ -100,7 +102,7 @@ class Vector(Condition):
         values = arrays.check_vectors(values, self.size, name="values")
         known = values[~self.is_unknown(values)].astype("float64")
         if not len(known):
-            raise ValueError("`values` must hold a vector that is known. Received: NaN in all")
+            raise checks.ArgumentError("values", "must hold a vector that is known", "NaN in all")
         self._standardize(known.mean(0), known.var(0))
 
     def adapt_once(self, values):

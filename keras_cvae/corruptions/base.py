@@ -83,8 +83,10 @@ class Corruption(Float32Layer):
 
 
 def _pair(bounds):
-    expected = "`bounds` must be two numbers, the lower one first"
-    checks.require(isinstance(bounds, (list, tuple)) and len(bounds) == 2, expected, repr(bounds))
+    expected = "must be two numbers, the lower one first"
+    checks.require(
+        isinstance(bounds, (list, tuple)) and len(bounds) == 2, "bounds", expected, repr(bounds)
+    )
     low, high = (checks.number("bounds", bound) for bound in bounds)
-    checks.require(low < high, expected, repr(bounds))
+    checks.require(low < high, "bounds", expected, repr(bounds))
     return low, high

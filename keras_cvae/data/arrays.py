@@ -8,6 +8,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from keras_cvae.checks import ArgumentError
+
 ROWS = 4096  # examples checked at a time, so that a memory-mapped array is never copied whole
 WEIGHT = "sample_weight"
 MOST_FLOAT = float(np.finfo("float32").max)
@@ -25,9 +27,10 @@ def array(values, name: str) -> np.ndarray:
     if isinstance(values, np.ndarray):
         found = values
     elif type(values).__module__.startswith("pandas") and _is_categorical(values):
-        raise ValueError(
-            f"`{name}` must be integers, -1 for unknown; of a pandas categorical, its codes. "
-            f"Received: {type(values).__name__} of dtype category"
+        raise ArgumentError(
+            name,
+            "must be integers, -1 for unknown; of a pandas categorical, its codes",
+            f"{type(values).__name__} of dtype category",
         )
     elif keras.ops.is_tensor(values):
         found = keras.ops.convert_to_numpy(values)
@@ -35,11 +38,10 @@ def array(values, name: str) -> np.ndarray:
         try:
             found = np.asarray(values)
         except ValueError as error:
-            raise ValueError(f"`{name}` must be an array of numbers. Received: {error}") from None
+            raise ArgumentError(name, "must be an array of numbers", f"{error}") from None
     if found.dtype.kind not in "buif" and found.dtype.name != "bfloat16":
-        raise ValueError(
-            f"`{name}` must be an array of numbers. Received: {type(values).__name__} of dtype "
-            f"{found.dtype}"
+        raise ArgumentError(
+            name, "must be an array of numbers", f"{type(values).__name__} of dtype {found.dtype}"
         )
     return found
 
@@ -67,12 +69,11 @@ def check_images(images, image_shape, check, name="x") -> np.ndarray:
     shape, image_shape = images.shape, tuple(image_shape)
     allowed = {image_shape, image_shape[:-1]} if image_shape[-1] == 1 else {image_shape}
     if shape[1:] not in allowed:
-        raise ValueError(
-            f"`{name}` must have the shape (count, {', '.join(map(str, image_shape))}). "
-            f"Received: {shape}"
+        raise ArgumentError(
+            name, f"must have the shape (count, {', '.join(map(str, image_shape))})", f"{shape}"
         )
     if shape[0] == 0:
-        raise ValueError(f"`{name}` must hold at least one image. Received: shape {shape}")
+        raise ArgumentError(name, "must hold at least one image", f"shape {shape}")
     return check(images.reshape(-1, *image_shape), name=name)
 
 
@@ -90,30 +91,33 @@ def check_values(images, support, name: str) -> np.ndarray:
     starts = range(0, len(images), ROWS)
     if dtype == "uint8":
         if max(images[start : start + ROWS].max() for start in starts) == 1:
-            raise ValueError(
-                f"`{name}` of dtype uint8 are divided by 255; pass black and white ones as bool or "
-                "float. Received: uint8 values of 0 and 1 alone"
+            raise ArgumentError(
+                name,
+                "of dtype uint8 are divided by 255; pass black and white ones as bool or float",
+                "uint8 values of 0 and 1 alone",
             )
         return images
     if "float" not in dtype.name:
         within = f" in [{low:g}, {high:g}]" if bounded else ""
-        raise ValueError(
-            f"`{name}` must be uint8 (0 to 255) or floating point{within}"
-            f"{_remedy(images.min(), images.max(), dtype, bounded)}. "
-            f"Received: dtype {dtype} with values from {images.min()} to {images.max()}"
+        raise ArgumentError(
+            name,
+            f"must be uint8 (0 to 255) or floating point{within}"
+            f"{_remedy(images.min(), images.max(), dtype, bounded)}",
+            f"dtype {dtype} with values from {images.min()} to {images.max()}",
         )
     for start in starts:
         rows = images[start : start + ROWS]
         least, most = rows.min(), rows.max()  # a NaN anywhere makes both NaN
         among = f"images {start} to {start + len(rows) - 1}"
         if not (np.isfinite(least) and np.isfinite(most)):
-            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity among {among}")
+            raise ArgumentError(name, "must be finite", f"NaN or infinity among {among}")
         if least < low or most > high:
-            raise ValueError(
-                f"`{name}` must be in [{low:g}, {high:g}]"
+            raise ArgumentError(
+                name,
+                f"must be in [{low:g}, {high:g}]"
                 f"{_remedy(images.min(), images.max(), dtype)}, as the likelihood or the "
-                "binarisation requires. "
-                f"Received: values from {least:g} to {most:g} among {among}"
+                "binarisation requires",
+                f"values from {least:g} to {most:g} among {among}",
             )
     return images
 
@@ -136,9 +140,11 @@ def check_counts(images, name: str) -> np.ndarray:
         ValueError: If they are uint8, or no counts.
     """
     if images.dtype == "uint8":
-        raise ValueError(
-            f"`{name}` of dtype uint8 are pixels, divided by 255; pass counts, as the likelihood "
-            "requires them, as int32 or float32. Received: dtype uint8"
+        raise ArgumentError(
+            name,
+            "of dtype uint8 are pixels, divided by 255; pass counts, as the likelihood "
+            "requires them, as int32 or float32",
+            "dtype uint8",
         )
     expected = (
         f"`{name}` must be counts, as the likelihood requires: whole numbers of 0 to {MOST_COUNT}"
@@ -147,12 +153,12 @@ def check_counts(images, name: str) -> np.ndarray:
         rows = images[start : start + ROWS]
         among = f"images {start} to {start + len(rows) - 1}"
         if not np.isfinite(rows).all():
-            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity among {among}")
+            raise ArgumentError(name, "must be finite", f"NaN or infinity among {among}")
         if rows.min() < 0 or rows.max() > MOST_COUNT:
             values = f"values from {rows.min():g} to {rows.max():g}"
-            raise ValueError(f"{expected}. Received: {values} among {among}")
+            raise ArgumentError(None, f"{expected}", f"{values} among {among}")
         if (broken := rows != np.floor(rows)).any():
-            raise ValueError(f"{expected}. Received: {rows[broken][0]:g} among {among}")
+            raise ArgumentError(None, f"{expected}", f"{rows[broken][0]:g} among {among}")
     return images if "float" in images.dtype.name else images.astype("float32")
 
 
@@ -198,17 +204,18 @@ def check_tensors(
     """
     if tensors.shape[1:] != tuple(shape) or not tensors.ndim or count not in (None, len(tensors)):
         sizes = ", ".join(map(str, ("count" if count is None else count, *shape)))
-        raise ValueError(f"`{name}` must have the shape ({sizes}). Received: {tensors.shape}")
+        raise ArgumentError(name, f"must have the shape ({sizes})", f"{tensors.shape}")
     if tensors.dtype == "uint8":
         if len(shape) == 1:
-            raise ValueError(
-                f"`{name}` must be floating point: only images are scaled from 0..255. "
-                "Received: vectors of dtype uint8"
+            raise ArgumentError(
+                name,
+                "must be floating point: only images are scaled from 0..255",
+                "vectors of dtype uint8",
             )
         return tensors
     for start in range(0, len(tensors), ROWS):
         if (np.abs(tensors[start : start + ROWS]) > MOST_FLOAT).any():
-            raise ValueError(f"`{name}` must be finite, or NaN where unknown. Received: infinity")
+            raise ArgumentError(name, "must be finite, or NaN where unknown", "infinity")
     return tensors.astype(dtype, copy=False)
 
 
@@ -222,14 +229,14 @@ def check_weights(weights, *, count: int) -> np.ndarray:
     if weights.ndim == 2 and weights.shape[1] == 1:
         weights = weights[:, 0]
     if weights.shape != (count,):
-        raise ValueError(
-            f"`{WEIGHT}` must be {count} numbers, one for each image. "
-            f"Received: shape {weights.shape}"
+        raise ArgumentError(
+            WEIGHT, f"must be {count} numbers, one for each image", f"shape {weights.shape}"
         )
     weights = weights.astype("float32")
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise ValueError(
-            f"`{WEIGHT}` must be finite and at least 0. "
-            f"Received: values from {weights.min():g} to {weights.max():g}"
+        raise ArgumentError(
+            WEIGHT,
+            "must be finite and at least 0",
+            f"values from {weights.min():g} to {weights.max():g}",
         )
     return weights

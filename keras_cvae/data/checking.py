@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_cvae.checks import require
 from keras_cvae.data import images
-from keras_cvae.data.readers import Part
+from keras_cvae.data.readers import UNLABELLED, Part
 
 MAX_CLASSES = 65536  # each costs a class name and a column of the one-hot vector
 
@@ -34,21 +34,21 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part]
         y = None if part.labels is None else _labels(part.labels, part.origins[1], least)
         if y is not None:
             received = f"{len(x)} in {part.origins[0]} and {len(y)} in {part.origins[1]}"
-            require(len(x) == len(y), "Images and labels must be equally many", received)
+            require(len(x) == len(y), None, "Images and labels must be equally many", received)
         found.append(Part(x, y, part.origins))
     kinds = [f"{part.images.shape[1:]} {part.images.dtype}" for part in found]
     for part, kind in zip(found, kinds, strict=True):
         received = f"{kinds[0]} in {found[0].origins[0]} and {kind} in {part.origins[0]}"
         expected = "Training and test images must have one shape and dtype"
-        require(kind == kinds[0], expected, received)
+        require(kind == kinds[0], None, expected, received)
     x, y, origins = found[0]
     expected = f"{origins[0]} must have pixels in 0..255 (binary ones: `x.astype('float32')`)"
-    require(x.dtype != "uint8" or x.max() != 1, expected, "integers of at most 1")
+    require(x.dtype != "uint8" or x.max() != 1, None, expected, "integers of at most 1")
     if y is not None:
         labels = np.unique(y[y >= 0])
         expected = f"{origins[1]} must hold two or more classes"
-        expected += "; `labelled=False` takes data without labels"
-        require(len(labels) > 1, expected, f"only label {labels[0] if len(labels) else -1}")
+        received = f"only label {labels[0] if len(labels) else -1}"
+        require(len(labels) > 1, None, expected, received, UNLABELLED)
     return found, notes
 
 
@@ -74,13 +74,13 @@ def _are_pixels(arrays):
 
 
 def _images(x, origin, size, are_pixels, span):
-    require(x.dtype.kind in "buif", f"{origin} must hold numbers", f"dtype {x.dtype}")
+    require(x.dtype.kind in "buif", None, f"{origin} must hold numbers", f"dtype {x.dtype}")
     shaped = f"{origin} must hold images (N, H, W) or (N, H, W, C) or vectors (N, D), at least one"
-    require(x.ndim in (2, 3, 4) and x.size, shaped, f"shape {x.shape}")
+    require(x.ndim in (2, 3, 4) and x.size, None, shaped, f"shape {x.shape}")
     x = x[..., None] if x.ndim == 3 else x
     low, high = float(x.min()), float(x.max())
     finite = math.isfinite(low) and math.isfinite(high)
-    require(finite, f"{origin} must be finite", "NaN or infinite values")
+    require(finite, None, f"{origin} must be finite", "NaN or infinite values")
     is_whole = x.dtype.kind in "iu" and (x.ndim == 4 or are_pixels)
     if x.ndim == 4 or is_whole:
         least, most = 0, 255 if is_whole else 1
@@ -89,11 +89,11 @@ def _images(x, origin, size, are_pixels, span):
         most = float(np.finfo("float32").max)
         least, expected = -most, "hold numbers within the range of float32"
     received = f"{x.dtype} from {low:g} to {high:g}"
-    require(least <= low and high <= most, f"{origin} must {expected}", received)
+    require(least <= low and high <= most, None, f"{origin} must {expected}", received)
     # An array over a file's bytes is read-only.
     x = np.require(x, "uint8" if is_whole else "float32", "W")
     if size and x.shape[1:3] != size:
-        require(x.ndim == 4, f"`image_size` resizes images only, not {origin}", f"shape {x.shape}")
+        require(x.ndim == 4, "image_size", f"resizes images only, not {origin}", f"shape {x.shape}")
         x = np.stack([images.resize(image, size) for image in x])
     return x
 
@@ -118,17 +118,19 @@ def _labels(y, origin, least):
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     expected = f"{origin} must hold integer labels of shape (N,), or one-hot rows"
     received = f"dtype {y.dtype}, shape {y.shape}"
-    require(y.ndim in (1, 2) and y.dtype.kind in "biuf", expected, received)
+    require(y.ndim in (1, 2) and y.dtype.kind in "biuf", None, expected, received)
     is_whole = np.isfinite(y).all() and (y == np.rint(y)).all()
-    require(is_whole, expected, f"{received}, numbers that are not whole")
+    require(is_whole, None, expected, f"{received}, numbers that are not whole")
     if y.ndim == 2:  # a row of zeros is unknown
         is_one_hot = ((y == 0) | (y == 1)).all() and (y.sum(1) <= 1).all()
-        require(is_one_hot, expected, received)
+        require(is_one_hot, None, expected, received)
         y = np.where(y.any(1), y.argmax(1), -1)
     found = np.unique(y)
     inside = not found.size or (found[0] >= least and found[-1] < MAX_CLASSES)
     unknown = "" if least == 0 else ", or -1 for unknown"
-    require(inside, f"{origin} must hold labels 0, 1, ... below {MAX_CLASSES}{unknown}", found)
+    require(
+        inside, None, f"{origin} must hold labels 0, 1, ... below {MAX_CLASSES}{unknown}", found
+    )
     return y.astype("int32")
 
 
@@ -161,5 +163,5 @@ def _checked_names(argument, names, count):
         for name in names
     )
     expected = f"{argument} must be {count} different, non-empty strings, one a class"
-    require(valid and len({*names}) == len(names) == count, expected, reprlib.repr(names))
+    require(valid and len({*names}) == len(names) == count, None, expected, reprlib.repr(names))
     return tuple(map(str, names))

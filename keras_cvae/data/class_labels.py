@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from keras_cvae.checks import ArgumentError
 from keras_cvae.data import arrays
 
 
@@ -31,18 +32,18 @@ def check_labels(labels, num_classes: int | None, *, count: int, name: str = "y"
         labels = from_one_hot(labels, name)
     if labels.ndim != 1 or len(labels) != count:
         vectors = "" if num_classes is None else f", or one-hot vectors ({count}, {num_classes})"
-        raise ValueError(
-            f"`{name}` must be {count} integers{vectors}, one for each image. "
-            f"Received: shape {labels.shape}"
+        raise ArgumentError(
+            name, f"must be {count} integers{vectors}, one for each image", f"shape {labels.shape}"
         )
     if labels.dtype.kind not in "iu":
         labels = _whole(labels, name)
     most = np.inf if num_classes is None else num_classes - 1
     if labels.size and (labels.min() < -1 or labels.max() > most):
         range_ = "at least -1" if num_classes is None else f"in -1..{most}"
-        raise ValueError(
-            f"`{name}` must be {range_}, -1 for unknown. "
-            f"Received: values from {labels.min()} to {labels.max()}"
+        raise ArgumentError(
+            name,
+            f"must be {range_}, -1 for unknown",
+            f"values from {labels.min()} to {labels.max()}",
         )
     return labels.astype("int32")
 
@@ -60,11 +61,12 @@ def from_one_hot(vectors: np.ndarray, name: str = "y") -> np.ndarray:
     ones = vectors == 1
     soft = np.flatnonzero((~ones & (vectors != 0)).any(1) | (ones.sum(1) > 1))
     if len(soft):
-        raise ValueError(
-            f"`{name}` of shape {vectors.shape} must be one-hot vectors, one 1 and zeros, or all "
+        raise ArgumentError(
+            name,
+            f"of shape {vectors.shape} must be one-hot vectors, one 1 and zeros, or all "
             "zeros for unknown: probabilities, smoothed labels and several classes of one image "
-            "are not taken. The most probable class of each is numpy.argmax(values, axis=-1). "
-            f"Received: {vectors[soft[0]].tolist()[:10]} in row {soft[0]}"
+            "are not taken. The most probable class of each is numpy.argmax(values, axis=-1)",
+            f"{vectors[soft[0]].tolist()[:10]} in row {soft[0]}",
         )
     return np.where(ones.any(1), ones.argmax(1), -1)
 
@@ -75,10 +77,11 @@ def _whole(labels, name):
     values = np.where(np.isnan(values), -1.0, values)
     wrong = values[~np.isfinite(values) | (values != np.round(values))]
     if len(wrong):
-        raise ValueError(
-            f"`{name}` must be whole numbers, the places of the classes, -1 for unknown; numbers "
-            "that are no classes are a condition of their own, `conditions.Vector(1)`. "
-            f"Received: {wrong[0]:g}"
+        raise ArgumentError(
+            name,
+            "must be whole numbers, the places of the classes, -1 for unknown; numbers "
+            "that are no classes are a condition of their own, `conditions.Vector(1)`",
+            f"{wrong[0]:g}",
         )
     return values.astype("int64")
 
@@ -97,15 +100,17 @@ def class_weights(weights, num_classes: int) -> np.ndarray:
     labels = range(num_classes)
     if not isinstance(weights, Mapping) or not set(weights) <= set(labels):
         received = sorted(weights) if isinstance(weights, Mapping) else type(weights).__name__
-        raise ValueError(
-            f"`class_weight` must be a dict of labels in 0..{num_classes - 1} to weights. "
-            f"Received: {received}"
+        raise ArgumentError(
+            "class_weight",
+            f"must be a dict of labels in 0..{num_classes - 1} to weights",
+            f"{received}",
         )
     for label, weight in weights.items():
         if not (isinstance(weight, numbers.Real) and math.isfinite(weight) and float(weight) >= 0):
-            raise ValueError(
-                "`class_weight` must hold finite weights of at least 0. "
-                f"Received: {weight!r} for class {label}"
+            raise ArgumentError(
+                "class_weight",
+                "must hold finite weights of at least 0",
+                f"{weight!r} for class {label}",
             )
         found[int(label)] = weight
     return found

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_cvae.checks import explain, require
 from keras_cvae.data import images
-from keras_cvae.data.readers import Part, Source
+from keras_cvae.data.readers import UNLABELLED, Part, Source
 
 VALIDATION = "val", "valid", "validation"  # names of a folder to validate with
 MANY = 2000  # images, above which a progress bar is shown
@@ -43,7 +43,7 @@ def read_image_folder(
         listed.append((_list_classes if labelled else _list_images)(part, left, notes))
     for part, (names, _, _) in zip(folders, listed, strict=True):
         expected = f"'{folder}' must have the same classes in train and in {part}"
-        require(names == listed[0][0], expected, [listed[0][0], names])
+        require(names == listed[0][0], None, expected, [listed[0][0], names])
     if left:
         endings = ", ".join(f"{count} {ending}" for ending, count in left.most_common())
         notes.append(f"Files left out that are no images: {left.total()} ({endings})")
@@ -53,7 +53,7 @@ def read_image_folder(
     for (part, path), (_, paths, labels) in zip(folders.items(), listed, strict=True):
         is_kept = kept[start : start + len(paths)]
         start, count = start + len(paths), int(is_kept.sum())
-        require(count, f"'{path}' must hold images that can be read", "damaged ones alone")
+        require(count, None, f"'{path}' must hold images that can be read", "damaged ones alone")
         labels = None if labels is None else labels[is_kept]
         origins = f"images of '{path}'", f"labels of '{path}'"
         parts[part] = Part(x[row : row + count], labels, origins)
@@ -85,11 +85,9 @@ def _list_classes(folder, left, notes):
     inside = _visible(folder)
     class_folders = [path for path in inside if os.path.isdir(path)]
     names = [path.name for path in class_folders]
-    expected = (
-        f"'{folder}' must hold two or more sub-folders of images, one a class (or IDX files); "
-        "`labelled=False` takes data without labels"
-    )
-    require(len(names) >= 2, expected, f"{len(names)} sub-folders {names}")
+    expected = f"'{folder}' must hold two or more sub-folders of images, one a class (or IDX files)"
+    received = f"{len(names)} sub-folders {names}"
+    require(len(names) >= 2, None, expected, received, UNLABELLED)
     beside = [path for path in inside if path not in class_folders]
     left.update(_ending(path) for path in beside if not _is_image(path))
     if images_beside := sum(map(_is_image, beside)):
@@ -98,7 +96,7 @@ def _list_classes(folder, left, notes):
     for label, class_folder in enumerate(class_folders):
         printed = str(class_folder).encode(errors="backslashreplace").decode()
         expected = f"The name of the class folder '{printed}' must be valid UTF-8"
-        require(printed == str(class_folder), expected, repr(os.fsencode(class_folder.name)))
+        require(printed == str(class_folder), None, expected, repr(os.fsencode(class_folder.name)))
         images_of_class = _images_in(class_folder, "The class folder ", left)
         deeper += sum(path.parent != class_folder for path in images_of_class)
         paths += images_of_class
@@ -120,7 +118,7 @@ def _images_in(folder, kind, left):
     others = [_ending(path) for path in files if not _is_image(path)]
     expected = f"{kind}'{folder}' must hold images {', '.join(images.SUFFIXES)}"
     received = f"{len(others)} other files {' '.join(sorted({*others}))}".rstrip()
-    require(paths, expected, received)
+    require(paths, None, expected, received)
     left.update(others)
     return paths
 
@@ -130,14 +128,14 @@ def _files_within(folder, above=()):
     for path in _visible(folder):
         if os.path.isdir(path):
             expected = "A link must not lead to a folder that it is in"
-            require(path.resolve() not in above, expected, f"'{path}'")
+            require(path.resolve() not in above, None, expected, f"'{path}'")
             yield from _files_within(path, above)
         else:
             yield path
 
 
 def _visible(folder):
-    with explain(f"'{folder}' must be a folder that can be read", OSError):
+    with explain(None, f"'{folder}' must be a folder that can be read", OSError):
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
@@ -173,15 +171,18 @@ def _read_images(paths, size, background, skip_damaged, notes):
         if x is None:
             # Memory is taken at once, so that what is too much for it ends here.
             x, first = np.empty((len(paths), *pixels.shape), pixels.dtype), path
-        expected = "Images are of unequal size: `image_size=(height, width)` resizes them"
+        expected = "All images must have one size"
         received = f"'{first}' of {x.shape[1:3]} and '{path}' of {pixels.shape[:2]}"
-        require(x.shape[1:3] == pixels.shape[:2], expected, received)
+        advice = "image_size=(height, width)", "resizes them"
+        require(x.shape[1:3] == pixels.shape[:2], None, expected, received, advice)
         if pixels.shape[2] > x.shape[3]:
             x = np.repeat(x, 3, axis=-1)
         x = x.astype(np.promote_types(x.dtype, pixels.dtype), copy=False)
         x[i], are_deep[i] = pixels, pixels.dtype == "uint16"
         counts.update(transparent=is_transparent, more=has_more)
-    require(x is not None, "The folder must hold images that can be read", "damaged ones alone")
+    require(
+        x is not None, None, "The folder must hold images that can be read", "damaged ones alone"
+    )
     if are_deep.any():
         white = images.full_scale(x[are_deep].max())
         notes.append(f"Images of 16 bits, divided by {white}: {are_deep.sum()}")

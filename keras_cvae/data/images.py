@@ -42,8 +42,8 @@ def colour(background: str) -> tuple[int, ...]:
     """
     from PIL import ImageColor
 
-    expected = "`background` must be a colour such as white or #ff8000"
-    with explain(expected, (AttributeError, TypeError, ValueError)):
+    expected = "must be a colour such as white or #ff8000"
+    with explain("background", expected, (AttributeError, TypeError, ValueError)):
         return ImageColor.getrgb(background)[:3]
 
 
@@ -60,10 +60,10 @@ def read(path: Path, background: tuple[int, ...] = (255, 255, 255)) -> ImageFile
     """
     from PIL import Image, ImageOps
 
-    advice = "`skip_damaged=True` leaves such files out"
+    advice = "skip_damaged=True", "leaves such files out"
     check_file(path)
     expected = f"'{path}' is truncated, damaged, too large, or not a {', '.join(FORMATS)} image"
-    with explain(f"{expected}; {advice}"), warnings.catch_warnings():
+    with explain(None, expected, advice=advice), warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as image:
             # A photograph's MPO file holds a preview beside the image.
@@ -81,8 +81,8 @@ def read(path: Path, background: tuple[int, ...] = (255, 255, 255)) -> ImageFile
                     pixels = pixels[..., 0]
     if mode[0] in "IF":
         is_deep = pixels.dtype.kind in "iu" and pixels.min() >= 0 and pixels.max() < 2**16
-        expected = f"'{path}' must have 8 or 16 bits a channel; {advice}"
-        require(is_deep, expected, f"image mode {mode}")
+        expected = f"'{path}' must have 8 or 16 bits a channel"
+        require(is_deep, None, expected, f"image mode {mode}", advice)
         pixels = pixels.astype("uint16")
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     return ImageFile(pixels, is_transparent, has_more)

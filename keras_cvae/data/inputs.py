@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 import keras
 import numpy as np
 
+from keras_cvae.checks import ArgumentError
 from keras_cvae.data.arrays import ROWS, WEIGHT
 
 MOST_BYTES = 2**27
@@ -48,22 +49,27 @@ def arrange(data, names) -> dict:
         found[WEIGHT] = weight
     missing = [name for name in values if name not in found]
     if not values and (rest or set(found) - {image, WEIGHT}):
-        raise ValueError(
-            "A model without a condition takes images alone. Received: images and "
-            f"{_described(rest or sorted(set(found) - {image, WEIGHT}))}"
+        raise ArgumentError(
+            None,
+            "A model without a condition takes images alone",
+            f"images and {_described(rest or sorted(set(found) - {image, WEIGHT}))}",
         )
     if image not in found or len(rest) != len(missing) or set(found) - {image, *values, WEIGHT}:
-        raise ValueError(
+        raise ArgumentError(
+            None,
             f"This model takes [images, {', '.join(values)}], a dict of these or pairs of them, "
             "and no targets but the images themselves. What is unknown is -1 for a label, NaN for "
-            f"a number. Received: {_described([*found.items(), *rest])}"
+            f"a number",
+            f"{_described([*found.items(), *rest])}",
         )
     found.update(zip(missing, rest, strict=True))
     for name in values:
         if found[name] is None:
-            raise ValueError(
-                f"`{name}` must be given; where it is unknown it is -1 for a label, NaN for a "
-                "number, and `condition=None` builds a model without it. Received: None"
+            raise ArgumentError(
+                name,
+                "must be given; where it is unknown it is -1 for a label, NaN for a "
+                "number, and `condition=None` builds a model without it",
+                "None",
             )
     return found
 
@@ -117,10 +123,12 @@ def check_numbers(batch, names) -> None:
         dtype = str(getattr(values, "dtype", ""))
         is_text = dtype.startswith(("<U", "str", "object", "category"))
         if is_text or any(isinstance(part, str) for part in keras.tree.flatten(values)):
-            raise ValueError(
-                f"`{name}` must be numbers in a stream: names of classes are understood in arrays "
+            raise ArgumentError(
+                name,
+                "must be numbers in a stream: names of classes are understood in arrays "
                 "and lists alone. Map each to its integer, `cvae.condition.names.index(name)`, in "
-                f"the stream. Received: {type(values).__name__} of names"
+                "the stream",
+                f"{type(values).__name__} of names",
             )
 
 
@@ -163,9 +171,10 @@ def peek(data, examples: int = 1):
         seen += len(values)
         size += getattr(values, "nbytes", 0)
     if not first:
-        raise ValueError(
-            "`x` must hold at least one batch; an iterator that was read before has none left. "
-            f"Received: an empty stream, {kind}"
+        raise ArgumentError(
+            "x",
+            "must hold at least one batch; an iterator that was read before has none left",
+            f"an empty stream, {kind}",
         )
     if iterator is data:  # it has one pass, and Keras takes generators alone
         data = (batch for batch in itertools.chain(first, iterator))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from keras_cvae.checks import ArgumentError
 from keras_cvae.data import arrays, class_labels, inputs
 
 LEAST_BRIGHT = 100.0  # what floats reach at least in a batch of images of 0..255
@@ -143,9 +144,10 @@ class Intake:
             checked = self.arrays((x, y, sample_weight))
             return checked, checked
         if sample_weight is not None:
-            raise ValueError(
-                "`sample_weight` must be the third part of each batch of a stream, (image, label, "
-                "weight). Received: a stream, and `sample_weight` beside it"
+            raise ArgumentError(
+                "sample_weight",
+                "must be the third part of each batch of a stream, (image, label, weight)",
+                "a stream, and `sample_weight` beside it",
             )
         inputs.check_numbers(first[0], self.inputs)
         parts = [*map(self.checker(), first)]
@@ -168,9 +170,11 @@ class Intake:
         if self.condition is not None:
             return self.condition.packer()(self.condition.check(labels, count, name))
         if labels is not None:
-            raise ValueError(
-                f"`{name}` must be left out of a model without a condition; how many images to "
-                f"generate is `count`. Received: {name} of type {type(labels).__name__}"
+            raise ArgumentError(
+                name,
+                "must be left out of a model without a condition; how many images to "
+                "generate is `count`",
+                f"{name} of type {type(labels).__name__}",
             )
         return {}
 
@@ -234,10 +238,12 @@ class Intake:
         if is_image and _are_equal(images, target, self.image_shape):
             return
         received = f"a target of shape {shape}" + (" with other values" if is_image else "")
-        raise ValueError(
-            "`y` beside complete inputs must be the images themselves, or be left out: the model "
+        raise ArgumentError(
+            "y",
+            "beside complete inputs must be the images themselves, or be left out: the model "
             "reconstructs its own input, and takes no other targets (`build_cvae(..., "
-            f"corruption=...)` spoils what the encoder sees). Received: {received}"
+            "corruption=...)` spoils what the encoder sees)",
+            f"{received}",
         )
 
 

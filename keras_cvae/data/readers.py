@@ -19,6 +19,7 @@ import numpy as np
 
 from keras_cvae.checks import explain, require
 
+UNLABELLED = "labelled=False", "takes data without labels"  # advice of an error
 GZIP_RATIO = 1032  # gzip makes no file smaller than by this factor
 
 
@@ -50,9 +51,9 @@ def read_npz(path: Path, labelled: bool) -> Source:
     """Reads an `.npz` file that holds arrays to train and to test with, or to be split."""
     check_file(path)
     expected = "Expected an .npz file as `np.savez` writes it, or a folder"
-    require(zipfile.is_zipfile(path), expected, f"'{path}', truncated or of another kind")
+    require(zipfile.is_zipfile(path), None, expected, f"'{path}', truncated or of another kind")
     damaged = f"'{path}' is damaged, or holds pickled Python objects, which are never loaded"
-    with explain(damaged):
+    with explain(None, damaged):
         archive = np.load(path, allow_pickle=False)
     with archive:
         found = archive.files
@@ -65,12 +66,13 @@ def read_npz(path: Path, labelled: bool) -> Source:
         if labelled:
             expected = (
                 f"'{path}' must hold the arrays x_train, y_train, x_test and y_test, or x and y to "
-                "be split; `labelled=False` takes data without labels"
+                "be split"
             )
-        require(set(wanted) <= set(found), expected, found)
+        advice = UNLABELLED if labelled else None
+        require(set(wanted) <= set(found), None, expected, found, advice)
         if validates:
             marks, wanted = [*marks, "_val"], [*wanted, *held_out]
-        with explain(damaged):
+        with explain(None, damaged):
             arrays = {name: _read_member(archive, name) for name in wanted}
             named = labelled and "class_names" in found
             names = _read_member(archive, "class_names").ravel().tolist() if named else None
@@ -94,7 +96,7 @@ def _numbered(parts: list[Part], names: list[str] | None):
     if not any(are_names):
         return parts, names
     first = parts[0].origins[1]
-    require(all(are_names), f"All labels must be names, as those of {first}, or none", "both")
+    require(all(are_names), None, f"All labels must be names, as those of {first}, or none", "both")
     unknown = {"": -1, "-1": -1}
     source = "class_names" if names else first
     names = names or sorted({*parts[0].labels.ravel().tolist()} - {*unknown})
@@ -104,7 +106,7 @@ def _numbered(parts: list[Part], names: list[str] | None):
         texts = part.labels.ravel().tolist()
         strange = sorted({*texts} - {*numbers})
         expected = f"{part.origins[1]} must hold names that {source} holds"
-        require(not strange, expected, reprlib.repr(strange))
+        require(not strange, None, expected, reprlib.repr(strange))
         labels = np.array([numbers[text] for text in texts], "int64")
         found.append(part._replace(labels=labels.reshape(part.labels.shape)))
     return found, names
@@ -139,15 +141,15 @@ def idx_files(folder: Path) -> list[Path | None]:
 def read_idx_files(folder: Path, files: list[Path | None], labelled: bool) -> Source:
     """Reads the files that `idx_files` has found in a folder."""
     if labelled:
-        needed, hint = files, "; `labelled=False` takes data without labels"
+        needed, advice = files, UNLABELLED
         names = (
             "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-... and t10k-labels-..."
         )
     else:
-        needed, hint = files[::2], ""
+        needed, advice = files[::2], None
         names = "train-images-idx3-ubyte and t10k-images-idx3-ubyte"
-    expected = f"'{folder}' must hold {names}, plain or .gz{hint}"
-    require(all(needed), expected, [file.name for file in files if file])
+    expected = f"'{folder}' must hold {names}, plain or .gz"
+    require(all(needed), None, expected, [file.name for file in files if file], advice)
     parts = []
     for mark, images, labels in (("_train", *files[:2]), ("_test", *files[2:])):
         y = _read_idx(labels, 1) if labelled else None
@@ -161,25 +163,25 @@ def _read_idx(path, ndim):
     magic, start = bytes((0, 0, 8, ndim)), 4 + 4 * ndim
     damaged = f"'{path}' is a truncated or damaged gzip file"
     check_file(path)
-    with open(path, "rb") as file, explain(damaged, (OSError, EOFError, zlib.error)):
+    with open(path, "rb") as file, explain(None, damaged, (OSError, EOFError, zlib.error)):
         # By content: browsers unzip a .gz file and keep its name.
         zipped = file.peek(2)[:2] == b"\x1f\x8b"
         stream = gzip.GzipFile(fileobj=file) if zipped else file
         header = stream.read(start)
         expected = f"'{path}' must begin with the IDX magic number 0x{magic.hex()}"
-        require(header[:4] == magic, expected, f"0x{header[:4].hex()}")
+        require(header[:4] == magic, None, expected, f"0x{header[:4].hex()}")
         expected = f"'{path}' is truncated in its header"
-        require(len(header) == start, expected, f"{len(header)} bytes")
+        require(len(header) == start, None, expected, f"{len(header)} bytes")
         shape = struct.unpack_from(f">{ndim}I", header, 4)
         size = math.prod(shape)
         expected = f"'{path}' is damaged: its header {shape} announces {start + size} bytes"
         stored = os.fstat(file.fileno()).st_size
         possible = stored * (GZIP_RATIO if zipped else 1)
         received = f"{stored} {'gzipped ' * zipped}bytes"
-        require(start + size <= possible, expected, received)
+        require(start + size <= possible, None, expected, received)
         data = stream.read(size + 1)  # a small file may unzip to gigabytes
     received = f"{start + len(data)} bytes{' or more' * (len(data) > size)}"
-    require(len(data) == size, expected, received)
+    require(len(data) == size, None, expected, received)
     return np.frombuffer(data, "uint8").reshape(shape)
 
 
@@ -191,5 +193,5 @@ def check_file(path: Path) -> None:
     """
     expected = f"'{path}' must be a file that can be read"
     kind = "a folder" if os.path.isdir(path) else "a FIFO, a socket or a device"
-    require(os.path.isfile(path), expected, kind if os.path.exists(path) else "a broken link")
-    require(os.access(path, os.R_OK), expected, "a file without permission to read it")
+    require(os.path.isfile(path), None, expected, kind if os.path.exists(path) else "a broken link")
+    require(os.access(path, os.R_OK), None, expected, "a file without permission to read it")

@@ -21,7 +21,7 @@ def split_part(part, names, source, test_fraction, seed):
             f"'{source}' has too few images to split: every class needs one to train with and one "
             f"to test with. It has {rarest} among {len(y)}, and `test_fraction` is {test_fraction}"
         )
-    with checks.explain(expected, ValueError):
+    with checks.explain(None, expected, ValueError):
         parts = split(rows, take(y, rows), test_fraction, seed, by_label=y is not None)
     (kept, _), (held, _) = parts
     kept = np.concatenate([kept, others]).astype(int)

@@ -42,11 +42,11 @@ def learn(y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ValueError: If y is not of two classes or more.
     """
     kind = type_of_target(y, input_name="y", raise_unknown=True)
-    expected = "`y` must be classes; with `conditional=False` it may be anything"
-    checks.require(kind in ("binary", "multiclass"), expected, f"{kind} targets")
+    expected = "must be classes; with `conditional=False` it may be anything"
+    checks.require(kind in ("binary", "multiclass"), "y", expected, f"{kind} targets")
     classes, labels, counts = np.unique(y, return_inverse=True, return_counts=True)
-    expected = "`y` must hold two classes or more, or be left out"
-    checks.require(len(classes) > 1, expected, f"1 class, {classes[0]!r}")
+    expected = "must hold two classes or more, or be left out"
+    checks.require(len(classes) > 1, "y", expected, f"1 class, {classes[0]!r}")
     return classes, labels, counts
 
 
@@ -70,10 +70,10 @@ def places(y, classes: np.ndarray, count: int) -> np.ndarray:
         ValueError: If y is anything else.
     """
     given = np.full(count, y) if np.ndim(y) == 0 else np.asarray(y)
-    expected = f"`y` must be one class, or one for each of {count} rows"
-    checks.require(given.shape == (count,), expected, f"shape {given.shape}")
+    expected = f"must be one class, or one for each of {count} rows"
+    checks.require(given.shape == (count,), "y", expected, f"shape {given.shape}")
     found = np.minimum(np.searchsorted(classes, given), len(classes) - 1)
     strange = given[classes[found] != given]
-    expected = f"`y` must be of the classes {classes.tolist()}"
-    checks.require(not strange.size, expected, f"{strange[:1].tolist()}")
+    expected = f"must be of the classes {classes.tolist()}"
+    checks.require(not strange.size, "y", expected, f"{strange[:1].tolist()}")
     return found

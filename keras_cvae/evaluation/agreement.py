@@ -88,10 +88,10 @@ def classification_accuracy_score(
 
 
 def _asked(cvae, y):
-    expected = "`cvae` must have a condition of classes to be asked for one"
-    checks.require(cvae.num_classes, expected, type(cvae.condition).__name__)
+    expected = "must have a condition of classes to be asked for one"
+    checks.require(cvae.num_classes, "cvae", expected, type(cvae.condition).__name__)
     y = checks.array("y", cvae.condition.numbered(y), (None,), "int64")
     inside = y.min() >= 0 and y.max() < cvae.num_classes
-    expected = f"`y` must be in 0..{cvae.num_classes - 1}"
-    checks.require(inside, expected, f"values from {y.min()} to {y.max()}")
+    expected = f"must be in 0..{cvae.num_classes - 1}"
+    checks.require(inside, "y", expected, f"values from {y.min()} to {y.max()}")
     return y

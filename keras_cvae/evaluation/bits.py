@@ -36,10 +36,12 @@ def as_levels(cvae, x, seed: int = 0) -> tuple[np.ndarray, int | None]:
     levels, kind = cvae.likelihood.levels, type(cvae.likelihood).__name__
     if levels is None:
         expected = f"Pixels must be uint8 for the density of {kind} to become bits"
-        checks.require(x.dtype == np.uint8, expected, x.dtype)
+        checks.require(x.dtype == np.uint8, None, expected, x.dtype)
         noise = np.random.default_rng(seed).random(x.shape, "float32")
         return (x + noise) / np.float32(BYTES), BYTES
     steps = examples.pixels(cvae, x) * (levels - 1)
     expected = f"Pixels must be at the {levels} levels of {kind} for its bits"
-    checks.require(np.abs(steps - np.round(steps)).max() < 1e-3, expected, "others between them")
+    checks.require(
+        np.abs(steps - np.round(steps)).max() < 1e-3, None, expected, "others between them"
+    )
     return x, None

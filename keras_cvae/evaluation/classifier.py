@@ -115,12 +115,12 @@ def train_classifier(
         ValueError: If the labels are of a single class, or an argument is not one of the above.
     """
     x = np.asarray(x)
-    expected = "`x` must be images (N, H, W, C) or vectors (N, D), at least one"
-    checks.require(x.ndim in (2, 4) and x.size, expected, f"shape {x.shape}")
+    expected = "must be images (N, H, W, C) or vectors (N, D), at least one"
+    checks.require(x.ndim in (2, 4) and x.size, "x", expected, f"shape {x.shape}")
     y = checks.array("y", y, (len(x),), "int64")
-    checks.require(y.min() >= 0, "`y` must be labels of at least 0", y.min())
-    expected = "`y` must hold two or more classes for a classifier"
-    checks.require(np.ptp(y), expected, f"label {y[0]} alone")
+    checks.require(y.min() >= 0, "y", "must be labels of at least 0", y.min())
+    expected = "must hold two or more classes for a classifier"
+    checks.require(np.ptp(y), "y", expected, f"label {y[0]} alone")
     if epochs is not None:
         checks.integer("epochs", epochs, least=1)
     seed = checks.integer("seed", seed, least=0, most=2**32 - 1)

@@ -126,5 +126,5 @@ def _checked(real, generated, least):
     real = checks.array("real", real, (None, None))
     generated = checks.array("generated", generated, (None, real.shape[1]))
     for name, features in (("real", real), ("generated", generated)):
-        checks.require(len(features) >= least, f"`{name}` must hold {least} or more", len(features))
+        checks.require(len(features) >= least, name, f"must hold {least} or more", len(features))
     return real, generated

@@ -74,8 +74,8 @@ def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
     """
     parts = graph.read(cvae)
     for group in parts.groups:
-        expected = "`cvae` must have a prior that is a diagonal normal"
-        checks.require(group.prior.closed_form, expected, type(group.prior).__name__)
+        expected = "must have a prior that is a diagonal normal"
+        checks.require(group.prior.closed_form, "cvae", expected, type(group.prior).__name__)
     x, values = examples.check(cvae, x, y)
     pixels = examples.pixels(cvae, x)
     model, generators = _model(cvae, parts)

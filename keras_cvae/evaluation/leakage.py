@@ -41,7 +41,7 @@ def label_leakage(cvae, train, test, *, seed: int = 0) -> tuple[Estimate, float]
     (_, y_train), (_, y_test) = train, test
     classes, counts = np.unique(y_train, return_counts=True)
     expected = "The labels to learn from must be of two classes or more"
-    checks.require(len(classes) > 1, expected, f"label {classes} alone")
+    checks.require(len(classes) > 1, None, expected, f"label {classes} alone")
     rng = np.random.default_rng(seed)
     z_train, z_test = (_draw(cvae, x, y, rng) for x, y in (train, test))
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(z_train, y_train)

@@ -34,12 +34,12 @@ def marginal_log_likelihood(
     """
     count = cvae.num_classes
     received = type(cvae.condition).__name__
-    checks.require(count, "`cvae` must have a condition of classes to be summed out", received)
+    checks.require(count, "cvae", "must have a condition of classes to be summed out", received)
     samples = checks.integer("samples", samples, least=1)
     weights = np.ones(count) if label_weights is None else label_weights
     weights = checks.array("label_weights", weights, (count,))
-    expected = "`label_weights` must be at least 0, and not all of them 0"
-    checks.require(weights.min() >= 0 < weights.max(), expected, weights)
+    expected = "must be at least 0, and not all of them 0"
+    checks.require(weights.min() >= 0 < weights.max(), "label_weights", expected, weights)
     x = cvae.intake.images(x)
     y = np.flatnonzero(weights)
     total = np.full(len(x), -np.inf)

@@ -57,8 +57,8 @@ class Subject:
         has_condition = cvae.condition is not None
         x_train, y_train, x, y, _ = dataset
         for images, labels in (x_train, y_train), (x, y):
-            expected = "`dataset` must have labels, as the model's condition asks for"
-            checks.require(labels is not None or not has_condition, expected, "none")
+            expected = "must have labels, as the model's condition asks for"
+            checks.require(labels is not None or not has_condition, "dataset", expected, "none")
             examples.check(cvae, images, labels if has_condition else None)
         if limit is not None and checks.integer("limit", limit, least=1) < len(x):
             rows = np.sort(np.random.default_rng(seed).choice(len(x), limit, replace=False))

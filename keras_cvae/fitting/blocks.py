@@ -16,6 +16,7 @@ import weakref
 import keras
 import numpy as np
 
+from keras_cvae.checks import ArgumentError
 from keras_cvae.fitting import inside
 from keras_cvae.fitting.reading import ahead, tensors
 
@@ -194,10 +195,11 @@ def split(x, y, fraction: float) -> dict:
     train_count = math.floor(count * (1.0 - fraction))
     if not 0 < train_count < count:
         left = min(max(train_count, 0), count)
-        raise ValueError(
-            "`validation_split` must be between 0 and 1 and leave at least one example to train "
-            f"on and one to validate on, of {count}. Received: "
-            f"validation_split={fraction}, which leaves {left} to train on"
+        raise ArgumentError(
+            "validation_split",
+            "must be between 0 and 1 and leave at least one example to train "
+            f"on and one to validate on, of {count}",
+            f"validation_split={fraction}, which leaves {left} to train on",
         )
 
     def rows(part, *bounds):
@@ -215,7 +217,7 @@ def check_batch_size(name: str, value) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"`{name}` must be an integer of at least 1. Received: {name}={value!r}")
+        raise ArgumentError(name, "must be an integer of at least 1", f"{name}={value!r}")
 
 
 def as_floatx(array: np.ndarray) -> np.ndarray:

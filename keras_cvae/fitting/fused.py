@@ -21,6 +21,7 @@ import inspect
 
 import keras
 
+from keras_cvae.checks import ArgumentError
 from keras_cvae.data import inputs
 from keras_cvae.fitting import blocks, custom_gradients, inside, streams
 from keras_cvae.fitting.callbacks import BlockCallbacks, looks_at_batches
@@ -55,10 +56,8 @@ class FusedModel(keras.Model):
         """
         steps = steps_per_execution
         if steps != "auto" and not (isinstance(steps, int) and steps >= 1):
-            raise ValueError(
-                '`steps_per_execution` must be "auto" or an integer of at least 1. '
-                f"Received: {steps!r}"
-            )
+            expected = 'must be "auto" or an integer of at least 1'
+            raise ArgumentError("steps_per_execution", expected, repr(steps))
         options = _bind(super().compile, *args, **kwargs)
         one = steps == "auto" or keras.backend.backend() == "torch"
         options["steps_per_execution"] = 1 if one else steps  # where Keras runs as it is

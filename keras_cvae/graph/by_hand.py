@@ -13,6 +13,7 @@ import types
 import keras
 import numpy as np
 
+from keras_cvae.checks import ArgumentError
 from keras_cvae.conditions.base import Condition
 from keras_cvae.data import intake
 from keras_cvae.fitting import inside
@@ -48,7 +49,7 @@ class AsGiven(Condition):
             (checked,) = self._known.by_name[key].check(values, count, name).values()
             return checked.reshape(count, *shape)
         if values is None:
-            raise ValueError(f"`{name}` must be given for the input `{key}`. Received: None")
+            raise ArgumentError(name, f"must be given for the input `{key}`", "None")
         if np.ndim(values) == 0 or (shape and np.shape(values) == shape and count != shape[0]):
             values = np.broadcast_to(values, (count, *np.shape(values)))  # one for all
         return intake.by_shape(values, shape, dtype, count, name)
@@ -125,7 +126,7 @@ def _between(inputs, outputs, name, expected):
             raise ValueError
         return inside.model_between(inputs, outputs, name)
     except ValueError as error:
-        raise ValueError(f"{expected}. Received: a graph in which it is otherwise") from error
+        raise ArgumentError(None, f"{expected}", "a graph in which it is otherwise") from error
 
 
 def _embedded(model, inputs):
@@ -163,9 +164,10 @@ def find_z(parameters, divergence, mean, log_var):
 
     both = {id(mean), id(log_var)}
     if sources(parameters) != both:
-        raise ValueError(
-            "A `CVAE` must have a decoder of z, which `Sampling` draws of z_mean and z_log_var. "
-            "Received: a graph in which the likelihood's parameters do not depend on both"
+        raise ArgumentError(
+            None,
+            "A `CVAE` must have a decoder of z, which `Sampling` draws of z_mean and z_log_var",
+            "a graph in which the likelihood's parameters do not depend on both",
         )
     tensor = parameters
     while earlier := [t for t in before(tensor) if sources(t) == both]:

@@ -7,6 +7,7 @@ import dataclasses
 import keras
 
 from keras_cvae import names
+from keras_cvae.checks import ArgumentError
 
 
 @dataclasses.dataclass
@@ -103,9 +104,11 @@ def by_term(model) -> dict | None:
         if kind in layers:
             layers[kind].append(layer)
     if any(len(each) != 1 for each in layers.values()):
-        raise ValueError(
+        raise ArgumentError(
+            None,
             "A `CVAE` must have one loss layer of the KL divergence, such as `KLDivergence`, and "
             "one `ReconstructionLoss`, both of which lead to its output; `keras.Model` takes any "
-            f"graph. Received: {', '.join(here)}"
+            "graph",
+            f"{', '.join(here)}",
         )
     return {kind: layer for kind, (layer,) in layers.items()}

@@ -42,7 +42,8 @@ def with_prior(model, prior):
         y = [tensor for tensor in model.inputs[1:] if len(tensor.shape) == 2]
     checks.require(
         not prior.conditional or len(y) == 1,
-        "`prior` must not depend on y where the graph has no vector y",
+        "prior",
+        "must not depend on y where the graph has no vector y",
         type(prior).__name__,
     )
     divergence = _with_prior(before, prior)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_cvae import layers, networks
+from keras_cvae.checks import ArgumentError
 from keras_cvae.graph.chain import join_inputs
 from keras_cvae.graph.parts import Group, Parts
 
@@ -84,8 +85,9 @@ def _check_logits(decoder, likelihood):
     given = [keras.ops.convert_to_tensor(rng.standard_normal(s, "float32")) for s in shapes]
     found = keras.ops.convert_to_numpy(decoder(given if len(given) > 1 else given[0]))
     if found.min() >= 0 and np.ptp(found) > 0:
-        raise ValueError(
+        raise ArgumentError(
+            None,
             f"The decoder must return what {type(likelihood).__name__} asks for, which for black "
-            "and white pixels are logits, of any sign: leave out the sigmoid (or ReLU) at its end. "
-            f"Received: a decoder that returned values from {found.min():.2f} to {found.max():.2f}"
+            "and white pixels are logits, of any sign: leave out the sigmoid (or ReLU) at its end",
+            f"a decoder that returned values from {found.min():.2f} to {found.max():.2f}",
         )

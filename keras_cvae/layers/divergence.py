@@ -84,8 +84,8 @@ class Divergence(PriorLayer, LossLayer):
             reason = f"{type(self).__name__} compares samples"
             if not self.prior.closed_form:
                 reason = f"{type(self.prior).__name__} has no closed form of the KL divergence"
-            raise ValueError(
-                f"`inputs` must be [z_mean, z_log_var, z]: {reason}. Received: two tensors"
+            raise checks.ArgumentError(
+                "inputs", f"must be [z_mean, z_log_var, z]: {reason}", "two tensors"
             )
         super().build(inputs_shape, y_shape)
 

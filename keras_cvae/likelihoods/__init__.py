@@ -6,7 +6,7 @@ For one of your own, subclass `Likelihood` and define `log_prob` and `mean`.
 
 from __future__ import annotations
 
-from keras_cvae.checks import member
+from keras_cvae.checks import ArgumentError, member
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.likelihoods.bernoulli import Bernoulli
 from keras_cvae.likelihoods.categorical import Categorical
@@ -42,8 +42,10 @@ def get(identifier, **options) -> Likelihood:
         ValueError: If it is neither.
     """
     if not isinstance(identifier, (str, Likelihood)):
-        raise ValueError(
-            "`likelihood` must be a name or a `likelihoods.Likelihood` (subclass it and define "
-            f"log_prob and mean). Received: {identifier!r}"
+        raise ArgumentError(
+            "likelihood",
+            "must be a name or a `likelihoods.Likelihood` (subclass it and define "
+            "log_prob and mean)",
+            f"{identifier!r}",
         )
     return member("likelihood", identifier, Likelihood, NAMES, **options)

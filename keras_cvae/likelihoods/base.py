@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import standardize
+from keras_cvae.checks import ArgumentError
 from keras_cvae.data import arrays
 from keras_cvae.precision import Float32Layer
 from keras_cvae.types import Tensor
@@ -78,19 +79,21 @@ class Likelihood(Float32Layer, abc.ABC):
         """
         expected, received = self.parameter_shape(tuple(x_shape[1:])), tuple(received)
         if received[1:] != tuple(expected):
-            raise ValueError(
+            raise ArgumentError(
+                None,
                 f"The decoder must return parameters of shape {tuple(expected)}, as "
-                f"{type(self).__name__} asks for x of shape {tuple(x_shape[1:])}. "
-                f"Received: {received[1:]}"
+                f"{type(self).__name__} asks for x of shape {tuple(x_shape[1:])}",
+                f"{received[1:]}",
             )
         built = (self.get_build_config() or {}).get("input_shape")
         if not self.built:
             self.build(received)
         elif self.weights and built and built[-1] != received[-1]:
-            raise ValueError(
-                f"`likelihood` must have been trained with x of as many columns or channels, or be "
-                f"new: this {type(self).__name__} has weights for {built[-1]}. "
-                f"Received: {received[-1]}"
+            raise ArgumentError(
+                "likelihood",
+                f"must have been trained with x of as many columns or channels, or be "
+                f"new: this {type(self).__name__} has weights for {built[-1]}",
+                f"{received[-1]}",
             )
 
     def check(self, x, name: str):

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import noise
+from keras_cvae.checks import ArgumentError
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.types import Tensor
 
@@ -36,7 +37,7 @@ class Categorical(Likelihood):
     def __init__(self, levels: int = 256, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(levels, int) or isinstance(levels, bool) or levels < 2:
-            raise ValueError(f"`levels` must be an integer of at least 2. Received: {levels!r}")
+            raise ArgumentError("levels", "must be an integer of at least 2", f"{levels!r}")
         self.levels = levels
 
     def parameter_shape(self, x_shape) -> tuple[int, ...]:

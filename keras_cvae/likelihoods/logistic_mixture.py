@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import noise
+from keras_cvae.checks import ArgumentError
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.types import Tensor
 
@@ -57,7 +58,7 @@ class LogisticMixture(Likelihood):
     def __init__(self, components: int = 10, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(components, int) or isinstance(components, bool) or components < 1:
-            raise ValueError(f"`components` must be a positive integer. Received: {components!r}")
+            raise ArgumentError("components", "must be a positive integer", f"{components!r}")
         self.components = components
         self._centres = np.linspace(-1.0, 1.0, 2 * components + 1, dtype="float32")[1::2]
 
@@ -124,10 +125,11 @@ class LogisticMixture(Likelihood):
         size = parameters.shape[-1]
         channels = math.isqrt(2 * size // self.components) - 1
         if channels < 1 or size != self.components * math.comb(channels + 2, 2):
-            raise ValueError(
-                f"`parameters` must have a last axis of {3 * self.components} (pixels of one "
-                f"channel) or {10 * self.components} (RGB) for {self.components} components. "
-                f"Received: shape {tuple(parameters.shape)}"
+            raise ArgumentError(
+                "parameters",
+                f"must have a last axis of {3 * self.components} (pixels of one "
+                f"channel) or {10 * self.components} (RGB) for {self.components} components",
+                f"shape {tuple(parameters.shape)}",
             )
         return channels
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keras
 
-from keras_cvae.checks import member
+from keras_cvae.checks import ArgumentError, member
 from keras_cvae.networks.base import Network, given
 from keras_cvae.networks.conv import (
     Conv,
@@ -60,8 +60,9 @@ def get(identifier) -> Network:
     if isinstance(identifier, (list, tuple)) and len(identifier) == 2:
         return Own(*identifier)
     if isinstance(identifier, keras.layers.Layer):
-        raise ValueError(
-            "`network` must be a pair (encoder_body, decoder_body) of Keras models. "
-            f"Received: one {type(identifier).__name__}"
+        raise ArgumentError(
+            "network",
+            "must be a pair (encoder_body, decoder_body) of Keras models",
+            f"one {type(identifier).__name__}",
         )
     return member("network", identifier, Network, NAMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from keras_cvae import conditions
+from keras_cvae.checks import ArgumentError
 from keras_cvae.copying import own
 from keras_cvae.layers import ImageModel
 from keras_cvae.recipe import Recipe
@@ -174,9 +175,11 @@ def posterior(features, latent_dim, suffix: str = "") -> list[Tensor]:
     if isinstance(features, (list, tuple)):
         shapes = [tuple(tensor.shape[1:]) for tensor in features]
         if shapes != [(latent_dim,)] * 2:
-            raise ValueError(
+            raise ArgumentError(
+                None,
                 "The encoder body must return one tensor of features, or z_mean and z_log_var of "
-                f"shape ({latent_dim},). Received: {shapes}"
+                f"shape ({latent_dim},)",
+                f"{shapes}",
             )
         return list(features)
     features = flat(features)

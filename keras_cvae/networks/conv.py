@@ -253,9 +253,11 @@ def image_shape(shape) -> tuple[int, ...]:
         ValueError: If it is no image's.
     """
     if len(shape) < 2:
-        raise ValueError(
-            "A convolutional network needs `input_shape` (height, width, channels) or "
-            f'(height, width); network="dense" takes vectors. Received: {tuple(shape)}'
+        raise checks.ArgumentError(
+            "input_shape",
+            "must be (height, width, channels) or (height, width) for a convolutional network; "
+            'network="dense" takes vectors',
+            tuple(shape),
         )
     return (*shape, 1) if len(shape) == 2 else tuple(shape)
 

@@ -64,9 +64,10 @@ class Hierarchical(Network):
     def group_sizes(self, latent_dim) -> tuple[int, int]:
         top = latent_dim // 2 if self.top_dim is None else self.top_dim
         if not 0 < top < latent_dim:
-            raise ValueError(
-                "`latent_dim` must be at least 2 and above `top_dim`: both groups of latents are "
-                f"in it. Received: latent_dim={latent_dim}, top_dim={self.top_dim}"
+            raise checks.ArgumentError(
+                "latent_dim",
+                "must be at least 2 and above `top_dim`: both groups of latents are in it",
+                f"latent_dim={latent_dim}, top_dim={self.top_dim}",
             )
         return top, latent_dim - top
 
@@ -79,9 +80,10 @@ class Hierarchical(Network):
         inputs, y = inputs_with(image, condition)
         features = self.features(image, y)
         if isinstance(features, (list, tuple)):
-            raise ValueError(
-                "The encoder body of a hierarchical network must return one tensor of features. "
-                f"Received: {len(features)} tensors"
+            raise checks.ArgumentError(
+                None,
+                "The encoder body of a hierarchical network must return one tensor of features",
+                f"{len(features)} tensors",
             )
         features = flat(features)
         outputs = posterior(features, self.group_sizes(latent_dim)[0])

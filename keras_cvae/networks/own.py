@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from keras_cvae.checks import ArgumentError
 from keras_cvae.copying import copy_of
 from keras_cvae.fitting import inside
 from keras_cvae.networks.base import Network, flat, join
@@ -45,18 +46,20 @@ class Own(Network):
     def __init__(self, encoder_body, decoder_body, classifier_body=None):
         for body in (encoder_body, decoder_body):
             if not isinstance(body, keras.layers.Layer):
-                raise ValueError(
-                    "`network` must be a pair (encoder_body, decoder_body) of Keras models. "
-                    f"Received: {body!r}"
+                raise ArgumentError(
+                    "network",
+                    "must be a pair (encoder_body, decoder_body) of Keras models",
+                    f"{body!r}",
                 )
         self.encoder_body, self.decoder_body = encoder_body, decoder_body
         self.classifier_body = classifier_body
         bodies = [body for body in (encoder_body, decoder_body, classifier_body) if body]
         weights = [weight for body in bodies for weight in body.weights]
         if len(weights) > len({id(weight) for weight in weights}):
-            raise ValueError(
-                "`network` must be of models without common weights, since the `CVAE` trains a "
-                "copy of each. Received: bodies that share a layer"
+            raise ArgumentError(
+                "network",
+                "must be of models without common weights, since the `CVAE` trains a copy of each",
+                "bodies that share a layer",
             )
 
     def features(self, image, y) -> Tensor:
@@ -66,9 +69,11 @@ class Own(Network):
         outputs = _apply(self.decoder_body, z, y, "decoder")
         received = tuple(getattr(outputs, "shape", (None,))[1:])
         if received != shape:
-            raise ValueError(
+            raise ArgumentError(
+                None,
                 "The decoder body must return the shape of the likelihood's parameters, for most "
-                f"likelihoods that of an image, {shape}. Received: {received}"
+                f"likelihoods that of an image, {shape}",
+                f"{received}",
             )
         return outputs
 
@@ -91,9 +96,11 @@ def _apply(body, first, y, name):
         given = join_planes(first, y)
     shapes = [tuple(tensor.shape[1:]) for tensor in keras.tree.flatten(given)]
     if takes and shapes != takes:
-        raise ValueError(
+        raise ArgumentError(
+            None,
             f"The {name} body is given inputs of shape {shapes}, labels joined to the image or to "
-            f"z. Received: a model that takes {takes}"
+            f"z",
+            f"a model that takes {takes}",
         )
     return copy_of(body)(given)
 

@@ -148,8 +148,9 @@ class Adversary(OneSample):
 
     def constrain(self, z, y) -> Tensor:
         if y is None:
-            raise ValueError(
-                "`objective` Adversary must be used with a `condition`, which z is to tell nothing "
-                "of. Received: condition=None"
+            raise checks.ArgumentError(
+                "objective",
+                "Adversary must be used with a `condition`, which z is to tell nothing of",
+                "condition=None",
             )
         return AdversaryLoss(self.weight, self.hidden_units, name="adversary")([z, y])

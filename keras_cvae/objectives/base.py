@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keras_cvae import graph, layers
+from keras_cvae.checks import ArgumentError
 from keras_cvae.recipe import Recipe
 from keras_cvae.types import Tensor
 
@@ -58,10 +59,11 @@ class OneSample(Objective):
             divergence = self.divergence(group, group.called("kl"))
             rows = 1 if parts.condition is None else parts.condition.rows
             if divergence.compares_examples and rows > 1:
-                raise ValueError(
+                raise ArgumentError(
+                    None,
                     f"`objective` {type(self).__name__} compares the examples of a batch, and must "
-                    "be used with a condition that looks at each once. "
-                    f"Received: {type(parts.condition).__name__}, which makes {rows} rows of each"
+                    "be used with a condition that looks at each once",
+                    f"{type(parts.condition).__name__}, which makes {rows} rows of each",
                 )
             given = parts.given(group, context, mean)
             if not divergence.needs_sample:
@@ -78,9 +80,10 @@ class OneGroup(OneSample):
 
     def wire(self, x, encoded, y, parts) -> Tensor:
         if len(parts.groups) > 1:
-            raise ValueError(
+            raise ArgumentError(
+                None,
                 f"`objective` {type(self).__name__} must be used with one group of latents: with "
-                "several, the posterior of one depends on samples of another. "
-                f"Received: {len(parts.groups)}"
+                "several, the posterior of one depends on samples of another",
+                f"{len(parts.groups)}",
             )
         return super().wire(x, encoded, y, parts)

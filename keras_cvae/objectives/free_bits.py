@@ -79,8 +79,10 @@ class FreeBits(OneSample):
 
     def divergence(self, group, name) -> layers.Divergence:
         if PER[self.per] and not group.prior.closed_form:
-            raise ValueError(
-                f'`per` must be "group" for a {type(group.prior).__name__} prior: its KL '
-                "divergence has no closed form, dimension by dimension. Received: 'dimension'"
+            raise checks.ArgumentError(
+                "per",
+                f'must be "group" for a {type(group.prior).__name__} prior: its KL '
+                "divergence has no closed form, dimension by dimension",
+                "'dimension'",
             )
         return FreeBitsLoss(self.free, self.per, group.prior, name=name)

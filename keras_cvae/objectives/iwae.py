@@ -40,9 +40,11 @@ class IWAE(Objective):
 
     def wire(self, x, encoded, y, parts) -> Tensor:
         if self.path_only and len(parts.groups) > 1:
-            raise ValueError(
+            raise checks.ArgumentError(
+                None,
                 '`gradient="dreg"` must be used with one group of latents: with several, the '
-                f"posterior of one depends on samples of another. Received: {len(parts.groups)}"
+                "posterior of one depends on samples of another",
+                f"{len(parts.groups)}",
             )
         parameters, log_ratios = sampled(encoded, y, parts, self.samples, self.path_only)
         loss = importance.ImportanceWeightedLoss(

@@ -28,8 +28,8 @@ def duration(epochs: int | None, steps: int | None) -> dict[str, int | None]:
     if steps is None:
         epochs = checks.integer("epochs", EPOCHS if epochs is None else epochs, least=1)
         return {"epochs": epochs, "steps": None}
-    expected = "`steps` must be left out where `epochs` are given"
-    checks.require(epochs is None, expected, f"steps={steps!r}, epochs={epochs!r}")
+    expected = "must be left out where `epochs` are given"
+    checks.require(epochs is None, "steps", expected, f"steps={steps!r}, epochs={epochs!r}")
     return {"epochs": None, "steps": checks.integer("steps", steps, least=1, most=MOST)}
 
 
@@ -99,10 +99,11 @@ class Scheduled(layers.Divergence):
     def on_fit_begin(self, examples, steps, epochs):
         if self.duration["epochs"]:
             if steps is None:
-                raise ValueError(
-                    f"`steps` must tell for how long {self.setting} rises, or `steps_per_epoch` of "
-                    "`fit` how many steps an epoch has, where a stream does not. "
-                    f"Received: epochs={self.duration['epochs']}"
+                raise checks.ArgumentError(
+                    "steps",
+                    f"must tell for how long {self.setting} rises, or `steps_per_epoch` of "
+                    "`fit` how many steps an epoch has, where a stream does not",
+                    f"epochs={self.duration['epochs']}",
                 )
             self.length.assign(self.duration["epochs"] * steps)
         self._has_warned = False

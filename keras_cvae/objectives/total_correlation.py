@@ -66,9 +66,10 @@ class TotalCorrelationLoss(layers.Divergence):
     def on_fit_begin(self, examples, steps, epochs):
         if self.dataset_size is None:
             if examples is None:
-                raise ValueError(
-                    "`dataset_size` must say how many examples there are where `fit` is given a "
-                    "stream. Received: None"
+                raise checks.ArgumentError(
+                    "dataset_size",
+                    "must say how many examples there are where `fit` is given a stream",
+                    "None",
                 )
             self.count.assign(examples)
 

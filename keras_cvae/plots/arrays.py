@@ -29,25 +29,25 @@ def images(
         leading: Names of the leading axes.
         shape: The shape to be returned, where `None` is any length; by default any.
     """
-    given, scaled = convert(f"`{argument}` must be an array of numbers", values, "float32")
+    given, scaled = convert(argument, "must be an array of numbers", values, "float32")
     received = f"shape {given.shape}"
-    expected = f"`{argument}` must be of shape ({', '.join(leading)}, H, W[, C])"
+    expected = f"must be of shape ({', '.join(leading)}, H, W[, C])"
     has_shape = given.ndim - len(leading) in (2, 3)
-    require(has_shape, expected + "; reshape vectors into images first", received)
+    require(has_shape, argument, expected + "; reshape vectors into images first", received)
     if given.ndim == len(leading) + 2:
         scaled = scaled[..., None]
-    require(scaled.shape[-1] in (1, 3), f"`{argument}` must have 1 or 3 channels", received)
-    require(scaled.size, f"`{argument}` must not be empty", received)
+    require(scaled.shape[-1] in (1, 3), argument, "must have 1 or 3 channels", received)
+    require(scaled.size, argument, "must not be empty", received)
     if shape is not None:
         fits = all(n in (None, size) for n, size in zip(shape, scaled.shape, strict=True))
         sizes = ", ".join("any" if n is None else str(n) for n in shape)
-        require(fits, f"`{argument}` must be of shape ({sizes})", received)
+        require(fits, argument, f"must be of shape ({sizes})", received)
     if given.dtype == np.uint8:
         return scaled / 255.0
     low, high = scaled.min(), scaled.max()  # NaN, if there is one, and that compares false
-    expected = f"`{argument}` must be uint8, or in [0, 1] without NaN"
+    expected = "must be uint8, or in [0, 1] without NaN"
     inside = low >= -ROUNDING and high <= 1 + ROUNDING
-    require(inside, expected, f"{given.dtype} values from {low:g} to {high:g}")
+    require(inside, argument, expected, f"{given.dtype} values from {low:g} to {high:g}")
     return np.clip(scaled, 0.0, 1.0)
 
 
@@ -56,9 +56,9 @@ def labels(values: ArrayLike, class_names: Sequence[str] | None, count: int) -> 
     known = array("labels", values, (count,), "int64")
     highest = np.inf if class_names is None else len(class_names) - 1
     last = "any class" if class_names is None else f"{highest}, the last of `class_names`"
-    expected = f"`labels` must be between -1 (unlabelled) and {last}"
+    expected = f"must be between -1 (unlabelled) and {last}"
     inside = known.min() >= -1 and known.max() <= highest
-    require(inside, expected, f"labels from {known.min()} to {known.max()}")
+    require(inside, "labels", expected, f"labels from {known.min()} to {known.max()}")
     return known
 
 

@@ -88,8 +88,10 @@ def interpolation(
     """
     images = arrays.images("images", images, ("R", "S"))
     rows, steps = images.shape[:2]
-    expected = f"`row_labels` must hold a name for each of the {rows} rows"
-    checks.require(row_labels is None or len(row_labels) == rows, expected, row_labels)
+    expected = f"must hold a name for each of the {rows} rows"
+    checks.require(
+        row_labels is None or len(row_labels) == rows, "row_labels", expected, row_labels
+    )
     return mosaic(
         images,
         row_labels=row_labels,
@@ -170,8 +172,8 @@ def latent_scatter(
     from matplotlib.figure import Figure
 
     z = checks.array("z", z, (None, None))
-    expected = "`z` must have at least two latent dimensions, for two axes"
-    checks.require(z.shape[1] >= 2, expected, f"shape {z.shape}")
+    expected = "must have at least two latent dimensions, for two axes"
+    checks.require(z.shape[1] >= 2, "z", expected, f"shape {z.shape}")
     axis_names = ("z[0]", "z[1]")
     if z.shape[1] > 2:
         z, shares = _principal_components(z)

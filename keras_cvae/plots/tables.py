@@ -48,8 +48,8 @@ def marginals(
     columns = columns_of(columns) if isinstance(columns, Mapping) else list(columns)
     for name, rows in ("real", real), ("generated", generated):
         fits = np.ndim(rows) == 2 and np.shape(rows)[1] == len(columns)
-        expected = f"`{name}` must have the shape (rows, {len(columns)})"
-        require(fits, expected, f"shape {np.shape(rows)}")
+        expected = f"must have the shape (rows, {len(columns)})"
+        require(fits, name, expected, f"shape {np.shape(rows)}")
     down = math.ceil(len(columns) / ACROSS)
     across = min(ACROSS, len(columns))
     figure = Figure(figsize=(3.4 * across, 2.6 * down + 0.8), dpi=DPI, layout="constrained")
@@ -95,8 +95,8 @@ def correlations(
     from matplotlib.figure import Figure
 
     for name, square in ("real", real), ("generated", generated):
-        expected = f"`{name}` must have the shape ({len(names)}, {len(names)})"
-        require(np.shape(square) == (len(names),) * 2, expected, f"shape {np.shape(square)}")
+        expected = f"must have the shape ({len(names)}, {len(names)})"
+        require(np.shape(square) == (len(names),) * 2, name, expected, f"shape {np.shape(square)}")
     side = max(3.0, 0.28 * len(names) + 1.2)
     figure = Figure(figsize=(2 * side + 1.5, side + 0.6), dpi=DPI, layout="constrained")
     off = ~np.eye(len(names), dtype=bool)

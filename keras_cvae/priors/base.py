@@ -70,10 +70,10 @@ class Prior(Float32Layer):
             built = built.get("shapes_dict", {"z_shape": built.get("input_shape")})
             now = {"z_shape": z_shape, "y_shape": y_shape}
             expected = (
-                f"`prior` must be built for latents and a condition of these shapes, or be new: "
+                f"must be built for latents and a condition of these shapes, or be new: "
                 f"this {type(self).__name__} has weights for {_sizes(built)}"
             )
-            checks.require(_sizes(built) == _sizes(now), expected, _sizes(now))
+            checks.require(_sizes(built) == _sizes(now), "prior", expected, _sizes(now))
 
     def pseudo_inputs(self, shapes, in_unit_interval: bool):
         """The layer whose outputs the encoder is to be applied to for this prior, or None.

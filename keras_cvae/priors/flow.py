@@ -61,8 +61,8 @@ class Flow(Prior):
     def build(self, z_shape, y_shape=None):
         size = z_shape[-1]
         if self.conditional and y_shape is None:
-            raise ValueError("`prior` must depend on a condition that is there. Received: no y")
-        checks.require(size > 1, "`latent_dim` of a flow must be an integer of at least 2", size)
+            raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
+        checks.require(size > 1, "latent_dim", "of a flow must be an integer of at least 2", size)
         width = y_shape[-1] if self.conditional else 0
         first = size // 2
         self.sizes = first, size - first

@@ -60,7 +60,7 @@ class Mixture(Prior):
 
     def build(self, z_shape, y_shape=None):
         if self.conditional and y_shape is None:
-            raise ValueError("`prior` must depend on a condition that is there. Received: no y")
+            raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
         size = z_shape[-1]
         table = (1 + (y_shape[-1] if self.conditional else 0), self.components)
         whitening = (size, size) if self.is_full else (size,)

@@ -57,16 +57,19 @@ class VampPrior(Prior):
         return {"y": [*encode(), y] if self.conditional else encode()}
 
     def fit(self, z_mean, z_log_var, y=None, seed=0) -> dict:
-        raise ValueError(
-            "`prior` must be another kind: a VampPrior is learned with the encoder that its "
-            "components come from, `build_cvae(..., prior='vamp')`. Received: VampPrior"
+        raise checks.ArgumentError(
+            "prior",
+            "must be another kind: a VampPrior is learned with the encoder that its "
+            "components come from, `build_cvae(..., prior='vamp')`",
+            "VampPrior",
         )
 
     def build(self, z_shape, y_shape=None):
         shapes = y_shape if isinstance(y_shape, list) else []
         checks.require(
             len(shapes) == 2 + self.conditional,
-            "`prior` must be given what the encoder says of its pseudo-inputs, [z_mean, z_log_var"
+            "prior",
+            "must be given what the encoder says of its pseudo-inputs, [z_mean, z_log_var"
             f"{', y' if self.conditional else ''}], as the graph of a model does",
             f"{len(shapes) or 'no'} tensors",
         )

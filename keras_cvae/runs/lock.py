@@ -24,7 +24,7 @@ def hold(folder: Path) -> Iterator[None]:
         ValueError: If another training holds it, or it cannot be written to.
     """
     lock = filelock.FileLock(folder / LOCK, timeout=0)
-    with explain("`out` must be a folder that can be written to", OSError):
+    with explain("out", "must be a folder that can be written to", OSError):
         folder.mkdir(parents=True, exist_ok=True)
         is_free = _acquire(lock)
     _require(is_free, folder)
@@ -66,5 +66,5 @@ def _acquire(lock):
 
 
 def _require(free, folder):
-    expected = "`out` must be a folder that no other training writes to"
-    require(free, expected, f"'{folder}', where one is under way")
+    expected = "must be a folder that no other training writes to"
+    require(free, "out", expected, f"'{folder}', where one is under way")

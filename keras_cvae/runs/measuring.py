@@ -32,7 +32,7 @@ def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
     """
     dataset = run.dataset_of(data)
     kept = None if run.unfinished else run.metrics
-    with explain(f"'{run.folder / METRICS}' is damaged", (TypeError, ValueError)):
+    with explain(None, f"'{run.folder / METRICS}' is damaged", (TypeError, ValueError)):
         others = dict((kept or {}).get(EVALUATIONS, {}))
     report = evaluation.measure(run.model, dataset, **options)
     report.measures += run.measures(dataset, options.get("seed", 0))

@@ -64,7 +64,7 @@ def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None):
     chosen = np.flatnonzero(y == label) if one_class else np.arange(len(x))
     chosen = chosen[: min(2 * count, len(chosen) // 2 * 2)]
     expected = f"{title}: there must be two test images to go between"
-    require(len(chosen), expected, f"{np.sum(y == label) if one_class else len(x)}")
+    require(len(chosen), None, expected, f"{np.sum(y == label) if one_class else len(x)}")
     x, y = x[chosen], None if y is None else y[chosen]
     z = _encode(run, x, y if label is None else np.full(len(x), label))
     paths = latents.interpolate(z[::2], z[1::2], steps=11, spherical=spherical)
@@ -86,7 +86,7 @@ def traversals(run: Run, *, label=None, axes=None, count=13):
 def swaps(run: Run, *, data=None, count=10):
     """Draws `count` test images, and each of them decoded with every label."""
     classes = run.model.num_classes
-    require(classes, "The model must have labels to swap", "a model without a condition")
+    require(classes, None, "The model must have labels to swap", "a model without a condition")
     x, y, _ = run.test_images(data, count)
     every = np.tile(np.arange(classes), len(x))
     images = run.model.reconstruct(np.repeat(x, classes, 0), np.repeat(y, classes), every)

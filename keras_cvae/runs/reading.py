@@ -85,16 +85,18 @@ class Run:
         folder = Path(folder)
         expected = f"A run must be a folder with the {CONFIG} and {MODEL} that `train` leaves"
         exists = all((folder / name).is_file() for name in (CONFIG, MODEL))
-        require(exists, expected, f"'{folder}', which is no run")
+        require(exists, None, expected, f"'{folder}', which is no run")
         config = _config(folder)
-        with explain(f"'{folder / MODEL}' is damaged"):
+        with explain(None, f"'{folder / MODEL}' is damaged"):
             model = keras.saving.load_model(folder / MODEL)
         expected = f"'{folder / MODEL}' must hold a conditional VAE of keras_cvae"
-        require(isinstance(model, CVAE), expected, f"a {type(model).__name__}")
+        require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
         kind = kind_of(config["data"]["name"])
         run = kind(folder, config, model)
         count, expected = len(run.class_names), f"'{folder / CONFIG}' must name the model's classes"
-        require(model.num_classes in (None, count), expected, f"{count} for {model.num_classes}")
+        require(
+            model.num_classes in (None, count), None, expected, f"{count} for {model.num_classes}"
+        )
         if run.unfinished:
             warnings.warn(f"'{folder}' {run.unfinished}", stacklevel=2)
         return run
@@ -167,7 +169,7 @@ class Run:
             ValueError: If the file is damaged.
         """
         path = self.folder / METRICS
-        with explain(f"'{path}' is damaged", (ValueError, RecursionError)):
+        with explain(None, f"'{path}' is damaged", (ValueError, RecursionError)):
             return dict(json.loads(path.read_text("utf-8")))
 
     @property
@@ -178,7 +180,7 @@ class Run:
             ValueError: If the file is damaged.
         """
         path = self.folder / HISTORY
-        damage = explain(f"'{path}' is damaged", (ValueError, csv.Error))
+        damage = explain(None, f"'{path}' is damaged", (ValueError, csv.Error))
         with open(path, newline="", encoding="utf-8") as file, damage:
             terms, *epochs = list(csv.reader(file)) or [[]]
             columns = zip(terms, *epochs, strict=True)  # fails where a line is torn
@@ -267,15 +269,15 @@ def _config(folder):
     """Returns the settings of a run, of which what is needed to read it has been checked."""
     path = folder / CONFIG
     errors = (ValueError, KeyError, TypeError, RecursionError)
-    with explain(f"'{path}' must hold the settings that `train` writes", errors):
+    with explain(None, f"'{path}' must hold the settings that `train` writes", errors):
         config = json.loads(path.read_text("utf-8"))
         data, names, _ = config["data"], config["class_names"], config["versions"]["keras_cvae"]
         for key in ("name", "digest"):
-            require(isinstance(data[key], str), f"The {key} of the data is a text", data[key])
+            require(isinstance(data[key], str), None, f"The {key} of the data is a text", data[key])
         for key in kind_of(data["name"]).settings:
             data[key]  # which is checked where it is used
         texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
-        require(texts, "The class names are texts", names)
+        require(texts, None, "The class names are texts", names)
         return config
 
 

@@ -69,8 +69,8 @@ def train_table(
     rows = run.generate({"sex": "F", "age": 40}, count=1000)    # a DataFrame
     ```
     """
-    expected = "`likelihood` must be left out of a table, each column of which has its own"
-    checks.require(options.pop("likelihood", AUTO) == AUTO, expected, "another")
+    expected = "must be left out of a table, each column of which has its own"
+    checks.require(options.pop("likelihood", AUTO) == AUTO, "likelihood", expected, "another")
     folder = folder_for(data, out, force)
     frame = tables.read(data, encoding, na_values)
     table = Table.of(frame, condition, columns)
@@ -105,7 +105,7 @@ class TableRun(Run):
     def table(self) -> Table:
         """What the columns are."""
         expected = f"The model of '{self.folder}' must be one of a table that `train` has made"
-        with explain(expected, (AttributeError, KeyError, TypeError)):
+        with explain(None, expected, (AttributeError, KeyError, TypeError)):
             return Table.from_config(self.model.likelihood.table)
 
     @property
@@ -190,8 +190,10 @@ class TableRun(Run):
             kept, tried = kept + len(rows), tried + size
         names = ", ".join(others)
         advice = f"name {names} in --condition when training, or ask for a wider range"
-        expected = f"`where` must ask for what generated rows hold of {names}; {advice}"
-        checks.require(kept, expected, f"{where!r}, which none of {tried} generated rows is")
+        expected = f"must ask for what generated rows hold of {names}; {advice}"
+        checks.require(
+            kept, "where", expected, f"{where!r}, which none of {tried} generated rows is"
+        )
         if kept < count:
             message = f"Only {kept} of {tried} generated rows are as asked, not {count}; {advice}"
             warnings.warn(message, stacklevel=2)
@@ -243,7 +245,7 @@ class TableRun(Run):
     def _conditions(self, asked, count, seed):
         """Cells of the conditions by name, those asked for and others that go with them."""
         path, columns = self.folder / KEPT, self.table.condition_columns
-        with explain(f"'{path}' must hold the conditions that `train` keeps"):
+        with explain(None, f"'{path}' must hold the conditions that `train` keeps"):
             kept = self.table.condition_cells_of_texts(read_texts(path))
         return asking.conditions_like(kept, columns, asked, count, seed)
 
@@ -252,6 +254,6 @@ def _dataset(table, frame, test_fraction):
     """The rows of a table, split at random."""
     x, y = table.arrays(frame)
     checks.number("test_fraction", test_fraction, above=0, below=1)
-    with explain("The table has too few rows to be split", ValueError):
+    with explain(None, "The table has too few rows to be split", ValueError):
         (x_train, y_train), (x_test, y_test) = splitting.split(x, y, test_fraction, seed=0)
     return datasets.Dataset(x_train, y_train, x_test, y_test, ())

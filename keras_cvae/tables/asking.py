@@ -27,8 +27,8 @@ def split(text: str) -> list[tuple[str, str]]:
     text = re.sub(r'"([^"=]*)=([^"=]*)"(?=\s*(?:,|$))', r'"\1"="\2"', text.strip())
     while start < len(text):
         match = _PAIR.match(text, start)
-        expected = "`where` must be names and values, as sex=F,age=30..40"
-        require(match, f"{expected}, with commas and = in double quotes", repr(text))
+        expected = "must be names and values, as sex=F,age=30..40"
+        require(match, "where", f"{expected}, with commas and = in double quotes", repr(text))
         quoted_name, name, quoted_value, value = match.groups()
         pairs.append((_text(quoted_name, name), _text(quoted_value, value)))
         start = match.end()

@@ -52,11 +52,13 @@ def read(
     """
     path = Path(os.path.expanduser(path))
     expected = f"A table must be a file that ends in {' or '.join(SUFFIXES)}"
-    require(is_table(path), expected, f"'{path}'")
-    require(path.is_file(), f"'{path}' must be a file that can be read", "no such file")
+    require(is_table(path), None, expected, f"'{path}'")
+    require(path.is_file(), None, f"'{path}' must be a file that can be read", "no such file")
     is_csv = path.suffix.lower() == ".csv"
     frame = _read_csv(path, encoding, [*na_values]) if is_csv else _read_parquet(path)
-    require(len(frame), f"'{path}' must hold rows", f"{len(frame.columns)} columns without a row")
+    require(
+        len(frame), None, f"'{path}' must hold rows", f"{len(frame.columns)} columns without a row"
+    )
     return frame
 
 
@@ -78,14 +80,14 @@ def write(frame: DataFrame, path: str | os.PathLike) -> None:
 def _read_csv(path, encoding, na_values):
     import pandas
 
-    with explain("`encoding` must be one that Python knows, such as latin-1", LookupError):
+    with explain("encoding", "must be one that Python knows, such as latin-1", LookupError):
         encoding = codecs.lookup(encoding).name
     encoding = "utf-8-sig" if encoding == "utf-8" else encoding
     expected = f"'{path}' must be a text file in {encoding.removesuffix('-sig').upper()}"
-    expected += "; `encoding` names another, such as latin-1"
-    with explain(expected, (UnicodeError, csv.Error)):
+    advice = "encoding", "names another, such as latin-1"
+    with explain(None, expected, (UnicodeError, csv.Error), advice):
         separator, codes = _check_lines(path, encoding)
-    with explain(f"'{path}' must be a CSV file"), warnings.catch_warnings():
+    with explain(None, f"'{path}' must be a CSV file"), warnings.catch_warnings():
         warnings.simplefilter("ignore", pandas.errors.DtypeWarning)
         options = {"sep": separator, "skipinitialspace": True, "dtype": dict.fromkeys(codes, str)}
         options |= {"na_values": ["", "?", *na_values], "keep_default_na": False}
@@ -95,7 +97,7 @@ def _read_csv(path, encoding, na_values):
         numbers = np.arange(len(frame))
         counts = any(frame[first].tolist() == (numbers + start).tolist() for start in (0, 1))
         expected = f"The first column of '{path}' must have a name, as it does not number the rows"
-        require(counts, expected, repr(frame[first].tolist()[:5]))
+        require(counts, None, expected, repr(frame[first].tolist()[:5]))
         warnings.warn("The first column, which numbers the rows, is left out", stacklevel=3)
         frame = frame.drop(columns=first)
     for name, cells in frame.items():
@@ -123,7 +125,12 @@ def _check_lines(path, encoding):
     codes = set()
     with open(path, newline="", encoding=encoding) as file:
         first = file.readline()
-        require(first.strip(), f"'{path}' must begin with a line of names", "an empty line or file")
+        require(
+            first.strip(),
+            None,
+            f"'{path}' must begin with a line of names",
+            "an empty line or file",
+        )
         separator = max(SEPARATORS, key=first.count)
         file.seek(0)
         lines = csv.reader(file, delimiter=separator, skipinitialspace=True)
@@ -133,7 +140,7 @@ def _check_lines(path, encoding):
         for cells in lines:
             if cells and len(cells) != len(names):
                 expected = f"Line {lines.line_num} of '{path}' must have {len(names)} cells"
-                require(False, f"{expected}, as there are names", len(cells))
+                require(False, None, f"{expected}, as there are names", len(cells))
             codes.update(name for name, cell in zip(names, cells, strict=False) if _is_code(cell))
     return separator, codes
 
@@ -145,11 +152,13 @@ def _is_code(cell):
 def _read_parquet(path):
     import pandas
 
-    with explain(f"'{path}' must be a Parquet file; it is damaged, cut short or of another kind"):
+    with explain(
+        None, f"'{path}' must be a Parquet file; it is damaged, cut short or of another kind"
+    ):
         frame = pandas.read_parquet(path)
     nested = [name for name, cells in _objects(frame) if cells.map(_is_nested).any()]
     expected = f"The columns of '{path}' must hold a value a cell; flatten or drop the others"
-    require(not nested, expected, f"lists or structures in {', '.join(map(repr, nested))}")
+    require(not nested, None, expected, f"lists or structures in {', '.join(map(repr, nested))}")
     index = [name for name in frame.index.names if name is not None]
     check_names([*index, *frame.columns], path)
     return frame.reset_index() if index else frame
@@ -167,6 +176,6 @@ def check_names(names, origin) -> None:
     """Refuses names of columns that are no texts, empty, or given twice."""
     expected = f"The columns of '{origin}' must have different names, none of them empty"
     texts = [name for name in names if isinstance(name, str) and name.strip()]
-    require(len(texts) == len(names) > 0, expected, list(names)[:20])
+    require(len(texts) == len(names) > 0, None, expected, list(names)[:20])
     twice = sorted({name for name in names if list(names).count(name) > 1})
-    require(not twice, expected, f"{', '.join(map(repr, twice))} more than once")
+    require(not twice, None, expected, f"{', '.join(map(repr, twice))} more than once")

@@ -51,9 +51,9 @@ def columns_of(specs: Mapping[str, str | list[str]]) -> list[Column]:
     Raises:
         ValueError: If `specs` is not a dict of them.
     """
-    expected = "`columns` must be a dict of the names of columns, at least one"
+    expected = "must be a dict of the names of columns, at least one"
     named = isinstance(specs, Mapping) and specs
     named = named and all(isinstance(name, str) and name for name in specs)
     received = list(specs) if isinstance(specs, Mapping) else type(specs).__name__
-    require(named, expected, received)
+    require(named, "columns", expected, received)
     return [kinds.from_spec(name, spec) for name, spec in specs.items()]

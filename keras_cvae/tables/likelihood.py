@@ -91,9 +91,10 @@ class Columns(Likelihood):
 
     def parameter_shape(self, x_shape):
         if tuple(x_shape) != (len(self.columns),):
-            raise ValueError(
-                f"`input_shape` must be ({len(self.columns)},), as many numbers as `Columns` has. "
-                f"Received: {tuple(x_shape)}"
+            raise checks.ArgumentError(
+                "input_shape",
+                f"must be ({len(self.columns)},), as many numbers as `Columns` has",
+                f"{tuple(x_shape)}",
             )
         return (sum(group.size for group in self.groups) + self._patterns.size,)
 
@@ -168,8 +169,8 @@ def check_cells(x: np.ndarray, names: list[str], groups: list[Group], argument: 
     Raises:
         ValueError: If a cell is not what its column holds; the message names the column.
     """
-    expected = f"`{argument}` must be numbers that are not divided by 255, such as float32"
-    checks.require(x.dtype != "uint8", expected, "dtype uint8")
+    expected = "must be numbers that are not divided by 255, such as float32"
+    checks.require(x.dtype != "uint8", argument, expected, "dtype uint8")
     for start in range(0, len(x), arrays.ROWS):
         rows = np.asarray(x[start : start + arrays.ROWS], "float64")
         for column, places in groups:
@@ -178,7 +179,7 @@ def check_cells(x: np.ndarray, names: list[str], groups: list[Group], argument: 
                 cells = cells[~np.isnan(cells)]
                 wrong = column.check(cells)
                 if wrong:
-                    expected = f"Column {names[place]!r} of `{argument}` must hold {wrong}, or NaN"
+                    expected = f"must hold {wrong}, or NaN, in column {names[place]!r}"
                     received = f"values from {cells.min():g} to {cells.max():g}"
-                    checks.require(False, expected, received)
+                    raise checks.ArgumentError(argument, expected, received)
     return x if "float" in x.dtype.name else x.astype("float32")

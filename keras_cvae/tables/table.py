@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_cvae import conditions as all_conditions
 from keras_cvae import graph
-from keras_cvae.checks import look_up, require
+from keras_cvae.checks import ArgumentError, ArgumentErrors, look_up, require
 from keras_cvae.tables import asking
 from keras_cvae.tables import columns as kinds_of_columns
 from keras_cvae.tables.files import check_names
@@ -74,7 +74,9 @@ class Table:
         names, kinds = list(frame.columns), dict(kinds or {})
         conditions = [conditions] if isinstance(conditions, str) else conditions
         check_names(names, "the table")
-        require(len(frame) >= FEWEST_ROWS, f"A table must have {FEWEST_ROWS} rows", len(frame))
+        require(
+            len(frame) >= FEWEST_ROWS, None, f"A table must have {FEWEST_ROWS} rows", len(frame)
+        )
         for name, kind in kinds.items():
             look_up("columns", name, dict.fromkeys(names))
             look_up(f"columns[{name!r}]", kind, dict.fromkeys(kinds_of_columns.KINDS))
@@ -84,10 +86,10 @@ class Table:
                 continue
             try:
                 columns.append(kinds_of_columns.decide(frame[name], kinds.get(name)))
-            except ValueError as error:
-                complaints.append(str(error))
+            except ArgumentError as error:
+                complaints.append(error)
         if complaints:
-            raise ValueError("\n".join(complaints))
+            raise ArgumentErrors(complaints)
         _check_conditions(columns, conditions)
         constant = [column.name for column in columns if not column.is_learned]
         if constant:
@@ -137,7 +139,7 @@ class Table:
         needed = [column.name for column in (*self.learned, *self.condition_columns)]
         missing = [name for name in needed if name not in frame.columns]
         expected = f"The rows must have the columns {', '.join(map(repr, needed))}"
-        require(not missing, expected, f"none called {', '.join(map(repr, missing))}")
+        require(not missing, None, expected, f"none called {', '.join(map(repr, missing))}")
         x = np.stack([column.read(frame[column.name]) for column in self.learned], axis=1)
         return x, self.to_inputs(self.condition_cells(frame))
 
@@ -204,7 +206,7 @@ class Table:
         pairs = asking.split(where) if isinstance(where, str) else [*where.items()]
         names = [name for name, _ in pairs]
         twice = sorted({name for name in names if names.count(name) > 1})
-        require(not twice, "`where` must name each column once", f"{', '.join(twice)} twice")
+        require(not twice, "where", "must name each column once", f"{', '.join(twice)} twice")
         known = {column.name: column for column in self.columns if column.is_learned}
         columns = [look_up("where", name, known) for name in names]
         texts = [str(value) for _, value in pairs]
@@ -236,11 +238,13 @@ def _check_conditions(columns, conditions):
     learned = {column.name: column for column in columns if column.is_learned}
     for name in conditions:
         column = look_up("condition", name, learned)
-        expected = "`condition` must name columns of two values or more"
-        require(column.levels != 1, expected, f"{name!r}, of one value and missing cells")
-    expected = "`condition` must leave a column to be learned, and name none twice"
+        expected = "must name columns of two values or more"
+        require(
+            column.levels != 1, "condition", expected, f"{name!r}, of one value and missing cells"
+        )
+    expected = "must leave a column to be learned, and name none twice"
     distinct = len({*conditions}) == len(conditions) < len(learned)
-    require(distinct, expected, f"{list(conditions)} of {list(learned)}")
+    require(distinct, "condition", expected, f"{list(conditions)} of {list(learned)}")
 
 
 def _frame(columns, cells, count):

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_cvae.checks import ArgumentError
+
 HIDDEN_UNITS = 256
 FILTERS = (32, 64)
 LATENT_DIM = {"dense": 20, "conv": 2}
@@ -43,7 +45,7 @@ def small_shape(image_shape) -> tuple[int, int, int]:
     """Shape of the image that the convolutional decoder starts from: a quarter of each side."""
     height, width, _ = image_shape
     if height % 4 or width % 4:
-        raise ValueError(f"Height and width must be multiples of 4. Received: {image_shape}")
+        raise ArgumentError(None, "Height and width must be multiples of 4", f"{image_shape}")
     return height // 4, width // 4, FILTERS[0]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from keras_cvae.checks import nearest, require
+from keras_cvae.checks import ArgumentError, nearest, require
 from keras_cvae.tables.columns.amount import Amount
 from keras_cvae.tables.columns.base import LEAVE_OUT, Column, Learned
 from keras_cvae.tables.columns.categorical import Categorical
@@ -66,11 +66,12 @@ def decide(series: Series, kind: str | None = None) -> Column | Constant:  # typ
             if column is not None:
                 return column
     name, holds = series.name, "numbers, texts, dates or booleans"
-    expected = f"Column {name!r} must hold {holds}{LEAVE_OUT}"
+    expected = f"Column {name!r} must hold {holds}"
+    advice = LEAVE_OUT if kind is None else None
     if kind is not None:
         expected = f"Column {name!r} must hold {NAMES[kind].holds} to be of kind {kind!r}"
     received = ", ".join(map(str, distinct[:3])) + (", ..." if len(distinct) > 3 else "")
-    require(False, expected, f"{series.dtype}: {received}")
+    raise ArgumentError(None, expected, f"{series.dtype}: {received}", advice)
 
 
 def from_spec(name: str, spec) -> Column:
@@ -85,11 +86,11 @@ def from_spec(name: str, spec) -> Column:
         "its categories, one or more different strings"
     )
     if isinstance(spec, str):
-        require(spec in kinds, expected + nearest(spec, kinds), repr(spec))
+        require(spec in kinds, None, expected + nearest(spec, kinds), repr(spec))
         return NAMES[spec](name)  # type: ignore[call-arg]
     names = [*spec] if isinstance(spec, (list, tuple)) else []
     texts = all(isinstance(category, str) for category in names)
-    require(texts and len({*names}) == len(names) >= 1, expected, repr(spec))
+    require(texts and len({*names}) == len(names) >= 1, None, expected, repr(spec))
     return Categorical(name, "str", names)
 
 

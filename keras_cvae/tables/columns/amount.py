@@ -53,7 +53,7 @@ class Amount(Numeric):
         return re.sub(r"\{.*\}", "", self.form).strip() or "value"
 
     def read(self, series):
-        with explain(f"Column {self.name!r} must hold {self.holds}", (TypeError, ValueError)):
+        with explain(None, f"Column {self.name!r} must hold {self.holds}", (TypeError, ValueError)):
             return super().read(_numbers(series))
 
     def read_texts(self, texts):

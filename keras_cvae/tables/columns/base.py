@@ -14,7 +14,7 @@ from keras_cvae import conditions
 if TYPE_CHECKING:
     from pandas import Series
 
-LEAVE_OUT = "; kind ignore of `columns` leaves it out"
+LEAVE_OUT = "columns", "leaves it out where it is of kind ignore"
 
 
 class Learned(NamedTuple):

@@ -93,7 +93,7 @@ class Categorical(Column):
         values = [*series[known].unique()]
         unseen = [value for value in values if value not in places and self.rest is None]
         expected = f"Column {self.name!r} must hold {reprlib.repr(self.names)}"
-        require(not unseen, expected, reprlib.repr(unseen))
+        require(not unseen, None, expected, reprlib.repr(unseen))
         cells = np.full(len(series), np.nan, "float32")
         found = series[known].map(places).astype("float32")
         cells[known] = found if self.rest is None else found.fillna(places[self.rest])
@@ -108,8 +108,8 @@ class Categorical(Column):
 
     def parse(self, text):
         places = {name: float(place) for place, name in enumerate(self.names)}
-        expected = f"`where` must give column {self.name!r} one of {', '.join(map(repr, places))}"
-        require(text in places, expected + nearest(text, places), repr(text))
+        expected = f"must give column {self.name!r} one of {', '.join(map(repr, places))}"
+        require(text in places, "where", expected + nearest(text, places), repr(text))
         return places[text]
 
     def condition(self, dropout):
@@ -159,8 +159,9 @@ def _check(name, values, rows, asked):
     """Refuses identifiers, of which each row has its own."""
     count = len(values)
     identifies = not asked and count > max(MOST_DISTINCT, rows / 2)
+    advice = LEAVE_OUT
     limit = "categories, most of them in several rows"
-    expected = f"Column {name!r} must have {limit}, not identifiers{LEAVE_OUT}"
+    expected = f"Column {name!r} must have {limit}, not identifiers"
     if not all(isinstance(value, str) for value in values):
         received = f"{count} different values in {rows} rows"
     else:
@@ -169,10 +170,10 @@ def _check(name, values, rows, asked):
         shown = f"numbers, but for {reprlib.repr(odd)}" if mostly_numbers else reprlib.repr(values)
         received = f"{count} different texts in {rows} rows, {shown}"
         if mostly_numbers:
-            received += "; `na_values` names texts that mean that a cell is missing"
+            advice = "na_values", "names texts that mean that a cell is missing"
         elif _look_like_dates(values):
             received += ", which look like dates; write them as 2026-01-31 or 2026-01-31T14:05:00"
-    require(not identifies, expected, received)
+    require(not identifies, None, expected, received, advice)
 
 
 def _look_like_dates(texts):

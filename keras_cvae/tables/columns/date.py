@@ -80,7 +80,7 @@ class Date(Real):
         return 0.0, self.days
 
     def read(self, series):
-        with explain(f"Column {self.name!r} must hold dates", (TypeError, ValueError)):
+        with explain(None, f"Column {self.name!r} must hold dates", (TypeError, ValueError)):
             return self._days(series, self.format).to_numpy("float32")
 
     def _days(self, series, form):
@@ -104,14 +104,14 @@ class Date(Real):
         import pandas
 
         first, *_, last = self.write(np.array([0.0, self.days]))
-        expected = f"`where` must give column {self.name!r} a date, as {first}"
+        expected = f"must give column {self.name!r} a date, as {first}"
         try:
             days = self._days(pandas.Series([text]), self.format or ISO)[0]
         except (TypeError, ValueError):  # no date, or one with a time zone where the data have none
             days = np.nan
-        require(not np.isnan(days), expected, repr(text))
-        expected = f"`where` must give column {self.name!r} a date from {first} to {last}"
-        require(0 <= days <= self.days, expected, repr(text))
+        require(not np.isnan(days), "where", expected, repr(text))
+        expected = f"must give column {self.name!r} a date from {first} to {last}"
+        require(0 <= days <= self.days, "where", expected, repr(text))
         return float(days)
 
 

@@ -36,7 +36,7 @@ class Duration(Numeric):
         return dataclasses.replace(column, dtype=str(series.dtype), is_text=is_text)
 
     def read(self, series):
-        with explain(f"Column {self.name!r} must hold durations", (TypeError, ValueError)):
+        with explain(None, f"Column {self.name!r} must hold durations", (TypeError, ValueError)):
             return super().read(_seconds(series))
 
     def read_texts(self, texts):
@@ -54,8 +54,8 @@ class Duration(Numeric):
     def parse(self, text):
         import pandas
 
-        expected = f"`where` must give column {self.name!r} a duration, as 1 days 02:30:00"
-        with explain(expected, ValueError):
+        expected = f"must give column {self.name!r} a duration, as 1 days 02:30:00"
+        with explain("where", expected, ValueError):
             seconds = pandas.Timedelta(text).total_seconds()
         return super().parse(str(seconds))
 

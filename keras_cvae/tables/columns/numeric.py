@@ -68,21 +68,22 @@ class Numeric(Real):
         """The column with the bounds of its numbers, which have been checked."""
         is_whole = whole(series.dtype)
         name, dtype, numbers = series.name, str(series.dtype), series.dropna()
-        expected = f"Column {name!r} must hold real numbers{LEAVE_OUT}"
-        require(series.dtype.kind != "c", expected, dtype)
+        expected = f"Column {name!r} must hold real numbers"
+        require(series.dtype.kind != "c", None, expected, dtype, LEAVE_OUT)
         numbers = numbers.to_numpy("float64")
         low, high = float(numbers.min()), float(numbers.max())
-        expected = f"Column {name!r} must hold finite numbers in the range of float32{LEAVE_OUT}"
+        expected = f"Column {name!r} must hold finite numbers in the range of float32"
         within = max(abs(low), abs(high)) <= np.finfo("float32").max
-        require(within, expected, f"numbers from {low:g} to {high:g}")
+        require(within, None, expected, f"numbers from {low:g} to {high:g}", LEAVE_OUT)
         in_order = is_whole and len(numbers) == len(distinct) == high - low + 1 > MOST_DISTINCT
-        expected = f"Column {name!r} must tell something of the rows{LEAVE_OUT}"
-        require(asked or not in_order, expected, f"the numbers {low:.0f} to {high:.0f}, each once")
+        expected = f"Column {name!r} must tell something of the rows"
+        received = f"the numbers {low:.0f} to {high:.0f}, each once"
+        require(asked or not in_order, None, expected, received, LEAVE_OUT)
         offset = low if is_whole and max(abs(low), abs(high)) > LARGEST_EXACT else 0.0
         size = np.abs(numbers - offset).max()
         expected = f"Column {name!r} must vary by more than float32 can tell; subtract its least"
         spread = f"numbers from {low:.17g} to {high:.17g}"
-        require(numbers.std() > LEAST_SPREAD * size, expected, spread)
+        require(numbers.std() > LEAST_SPREAD * size, None, expected, spread)
         return cls(name, dtype, decimals_of(numbers), low, high, offset)
 
     @property
@@ -95,7 +96,7 @@ class Numeric(Real):
         return self.read(pandas.to_numeric(texts))
 
     def read(self, series):
-        with explain(f"Column {self.name!r} must hold numbers", (TypeError, ValueError)):
+        with explain(None, f"Column {self.name!r} must hold numbers", (TypeError, ValueError)):
             numbers = series.to_numpy("float64", na_value=np.nan)
         return (numbers - self.offset).astype("float32")
 
@@ -118,11 +119,11 @@ class Numeric(Real):
         return heaps.settle(cells, self.roundings)
 
     def parse(self, text):
-        with explain(f"`where` must give column {self.name!r} a finite number", ValueError):
+        with explain("where", f"must give column {self.name!r} a finite number", ValueError):
             value = checks.number("where", float(text))
-        expected = f"`where` must give column {self.name!r} a number within the data's"
+        expected = f"must give column {self.name!r} a number within the data's"
         expected = f"{expected}, {self.low:.12g} to {self.high:.12g}"
-        require(self.low <= value <= self.high, expected, text)
+        require(self.low <= value <= self.high, "where", expected, text)
         return value - self.offset
 
 

@@ -39,8 +39,8 @@ class Real(Column):
             return super().parse_range(text)
         texts = low.strip(), high.strip()
         cells = [self.parse(t) if t else end for t, end in zip(texts, self.ends, strict=True)]
-        expected = f"`where` must give column {self.name!r} a range from low to high, as 2..5"
-        require(cells[0] <= cells[1] and any(texts), expected, repr(text))
+        expected = f"must give column {self.name!r} a range from low to high, as 2..5"
+        require(cells[0] <= cells[1] and any(texts), "where", expected, repr(text))
         return cells[0], cells[1]
 
     def check(self, cells):
