@@ -275,11 +275,11 @@ def _say(message, verbose):
 
 def _check_folder(folder, force):
     """Refuses to put a run where something else is, or another run unless forced."""
-    expected = "must be a new or an empty folder, or a run to replace with `force`"
+    expected, advice = "must be a new or an empty folder", ("force", "replaces a run")
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if files - {lock.LOCK} or (folder.exists() and not folder.is_dir()):
-        require(is_run(folder), "out", expected, f"'{folder}', which is no run")
-        require(force, "out", expected, f"'{folder}', a run, without `force`")
+        require(is_run(folder), "out", expected, f"'{folder}', which is no run", advice)
+        require(force, "out", expected, f"'{folder}', a run", advice)
 
 
 def _clear(folder, kind):

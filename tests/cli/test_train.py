@@ -137,7 +137,7 @@ def test_counts_under_a_learned_prior(tmp_path, capsys):
 @once
 def test_train_never_overwrites(run, capsys):
     before = (run / "model.keras").read_bytes()
-    assert "replace with `--force`" in refused(capsys, "train", "--out", run)
+    assert "`--force` replaces a run" in refused(capsys, "train", "--out", run)
     assert (run / "model.keras").read_bytes() == before
 
 

@@ -314,7 +314,10 @@ def unequal_classes(folder):
         (class_without_images, r"class folder '.*emu' must hold images.*\.png.*Received: 1 other"),
         (class_with_one_image, "too few images to split.* 1 image.* of class 'emu' among 11"),
         (fewer_test_images_than_classes, "too few.*`test_fraction` is 0.2. Received"),
-        (unequal_sizes, r"unequal size.*image_size=\(height, width\)` resizes.*Received: '.*cat/0"),
+        (
+            unequal_sizes,
+            r"must have one size.*image_size=\(height, width\)` resizes.*Received: '.*cat/0",
+        ),
         (unequal_sizes, r"Received: '.*cat/0.png' of \(4, 3\) and '.*dog/2.png' of \(9, 7\)"),
         (floats, "dog/2.tif' must have 8 or 16 bits a channel.*Received: image mode F"),
         (other_format, "dog/2.png' is truncated, damaged, .*or not a PNG.*Received"),

@@ -61,9 +61,7 @@ def test_every_picture_of_a_run(run, kind):
 
 def test_another_run_is_not_replaced_unless_forced(run, tmp_path):
     before = (run.folder / "metrics.json").read_bytes()
-    with pytest.raises(
-        ValueError, match="`out` must be .* to replace with `force`.*without `force`"
-    ):
+    with pytest.raises(ValueError, match="`out` must be .*; `force` replaces a run"):
         runs.train("digits", run.folder, **TINY)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="`out` must be .*Received: .* is no run"):

@@ -115,7 +115,7 @@ many = [f"person {i}" for i in range(COUNT)]
         (
             many,
             {},
-            "categories.*not identifiers; kind ignore of `columns`.*60 different texts in 60 rows",
+            "categories.*not identifiers; `columns` leaves it out.*60 different texts in 60 rows",
         ),
         (np.arange(COUNT) + 5, {}, "must tell something.*numbers 5 to 64, each once"),
         ([*map(str, range(58)), "n/k", "7"], {}, "59 different texts in 60 rows, numbers, but for"),
