@@ -167,9 +167,21 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         return tuple(self.inputs[0].shape[1:])
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that y may be; empty where it is not a class."""
+        return () if self.condition is None else self.condition.classes
+
+    @property
     def num_classes(self) -> int | None:
-        """How many classes there are; None where the condition is not one of classes."""
-        return getattr(self.condition, "num_classes", None)
+        """The number of classes; None where the condition is not one of classes."""
+        return len(self.classes) or None
+
+    def y_of_class(self, labels):
+        """Returns integer labels as y of `encode`, `generate` and others.
+
+        It is None where y is not a class, so that labelled images suit any model.
+        """
+        return labels if self.classes else None
 
     @property
     def infers_label(self) -> bool:
@@ -189,7 +201,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
     @property
     def elbo_terms(self) -> tuple[str, ...]:
         """Names of the terms whose sum is minus the ELBO."""
-        of_y = () if self.condition is None else self.condition.cost_names
+        of_y = () if self.condition is None else self.condition.label_term_names
         return ("reconstruction", *self.kl_terms, *of_y)
 
     @property
@@ -510,7 +522,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """
         checks.look_up("pixels", pixels, {"mean": None, "sample": None})
         if count is None:
-            count = 1 if self.condition is None else self.condition.how_many(y)
+            count = 1 if self.condition is None else self.condition.count(y)
         count = checks.integer("count", count, least=1)
         temperature = checks.number("temperature", temperature, least=0)
         seed = noise.seed_or_next(seed)
@@ -519,7 +531,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         temperatures = np.full((count, 1), temperature, "float32")
         values = self._known(y, count)
         if values:
-            values = self.condition.drawn(values, rng)
+            values = self.condition.sample_missing(values, rng)
         rows = [normal, temperatures, *values.values()]
         in_float64 = self.likelihood.in_float64()
         if pixels == "mean" and in_float64:
@@ -646,7 +658,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """
         if not values:
             return {}
-        return self.condition.complete(values, lambda rows: self.infer(x[rows]))
+        return self.condition.infer_missing(values, lambda rows: self.infer(x[rows]))
 
     def _decode(self, rows, batch_size):
         """The mean images of latents and checked values of the condition."""

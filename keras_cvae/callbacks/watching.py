@@ -80,7 +80,7 @@ class Watch(keras.callbacks.Callback):
             )
 
     def _label_effect(self):
-        if self.sample is None or not self.model.num_classes:
+        if self.sample is None or not self.model.classes:
             return math.nan
         return evaluation.label_effect(self.model, self.sample["image"], self.sample["label"])
 

@@ -55,7 +55,7 @@ def generate(
         return
     tables.leave_out({"--where": where}, "a table")
     model, classes = run.model, run.class_names
-    labels = parsing.labels("--label", label, classes) if label else range(model.num_classes or 0)
+    labels = parsing.labels("--label", label, classes) if label else range(len(model.classes))
     labels = np.array(list(dict.fromkeys(labels)), "int32")
     each = ""
     if len(labels) > 1 and out.suffix != ".npz":
@@ -108,7 +108,7 @@ def reconstruct(
     targets = labels = np.full(len(images), conditions.UNKNOWN) if labels is None else labels
     if as_label is not None:
         targets = np.full_like(labels, parsing.labels("--as-label", [as_label], run.class_names))
-    label_arguments = (labels, targets) if model.num_classes or as_label is not None else ()
+    label_arguments = (labels, targets) if model.classes or as_label is not None else ()
     decoded = _clipped(model.reconstruct(images, *label_arguments))
     if out.suffix == ".npz":
         arrays = dict(images=images, labels=labels, reconstructed=decoded, as_labels=targets)

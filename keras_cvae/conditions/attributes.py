@@ -116,14 +116,12 @@ class Attributes(Condition):
     def check_by_name(self, values, count):
         return self.check(values, count)
 
-    def how_many(self, values):
+    def count(self, values):
         known = values if isinstance(values, dict) else {}
-        found = (
-            part.how_many(known[name]) for name, part in self.attributes.items() if name in known
-        )
-        return max(found, default=1)
+        parts = {name: part for name, part in self.attributes.items() if name in known}
+        return max((part.count(known[name]) for name, part in parts.items()), default=1)
 
-    def together(self, values):
+    def as_argument(self, values):
         return values
 
     def adapt(self, values: dict) -> None:

@@ -14,9 +14,10 @@ HIDDEN = 0.1  # share of labels that runs and estimators hide in training
 
 
 class Condition(keras.layers.Layer):
-    """Turns what is known of an example into a vector y.
+    """Embeds a condition, such as a class label, as a vector y.
 
-    A subclass sets `width`, and defines `inputs`, `call` and `check`.
+    A subclass sets `width`, and defines `inputs`, `call` and `check`; where y is a class, also
+    `classes` and `class_of`.
 
     Args:
         dropout: The probability that a value is hidden in training, in [0, 1], so that the model
@@ -25,6 +26,8 @@ class Condition(keras.layers.Layer):
 
     Attributes:
         width: Length of y.
+        rows: The number of rows of encoder and decoder for each example.
+        label_term_names: Names of the `label_terms`.
         seen_unknown: Weight: whether training ever showed an unknown value. Until then, what the
             model makes of one is arbitrary.
 
@@ -33,10 +36,10 @@ class Condition(keras.layers.Layer):
     """
 
     width: int
-    encoder = True  # whether the encoder is given y too
+    encoder = True  # whether the encoder takes y too
     infers = False  # whether y is inferred from the image, where there is one
-    rows = 1  # how many y each example is looked at with
-    cost_names: tuple[str, ...] = ()  # of the terms of minus the ELBO that `costs` are
+    rows = 1
+    label_term_names: tuple[str, ...] = ()
 
     def __init__(self, dropout: float = 0.0, seed: int | None = None, **kwargs):
         # Not the class's own name, which its input may have.
@@ -49,11 +52,16 @@ class Condition(keras.layers.Layer):
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="seen_unknown"
         )
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that y may be; empty where it is not a class."""
+        return ()
+
     def build(self, input_shape):
         self.built = True
 
     def inputs(self) -> dict[str, keras.KerasTensor]:
-        """New symbolic inputs, by name."""
+        """Returns new symbolic inputs, by name."""
         raise NotImplementedError
 
     def check(self, values, count: int, name: str = "y") -> dict[str, np.ndarray]:
@@ -62,8 +70,8 @@ class Condition(keras.layers.Layer):
         Args:
             values: An array of `count` values, one value for all, or None where all are unknown;
                 for several inputs a dict of these.
-            count: How many examples there are.
-            name: What the values are called in messages.
+            count: The number of examples.
+            name: Name of the argument, for messages.
 
         Returns:
             An array of `count` values for each input, by its name.
@@ -74,47 +82,66 @@ class Condition(keras.layers.Layer):
         raise NotImplementedError
 
     def check_by_name(self, values: dict, count: int) -> dict[str, np.ndarray]:
-        """As `check`, of values by the names of the inputs."""
+        """Checks values as `check` does, of a dict by the names of the inputs."""
         (value,) = values.values()
         return self.check(value, count)
 
-    def how_many(self, values) -> int:
-        """How many examples unchecked values are of; 1 where they are one for all."""
+    def count(self, values) -> int:
+        """Returns the number of examples in unchecked `values`; 1 where they are one for all."""
         return len(values) if np.ndim(values) else 1
 
-    def complete(self, values: dict[str, np.ndarray], infer) -> dict[str, np.ndarray]:
-        """Fills in what is unknown, where it can be inferred.
+    def class_of(self, values, name: str = "y"):
+        """Returns the class of each value, or None where y is not a class.
+
+        Args:
+            values: Labels as `generate` takes them, such as names of the classes.
+            name: Name of the argument, for messages.
+
+        Returns:
+            Integer labels, -1 where unknown.
+
+        Raises:
+            ValueError: If a name is not one of the classes.
+        """
+        return None
+
+    def infer_missing(self, values: dict[str, np.ndarray], infer) -> dict[str, np.ndarray]:
+        """Replaces unknown values by those that a classifier infers, where there is one.
 
         Args:
             values: Checked values.
-            infer: Function of rows (an array of booleans) to what the classifier says of them.
+            infer: Function of rows, an array of booleans, to the classifier's probabilities for
+                them, of shape `(rows, num_classes)`.
         """
         return values
 
-    def labellings(self, values: dict[str, np.ndarray], infer) -> Iterator[tuple]:
-        """What y may be, for the bound.
+    def possible_values(self, values: dict[str, np.ndarray], infer) -> Iterator[tuple]:
+        """Yields the values that y may have, which the bound averages over.
 
         Args:
             values: Checked values.
-            infer: As for `complete`.
+            infer: As for `infer_missing`.
 
         Yields:
-            `(rows, values, weights)`: which examples, an index; their values, of which none is to
-            be inferred; and what these weigh, numbers that add up to 1 for each example.
+            `(rows, values, weights)`: an index of examples; their values, inferred ones included;
+            and the weights of these values, which add up to 1 for each example.
         """
-        yield slice(None), self.complete(values, infer), 1.0
+        yield slice(None), self.infer_missing(values, infer), 1.0
 
-    def costs(self, values: dict[str, np.ndarray], infer) -> dict[str, np.ndarray]:
-        """What y itself adds to minus the ELBO, in nats: by name arrays of shape `(count,)`.
+    def label_terms(self, values: dict[str, np.ndarray], infer) -> dict[str, np.ndarray]:
+        """Returns the terms of minus the ELBO that are of y alone, such as KL(q(y | x) || p(y)).
 
         Args:
             values: Checked values.
-            infer: As for `complete`.
+            infer: As for `infer_missing`.
+
+        Returns:
+            Dict by name of arrays of shape `(count,)`, in nats.
         """
         return {}
 
-    def drawn(self, values: dict[str, np.ndarray], rng) -> dict[str, np.ndarray]:
-        """Draws what is unknown from p(y), where there is one.
+    def sample_missing(self, values: dict[str, np.ndarray], rng) -> dict[str, np.ndarray]:
+        """Replaces unknown values by samples of p(y), where the model has one.
 
         Args:
             values: Checked values.
@@ -122,8 +149,11 @@ class Condition(keras.layers.Layer):
         """
         return values
 
-    def together(self, values: dict):
-        """Values by the names of the inputs as they are given: the one of them itself."""
+    def as_argument(self, values: dict):
+        """Returns values by the names of the inputs as one argument, such as `y` of `encode`.
+
+        It is the value itself where there is one input, otherwise the dict.
+        """
         return values if len(values) > 1 else next(iter(values.values()))
 
     def packer(self) -> Callable[[dict], dict]:
@@ -134,15 +164,15 @@ class Condition(keras.layers.Layer):
         return lambda values: values
 
     def adapt_once(self, values: dict[str, np.ndarray]) -> None:
-        """Learns from checked training values what the condition has to know, once."""
+        """Adapts to checked training values, such as to their mean, unless it has been adapted."""
 
     @property
     def needs_data(self) -> bool:
-        """Whether there is something to learn from training values before training begins."""
+        """Whether the condition must adapt to training values before training begins."""
         return False
 
     def is_unknown(self, values):
-        """Which values are unknown: a tensor or array of booleans of shape `(batch,)`."""
+        """Returns a tensor or array of booleans of shape `(batch,)`: which values are unknown."""
         raise NotImplementedError
 
     @property
@@ -154,8 +184,8 @@ class Condition(keras.layers.Layer):
         """Describes values that no training example has, such as a class without examples.
 
         Args:
-            values: Checked training values, which come to those of earlier training; None once the
-                model has been trained.
+            values: Checked training values, counted with those of earlier training; None after
+                training.
 
         Returns:
             Sentences for the user.
@@ -163,7 +193,7 @@ class Condition(keras.layers.Layer):
         return []
 
     def describe_untrained(self, values: dict[str, np.ndarray]) -> list[str]:
-        """Describes what is asked for that training never showed, such as an unknown value.
+        """Describes values that training never showed, such as an unknown one.
 
         Args:
             values: Checked values.
@@ -181,7 +211,10 @@ class Condition(keras.layers.Layer):
         ]
 
     def class_weights(self, weights) -> np.ndarray:
-        """The weight of each class, and behind them that of an unknown one, 1.
+        """Returns the weight of each class, followed by that of an unknown one, 1.
+
+        Args:
+            weights: Dict of labels to weights, as `class_weight` of `fit`.
 
         Raises:
             ValueError: If there are no classes.
@@ -200,53 +233,53 @@ class Condition(keras.layers.Layer):
             network: The `networks.Network` of the model.
 
         Returns:
-            `(inputs, encoder_y, y)`: the list of symbolic inputs, y as the encoder is given it
-            (or None), and y as decoder and prior are.
+            `(inputs, encoder_y, y)`: the list of symbolic inputs, the vector y that the encoder
+            takes (or None), and the one that decoder and prior take.
         """
         inputs = self.inputs()
-        y = self(self.together(inputs))
+        y = self(self.as_argument(inputs))
         return list(inputs.values()), y, y
 
-    def given(self, inputs):
-        """The vector y of known values, in a graph that was wired before.
+    def known_y(self, inputs):
+        """Returns the symbolic vector y of known values, in a wired graph.
 
         Args:
-            inputs: The inputs that `wire` made.
+            inputs: The inputs that `wire` returned.
         """
         return self.output
 
-    def inferred(self, inputs, logits):
-        """As `given`, where y is inferred from the image.
+    def inferred_y(self, inputs, logits):
+        """Returns the symbolic vector y where unknown values are inferred from the image.
 
         Args:
-            inputs: The inputs that `wire` made.
-            logits: Those of the classes, of shape `(batch, num_classes)`.
+            inputs: The inputs that `wire` returned.
+            logits: Symbolic logits of the classes, of shape `(batch, num_classes)`.
 
         Returns:
-            `(inputs, y)`: which inputs are still needed, and y.
+            `(inputs, y)`: the inputs that y depends on, beside the image, and y.
         """
         raise NotImplementedError
 
-    def every_row(self, tensors: list) -> list:
-        """Symbolic tensors of examples as those of rows, `rows` of each, next to each other."""
+    def repeat_rows(self, tensors: list) -> list:
+        """Repeats each example of symbolic tensors `rows` times, next to each other."""
         return tensors
 
-    def one_row(self, tensor):
-        """A symbolic tensor of rows as one of examples."""
+    def choose_rows(self, tensor):
+        """Chooses one row of each example from a symbolic tensor of `rows` rows for each."""
         return tensor
 
-    def named(self, names) -> Condition:
-        """This condition, its classes called `names` if it has classes without names."""
+    def with_names(self, names) -> Condition:
+        """Returns a copy with names for the classes; itself where these have names or are none."""
         return self
 
     def hide(self, values, unknown, training):
-        """Replaces values by `unknown`: at random, in training. Notes that one was seen."""
+        """Replaces values by `unknown` at random, in training, and records in `seen_unknown`."""
         if not training:
             return values
         if self.dropout > 0:
             rows = (-1,) + (1,) * (len(values.shape) - 1)
-            drawn = noise.uniform(ops.shape(values)[:1], self.seed_generator) < self.dropout
-            values = ops.where(ops.reshape(drawn, rows), ops.cast(unknown, values.dtype), values)
+            hidden = noise.uniform(ops.shape(values)[:1], self.seed_generator) < self.dropout
+            values = ops.where(ops.reshape(hidden, rows), ops.cast(unknown, values.dtype), values)
         seen = ops.cast(ops.any(self.is_unknown(values)), "float32")
         self.seen_unknown.assign(ops.maximum(self.seen_unknown, seen))
         return values

@@ -82,18 +82,18 @@ class Classes(Condition):
         )
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the classes; those without are called by their numbers."""
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, which are their numbers where the user gave no names."""
         return self._names if self.has_names else tuple(map(str, range(self.num_classes)))
 
-    def named(self, names):
+    def with_names(self, names):
         return self if self.has_names else copy_of(self, names=list(names))
 
     def inputs(self):
         return {"label": keras.Input((), dtype="int32", name="label")}
 
     def call(self, inputs, training=False):
-        self.count(inputs, training)
+        self.count_seen(inputs, training)
         return self.one_hot(self.hide(inputs, UNKNOWN, training))
 
     def one_hot(self, labels):
@@ -106,7 +106,7 @@ class Classes(Condition):
         is_label = ops.logical_and(labels >= UNKNOWN, labels < self.num_classes)
         return ops.where(ops.expand_dims(is_label, -1), vectors, math.nan)
 
-    def count(self, labels, training) -> None:
+    def count_seen(self, labels, training) -> None:
         """Adds a batch of labels, in training, to those that were `seen`."""
         if training:
             classes = ops.roll(ops.arange(-1, self.num_classes, dtype=labels.dtype), -1)
@@ -122,20 +122,15 @@ class Classes(Condition):
     def check(self, values, count, name="y"):
         if values is None or np.ndim(values) == 0:
             values = np.full(count, UNKNOWN if values is None else values)
-        values = self.numbered(values, name)
+        values = self.class_of(values, name)
         return {
             "label": class_labels.check_labels(values, self.num_classes, count=count, name=name)
         }
 
-    def numbered(self, values, name: str = "y"):
-        """Labels in which integers have taken the place of the names of classes.
-
-        Raises:
-            ValueError: If a name is none of the condition's.
-        """
+    def class_of(self, values, name: str = "y"):
         return naming.to_labels(values, self._names, name)
 
-    def how_many(self, values):
+    def count(self, values):
         shape = np.shape(values)
         if shape == (self.num_classes,) and self.num_classes > 2:
             numbers = np.asarray(values)
@@ -148,7 +143,7 @@ class Classes(Condition):
             require(
                 not is_one_hot, "y", expected, f"shape {shape}, dtype {dtype}, which may be either"
             )
-        return super().how_many(values)
+        return super().count(values)
 
     def describe_missing(self, values=None):
         counts = ops.convert_to_numpy(self.seen)
@@ -157,7 +152,7 @@ class Classes(Condition):
         *of_classes, unknown = counts
         if unknown and not any(of_classes):
             return [f"All labels are unknown (-1): {self.ALL_UNKNOWN}."]
-        return coverage.describe_missing(counts, self.names, self.has_names)
+        return coverage.describe_missing(counts, self.classes, self.has_names)
 
     def describe_untrained(self, values):
         seen = ops.convert_to_numpy(self.seen)[:-1]
@@ -165,7 +160,7 @@ class Classes(Condition):
         labels = [label for label in labels if label >= 0 and not seen[label]]
         sentences = super().describe_untrained(values)
         if labels and seen.any():
-            shown = coverage.list_classes(labels, self.names, self.has_names)
+            shown = coverage.list_classes(labels, self.classes, self.has_names)
             sentences.append(
                 f"In training this model never saw an example of {shown}: what it makes of such a "
                 "label is arbitrary."
@@ -178,12 +173,12 @@ class Classes(Condition):
 
     def class_weights(self, weights):
         if isinstance(weights, dict):
-            labels = self.numbered([*weights], "class_weight")
+            labels = self.class_of([*weights], "class_weight")
             weights = dict(zip(labels, weights.values(), strict=True))
         return class_labels.class_weights(weights, self.num_classes)
 
     def get_config(self):
-        names = list(self.names) if self.has_names else None
+        names = list(self.classes) if self.has_names else None
         return {**super().get_config(), "num_classes": self.num_classes, "names": names}
 
     def _checked(self, names):

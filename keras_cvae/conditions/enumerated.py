@@ -107,10 +107,10 @@ class Enumerated(Predicted):
     @property
     def term_names(self):
         consistency = self.consistency.term_names if self.consistency else ()
-        return (*super().term_names, *consistency, *self.cost_names)
+        return (*super().term_names, *consistency, *self.label_term_names)
 
     @property
-    def cost_names(self):
+    def label_term_names(self):
         return self.divergence.term_names
 
     def wire(self, pixels, network):
@@ -127,10 +127,10 @@ class Enumerated(Predicted):
         y = self(found)
         return list(inputs.values()), y, y
 
-    def every_row(self, tensors):
+    def repeat_rows(self, tensors):
         return layers.Repeat(self.rows, name="every_label")(tensors)
 
-    def one_row(self, tensor):
+    def choose_rows(self, tensor):
         *_, label, logits = self.input  # in the order of their names
         return Chosen(name="chosen_label")([tensor, label, logits])
 
@@ -142,7 +142,7 @@ class Enumerated(Predicted):
 
     def call(self, inputs, training=False):
         label, logits = inputs["label"], inputs["logits"]
-        self.count(label, training)
+        self.count_seen(label, training)
         if self.consistency is not None:
             self.classification([label, inputs["changed"]])
             self.consistency([label, logits, inputs["changed"]])
@@ -156,24 +156,24 @@ class Enumerated(Predicted):
         batch, count = inputs["logits"].shape
         return keras.KerasTensor((batch and batch * count, count), dtype=self.compute_dtype)
 
-    def inferred(self, inputs, logits):
+    def inferred_y(self, inputs, logits):
         return inputs, self.most_probable([inputs[0], logits])
 
-    def labellings(self, values, infer):
+    def possible_values(self, values, infer):
         weights = self._weights(values, infer)
         for label in range(self.num_classes):
             rows = np.flatnonzero(weights[:, label])
             if len(rows):
                 yield rows, {"label": np.full(len(rows), label, "int32")}, weights[rows, label]
 
-    def drawn(self, values, rng):
+    def sample_missing(self, values, rng):
         labels = values["label"].copy()
         unknown = self.is_unknown(labels)
         p = np.exp(self.divergence.log_prior.astype("float64"))
         labels[unknown] = rng.choice(self.num_classes, np.sum(unknown), p=p / p.sum())
         return {"label": labels}
 
-    def costs(self, values, infer):
+    def label_terms(self, values, infer):
         weights = self._weights(values, infer)
         log_ratio = np.log(np.where(weights > 0, weights, 1.0)) - self.divergence.log_prior
         return {self.divergence.name: np.sum(weights * log_ratio, axis=1)}
@@ -265,7 +265,7 @@ class Chosen(Float32Layer):
 
     def call(self, inputs):
         rows, label, logits = inputs
-        label = ops.cast(completed(label, logits), "int32")
+        label = ops.cast(fill_labels(label, logits), "int32")
         first = logits.shape[-1] * ops.arange(ops.shape(label)[0], dtype="int32")
         return ops.take(rows, first + label, axis=0)
 
@@ -274,6 +274,6 @@ class Chosen(Float32Layer):
         return (label[0], *rows[1:])
 
 
-def completed(label, logits):
+def fill_labels(label, logits):
     """Labels of shape `(batch,)`, the most probable ones where they are -1."""
     return ops.where(label < 0, ops.cast(ops.argmax(logits, axis=-1), label.dtype), label)

@@ -95,7 +95,7 @@ class Image(Condition):
         library = np if isinstance(values, np.ndarray) else ops
         return library.any(library.isnan(values), axis=tuple(range(1, len(values.shape))))
 
-    def how_many(self, values):
+    def count(self, values):
         return 1 if self._is_one(values) else len(values)
 
     def _is_one(self, values):

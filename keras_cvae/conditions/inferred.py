@@ -70,12 +70,12 @@ class Inferred(Predicted):
         self.draw.build(input_shape["logits"])
         self.built = True
 
-    def inferred(self, inputs, logits):
+    def inferred_y(self, inputs, logits):
         return [], self.most_probable(logits)
 
     def call(self, inputs, training=False):
         logits = self.classification([inputs["label"], inputs["logits"]])
-        self.count(inputs["label"], training)
+        self.count_seen(inputs["label"], training)
         return ops.cast(self.draw(logits, training=training), self.compute_dtype)
 
     def compute_output_spec(self, inputs, training=False):

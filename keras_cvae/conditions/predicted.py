@@ -47,14 +47,14 @@ class Predicted(Classes):
         """Names of the terms that the layer reports."""
         return self.classification.term_names
 
-    def given(self, inputs):
+    def known_y(self, inputs):
         return Classes(self.num_classes, names=self._names, name="condition")(inputs[0])
 
     def most_probable(self, inputs):
         """One-hot vectors, in a cut model, of what `MostProbable` takes."""
         return MostProbable(self.num_classes, names=self._names, name="condition")(inputs)
 
-    def complete(self, values, infer):
+    def infer_missing(self, values, infer):
         labels = values["label"].copy()
         unknown = self.is_unknown(labels)
         if unknown.any():

@@ -135,7 +135,7 @@ class Vector(Condition):
         library = np if isinstance(values, np.ndarray) else ops
         return library.any(library.isnan(values), axis=-1)
 
-    def how_many(self, values):
+    def count(self, values):
         return len(values) if np.ndim(values) > (self.size > 1) else 1
 
     def check(self, values, count, name="y"):

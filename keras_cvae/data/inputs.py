@@ -126,7 +126,7 @@ def check_numbers(batch, names) -> None:
             raise ArgumentError(
                 name,
                 "must be numbers in a stream: names of classes are understood in arrays "
-                "and lists alone. Map each to its integer, `cvae.condition.names.index(name)`, in "
+                "and lists alone. Map each to its integer, `cvae.classes.index(name)`, in "
                 "the stream",
                 f"{type(values).__name__} of names",
             )

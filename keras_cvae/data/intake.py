@@ -221,7 +221,7 @@ class Intake:
         values = {name: checked[name] for name in names}
         labels = next(iter(values.values())) if len(values) == 1 else values or None
         if values and self.condition is not None:
-            labels = self.condition.together(values)
+            labels = self.condition.as_argument(values)
         return checked[self.image_name], labels
 
     def _check_target(self, target, images):

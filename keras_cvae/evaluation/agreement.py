@@ -88,10 +88,8 @@ def classification_accuracy_score(
 
 
 def _asked(cvae, y):
-    expected = "must have a condition of classes to be asked for one"
-    checks.require(cvae.num_classes, "cvae", expected, type(cvae.condition).__name__)
-    y = checks.array("y", cvae.condition.numbered(y), (None,), "int64")
-    inside = y.min() >= 0 and y.max() < cvae.num_classes
-    expected = f"must be in 0..{cvae.num_classes - 1}"
-    checks.require(inside, "y", expected, f"values from {y.min()} to {y.max()}")
+    most = examples.count_classes(cvae) - 1
+    y = checks.array("y", cvae.condition.class_of(y), (None,), "int64")
+    received = f"values from {y.min()} to {y.max()}"
+    checks.require(y.min() >= 0 and y.max() <= most, "y", f"must be in 0..{most}", received)
     return y

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from keras_cvae import checks
+
 
 def check(cvae, x, y=None) -> tuple[np.ndarray, list[np.ndarray]]:
     """Checks images and what is known of them.
@@ -26,8 +28,19 @@ def check(cvae, x, y=None) -> tuple[np.ndarray, list[np.ndarray]]:
     return images, [*cvae.infer_missing(images, cvae.intake.values(y, len(images))).values()]
 
 
-def labellings(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]:
-    """Every label that images may have: their bound is an average over these.
+def count_classes(cvae) -> int:
+    """Returns the number of classes of a model.
+
+    Raises:
+        ValueError: If its condition is not one of classes.
+    """
+    expected = "must have a condition of classes"
+    checks.require(cvae.classes, "cvae", expected, type(cvae.condition).__name__)
+    return len(cvae.classes)
+
+
+def possible_values(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]:
+    """Returns the labels that images may have, which their bound averages over.
 
     Args:
         cvae: A `CVAE`.
@@ -35,10 +48,9 @@ def labellings(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]:
         y: As for `CVAE.encode`.
 
     Returns:
-        `(images, labellings, label_terms)`: the images; of each labelling `(rows, y, weights)`, an
-        index of the images, what is known of them, and what that weighs in their bound; and what
-        the labels themselves add to minus the bound, arrays of shape `(count,)` by the name of the
-        term.
+        `(images, values, label_terms)`: the images; an iterator of `(rows, y, weights)`, an index
+        of the images, their labels, and the weights of these in the bound; and the terms of minus
+        the bound that are of the labels alone, arrays of shape `(count,)` by name.
 
     Raises:
         ValueError: If they are not what the model takes.
@@ -52,9 +64,9 @@ def labellings(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]:
     def infer(rows):
         return cvae.infer(images[rows])
 
-    every = condition.labellings(values, infer)
-    named = ((rows, condition.together(known), weights) for rows, known, weights in every)
-    return images, named, condition.costs(values, infer)
+    every = condition.possible_values(values, infer)
+    named = ((rows, condition.as_argument(known), weights) for rows, known, weights in every)
+    return images, named, condition.label_terms(values, infer)
 
 
 def pixels(cvae, images, rng=None) -> np.ndarray:

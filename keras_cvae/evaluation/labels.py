@@ -30,8 +30,8 @@ def label_effect(cvae, x, y) -> float:
     pixels = examples.pixels(cvae, x)
     given = [pixels, y][: len(cvae.encoder.inputs)]
     z, _ = cvae.encoder(given if len(given) > 1 else pixels, training=False)
-    others = np.arange(len(y)) % (cvae.num_classes - 1) + 1
-    changed = (y + others) % cvae.num_classes
+    count = len(cvae.classes)
+    changed = (y + np.arange(len(y)) % (count - 1) + 1) % count
     means = [
         ops.convert_to_numpy(cvae.likelihood(cvae.decoder([z, ops.convert_to_tensor(y)])))
         for z, y in ((z, y), (z, changed), (ops.roll(z, 1, axis=0), y))

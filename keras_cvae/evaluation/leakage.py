@@ -50,6 +50,6 @@ def label_leakage(cvae, train, test, *, seed: int = 0) -> tuple[Estimate, float]
 
 
 def _draw(cvae, images, labels, rng):
-    mean, log_var = cvae.encode(images, labels if cvae.num_classes else None)
+    mean, log_var = cvae.encode(images, cvae.y_of_class(labels))
     deviation = np.exp(0.5 * np.minimum(log_var, divergences.LOG_VAR_LIMIT))
     return mean + deviation * rng.standard_normal(mean.shape)

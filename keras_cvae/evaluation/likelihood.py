@@ -79,15 +79,15 @@ def terms(cvae, x, y=None, *, draws: int = 16, seed: int = 0, verbose=0) -> dict
         ValueError: As for `log_likelihood`.
     """
     draws = checks.integer("draws", draws, least=1)
-    x, labellings, costs = examples.labellings(cvae, x, y)
+    x, possible, label_terms = examples.possible_values(cvae, x, y)
     values = {name: np.zeros(len(x)) for name in ("reconstruction", *cvae.kl_terms)}
-    for rows, known, weights in labellings:
+    for rows, known, weights in possible:
         found = _log_ratios(cvae, x[rows], known, draws, seed, verbose)
         means = zip(*([part.mean(1) for part in parts] for parts in found), strict=True)
         log_p, *ratios = map(np.concatenate, means)
         for value, term in zip(values.values(), [-log_p, *ratios], strict=True):
             value[rows] += weights * term
-    values |= costs
+    values |= label_terms
     return {"elbo": -np.sum([*values.values()], axis=0), **values}
 
 

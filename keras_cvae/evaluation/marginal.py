@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_cvae import checks
-from keras_cvae.evaluation import progress
+from keras_cvae.evaluation import examples, progress
 from keras_cvae.evaluation.likelihood import log_likelihood
 
 
@@ -32,9 +32,7 @@ def marginal_log_likelihood(
     Raises:
         ValueError: If the condition is not one of classes, or an argument is not one of the above.
     """
-    count = cvae.num_classes
-    received = type(cvae.condition).__name__
-    checks.require(count, "cvae", "must have a condition of classes to be summed out", received)
+    count = examples.count_classes(cvae)
     samples = checks.integer("samples", samples, least=1)
     weights = np.ones(count) if label_weights is None else label_weights
     weights = checks.array("label_weights", weights, (count,))

@@ -66,10 +66,10 @@ def evidence(subject: Subject) -> Iterator[Measure]:
 def marginal(subject: Subject) -> Iterator[Measure]:
     """The same of x alone, the label summed out."""
     s = subject
-    if not s.model.num_classes:
-        raise LeftOut("the model has no label to sum out")
-    each = -(-s.samples // s.model.num_classes)  # as much work in all as for log p(x | y)
-    weights = np.bincount(s.y_train[s.y_train >= 0], minlength=s.model.num_classes)
+    s.require_condition("a sum over labels")
+    count = len(s.model.classes)
+    each = -(-s.samples // count)  # as much work in all as for log p(x | y)
+    weights = np.bincount(s.y_train[s.y_train >= 0], minlength=count)
     options = {"samples": each, "seed": s.seed, "verbose": s.verbose}
     log_p = marginal_log_likelihood(s.model, s.x, weights, **options)
     how = f"p(y) as in the training labels, {each} samples for each label; a lower bound"
@@ -162,7 +162,7 @@ def likeness(subject: Subject) -> Iterator[Measure]:
         rng = np.random.default_rng((s.seed, number))
         reference = features(s.x_train[rng.choice(len(s.x_train), size, replace=False)])
         rows = rng.choice(len(s.x), size, replace=False)
-        asked = s.y[rows] if s.model.num_classes else None
+        asked = s.model.y_of_class(s.y[rows])
         drawn = agreement.draw(s.model, asked, count=size, seed=(s.seed, number))
         found.append([_likeness(reference, features(x)) for x in (drawn, s.x[rows])])
         bar.add(1)

@@ -64,8 +64,8 @@ class Subject:
             rows = np.sort(np.random.default_rng(seed).choice(len(x), limit, replace=False))
             x, y = x[rows], splitting.take(y, rows)
         given = y if has_condition else None
-        if has_condition and not cvae.num_classes:
-            y_train = y = None
+        if has_condition:
+            y_train, y = map(cvae.condition.class_of, (y_train, y))
         if y_train is not None and y_train.min() < 0:
             x_train, y_train = x_train[y_train >= 0], y_train[y_train >= 0]
         return cls(cvae, x_train, y_train, x, y, given, samples, seed, verbose)
@@ -91,6 +91,6 @@ class Subject:
             raise LeftOut(f"the training labels are of a single class, and {what} needs two")
 
     def require_condition(self, what: str) -> None:
-        """Leaves a measure out of a model that is not asked for a class."""
-        if not self.model.num_classes:
-            raise LeftOut(f"the model has no condition, which {what} needs")
+        """Leaves a measure out of a model without classes."""
+        if not self.model.classes:
+            raise LeftOut(f"the model has no classes, which {what} needs")

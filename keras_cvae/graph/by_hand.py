@@ -22,8 +22,8 @@ from keras_cvae.graph.parts import Group, Parts, by_name
 from keras_cvae.layers import ImageModel
 
 
-class AsGiven(Condition):
-    """What the inputs behind the image are given, as they are: a graph of the user's embeds it.
+class RawInputs(Condition):
+    """The inputs behind the image, as they are: the user's graph embeds them itself.
 
     Args:
         tensors: The symbolic inputs.
@@ -35,7 +35,7 @@ class AsGiven(Condition):
         self.shapes = {t.name: (tuple(t.shape[1:]), t.dtype) for t in tensors}
         self._known = types.SimpleNamespace(by_name=known)  # layers of others
 
-    def given(self, inputs):
+    def known_y(self, inputs):
         return list(inputs)
 
     def check(self, values, count, name="y"):
@@ -101,7 +101,7 @@ def read(model, divergence, reconstruction) -> Parts:
     )
     decoder = _between([z, *others], parameters, "decoder", f"The decoder of a `CVAE` {refused}")
     group = Group(0, mean.shape[-1], divergence.prior)
-    condition = AsGiven(others, _embedded(model, others)) if others else None
+    condition = RawInputs(others, _embedded(model, others)) if others else None
     parts = PartsByHand(encoder, [group], decoder, reconstruction.likelihood, condition)
     y = named.get("y", *y)
     if y is not None:

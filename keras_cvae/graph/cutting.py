@@ -47,8 +47,8 @@ def condition_of(model, parts: Parts, to_encode: bool = False):
     if condition is None:
         return [], None
     if to_encode and condition.infers:
-        return condition.inferred(inputs, parts.classifier(pixels(model)))
-    return inputs, condition.given(inputs)
+        return condition.inferred_y(inputs, parts.classifier(pixels(model)))
+    return inputs, condition.known_y(inputs)
 
 
 def encode_pixels(model, parts: Parts):

@@ -53,14 +53,14 @@ def wire(
         corruption.hold_within(bounds)
         seen = corruption(seen)
     inputs, encoder_y, y = condition.wire(seen, network) if condition else ([], None, None)
-    encoder = network.encoder(seen.shape[1:], networks.given(encoder_y), latent_dim)
+    encoder = network.encoder(seen.shape[1:], networks.embedded(encoder_y), latent_dim)
     shape = likelihood.parameter_shape(input_shape)
-    decoder = network.decoder(shape, networks.given(y), latent_dim)
+    decoder = network.decoder(shape, networks.embedded(y), latent_dim)
     if network.is_own and likelihood.support == (0.0, 1.0):
         _check_logits(decoder, likelihood)
     x = pixels
     if condition is not None:
-        both = condition.every_row([seen] if seen is pixels else [seen, pixels])
+        both = condition.repeat_rows([seen] if seen is pixels else [seen, pixels])
         seen, x = both[0], both[-1]
     encoded = encoder(join_inputs(seen, encoder_y))
 
@@ -75,7 +75,7 @@ def wire(
     shapes = [tensor.shape[1:] for tensor in encoder.inputs]
     parts.pseudo_inputs = prior.pseudo_inputs(shapes, in_unit_interval=bounds == (0.0, 1.0))
     output = objective.wire(x, encoded, y, parts)
-    return [image, *inputs], output if condition is None else condition.one_row(output)
+    return [image, *inputs], output if condition is None else condition.choose_rows(output)
 
 
 def _check_logits(decoder, likelihood):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import keras
 
 from keras_cvae.checks import ArgumentError, member
-from keras_cvae.networks.base import Network, given
+from keras_cvae.networks.base import Network, embedded
 from keras_cvae.networks.conv import (
     Conv,
     LabelConv2D,
@@ -40,8 +40,8 @@ __all__ = [
     "build_conv_encoder",
     "build_dense_decoder",
     "build_dense_encoder",
+    "embedded",
     "get",
-    "given",
 ]
 
 NAMES = {"dense": Dense, "conv": Conv, "residual": Residual, "hierarchical": Hierarchical}

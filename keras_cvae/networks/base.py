@@ -189,6 +189,6 @@ def posterior(features, latent_dim, suffix: str = "") -> list[Tensor]:
     ]
 
 
-def given(y):
-    """The condition of a network inside a graph, where y has been computed before."""
+def embedded(y):
+    """Returns the condition of a network inside a graph, where y is a symbolic vector or None."""
     return None if y is None else conditions.Embedded(y.shape[-1])

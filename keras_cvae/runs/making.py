@@ -82,7 +82,7 @@ def train(
         plots.sheet(dataset.x_test[:1])  # refuses what cannot be drawn
     if condition is not None:
         of_classes: Any = conditions.get(condition(len(dataset.class_names)))
-        condition = of_classes.named(dataset.class_names)
+        condition = of_classes.with_names(dataset.class_names)
     # An absolute path: others may use it from afar.
     name = data if data in datasets.NAMES else absolute(data)
     source = {"name": name, **source}

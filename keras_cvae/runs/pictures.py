@@ -29,15 +29,15 @@ def loss(run: Run):
 def reconstructions(run: Run, *, data=None, count=16):
     """Draws `count` test images and their reconstructions."""
     x, y, class_names = run.test_images(data, count)
-    decoded = run.model.reconstruct(x, y if run.model.num_classes else None)
+    decoded = run.model.reconstruct(x, run.model.y_of_class(y))
     style = dict(labels=y, class_names=class_names, max_images=count)
     return plots.reconstructions(drawable(run, x), drawable(run, decoded), **style)
 
 
 def samples(run: Run, *, label=None, count=10, seed=0):
     """Draws `count` new images a class; of one label, or without, a sheet of rows of `count`."""
-    if label is None and run.model.num_classes:
-        labels = np.repeat(np.arange(run.model.num_classes), count)
+    if label is None and run.model.classes:
+        labels = np.repeat(np.arange(len(run.model.classes)), count)
         images = drawable(run, run.model.generate(labels, seed=seed))
         style = dict(class_names=run.class_names, columns=count, title="Samples")
         return plots.class_rows(images, labels, **style)
@@ -85,8 +85,8 @@ def traversals(run: Run, *, label=None, axes=None, count=13):
 
 def swaps(run: Run, *, data=None, count=10):
     """Draws `count` test images, and each of them decoded with every label."""
-    classes = run.model.num_classes
-    require(classes, None, "The model must have labels to swap", "a model without a condition")
+    classes = len(run.model.classes)
+    require(classes, None, "The model must have labels to swap", "a model without classes")
     x, y, _ = run.test_images(data, count)
     every = np.tile(np.arange(classes), len(x))
     images = run.model.reconstruct(np.repeat(x, classes, 0), np.repeat(y, classes), every)
@@ -142,7 +142,7 @@ def drawable(run: Run, images: np.ndarray) -> np.ndarray:
 
 def _encode(run, images, labels):
     """Returns the posterior means of images, of shape `(count, latent_dim)`."""
-    return run.model.encode(images, labels if run.model.num_classes else None)[0]
+    return run.model.encode(images, run.model.y_of_class(labels))[0]
 
 
 def _decode(run, z, label):
@@ -153,7 +153,7 @@ def _decode(run, z, label):
 
 def _label_and_title(run, label, title):
     """Returns the label to decode with, by default the first class, and a title that says it."""
-    label = 0 if label is None and run.model.num_classes else label
+    label = 0 if label is None and run.model.classes else label
     if label is None:
         return None, title
     name = "no label" if label < 0 else f"label {run.class_names[label]}"

@@ -70,7 +70,7 @@ class Run:
         self.folder = folder
         self.config = config
         named = getattr(model.condition, "has_names", False)
-        self.class_names = list(model.condition.names if named else config["class_names"])
+        self.class_names = list(model.classes if named else config["class_names"])
         self.model = model
         if dataset is not None:
             self.dataset = dataset
@@ -93,10 +93,9 @@ class Run:
         require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
         kind = kind_of(config["data"]["name"])
         run = kind(folder, config, model)
-        count, expected = len(run.class_names), f"'{folder / CONFIG}' must name the model's classes"
-        require(
-            model.num_classes in (None, count), None, expected, f"{count} for {model.num_classes}"
-        )
+        given, count = len(run.class_names), len(model.classes)
+        expected = f"'{folder / CONFIG}' must name the model's classes"
+        require(not count or given == count, None, expected, f"{given} for {count}")
         if run.unfinished:
             warnings.warn(f"'{folder}' {run.unfinished}", stacklevel=2)
         return run

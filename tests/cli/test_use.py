@@ -169,7 +169,7 @@ def test_plots_without_a_condition(plain_run, tmp_path, capsys, drawn):
         assert "label" not in drawn[-1].axes[0].get_title()
     assert run_cli(*plot, "scatter") == 0
     assert "without a condition" in refused(capsys, *plot, "manifold", "--label", 1)
-    assert "without a condition" in refused(capsys, *plot, "swaps")
+    assert "without classes" in refused(capsys, *plot, "swaps")
 
 
 @once

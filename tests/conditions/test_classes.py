@@ -81,16 +81,30 @@ def test_decoding_after_training_does_not_hide_labels():
 
 @pytest.mark.parametrize("make", [conditions.Classes, conditions.Inferred])
 def test_names_go_where_the_model_goes(make, tmp_path):
-    assert make(3).names == ("0", "1", "2") and not make(3).has_names
+    assert make(3).classes == ("0", "1", "2") and not make(3).has_names
     names = "cat", "dog", "emu"
-    cvae = keras_cvae.build_cvae((6,), make(3).named(names))
-    assert cvae.condition.named(["a", "b", "c"]).names == names  # its own win
+    cvae = keras_cvae.build_cvae((6,), make(3).with_names(names))
+    assert cvae.condition.with_names(["a", "b", "c"]).classes == names  # its own win
     cvae.save(tmp_path / "cvae.keras")
     condition = keras.saving.load_model(tmp_path / "cvae.keras").condition
-    assert condition.names == names and condition.has_names and copy_of(condition).names == names
+    assert condition.classes == copy_of(condition).classes == names and condition.has_names
     assert json.loads(json.dumps(condition.get_config()))["names"] == list(names)
     vector = conditions.Vector(2)
-    assert vector.named(names) is vector
+    assert vector.with_names(names) is vector
+
+
+def test_a_model_says_which_classes_y_may_be():
+    labels = np.array([2, -1])
+    for condition, classes in (["cat", "dog", "emu"], ("cat", "dog", "emu")), (3, ("0", "1", "2")):
+        cvae = keras_cvae.build_cvae((2,), condition)
+        assert cvae.classes == classes and cvae.num_classes == 3
+        assert cvae.y_of_class(labels) is labels
+    assert list(conditions.get(["cat", "dog"]).class_of(["dog", None])) == [1, -1]
+    for condition in None, conditions.Vector(1), conditions.Attributes(digit=3):
+        cvae = keras_cvae.build_cvae((2,), condition)
+        assert cvae.classes == () and cvae.num_classes is None
+        assert cvae.y_of_class(labels) is None
+        assert condition is None or condition.class_of(labels) is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +118,7 @@ def test_names_are_one_for_each_class(names):
 def test_a_condition_saved_without_names_is_read():
     config = conditions.Classes(3).get_config()
     del config["names"]
-    assert conditions.Classes.from_config(config).names == ("0", "1", "2")
+    assert conditions.Classes.from_config(config).classes == ("0", "1", "2")
 
 
 # Names in the place of labels
@@ -129,7 +143,7 @@ def forms():
 
 def test_names_are_labels_in_every_form():
     condition = conditions.get(ANIMALS)
-    assert condition.names == tuple(ANIMALS) and condition.num_classes == 3
+    assert condition.classes == tuple(ANIMALS) and condition.num_classes == 3
     for labels in forms():
         found = condition.check(labels, 4)["label"]
         np.testing.assert_array_equal(found, NUMBERS)

@@ -188,7 +188,7 @@ def test_what_is_unknown_is_inferred_and_labels_are_drawn(cvae):
     assert np.abs(cvae.encode(X, LABELS)[0] - cvae.encode(X, 0)[0]).max() > 1e-3
     p_of_x = [evaluation.log_likelihood(cvae, X, y, samples=2, verbose=0) for y in (-1, inferred)]
     np.testing.assert_allclose(*p_of_x, rtol=1e-6)
-    values = cvae.condition.drawn({"label": np.full(4000, -1)}, np.random.default_rng(0))
+    values = cvae.condition.sample_missing({"label": np.full(4000, -1)}, np.random.default_rng(0))
     np.testing.assert_allclose(np.bincount(values["label"]) / 4000, P, atol=0.03)
     images = cvae.generate(count=20, seed=3)
     assert len(images) == 20

@@ -61,12 +61,12 @@ def test_other_labels_are_refused(case, intake):
 
 def test_what_may_be_one_vector_or_labels_of_several_is_refused(intake):
     condition = intake.condition
-    assert condition.how_many(np.eye(3)) == condition.how_many([0, 0, 1]) == 3
+    assert condition.count(np.eye(3)) == condition.count([0, 0, 1]) == 3
     for vector in (np.eye(3)[1], np.eye(3)[1] > 0):
         with pytest.raises(ValueError, match=r"such as `y\[None\]`"):
-            condition.how_many(vector)
+            condition.count(vector)
         assert condition.check(vector[None], 1)["label"] == [1]
-        assert condition.how_many(vector.astype("int32")) == 3
+        assert condition.count(vector.astype("int32")) == 3
 
 
 def test_attributes_and_weights_of_classes_take_the_same_forms():

@@ -84,7 +84,7 @@ def test_bad_labels(labels, message):
 
 
 def test_bad_models_and_data():
-    with pytest.raises(ValueError, match="must have a condition of classes .*NoneType"):
+    with pytest.raises(ValueError, match="must have a condition of classes.*NoneType"):
         evaluation.label_agreement(known.Linear().cvae, LABELS, Nearest())
     cvae = drawing(CORNERS)
     with pytest.raises(ValueError, match="must have the shape"):

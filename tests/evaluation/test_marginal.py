@@ -61,7 +61,7 @@ def test_bad_arguments(model, options, message):
 
 
 def test_bad_models_and_data(model):
-    with pytest.raises(ValueError, match="must have a condition of classes .*NoneType"):
+    with pytest.raises(ValueError, match="must have a condition of classes.*NoneType"):
         evaluation.marginal_log_likelihood(known.Linear().cvae, known.data(2))
     with pytest.raises(ValueError, match="must have the shape"):
         evaluation.marginal_log_likelihood(model.cvae, known.data(2)[:, :4])

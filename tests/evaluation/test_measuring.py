@@ -120,7 +120,10 @@ def test_vectors_without_labels():
     assert [measure.name for measure in report.measures] == names
     for stage in ("label read from z", "fidelity and diversity"):
         assert "the data have no labels" in report.left_out[stage]
-    assert "no label to sum out" in report.left_out["log p(x), the label summed out"]
+    assert (
+        "no classes, which a sum over labels needs"
+        in report.left_out["log p(x), the label summed out"]
+    )
     assert "Left out: fidelity and diversity: the data have no labels" in str(report)
 
 
@@ -155,7 +158,7 @@ def test_a_model_without_a_condition_on_data_with_labels(colour):
     report = evaluation.measure(cvae, colour, samples=2, limit=5, verbose=0)
     assert report["classifier"].value > 0.5 and report["label read from z"].value > 0.3
     why = report.left_out["label agreement and classification accuracy score"]
-    assert "the model has no condition" in why
+    assert "the model has no classes" in why
     assert report.left_out["fidelity and diversity"] == (
         "more than 5 examples are needed, and there are 5"
     )

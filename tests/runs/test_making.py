@@ -86,7 +86,7 @@ def test_an_interrupted_run_says_what_it_keeps(tmp_path):
 
 
 def test_names_of_classes_are_the_models_own(run, tmp_path):
-    assert run.model.condition.names == tuple(run.class_names) and run.model.condition.has_names
+    assert run.model.condition.classes == tuple(run.class_names) and run.model.condition.has_names
     folder = shutil.copytree(run.folder, tmp_path / "run")
     config = {**json.loads((folder / "config.json").read_text()), "class_names": list("abcdefghij")}
     (folder / "config.json").write_text(json.dumps(config))
