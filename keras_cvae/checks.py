@@ -52,12 +52,13 @@ class ArgumentError(ValueError):
         """Returns the same error with other names for arguments, such as those of options.
 
         Args:
-            names: Names by the present ones; others stay. With an option's name goes a value.
+            names: Names by the present ones. An argument without a new name keeps its own, while
+                advice on such an argument is left out: who reads the error cannot follow it.
         """
-        argument, advice = names.get(self.argument, self.argument), self.advice
-        if advice:
-            name, _, _ = advice[0].partition("=")
-            advice = names.get(name, advice[0]), advice[1]
+        argument, advice = names.get(self.argument, self.argument), None
+        if self.advice:
+            name, _, _ = self.advice[0].partition("=")
+            advice = (names[name], self.advice[1]) if name in names else None
         return ArgumentError(argument, self.expected, self.received, advice)
 
 

@@ -160,7 +160,7 @@ def read(
     is_path = isinstance(name_or_path, (str, os.PathLike))
     require(is_path, "name_or_path", "must be a string or a path", repr(name_or_path))
     require(isinstance(labelled, bool), "labelled", "must be True or False", repr(labelled))
-    expected = "must be None where `labelled` is False"
+    expected = "must be left out of data without labels"
     require(labelled or class_names is None, "class_names", expected, reprlib.repr(class_names))
     expected = "must be True or False"
     require(isinstance(skip_damaged, bool), "skip_damaged", expected, repr(skip_damaged))

@@ -107,6 +107,8 @@ def test_an_error_is_renamed_for_the_command():
     renamed = error.value.renamed({"y": "--label", "labelled": "--unconditional"})
     assert str(renamed) == "`--label` must be there; `--unconditional` does without. Received: None"
     assert str(pickle.loads(pickle.dumps(renamed))) == str(renamed)
+    other = error.value.renamed({"y": "--label"})  # which has no such option to advise
+    assert str(other) == "`--label` must be there. Received: None"
     both = checks.ArgumentErrors([error.value, error.value]).renamed({"y": "--label"})
     assert str(both).count("`--label` must be there") == 2
 

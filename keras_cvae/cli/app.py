@@ -16,14 +16,17 @@ from typer import Option
 from keras_cvae.checks import ArgumentError, ArgumentErrors
 from keras_cvae.cli.starting import BACKENDS, LOG_LEVEL, QUIET
 
-# What the Python functions call otherwise than the options that give it.
+# Options by the names of Python's arguments, where these differ.
 OPTIONS = {
     "name_or_path": "--data",
+    "input_shape": "--data",
+    "x": "--data",
+    "y": "--data",
+    "as_y": "--as-label",
     "dropout": "--label-dropout",
     "test_fraction": "--test-share",
     "labelled": "--unconditional",
-    "y": "--label",
-    "as_y": "--as-label",
+    "dims": "--axes",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import math
 import re
 import tempfile
 
@@ -18,8 +19,8 @@ INTERNAL = "dtype", "bounds", "seed", "args", "kwargs"  # set by a model, or by 
 def check_out_file(out, force, suffixes):
     """Refuses a file that cannot be written, or is there already without `--force`."""
     require(out.suffix in suffixes, "--out", f"must end in {' or '.join(suffixes)}", f"'{out}'")
-    expected = "must be a new file, or one to replace with `--force`"
-    require(force or not out.exists(), "--out", expected, f"'{out}', which exists")
+    expected, advice = "must be a new file", ("force", "replaces one")
+    require(force or not out.exists(), "--out", expected, f"'{out}', which exists", advice)
     require(not out.is_dir(), "--out", "must be a file", f"'{out}', a folder")
     with explain("--out", "must be in a folder that can be written to", OSError):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -34,14 +35,15 @@ def labels(option, texts, class_names):
     return [look_up(option, text, numbers | names) for text in texts]  # a name wins over a number
 
 
-def integers(option, text, separator):
-    """Integers with a separator between them; None where nothing is given."""
+def integers(option, text, separator, least=0):
+    """Integers of at least `least` with a separator between them; None where there is no text."""
     if text is None:
         return None
-    expected = f"must be integers with '{separator}' between them"
-    matches = re.fullmatch(rf"-?\d+({separator}-?\d+)*", text)
-    require(matches, option, expected, repr(text))
-    return [int(number) for number in text.split(separator)]
+    expected = f"must be integers with '{separator}' between them, each at least {least}"
+    matches = re.fullmatch(rf"\d+({separator}\d+)*", text)
+    numbers = [int(number) for number in text.split(separator)] if matches else []
+    require(numbers and min(numbers) >= least, option, expected, repr(text))
+    return numbers
 
 
 def number_or_auto(option, text):
@@ -58,22 +60,13 @@ def condition(conditional, infer_label, enumerate_label, label_dropout):
     from keras_cvae import conditions
 
     kinds = {"--infer-label": conditions.Inferred, "--enumerate-label": conditions.Enumerated}
-    asked = [
-        name
-        for name, is_asked in zip(kinds, (infer_label, enumerate_label), strict=True)
-        if is_asked
-    ]
-    if not conditional or asked:
-        with_labels = "a model that is given its labels"
-        expected = f"must be left out but of {with_labels}"
+    switches = {"--infer-label": infer_label, "--enumerate-label": enumerate_label}
+    switches["--unconditional"] = not conditional
+    if on := [option for option, is_on in switches.items() if is_on]:
+        require(len(on) == 1, None, f"Only one of {', '.join(switches)} is possible", " ".join(on))
+        expected = f"must be left out with `{on[0]}`"
         require(label_dropout in (None, 0), "--label-dropout", expected, label_dropout)
-        require(
-            len(asked) < 2, "--enumerate-label", "must be left out with another", "--infer-label"
-        )
-        require(
-            conditional or not asked, None, f"`{' '.join(asked)}` needs labels", "--unconditional"
-        )
-        return kinds[asked[0]] if asked else None
+        return kinds.get(on[0])
     dropout = conditions.HIDDEN if label_dropout is None else label_dropout
     return functools.partial(conditions.Classes, dropout=dropout)
 
@@ -103,8 +96,10 @@ def _name_and_settings(option, text, names):
     name, _, given = text.partition(":")
     parameters = inspect.signature(look_up(option, name, names)).parameters
     of_users = [setting for setting in parameters if setting not in INTERNAL]
-    expected = f"`{option} {name}` must be given settings of its own, as {name}:setting=value"
-    expected += f"; it has {', '.join(of_users) or 'none'}"
+    expected = f"`{option} {name}` has no settings"
+    if of_users:
+        expected = f"`{option} {name}` has the settings {', '.join(of_users)}, as {name}:"
+        expected += f"{of_users[0]}=VALUE"
     settings = {}
     for part in re.split(r",(?![^(]*\))", given) if given else ():  # but for those in brackets
         setting, sign, value = (piece.strip() for piece in part.partition("="))
@@ -126,8 +121,12 @@ def objective(text, beta):
     takes = "beta" in inspect.signature(objectives.NAMES[name]).parameters
     takes = takes and "beta" not in settings
     require(takes, "--beta", f"must be left out of `--objective {text}`", beta)
-    with explain("--beta", "must be auto or a number of at least 0"):
-        settings["beta"] = checks.number("--beta", float(beta), least=0)
+    try:
+        settings["beta"] = float(beta)
+    except ValueError:
+        settings["beta"] = math.nan
+    is_weight = 0 <= settings["beta"] < math.inf
+    require(is_weight, "--beta", "must be auto or a finite number of at least 0", repr(beta))
     return _made(objectives.NAMES, name, settings)
 
 
@@ -141,15 +140,20 @@ def network(name, options):
             return AUTO
         name = "conv" if conv and not dense else "dense"
     kind = look_up("--network", name, networks.NAMES)
+    texts = {option: f"--{option.replace('_', '-')}" for option in options}
+    takes = [option for option in options if option in inspect.signature(kind).parameters]
+    expected = f"`--network {name}` takes {', '.join(texts[option] for option in takes)}"
     options = {option: value for option, value in options.items() if value is not None}
-    known = [option for option in inspect.signature(kind).parameters if option != "network"]
     for option in options:
-        takes = f"`--network {name}` must be given options that it takes, {', '.join(known)}"
-        require(option in known, None, takes, f"--{option.replace('_', '-')}")
+        require(option in takes, None, expected, texts[option])
     return kind(**options)
 
 
 def height_and_width(text):
-    """Two sizes, as in 32x48; one stands for both."""
-    sizes = integers("--image-size", text, "x")
-    return sizes * 2 if sizes and len(sizes) == 1 else sizes
+    """Height and width, as in 32x48; one size is both."""
+    sizes = integers("--image-size", text, "x", least=1)
+    if sizes is None:
+        return None
+    expected = "must be one size, or HEIGHTxWIDTH"
+    require(len(sizes) < 3, "--image-size", expected, repr(text))
+    return sizes[0], sizes[-1]

@@ -54,4 +54,4 @@ def _listed(text):
 def leave_out(options, of_what) -> None:
     """Refuses options that are for another kind of data."""
     for option, value in options.items():
-        require(value is None, option, f"must be left out but of {of_what}", repr(value))
+        require(value is None, option, f"is an option of {of_what} alone", repr(value))

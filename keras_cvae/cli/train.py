@@ -92,13 +92,13 @@ def train(
             "--binarize": binarize,
             "--infer-label": infer_label or None,
             "--enumerate-label": enumerate_label or None,
-            "--unconditional": None if conditional else "which a table is without --condition",
+            "--unconditional": None if conditional else True,
         }
         begin = tables.training(condition, columns, label_dropout, encoding, na_values, of_images)
     else:
         of_tables = {"--condition": condition, "--columns": columns}
         of_tables |= {"--encoding": encoding, "--na-values": na_values}
-        tables.leave_out(of_tables, "a table")
+        tables.leave_out(of_tables, "tables")
         begin = functools.partial(
             runs.train,
             image_size=parsing.height_and_width(image_size),
@@ -109,8 +109,8 @@ def train(
             binarize=binarize,
         )
     of_network = {
-        "hidden_units": parsing.integers("--hidden-units", hidden_units, ","),
-        "filters": parsing.integers("--filters", filters, ","),
+        "hidden_units": parsing.integers("--hidden-units", hidden_units, ",", least=1),
+        "filters": parsing.integers("--filters", filters, ",", least=1),
         "activation": activation,
         "inject": inject,
     }

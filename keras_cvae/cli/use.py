@@ -53,7 +53,7 @@ def generate(
         write(rows, out)
         print(f"Wrote {len(rows)} rows to {out}")
         return
-    tables.leave_out({"--where": where}, "a table")
+    tables.leave_out({"--where": where}, "tables")
     model, classes = run.model, run.class_names
     labels = parsing.labels("--label", label, classes) if label else range(len(model.classes))
     labels = np.array(list(dict.fromkeys(labels)), "int32")
@@ -106,10 +106,12 @@ def reconstruct(
     model = run.model
     images, labels, class_names = run.test_images(data, count)
     targets = labels = np.full(len(images), conditions.UNKNOWN) if labels is None else labels
+    as_y = None
     if as_label is not None:
-        targets = np.full_like(labels, parsing.labels("--as-label", [as_label], run.class_names))
-    label_arguments = (labels, targets) if model.classes or as_label is not None else ()
-    decoded = _clipped(model.reconstruct(images, *label_arguments))
+        (as_y,) = parsing.labels("--as-label", [as_label], run.class_names)
+        targets = np.full_like(labels, as_y)
+    y = labels if model.classes else None
+    decoded = _clipped(model.reconstruct(images, y, as_y=as_y))
     if out.suffix == ".npz":
         arrays = dict(images=images, labels=labels, reconstructed=decoded, as_labels=targets)
         np.savez_compressed(out, **arrays)

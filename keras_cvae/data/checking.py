@@ -150,18 +150,18 @@ def names_of(parts: list[Part], names, given) -> tuple[str, ...]:
     count = max(part.labels.max() for part in parts) + 1
     if names is None:
         names = [str(label) for label in range(count)]
-    source = "The array class_names of the .npz file"
-    names = _checked_names(source, names, max(count, len(names)))
-    return names if given is None else _checked_names("`class_names`", given, len(names))
+    source = "The array class_names of the .npz file "
+    names = _checked_names(None, source, names, max(count, len(names)))
+    return names if given is None else _checked_names("class_names", "", given, len(names))
 
 
-def _checked_names(argument, names, count):
+def _checked_names(argument, source, names, count):
     is_list = isinstance(names, (list, tuple, np.ndarray))
     # What does not survive encoding came from bytes that are not UTF-8.
     valid = is_list and all(
         isinstance(name, str) and name.strip() and name == name.encode(errors="ignore").decode()
         for name in names
     )
-    expected = f"{argument} must be {count} different, non-empty strings, one a class"
-    require(valid and len({*names}) == len(names) == count, None, expected, reprlib.repr(names))
+    expected = f"{source}must be {count} different, non-empty strings, one a class"
+    require(valid and len({*names}) == len(names) == count, argument, expected, reprlib.repr(names))
     return tuple(map(str, names))

@@ -9,20 +9,20 @@ from keras_cvae import checks
 
 
 def split_part(part, names, source, test_fraction, seed):
-    """Splits what is to be split, the same share of every class; what has no label is to train."""
+    """Splits off the same share of every class to test with; images without a label train."""
     x, y, _ = part
     rows, others = np.arange(len(x)), []
-    expected = f"'{source}' has too few images to split: one to train with and one to test with"
+    each, received = "", f"{len(x)} images and a test share of {test_fraction}"
     if y is not None:
         rows, others = np.flatnonzero(y >= 0), np.flatnonzero(y < 0)
-        found, counts = np.unique(y[rows], return_counts=True)
-        rarest = f"{counts.min()} image(s) of class '{names[found[counts.argmin()]]}'"
-        expected = (
-            f"'{source}' has too few images to split: every class needs one to train with and one "
-            f"to test with. It has {rarest} among {len(y)}, and `test_fraction` is {test_fraction}"
-        )
-    with checks.explain(None, expected, ValueError):
+        labels, counts = np.unique(y[rows], return_counts=True)
+        rarest = f"{counts.min()} of class '{names[labels[counts.argmin()]]}'"
+        each, received = " of each class", f"{rarest} among {received}"
+    try:
         parts = split(rows, take(y, rows), test_fraction, seed, by_label=y is not None)
+    except ValueError as error:
+        expected = f"'{source}' must hold enough images to train with one{each} and test with one"
+        raise checks.ArgumentError(None, expected, received) from error
     (kept, _), (held, _) = parts
     kept = np.concatenate([kept, others]).astype(int)
     return [(x[rows], take(y, rows)) for rows in (kept, held)]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import keras
 
 from keras_cvae import callbacks as our_callbacks
-from keras_cvae import checks, conditions, datasets, models, plots
+from keras_cvae import checks, conditions, datasets, models
 from keras_cvae.checks import require
 from keras_cvae.runs import choosing, lock, pictures
 from keras_cvae.runs.choosing import AUTO
@@ -79,7 +79,9 @@ def train(
     reading = datasets.read(data, class_names=class_names, **source)
     dataset = reading.dataset
     if dataset.x_train.ndim > 2:
-        plots.sheet(dataset.x_test[:1])  # refuses what cannot be drawn
+        *_, channels = dataset.x_train.shape
+        expected = f"Images of '{data}' must have 1 or 3 channels, to be drawn"
+        require(channels in (1, 3), None, expected, channels)
     if condition is not None:
         of_classes: Any = conditions.get(condition(len(dataset.class_names)))
         condition = of_classes.with_names(dataset.class_names)
@@ -275,10 +277,10 @@ def _say(message, verbose):
 
 def _check_folder(folder, force):
     """Refuses to put a run where something else is, or another run unless forced."""
-    expected, advice = "must be a new or an empty folder", ("force", "replaces a run")
+    expected, advice = "must be a new or an empty folder", ("force=True", "replaces a run")
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if files - {lock.LOCK} or (folder.exists() and not folder.is_dir()):
-        require(is_run(folder), "out", expected, f"'{folder}', which is no run", advice)
+        require(is_run(folder), "out", f"{expected}, or a run", f"'{folder}', which is not a run")
         require(force, "out", expected, f"'{folder}', a run", advice)
 
 

@@ -80,12 +80,12 @@ class Run:
         """Loads a run; warns of one that is unfinished.
 
         Raises:
-            ValueError: If the folder is no run, or one of its files is damaged.
+            ValueError: If the folder is not a run, or one of its files is damaged.
         """
         folder = Path(folder)
         expected = f"A run must be a folder with the {CONFIG} and {MODEL} that `train` leaves"
         exists = all((folder / name).is_file() for name in (CONFIG, MODEL))
-        require(exists, None, expected, f"'{folder}', which is no run")
+        require(exists, None, expected, f"'{folder}', which is not a run")
         config = _config(folder)
         with explain(None, f"'{folder / MODEL}' is damaged"):
             model = keras.saving.load_model(folder / MODEL)

@@ -79,7 +79,7 @@ class Table:
         )
         for name, kind in kinds.items():
             look_up("columns", name, dict.fromkeys(names))
-            look_up(f"columns[{name!r}]", kind, dict.fromkeys(kinds_of_columns.KINDS))
+            look_up("columns", kind, dict.fromkeys(kinds_of_columns.KINDS))
         columns, complaints = [], []
         for name in names:
             if kinds.get(name) == "ignore":

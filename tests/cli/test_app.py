@@ -7,6 +7,7 @@ import sys
 import time
 
 import keras
+import numpy as np
 import pytest
 
 from keras_cvae.cli.starting import LOG_LEVEL
@@ -37,12 +38,21 @@ def test_bad_files(run, tmp_path, toys, capsys):
     out = tmp_path / "a.png"
     label = ["generate", run, "--out", out, "--label"]
     assert "'10'" in refused(capsys, *label, 10)
-    assert "is no run" in refused(capsys, "generate", tmp_path, "--out", out)
-    assert "is no run" in refused(capsys, "evaluate", tmp_path / "none")
+    assert "is not a run" in refused(capsys, "generate", tmp_path, "--out", out)
+    assert "is not a run" in refused(capsys, "evaluate", tmp_path / "none")
     assert ".png or .npz" in refused(capsys, "generate", run, "--out", tmp_path / "a.gif")
     plot = ["plot", run, "--kind", "loss", "--out", tmp_path / "a.npz"]
     assert "must end in .png. " in refused(capsys, *plot)
-    assert "shape" in refused(capsys, "reconstruct", run, "--data", toys, "--out", out)
+    shape = refused(capsys, "reconstruct", run, "--data", toys, "--out", out)
+    assert "`--data` must have the shape" in shape
+    np.savez(tmp_path / "x.npz", x=np.eye(6))
+    unlabelled = refused(capsys, "evaluate", run, "--data", tmp_path / "x.npz")
+    assert "to be split. Received: ['x']" in unlabelled  # without an option that others have
+    np.savez(tmp_path / "x.npz", x=np.full((12, 3, 3, 5), 0.5), y=np.arange(12) % 2)
+    channels = refused(capsys, "train", "--out", tmp_path / "new", "--data", tmp_path / "x.npz")
+    assert "x.npz' must have 1 or 3 channels, to be drawn. Received: 5" in channels
+    axes = [*plot[:-1], out, "--axes", "7", "--kind", "traversals"]
+    assert "`--axes` must be some different dimensions of z" in refused(capsys, *axes)
     assert "toys.npz" in refused(capsys, "train", "--out", toys / "run", *TINY)
     unlabelled = refused(capsys, "train", "--data", tmp_path, "--out", tmp_path / "new")
     assert "`--unconditional` takes data without labels" in unlabelled

@@ -137,14 +137,14 @@ def test_counts_under_a_learned_prior(tmp_path, capsys):
 @once
 def test_train_never_overwrites(run, capsys):
     before = (run / "model.keras").read_bytes()
-    assert "`--force` replaces a run" in refused(capsys, "train", "--out", run)
+    assert "`--force` replaces a run. Received" in refused(capsys, "train", "--out", run)
     assert (run / "model.keras").read_bytes() == before
 
 
 @once
 def test_train_leaves_other_folders_alone(tmp_path, capsys):
     (tmp_path / "config.json").write_text("{}")
-    assert "is no run" in refused(capsys, "train", "--out", tmp_path, "--force", *TINY)
+    assert "is not a run" in refused(capsys, "train", "--out", tmp_path, "--force", *TINY)
     assert (tmp_path / "config.json").read_text() == "{}"
 
 
@@ -157,40 +157,56 @@ def test_train_leaves_other_folders_alone(tmp_path, capsys):
         (["--network", "denze"], "Did you mean 'dense'"),
         (
             ["--network", "dense", "--filters", "8"],
-            "takes, hidden_units, activation, inject. Received",
+            "takes --hidden-units, --activation, --inject. Received: --filters",
         ),
         (["--hidden-units", "5;5"], "integers with ','"),
         (["--hidden-units", ""], "`--hidden-units` must be integers"),
+        (["--hidden-units", "8,0"], "',' between them, each at least 1. Received: '8,0'"),
         (["--network", "conv", "--filters", ""], "`--filters` must be integers"),
         (["--image-size", ""], "`--image-size` must be integers"),
         (["--image-size", "big"], "integers with 'x'"),
-        (["--image-size", "8x8x8"], "pair (height, width)"),
+        (
+            ["--image-size", "8x8x8"],
+            "must be one size, or HEIGHTxWIDTH. Received: '8x8x8'",
+        ),
         (["--latent-dim", "0"], "`--latent-dim` must be auto or an integer"),
         (["--epochs", "0"], "`--epochs` must be auto or an integer"),
         (["--label-dropout", "2"], "`--label-dropout`"),
-        (["--unconditional", "--label-dropout", "0.5"], "`--label-dropout` must be left out"),
-        (["--enumerate-label", "--infer-label"], "must be left out with another"),
-        (["--enumerate-label", "--unconditional"], "`--enumerate-label` needs labels"),
+        (["--unconditional", "--label-dropout", "0.5"], "must be left out with `--unconditional`"),
+        (["--enumerate-label", "--infer-label"], "Only one of"),
+        (["--enumerate-label", "--unconditional"], "Received: --enumerate-label --unconditional"),
         (["--likelihood", "poison"], "`--likelihood`"),
         (["--binarize", "no"], "`--binarize`"),
         (["--corruption", "rain"], "`--corruption`"),
-        (["--beta", "nan"], "`--beta`"),
+        (
+            ["--beta", "-1"],
+            "`--beta` must be auto or a finite number of at least 0",
+        ),
         (["--objective", "warm_up"], "Did you mean 'warmup'?"),
-        (["--objective", "warmup", "--beta", "much"], "`--beta` must be auto or a number"),
+        (
+            ["--objective", "warmup", "--beta", "much"],
+            "of at least 0. Received: 'much'",
+        ),
         (["--objective", "mmd", "--beta", "2"], "`--beta` must be left out of `--objective mmd`"),
         (["--objective", "elbo:beta=2", "--beta", "2"], "must be left out of `--objective elbo:b"),
-        (["--objective", "free_bits:much"], "as free_bits:setting=value; it has free, per"),
+        (["--objective", "free_bits:much"], "has the settings free, per, as free_bits:free=VALUE"),
         (["--objective", "free_bits:free=-1"], "`free_bits:free` must be"),
         (["--objective", "warmup:epochs=-1", "--beta", "2"], "`warmup:epochs` must be"),
         (["--prior", "flow:hidden_units=8"], "`flow:hidden_units` must be a list or tuple"),
-        (["--prior", "vamp:size=5"], "it has components, conditional. Received: 'size=5'"),
+        (
+            ["--prior", "vamp:size=5"],
+            "as vamp:components=VALUE. Received: 'size=5'",
+        ),
         (["--prior", "vamp:components={[]}"], "`vamp:components` must be"),
         (["--prior", "vampire:components=5"], "`--prior` must be one of"),
-        (["--corruption", "blocks:bounds=1"], "it has size, count, value"),
-        (["--likelihood", "poisson:rate=1"], "it has none"),
+        (["--corruption", "blocks:bounds=1"], "has the settings size, count, value"),
+        (["--likelihood", "poisson:rate=1"], "`--likelihood poisson` has no settings"),
         (["--activation", "nope"], "nope"),
         (["--inject", "fillm"], "`--inject` must be one of 'input', 'every_layer', 'film'. Did"),
-        (["--network", "residual", "--inject", "film"], "takes, filters, blocks, kernel_size"),
+        (
+            ["--network", "residual", "--inject", "film"],
+            "takes --filters, --activation. ",
+        ),
     ],
 )
 def test_bad_settings_leave_no_folder(tmp_path, capsys, arguments, message):

@@ -312,8 +312,8 @@ def unequal_classes(folder):
         (no_classes, r"two or more sub-folders of images.*Received: 0 sub-folders"),
         (one_class, r"two or more sub-folders of images.*Received: 1 sub-folders \['cat'\]"),
         (class_without_images, r"class folder '.*emu' must hold images.*\.png.*Received: 1 other"),
-        (class_with_one_image, "too few images to split.* 1 image.* of class 'emu' among 11"),
-        (fewer_test_images_than_classes, "too few.*`test_fraction` is 0.2. Received"),
+        (class_with_one_image, "enough images to train .*: 1 of class 'emu' among 11"),
+        (fewer_test_images_than_classes, "enough images to train .*test share of 0.2"),
         (
             unequal_sizes,
             r"must have one size.*image_size=\(height, width\)` resizes.*Received: '.*cat/0",

@@ -61,10 +61,10 @@ def test_every_picture_of_a_run(run, kind):
 
 def test_another_run_is_not_replaced_unless_forced(run, tmp_path):
     before = (run.folder / "metrics.json").read_bytes()
-    with pytest.raises(ValueError, match="`out` must be .*; `force` replaces a run"):
+    with pytest.raises(ValueError, match="`out` must be .*`force=True` replaces a run.*a run$"):
         runs.train("digits", run.folder, **TINY)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError, match="`out` must be .*Received: .* is no run"):
+    with pytest.raises(ValueError, match="`out` must be .*Received: .* is not a run"):
         runs.train("digits", tmp_path, force=True, **TINY)
     with pytest.raises(ValueError, match="`latent_dim`"):
         runs.train("digits", run.folder, force=True, latent_dim=0)

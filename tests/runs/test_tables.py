@@ -159,7 +159,7 @@ def test_what_is_refused(folder, tmp_path, capsys):
         ),
         ((*generate, "--where", "sex=X"), "`--where` must give column 'sex' one of 'F', 'M'"),
         ((*generate, "--where", "age=old"), "`--where` must give column 'age' a finite number"),
-        ((*generate, "--label", "3"), "`--label` must be left out but of images"),
+        ((*generate, "--label", "3"), "`--label` is an option of images"),
         (("generate", run, "--out", tmp_path / "a.png"), "`--out` must end in .csv or .parquet"),
         (train, "'id' must have categories, most of them in several rows"),
         (
@@ -171,9 +171,9 @@ def test_what_is_refused(folder, tmp_path, capsys):
             (*train, "--columns", "id=ignore", "--condition", "six"),
             "`--condition` must be one of 'sex'",
         ),
-        ((*train, "--infer-label"), "`--infer-label` must be left out but of images"),
+        ((*train, "--infer-label"), "`--infer-label` is an option of images"),
         ((*train, "--likelihood", "gaussian"), "`--likelihood` must be left out of a table"),
-        (("train", "--condition", "a"), "`--condition` must be left out but of a table"),
+        (("train", "--condition", "a"), "`--condition` is an option of tables"),
     ):
         assert expected in refused(capsys, *arguments)
     assert not (tmp_path / "other").exists()
