@@ -116,16 +116,7 @@ def load(
     >>> keras_cvae.datasets.load("~/photos/cat", labelled=False, image_size=32).y_train is None
     True
     """
-    dataset, validation, notes = read(
-        name_or_path,
-        labelled=labelled,
-        class_names=class_names,
-        image_size=image_size,
-        test_fraction=test_fraction,
-        seed=seed,
-        background=background,
-        skip_damaged=skip_damaged,
-    )
+    dataset, validation, notes = read(**locals())
     if validation is not None:
         notes = *notes, "Left out: the part to validate with, which `datasets.read` returns too"
     for note in notes:

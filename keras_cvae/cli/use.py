@@ -44,7 +44,7 @@ def generate(
     from keras_cvae.runs import pictures
     from keras_cvae.tables import is_table, write
 
-    parsing.check_out_file(out, force, runs.Run.suffixes + runs.TableRun.suffixes)
+    parsing.check_out_file(out, force, runs.ImageRun.suffixes + runs.TableRun.suffixes)
     run: Any = runs.Run.load(folder)  # of images or of a table
     parsing.check_out_file(out, force, run.suffixes)
     if is_table(out):
@@ -94,7 +94,7 @@ def reconstruct(
     from keras_cvae.runs import pictures
     from keras_cvae.tables import is_table, write
 
-    parsing.check_out_file(out, force, runs.Run.suffixes + runs.TableRun.suffixes)
+    parsing.check_out_file(out, force, runs.ImageRun.suffixes + runs.TableRun.suffixes)
     run: Any = runs.Run.load(folder)  # of images or of a table
     parsing.check_out_file(out, force, run.suffixes)
     if is_table(out):

@@ -1,9 +1,9 @@
 """Runs: a folder with a trained model, its settings, its numbers and the pictures of it."""
 
 from keras_cvae.runs import pictures
-from keras_cvae.runs.making import train
+from keras_cvae.runs.images import ImageRun, train
 from keras_cvae.runs.measuring import evaluate
 from keras_cvae.runs.reading import Run
 from keras_cvae.runs.tables import TableRun, train_table
 
-__all__ = ["Run", "TableRun", "evaluate", "pictures", "train", "train_table"]
+__all__ = ["ImageRun", "Run", "TableRun", "evaluate", "pictures", "train", "train_table"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import platform
@@ -10,85 +9,18 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import keras
 
 from keras_cvae import callbacks as our_callbacks
-from keras_cvae import checks, conditions, datasets, models
+from keras_cvae import checks, datasets, models
 from keras_cvae.checks import require
 from keras_cvae.runs import choosing, lock, pictures
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run, model_inputs
 
 AnyRun = TypeVar("AnyRun", bound=Run)
-CLASSES = functools.partial(conditions.Classes, dropout=conditions.HIDDEN)
-
-
-def train(
-    data: str | os.PathLike = "digits",
-    out: str | os.PathLike | None = None,
-    *,
-    force: bool = False,
-    image_size: int | tuple[int, int] | None = None,
-    class_names: Sequence[str] | None = None,
-    test_fraction: float = 0.2,
-    background: str = "white",
-    skip_damaged: bool = False,
-    condition: Callable[[int], conditions.Condition] | None = CLASSES,
-    **options,
-) -> Run:
-    """Trains a model; leaves it, its numbers and its pictures in a folder.
-
-    Args:
-        data: Name or path of the data, as `datasets.load` takes it.
-        out: The folder; by default `runs/` and the name of the data.
-        force: Whether a run that is there already is replaced.
-        image_size: What to resize every image to, as `datasets.load` takes it.
-        class_names: A name a class, in the place of those that the data give.
-        test_fraction: Share of the data to test with, where it is not split already.
-        background: The colour that transparent pixels show, as `datasets.load` takes it.
-        skip_damaged: Whether to leave out images that cannot be read.
-        condition: Function of the number of classes to the condition, such as
-            `functools.partial(conditions.Inferred, weight=10.0)`; None for a plain VAE. By default
-            `conditions.Classes`, of which training hides a tenth of the labels. Classes without
-            names are given those of the data.
-        **options: How it is trained, and more arguments of `build_cvae`, as for `make`.
-
-    Returns:
-        The run; its `choices` say what was chosen, and why.
-
-    Raises:
-        ValueError: If the folder is taken, be it by a training under way, or an argument makes no
-            sense, before the folder is touched; or if the loss does not stay finite.
-        KeyboardInterrupt: If training is interrupted, with a message of what is kept.
-
-    Example:
-    ```python
-    from keras_cvae import runs
-
-    run = runs.train("mnist", "runs/mnist", network="conv", latent_dim=16, epochs=20)
-    print(run.metrics["elbo"])
-    runs.pictures.manifold(run, label=3).savefig("threes.png")
-    ```
-    """
-    folder = folder_for(data, out, force)
-    source: dict[str, Any] = {"image_size": image_size, "test_fraction": test_fraction}
-    source |= {"labelled": condition is not None, "background": background}
-    source["skip_damaged"] = skip_damaged
-    reading = datasets.read(data, class_names=class_names, **source)
-    dataset = reading.dataset
-    if dataset.x_train.ndim > 2:
-        *_, channels = dataset.x_train.shape
-        expected = f"Images of '{data}' must have 1 or 3 channels, to be drawn"
-        require(channels in (1, 3), None, expected, channels)
-    if condition is not None:
-        of_classes: Any = conditions.get(condition(len(dataset.class_names)))
-        condition = of_classes.with_names(dataset.class_names)
-    # An absolute path: others may use it from afar.
-    name = data if data in datasets.NAMES else absolute(data)
-    source = {"name": name, **source}
-    return make(Run, folder, reading, condition, source, force=force, **options)
 
 
 def make(
@@ -114,7 +46,7 @@ def make(
     """Makes a run of data that are read already.
 
     Args:
-        kind: What kind of run.
+        kind: The class of run.
         folder: Its folder.
         reading: The data, as `datasets.read` returns them.
         condition: The condition, or None.
@@ -140,8 +72,8 @@ def make(
         The run.
 
     Raises:
-        ValueError: As for `train`.
-        KeyboardInterrupt: As for `train`.
+        ValueError: As for `runs.train`.
+        KeyboardInterrupt: As for `runs.train`.
     """
     dataset, held_out = reading.dataset, reading.validation
     if held_out is None:

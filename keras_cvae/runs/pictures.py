@@ -5,16 +5,13 @@ from __future__ import annotations
 import inspect
 import itertools
 import shutil
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from keras_cvae import latents, plots
 from keras_cvae.checks import require
-
-if TYPE_CHECKING:
-    from keras_cvae.runs.reading import Run
+from keras_cvae.runs.reading import Run
 
 DIAGRAMS = ("encoder.png", "decoder.png", "cvae.png")
 
@@ -134,10 +131,17 @@ def write_diagrams(run: Run) -> None:
 def drawable(run: Run, images: np.ndarray) -> np.ndarray:
     """Returns images as `plots` takes them: in [0, 1], a vector as one row of pixels."""
     if images.dtype != np.uint8:
-        low, high = run.span
+        low, high = _span(run.dataset.x_train)
         width = np.where(high > low, np.subtract(high, low), 1.0)
         images = np.clip((images - low) / width, 0.0, 1.0).astype("float32")
     return images[:, None] if images.ndim == 2 else images
+
+
+def _span(x):
+    """Returns what is black and what is white: 0 and 1, or each column's ends outside [0, 1]."""
+    if x.ndim > 2 or (x.min() >= 0 and x.max() <= 1):
+        return 0.0, 1.0
+    return x.min(0), x.max(0)
 
 
 def _encode(run, images, labels):

@@ -1,4 +1,4 @@
-"""What a run's folder holds, and the model, the numbers and the images that come of it."""
+"""A run read from its folder: its model, settings, history, metrics and data."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_cvae import datasets, evaluation
 from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
-from keras_cvae.data import splitting
-from keras_cvae.runs import lock, pictures
+from keras_cvae.runs import lock
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
 SEED = 0  # of the draws that a run is measured with
@@ -43,7 +41,7 @@ class Run:
         best_epoch: After which epoch, from 1, the weights were kept; where `train` has made the run
             with early stopping.
 
-    What another kind of data than images has another of, a subclass says:
+    A subclass is a run of one kind of data, and has:
 
     Attributes:
         example: What one example is called.
@@ -54,12 +52,12 @@ class Run:
         settings: What its config must say of the data, beside their name and digest.
     """
 
-    example = "image"
-    kinds = pictures.KINDS
-    pictures = pictures.PICTURES
+    example: str
+    pictures: dict[str, Callable]
+    kinds: dict[str, Callable]
     files: tuple[str, ...] = ()
-    suffixes: tuple[str, ...] = (".png", ".npz")
-    settings: tuple[str, ...] = ("image_size",)
+    suffixes: tuple[str, ...]
+    settings: tuple[str, ...]
     choices: dict = {}
     notes: tuple[str, ...] = ()
     validation: tuple | None = None
@@ -102,14 +100,12 @@ class Run:
 
     @classmethod
     def takes(cls, data: str | os.PathLike) -> bool:
-        """Whether data of this name or path are of this kind."""
-        return True
+        """Returns whether data of this name or path are of this kind."""
+        raise NotImplementedError
 
     def summary(self) -> str:
         """What its data are, in a few words."""
-        shape = "x".join(map(str, self.config["image_shape"]))
-        classes = _class_sizes(self.dataset.y_train, self.class_names)
-        return f"{self._counts()} of {shape}, {classes or 'no labels'}"
+        raise NotImplementedError
 
     def _counts(self):
         data, example = self.dataset, self.example
@@ -149,17 +145,6 @@ class Run:
             warnings.warn(changed, stacklevel=2)
         return dataset
 
-    @functools.cached_property
-    def span(self) -> tuple:
-        """What black and white are in pictures: 0 and 1, or the least and greatest of each column.
-
-        The latter are those of the training vectors, where these are not in [0, 1].
-        """
-        x = self.dataset.x_train
-        if x.ndim > 2 or (x.min() >= 0 and x.max() <= 1):
-            return 0.0, 1.0
-        return x.min(0), x.max(0)
-
     @property
     def metrics(self) -> dict:
         """The numbers that were measured after training, as `measure` returns them.
@@ -192,13 +177,11 @@ class Run:
         return self.dataset if data is None else self._load(data)
 
     def test_images(self, data: str | None = None, count: int | None = None):
-        """Returns `count` test images of its data or others, their labels and the class names.
+        """Returns `count` test examples of its data or others, what y is, and the class names.
 
-        The labels are None where the data have none.
+        y is None where the data have no labels.
         """
-        dataset = self.dataset_of(data)
-        labels = splitting.take(dataset.y_test, slice(count))
-        return dataset.x_test[:count], labels, dataset.class_names
+        raise NotImplementedError
 
     def measure(self, data: str | None = None, verbose: int = 0) -> dict:
         """Measures the ELBO and its terms on the test images, in nats per image.
@@ -224,35 +207,12 @@ class Run:
         return {**found, f"{self.example}s": len(x), "draws": draws, "seed": SEED, "unit": unit}
 
     def _load(self, name):
-        data = self.config["data"]
-        known = ("image_size", "test_fraction", "labelled", "background", "skip_damaged")
-        options = {key: data[key] for key in known if key in data}
-        if name == data["name"]:  # of which training has told
-            return datasets.read(name, **options).dataset
-        return datasets.load(name, **options)
-
-
-def _class_sizes(labels, names):
-    """How many classes there are, and the smallest and largest among training labels."""
-    if not names:
-        return ""
-    known = labels[labels >= 0]
-    counts = np.bincount(known, minlength=len(names))
-    by_size = np.argsort(counts, kind="stable")
-    least, most = (f"{names[label]} with {counts[label]}" for label in by_size[[0, -1]])
-    text = f"{len(names)} classes, the smallest {least}, the largest {most} to train with"
-    if absent := [names[label] for label in np.flatnonzero(counts == 0)]:
-        shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-        text += f"; none of {shown}, of which nothing can be learned"
-    if unknown := len(labels) - len(known):
-        text += f"; {unknown} without a label"
-    return text
+        raise NotImplementedError
 
 
 def kind_of(data: str | os.PathLike) -> type[Run]:
-    """The kind of run that takes data of this name or path: `Run`, or one that is made of it."""
-    kinds: list[type[Run]] = [*Run.__subclasses__(), Run]
-    return next(kind for kind in kinds if kind.takes(data))
+    """Returns the subclass of `Run` that takes data of this name or path."""
+    return next(kind for kind in Run.__subclasses__() if kind.takes(data))
 
 
 def is_run(folder: Path) -> bool:

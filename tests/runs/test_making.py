@@ -9,8 +9,8 @@ import pytest
 
 import keras_cvae
 from keras_cvae import networks, priors, runs
+from keras_cvae.runs.images import _class_sizes
 from keras_cvae.runs.pictures import KINDS, PICTURES
-from keras_cvae.runs.reading import _class_sizes
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("uncompiled")]
 TINY = {"latent_dim": 2, "network": networks.Dense((8,)), "epochs": 2, "batch_size": 256}

@@ -1,0 +1,139 @@
+"""Runs of images, or of vectors: made with `train`, read again as an `ImageRun`."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_cvae import conditions, datasets
+from keras_cvae.checks import require
+from keras_cvae.data import splitting
+from keras_cvae.runs import pictures
+from keras_cvae.runs.making import absolute, folder_for, make
+from keras_cvae.runs.reading import Run
+from keras_cvae.tables import is_table
+
+CLASSES = functools.partial(conditions.Classes, dropout=conditions.HIDDEN)
+READING = "image_size", "test_fraction", "labelled", "background", "skip_damaged"
+
+
+def train(
+    data: str | os.PathLike = "digits",
+    out: str | os.PathLike | None = None,
+    *,
+    force: bool = False,
+    image_size: int | tuple[int, int] | None = None,
+    class_names: Sequence[str] | None = None,
+    test_fraction: float = 0.2,
+    background: str = "white",
+    skip_damaged: bool = False,
+    condition: Callable[[int], conditions.Condition] | None = CLASSES,
+    **options,
+) -> ImageRun:
+    """Trains a model; leaves it, its numbers and its pictures in a folder.
+
+    Args:
+        data: Name or path of the data, as `datasets.load` takes it.
+        out: The folder; by default `runs/` and the name of the data.
+        force: Whether a run that is there already is replaced.
+        image_size: What to resize every image to, as `datasets.load` takes it.
+        class_names: A name a class, in the place of those that the data give.
+        test_fraction: Share of the data to test with, where it is not split already.
+        background: The colour that transparent pixels show, as `datasets.load` takes it.
+        skip_damaged: Whether to leave out images that cannot be read.
+        condition: Function of the number of classes to the condition, such as
+            `functools.partial(conditions.Inferred, weight=10.0)`; None for a plain VAE. By default
+            `conditions.Classes`, of which training hides a tenth of the labels. Classes without
+            names are given those of the data.
+        **options: How it is trained, and more arguments of `build_cvae`, as for `make`.
+
+    Returns:
+        The run; its `choices` say what was chosen, and why.
+
+    Raises:
+        ValueError: If the folder is taken, be it by a training under way, or an argument makes no
+            sense, before the folder is touched; or if the loss does not stay finite.
+        KeyboardInterrupt: If training is interrupted, with a message of what is kept.
+
+    Example:
+    ```python
+    from keras_cvae import runs
+
+    run = runs.train("mnist", "runs/mnist", network="conv", latent_dim=16, epochs=20)
+    print(run.metrics["elbo"])
+    runs.pictures.manifold(run, label=3).savefig("threes.png")
+    ```
+    """
+    folder = folder_for(data, out, force)
+    source: dict[str, Any] = {"image_size": image_size, "test_fraction": test_fraction}
+    source |= {"labelled": condition is not None, "background": background}
+    source["skip_damaged"] = skip_damaged
+    reading = datasets.read(data, class_names=class_names, **source)
+    dataset = reading.dataset
+    if dataset.x_train.ndim > 2:
+        *_, channels = dataset.x_train.shape
+        expected = f"Images of '{data}' must have 1 or 3 channels, to be drawn"
+        require(channels in (1, 3), None, expected, channels)
+    if condition is not None:
+        of_classes: Any = conditions.get(condition(len(dataset.class_names)))
+        condition = of_classes.with_names(dataset.class_names)
+    # An absolute path: others may use it from afar.
+    name = data if data in datasets.NAMES else absolute(data)
+    source = {"name": name, **source}
+    return make(ImageRun, folder, reading, condition, source, force=force, **options)
+
+
+class ImageRun(Run):
+    """A run of images or vectors, whose labels are classes if it has any."""
+
+    example = "image"
+    kinds = pictures.KINDS
+    pictures = pictures.PICTURES
+    suffixes = (".png", ".npz")
+    settings = ("image_size",)
+
+    @classmethod
+    def takes(cls, data):
+        return not is_table(data)
+
+    def summary(self):
+        shape = "x".join(map(str, self.config["image_shape"]))
+        classes = _class_sizes(self.dataset.y_train, self.class_names)
+        return f"{self._counts()} of {shape}, {classes or 'no labels'}"
+
+    def test_images(self, data: str | None = None, count: int | None = None):
+        """Returns `count` test images of its data or others, their labels and the class names.
+
+        The labels are None where the data have none.
+        """
+        dataset = self.dataset_of(data)
+        labels = splitting.take(dataset.y_test, slice(count))
+        return dataset.x_test[:count], labels, dataset.class_names
+
+    def _load(self, name):
+        data = self.config["data"]
+        options = {key: data[key] for key in READING if key in data}
+        if name == data["name"]:  # `train` has shown the notes
+            return datasets.read(name, **options).dataset
+        return datasets.load(name, **options)
+
+
+def _class_sizes(labels, names):
+    """How many classes there are, and the smallest and largest among training labels."""
+    if not names:
+        return ""
+    known = labels[labels >= 0]
+    counts = np.bincount(known, minlength=len(names))
+    by_size = np.argsort(counts, kind="stable")
+    least, most = (f"{names[label]} with {counts[label]}" for label in by_size[[0, -1]])
+    text = f"{len(names)} classes, the smallest {least}, the largest {most} to train with"
+    if absent := [names[label] for label in np.flatnonzero(counts == 0)]:
+        shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+        text += f"; none of {shown}, of which nothing can be learned"
+    if unknown := len(labels) - len(known):
+        text += f"; {unknown} without a label"
+    return text
