@@ -183,7 +183,8 @@ BASES = {
     priors.Prior,
     terms.LossLayer,
 }
-BASES |= {corruptions.Corruption, conditions.predicted.Predicted}
+BASES |= {corruptions.Corruption, conditions.labels.Labels, conditions.predicted.Predicted}
+BASES |= {likelihoods.normal.Normal}
 BASES |= {layers.divergence.PriorLayer, layers.Divergence, objectives.scheduled.Scheduled}
 FAMILIES = {
     "likelihood": likelihoods,

@@ -21,7 +21,8 @@ class Condition(keras.layers.Layer):
 
     Args:
         dropout: The probability that a value is hidden in training, in [0, 1], so that the model
-            learns to do without it.
+            learns to do without it. A subclass that has such an argument adds it, and `seed`, to
+            its config.
         seed: Optional integer seed of what is hidden.
 
     Attributes:
@@ -283,9 +284,6 @@ class Condition(keras.layers.Layer):
         seen = ops.cast(ops.any(self.is_unknown(values)), "float32")
         self.seen_unknown.assign(ops.maximum(self.seen_unknown, seen))
         return values
-
-    def get_config(self):
-        return {**super().get_config(), "dropout": self.dropout, "seed": self.seed}
 
 
 class Embedded:

@@ -94,7 +94,7 @@ class Enumerated(Predicted):
         names: Sequence[str] | None = None,
         **kwargs,
     ):
-        super().__init__(num_classes, weight, names=names, **kwargs)
+        super().__init__(num_classes, weight, names, None, **kwargs)
         self.divergence = LabelDivergence(self.num_classes, prior, name="kl_label")
         self.rows = self.num_classes
         is_layer = augment is None or isinstance(augment, keras.layers.Layer)
@@ -188,10 +188,8 @@ class Enumerated(Predicted):
         return weights
 
     def get_config(self):
-        config = super().get_config()
-        config |= {"prior": self.divergence.prior, "augment": self.augment}
-        del config["seed"]
-        return config
+        config = {"prior": self.divergence.prior, "augment": self.augment}
+        return {**super().get_config(), **config}
 
     @classmethod
     def from_config(cls, config):

@@ -117,7 +117,8 @@ class Image(Condition):
 
     def get_config(self):
         model = keras.saving.serialize_keras_object(self.model)
-        return {**super().get_config(), "model": model, "shape": list(self.shape)}
+        config = {"model": model, "shape": list(self.shape)}
+        return {**super().get_config(), **config, "dropout": self.dropout, "seed": self.seed}
 
     @classmethod
     def from_config(cls, config):

@@ -55,7 +55,7 @@ class Inferred(Predicted):
         names: Sequence[str] | None = None,
         **kwargs,
     ):
-        super().__init__(num_classes, weight, seed, names, **kwargs)
+        super().__init__(num_classes, weight, names, seed, **kwargs)
         self.encoder = bool(encoder)
         self.draw = layers.GumbelSoftmax(relaxation, seed)
 
@@ -82,5 +82,5 @@ class Inferred(Predicted):
         return keras.KerasTensor(inputs["logits"].shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        config = {"relaxation": self.draw.temperature, "encoder": self.encoder}
+        config = {"relaxation": self.draw.temperature, "encoder": self.encoder, "seed": self.seed}
         return {**super().get_config(), **config}

@@ -9,17 +9,18 @@ from keras import ops
 
 from keras_cvae import layers
 from keras_cvae.conditions.classes import Classes
+from keras_cvae.conditions.labels import Labels
 from keras_cvae.conditions.naming import UNKNOWN
 
 
-class Predicted(Classes):
+class Predicted(Labels):
     """A class label with a classifier q(y | x), which learns from the known labels.
 
     Args:
-        num_classes: How many classes there are, at least 2.
+        num_classes: The number of classes, at least 2.
         weight: Weight of the classifier's cross-entropy in the loss.
-        seed: Optional integer seed.
         names: Optional names of the classes, as `Classes` takes them.
+        seed: Optional integer seed.
 
     Call arguments:
         inputs: Dict of `label`, integers of shape `(batch,)`, and `logits` of shape
@@ -33,13 +34,13 @@ class Predicted(Classes):
 
     def __init__(
         self,
-        num_classes: int,
+        num_classes: int | None = None,
         weight: float = 1.0,
-        seed: int | None = None,
         names: Sequence[str] | None = None,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(num_classes, seed=seed, names=names, **kwargs)
+        super().__init__(num_classes, names, 0.0, seed, **kwargs)
         self.classification = layers.ClassificationLoss(weight, name="classification")
 
     @property
@@ -51,7 +52,7 @@ class Predicted(Classes):
         return Classes(self.num_classes, names=self._names, name="condition")(inputs[0])
 
     def most_probable(self, inputs):
-        """One-hot vectors, in a cut model, of what `MostProbable` takes."""
+        """Returns symbolic one-hot vectors of `inputs`, as `MostProbable` takes them."""
         return MostProbable(self.num_classes, names=self._names, name="condition")(inputs)
 
     def infer_missing(self, values, infer):
@@ -66,14 +67,12 @@ class Predicted(Classes):
         return True  # an unknown label is inferred, or summed over
 
     def get_config(self):
-        config = super().get_config()
-        del config["dropout"]
-        return {**config, "weight": self.classification.weight}
+        return {**super().get_config(), "weight": self.classification.weight}
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class MostProbable(Classes):
-    """One-hot encoding of the label that is known, or else of the most probable class.
+class MostProbable(Labels):
+    """One-hot encoding of a known label, or of the most probable class where it is unknown.
 
     Call arguments:
         inputs: `[label, logits]`: integers of shape `(batch,)`, -1 where unknown, and logits of

@@ -158,7 +158,7 @@ class Vector(Condition):
         super().load_own_variables(earlier_files.fill(store, variables))
 
     def get_config(self):
-        config = {"size": self.size}
+        config = {"size": self.size, "dropout": self.dropout, "seed": self.seed}
         if self._is_adapted():
             weights = self.origin, self.mean, self.variance
             origin, mean, variance = (np.float64(ops.convert_to_numpy(w)) for w in weights)

@@ -6,14 +6,14 @@ import keras
 from keras import ops
 
 from keras_cvae import checks, terms
-from keras_cvae.likelihoods.gaussian import Gaussian
+from keras_cvae.likelihoods.normal import Normal
 from keras_cvae.types import Tensor
 
 LEAST = 1e-6  # a variance in unit scale: as it goes to 0, a density has no bound
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class OptimalGaussian(Gaussian):
+class OptimalGaussian(Normal):
     r"""`Gaussian` with the variance that is best for each batch (sigma-VAE).
 
     In a step of training the variance, one for all entries, is the one under which the batch is
@@ -42,7 +42,7 @@ class OptimalGaussian(Gaussian):
     """
 
     def __init__(self, momentum: float = 0.99, **kwargs):
-        super().__init__(variance=1.0, **kwargs)
+        super().__init__(variance=1.0, learn_variance=False, **kwargs)
         self.momentum = checks.number("momentum", momentum, least=0, below=1)
         self.steps = self.add_weight(
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="steps"
@@ -50,8 +50,8 @@ class OptimalGaussian(Gaussian):
 
     def log_prob_of_batch(self, x, parameters) -> Tensor:
         residuals = self._residuals(x, parameters)
-        found = terms.average_of_rows(ops.mean(ops.square(residuals), axis=1))
-        variance = ops.maximum(ops.stop_gradient(found), LEAST)
+        mean_square = terms.average_of_rows(ops.mean(ops.square(residuals), axis=1))
+        variance = ops.maximum(ops.stop_gradient(mean_square), LEAST)
         steps = self.steps + 1.0
         rate = ops.maximum(1.0 / steps, 1.0 - self.momentum)
         average = ops.exp(ops.convert_to_tensor(self.log_variance))
@@ -60,6 +60,4 @@ class OptimalGaussian(Gaussian):
         return self._log_density(residuals, ops.log(variance))
 
     def get_config(self):
-        config = super().get_config()
-        del config["variance"], config["learn_variance"]
-        return {**config, "momentum": self.momentum}
+        return {**super().get_config(), "momentum": self.momentum}

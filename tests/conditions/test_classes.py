@@ -42,6 +42,12 @@ def test_dropout_hides_its_share_in_training_alone():
     assert not np.array_equal(numpy(layer(labels, training=True)), dropped)
 
 
+@pytest.mark.parametrize("kind", [conditions.Inferred, conditions.Enumerated])
+def test_labels_are_hidden_of_known_ones_alone(kind):
+    with pytest.raises(TypeError, match="dropout"):
+        kind(3, dropout=0.1)
+
+
 def test_unknown_labels_in_the_data_are_noticed():
     layer = conditions.Classes(2)
     layer(np.int32([0, 1]), training=True)

@@ -1,0 +1,183 @@
+"""Class labels: what every condition of classes shares."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import earlier_files, terms
+from keras_cvae.checks import ArgumentError, require
+from keras_cvae.conditions import coverage, naming
+from keras_cvae.conditions.base import Condition
+from keras_cvae.conditions.naming import UNKNOWN
+from keras_cvae.copying import copy_of
+from keras_cvae.data import class_labels
+
+
+class Labels(Condition):
+    """A condition that is a class label: an integer, -1 where unknown.
+
+    Args:
+        num_classes: The number of classes, at least 2; may be left out where there are `names`.
+        names: Optional names of the classes, all different.
+        dropout: As for `Condition`.
+        seed: As for `Condition`.
+
+    Attributes:
+        num_classes: The number of classes.
+        has_names: Whether the user named the classes.
+        seen: Weight: the number of training examples of each class, followed by that of unknown
+            ones.
+
+    Raises:
+        ValueError: If an argument is not one of the above.
+    """
+
+    ALL_UNKNOWN = (
+        "what is learned is the marginal over labels, and a label means nothing to the model"
+    )
+
+    def __init__(
+        self,
+        num_classes: int | None = None,
+        names: Sequence[str] | None = None,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(dropout, seed, **kwargs)
+        if num_classes is None and isinstance(names, (list, tuple)):
+            num_classes = len(names)
+        self.num_classes = self.width = number_of_classes(num_classes)
+        self.has_names = names is not None
+        self._names = self._checked(names) if self.has_names else None
+        self.seen = self.add_weight(
+            shape=(self.num_classes + 1,),
+            initializer="zeros",
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+            name="seen",
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, which are their numbers where the user gave no names."""
+        return self._names if self.has_names else tuple(map(str, range(self.num_classes)))
+
+    def with_names(self, names):
+        return self if self.has_names else copy_of(self, names=list(names))
+
+    def inputs(self):
+        return {"label": keras.Input((), dtype="int32", name="label")}
+
+    def one_hot(self, labels):
+        """One-hot vectors of a tensor of labels; NaN of a label that is none, unless checked."""
+        # Not `ops.one_hot`: in ONNX a label of -1 would be the last class.
+        classes = ops.arange(self.num_classes, dtype=labels.dtype)
+        vectors = ops.cast(ops.expand_dims(labels, -1) == classes, self.compute_dtype)
+        if terms.are_checked():
+            return vectors
+        is_label = ops.logical_and(labels >= UNKNOWN, labels < self.num_classes)
+        return ops.where(ops.expand_dims(is_label, -1), vectors, math.nan)
+
+    def count_seen(self, labels, training) -> None:
+        """Adds a batch of labels, in training, to those that were `seen`."""
+        if training:
+            classes = ops.roll(ops.arange(-1, self.num_classes, dtype=labels.dtype), -1)
+            one_hot = ops.cast(ops.expand_dims(labels, -1) == classes, "float32")
+            self.seen.assign(self.seen + ops.sum(one_hot, axis=0))
+
+    def compute_output_spec(self, inputs, training=False):
+        return keras.KerasTensor((*inputs.shape, self.num_classes), dtype=self.compute_dtype)
+
+    def is_unknown(self, values):
+        return values == UNKNOWN
+
+    def check(self, values, count, name="y"):
+        if values is None or np.ndim(values) == 0:
+            values = np.full(count, UNKNOWN if values is None else values)
+        values = self.class_of(values, name)
+        return {
+            "label": class_labels.check_labels(values, self.num_classes, count=count, name=name)
+        }
+
+    def class_of(self, values, name: str = "y"):
+        return naming.to_labels(values, self._names, name)
+
+    def count(self, values):
+        shape = np.shape(values)
+        if shape == (self.num_classes,) and self.num_classes > 2:
+            numbers = np.asarray(values)
+            dtype = numbers.dtype
+            is_one_hot = dtype.kind in "fb" and np.sum(numbers == 1) == np.sum(numbers != 0) == 1
+            expected = (
+                f"must be one-hot vectors of shape (count, {self.num_classes}), such as "
+                "`y[None]` of one, or integers, `y.astype('int32')`"
+            )
+            require(
+                not is_one_hot, "y", expected, f"shape {shape}, dtype {dtype}, which may be either"
+            )
+        return super().count(values)
+
+    def describe_missing(self, values=None):
+        counts = ops.convert_to_numpy(self.seen)
+        if values is not None:
+            counts = counts + coverage.count(values["label"], self.num_classes)
+        *of_classes, unknown = counts
+        if unknown and not any(of_classes):
+            return [f"All labels are unknown (-1): {self.ALL_UNKNOWN}."]
+        return coverage.describe_missing(counts, self.classes, self.has_names)
+
+    def describe_untrained(self, values):
+        seen = ops.convert_to_numpy(self.seen)[:-1]
+        labels = np.unique(values["label"])
+        labels = [label for label in labels if label >= 0 and not seen[label]]
+        sentences = super().describe_untrained(values)
+        if labels and seen.any():
+            shown = coverage.list_classes(labels, self.classes, self.has_names)
+            sentences.append(
+                f"In training this model never saw an example of {shown}: what it makes of such a "
+                "label is arbitrary."
+            )
+        return sentences
+
+    def load_own_variables(self, store):
+        variables = [self.seen_unknown, self.seen]
+        super().load_own_variables(earlier_files.fill(store, variables))
+
+    def class_weights(self, weights):
+        if isinstance(weights, dict):
+            labels = self.class_of([*weights], "class_weight")
+            weights = dict(zip(labels, weights.values(), strict=True))
+        return class_labels.class_weights(weights, self.num_classes)
+
+    def get_config(self):
+        names = list(self.classes) if self.has_names else None
+        return {**super().get_config(), "num_classes": self.num_classes, "names": names}
+
+    def _checked(self, names):
+        listed = tuple(names) if isinstance(names, (list, tuple)) else ()
+        texts = all(isinstance(name, str) and name.strip() for name in listed)
+        count = self.num_classes
+        expected = f"must be a list or tuple of {count} different strings, none of them empty"
+        require(texts and len(listed) == len(set(listed)) == count, "names", expected, repr(names))
+        return listed
+
+
+def number_of_classes(value) -> int:
+    """Returns a number of classes, or explains that `condition` must be one."""
+    is_integer = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not is_integer or value < 2:
+        raise ArgumentError(
+            "condition",
+            "must be a number of classes of at least 2, a list of their names, an "
+            "object of `keras_cvae.conditions`, or None for a plain VAE",
+            f"{value!r}",
+        )
+    return operator.index(value)
