@@ -41,13 +41,13 @@ def fields(rng, shape):
     return np.einsum("nfabc,ai,bj->fnijc", np.clip(corners, 0, 1), rows, columns, optimize=True)
 
 
-def prepare(images, seed, grey):
+def prepare(x, seed, grey):
     """Images with a margin, tinted unless `grey`, as uint8."""
-    scale = 255 if images.dtype == np.uint8 else 1
-    images = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
-    tinted = np.empty((*images.shape[:3], 1 if grey else 3), "uint8")
-    for part, start in enumerate(range(0, len(images), 1000)):
-        ink = images[start : start + 1000] / scale
+    scale = 255 if x.dtype == np.uint8 else 1
+    x = np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    tinted = np.empty((*x.shape[:3], 1 if grey else 3), "uint8")
+    for part, start in enumerate(range(0, len(x), 1000)):
+        ink = x[start : start + 1000] / scale
         if not grey:
             front, back = fields(np.random.default_rng((*seed, part)), ink.shape[:3])
             ink = back + ink * (front - back)
@@ -55,12 +55,12 @@ def prepare(images, seed, grey):
     return tinted
 
 
-def as_levels(images, levels, name, seed):
+def as_levels(x, levels, name, seed):
     """Pixels of so many levels, as uint8; for a density with noise that fills each level's bin."""
-    level = (images.astype("uint16") * levels) >> 8
+    level = (x.astype("uint16") * levels) >> 8
     if name != "gaussian":
         return np.round(level * (255 / (levels - 1))).astype("uint8")
-    noise = np.random.default_rng(seed).random(images.shape, "float32")
+    noise = np.random.default_rng(seed).random(x.shape, "float32")
     return (level + noise) / np.float32(levels)
 
 
@@ -114,7 +114,7 @@ def main(
         drawn = keras.ops.convert_to_numpy(cvae.likelihood.sample(parameters, seed=seed))
         means = np.clip(cvae.reconstruct(x[:16], y[:16]), 0, 1)
         figures = {
-            "reconstructions": plots.reconstructions(x[:16], means, labels=y[:16]),
+            "reconstructions": plots.reconstructions(x[:16], means, y=y[:16]),
             "means": plots.class_rows(np.clip(cvae.decode(z, digits), 0, 1), digits),
             "samples": plots.class_rows(np.clip(drawn, 0, 1), digits),
         }

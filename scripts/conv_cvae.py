@@ -19,10 +19,10 @@ import keras_cvae
 from keras_cvae import conditions, datasets, latents, objectives, plots
 
 
-def pick(measure, images, labels, digit, quantile):
+def pick(measure, x, y, digit, quantile):
     """Index of the `digit` whose measure lies at a quantile among its kind."""
-    (indices,) = np.nonzero(labels == digit)
-    values = measure(images[indices])
+    (indices,) = np.nonzero(y == digit)
+    values = measure(x[indices])
     return indices[np.argmin(np.abs(values - np.quantile(values, quantile)))]
 
 
@@ -58,7 +58,7 @@ def main(
     x, y = x_test[:32], y_test[:32]
     for name, digits in {"restored": y, "as_8": np.full(len(y), len(names) - 2)}.items():
         drawn = cvae.reconstruct(x, y, as_y=digits).clip(0, 1)
-        figures[name] = plots.reconstructions(x, drawn, labels=digits, max_images=32)
+        figures[name] = plots.reconstructions(x, drawn, y=digits, max_images=32)
     grey, paths = x_test / (255 if x_test.dtype == np.uint8 else 1), {}
     for title, measure, (a, high), (b, low), digit in (
         ("thick 0 to thin 0, as 4", strokes.thickness, (0, 0.99), (0, 0.01), 4),

@@ -66,7 +66,7 @@ def main(
         model, results[0] = train((x, y), (x_test, y_test), out=out, seed=seed, **settings)
         shown = x_test[:16]
         inferred = model.classifier.predict(shown, verbose=0).argmax(-1)
-        figure = plots.reconstructions(shown, model.reconstruct(shown), labels=inferred)
+        figure = plots.reconstructions(shown, model.reconstruct(shown), y=inferred)
         figure.savefig(out / "inferred.png")
         swaps = [model.reconstruct(shown, as_y=digit) for digit in range(len(names))]
         figure = plots.label_swaps(shown, np.stack(swaps, 1), [*range(len(names))])

@@ -81,7 +81,7 @@ def main(
             path = out / f"{kind.replace(' ', '_')}_{seed}.keras"
             cvae = train(x_train, y_train, len(names), objective, latent_dim, epochs, seed, path)
             measured = cvae.evaluate(*test, verbose=0, return_dict=True, draws=8)
-            linear, chance = evaluation.label_leakage(cvae, probed, test)
+            linear, chance = evaluation.label_leakage(cvae, *probed, *test)
             neighbours = read_by_neighbours(cvae, probed, test, seed)
             redrawn = np.mean(classifier.predict(cvae.reconstruct(*test, others)) == others)
             found = measured["elbo"], measured["kl"], 100 * linear.value, 100 * neighbours

@@ -116,7 +116,7 @@ def reconstruct(
         arrays = dict(images=images, labels=labels, reconstructed=decoded, as_labels=targets)
         np.savez_compressed(out, **arrays)
     else:
-        style: dict[str, Any] = {"labels": labels if class_names else None, "max_images": count}
+        style: dict[str, Any] = {"y": labels if class_names else None, "max_images": count}
         style["class_names"] = class_names or None
         if as_label is not None:
             style["title"] = f"Reconstructions as {as_label}".replace("$", r"\$")

@@ -28,7 +28,7 @@ def draw(cvae, y=None, *, count: int | None = None, seed=0, **options) -> np.nda
 
 
 def label_agreement(
-    cvae, y, classifier: Classifier, *, seed: int = 0, temperature: float = 1.0
+    cvae, y, classifier: Classifier, *, temperature: float = 1.0, seed: int = 0
 ) -> Estimate:
     """How often images are read as the label that they were generated for.
 
@@ -40,8 +40,8 @@ def label_agreement(
         cvae: A `CVAE` whose condition is one of classes.
         y: A label for each image to be generated, of shape `(count,)`, none unknown.
         classifier: What reads them, such as `train_classifier` makes of real images.
-        seed: Seed of the images.
         temperature: As for `CVAE.generate`.
+        seed: Seed of the images.
 
     Returns:
         The share, with its standard error over images.
@@ -55,7 +55,7 @@ def label_agreement(
 
 
 def classification_accuracy_score(
-    cvae, y, x_test, y_test, *, seed: int = 0, epochs: int | None = None, verbose: int = 0
+    cvae, y, x_test, y_test, *, epochs: int | None = None, seed: int = 0, verbose: int = 0
 ) -> Estimate:
     """Accuracy on real images of a classifier that has learned from generated ones alone.
 
@@ -67,8 +67,8 @@ def classification_accuracy_score(
             images, to be compared with a classifier that has learned from these.
         x_test: Real images, as for `train_classifier`.
         y_test: Their labels.
-        seed: Seed of the images and of the classifier.
         epochs: As for `train_classifier`.
+        seed: Seed of the images and of the classifier.
         verbose: As for `train_classifier`.
 
     Returns:

@@ -24,7 +24,7 @@ KINDS = {"reconstruction": _reconstruction, "elbo": _elbo, "log_likelihood": _lo
 
 
 def anomaly_score(
-    cvae, x, y=None, kind: str = "elbo", *, samples: int = 16, seed: int = 0, verbose: int = 0
+    cvae, x, y=None, *, kind: str = "elbo", samples: int = 16, seed: int = 0, verbose: int = 0
 ) -> np.ndarray:
     """Scores examples: the greater, the less they are like what the model was trained on.
 

@@ -10,7 +10,7 @@ from keras_cvae.evaluation import examples
 BYTES = 256  # the levels of uint8
 
 
-def as_levels(cvae, x, seed: int = 0) -> tuple[np.ndarray, int | None]:
+def as_levels(cvae, x, *, seed: int = 0) -> tuple[np.ndarray, int | None]:
     """Images and levels for which `bits_per_dimension` is that of a code for the images.
 
     Where the likelihood gives probabilities, images at its levels are taken as they are. Where it

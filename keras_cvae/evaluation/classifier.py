@@ -96,7 +96,7 @@ class VectorClassifier(Classifier):
 
 
 def train_classifier(
-    x, y, *, seed: int = 0, epochs: int | None = None, verbose: int = 0
+    x, y, *, epochs: int | None = None, seed: int = 0, verbose: int = 0
 ) -> Classifier:
     """Trains a classifier: of images a convolutional network, of vectors scikit-learn's.
 
@@ -104,8 +104,8 @@ def train_classifier(
         x: Images of shape `(count, height, width, channels)`, uint8 or in [0, 1], or vectors of
             shape `(count, size)`.
         y: Their labels, integers of at least 0, of shape `(count,)`, of two classes or more.
-        seed: Seed of its weights, of the order of the images and of what it drops.
         epochs: Passes over the images; by default more of few images.
+        seed: Seed of its weights, of the order of the images and of what it drops.
         verbose: What `fit` shows of images: 0 nothing, 1 a bar, 2 a line an epoch.
 
     Returns:

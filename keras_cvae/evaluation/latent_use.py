@@ -32,7 +32,7 @@ def variance_of_means(cvae, x, y=None) -> np.ndarray:
     return means.astype("float64").var(0)
 
 
-def active_units(cvae, x, y=None, threshold: float = ACTIVE) -> np.ndarray:
+def active_units(cvae, x, y=None, *, threshold: float = ACTIVE) -> np.ndarray:
     """Tells which dimensions of z are in use: those whose posterior mean varies with the image.
 
     Args:

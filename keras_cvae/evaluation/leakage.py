@@ -8,7 +8,9 @@ from keras_cvae import checks, divergences
 from keras_cvae.evaluation.estimates import Estimate, average
 
 
-def label_leakage(cvae, train, test, *, seed: int = 0) -> tuple[Estimate, float]:
+def label_leakage(
+    cvae, x_train, y_train, x_test, y_test, *, seed: int = 0
+) -> tuple[Estimate, float]:
     """Trains a linear probe from z to the label.
 
     The probe is a logistic regression on standardised draws of q(z | x, y): the draws are what the
@@ -18,9 +20,10 @@ def label_leakage(cvae, train, test, *, seed: int = 0) -> tuple[Estimate, float]
 
     Args:
         cvae: A `CVAE` of any condition or none; where it has one of classes it is given the labels.
-        train: `(images, labels)` that the probe learns from; labels of two classes or more, none
-            unknown.
-        test: `(images, labels)` that it is tested with.
+        x_train: Images that the probe is trained on.
+        y_train: Their labels, of two classes or more, none unknown.
+        x_test: Images that the probe is tested on.
+        y_test: Their labels.
         seed: Seed of the draws.
 
     Returns:
@@ -38,18 +41,17 @@ def label_leakage(cvae, train, test, *, seed: int = 0) -> tuple[Estimate, float]
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    (_, y_train), (_, y_test) = train, test
     classes, counts = np.unique(y_train, return_counts=True)
     expected = "The labels to learn from must be of two classes or more"
     checks.require(len(classes) > 1, None, expected, f"label {classes} alone")
     rng = np.random.default_rng(seed)
-    z_train, z_test = (_draw(cvae, x, y, rng) for x, y in (train, test))
+    z_train, z_test = _draw(cvae, x_train, y_train, rng), _draw(cvae, x_test, y_test, rng)
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(z_train, y_train)
     chance = np.mean(np.asarray(y_test) == classes[counts.argmax()])
     return average(probe.predict(z_test) == y_test), float(chance)
 
 
-def _draw(cvae, images, labels, rng):
-    mean, log_var = cvae.encode(images, cvae.y_of_class(labels))
+def _draw(cvae, x, y, rng):
+    mean, log_var = cvae.encode(x, cvae.y_of_class(y))
     deviation = np.exp(0.5 * np.minimum(log_var, divergences.LOG_VAR_LIMIT))
     return mean + deviation * rng.standard_normal(mean.shape)

@@ -144,7 +144,7 @@ def _weigher(cvae, samples):
     return cached[key]
 
 
-def bits_per_dimension(log_likelihood, image_shape, *, levels: int | None = None):
+def bits_per_dimension(log_likelihood, input_shape, *, levels: int | None = None):
     r"""Turns log p(x) in nats per example into bits per dimension, the smaller the better.
 
     -log p(x) / (D log 2), D the number of entries of x. A density over [0, 1] becomes comparable
@@ -153,7 +153,7 @@ def bits_per_dimension(log_likelihood, image_shape, *, levels: int | None = None
 
     Args:
         log_likelihood: Number or array, in nats per example.
-        image_shape: Shape of one example.
+        input_shape: Shape of one example.
         levels: How many values an entry can have, where log p is a density, such as 256 for a
             Gaussian of 8-bit pixels; None where it is a probability.
 
@@ -164,4 +164,4 @@ def bits_per_dimension(log_likelihood, image_shape, *, levels: int | None = None
         [Theis et al., 2016, section 3.1](https://arxiv.org/abs/1511.01844).
     """
     width = 0.0 if levels is None else math.log2(checks.integer("levels", levels, least=2))
-    return -np.asarray(log_likelihood) / (math.prod(image_shape) * math.log(2.0)) + width
+    return -np.asarray(log_likelihood) / (math.prod(input_shape) * math.log(2.0)) + width

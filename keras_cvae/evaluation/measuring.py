@@ -82,7 +82,7 @@ def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
     if len(s.model.image_shape) == 1 and s.x.dtype != np.uint8:
         raise LeftOut("columns of numbers have no levels")
     try:
-        x, levels = bits.as_levels(s.model, s.x, s.seed)
+        x, levels = bits.as_levels(s.model, s.x, seed=s.seed)
     except ValueError as error:
         raise LeftOut(str(error)) from None
     elbo = measured(s.model, x, s.given, draws=s.draws, seed=s.seed)["elbo"]
@@ -128,8 +128,8 @@ def label_in_z(subject: Subject) -> Iterator[Measure]:
     """Label leakage."""
     s = subject
     s.require_labels("a probe")
-    train, test = (s.x_train, s.y_train), (s.x, s.y)
-    accuracy, chance = leakage.label_leakage(s.model, train, test, seed=s.seed)
+    data = s.x_train, s.y_train, s.x, s.y
+    accuracy, chance = leakage.label_leakage(s.model, *data, seed=s.seed)
     how = f"a linear probe from z; chance is {chance:.4f}"
     yield Measure("label read from z", *accuracy, SHARE, how, reference=chance)
 

@@ -51,22 +51,26 @@ def images(
     return np.clip(scaled, 0.0, 1.0)
 
 
-def labels(values: ArrayLike, class_names: Sequence[str] | None, count: int) -> np.ndarray:
+def labels(
+    argument: str, values: ArrayLike, class_names: Sequence[str] | None, count: int
+) -> np.ndarray:
     """Returns `count` checked labels, -1 for an unlabelled image."""
-    known = array("labels", values, (count,), "int64")
+    known = array(argument, values, (count,), "int64")
     highest = np.inf if class_names is None else len(class_names) - 1
     last = "any class" if class_names is None else f"{highest}, the last of `class_names`"
     expected = f"must be between -1 (unlabelled) and {last}"
     inside = known.min() >= -1 and known.max() <= highest
-    require(inside, "labels", expected, f"labels from {known.min()} to {known.max()}")
+    require(inside, argument, expected, f"labels from {known.min()} to {known.max()}")
     return known
 
 
-def names(values: ArrayLike, class_names: Sequence[str] | None, count: int) -> list[str]:
+def names(
+    argument: str, values: ArrayLike, class_names: Sequence[str] | None, count: int
+) -> list[str]:
     """Returns the name of the class of each of `count` labels."""
     return [
         "unlabelled" if label < 0 else str(label if class_names is None else class_names[label])
-        for label in labels(values, class_names, count).tolist()
+        for label in labels(argument, values, class_names, count).tolist()
     ]
 
 

@@ -145,7 +145,7 @@ def traversals(
 
 def latent_scatter(
     z: ArrayLike,
-    labels: ArrayLike | None = None,
+    y: ArrayLike | None = None,
     *,
     class_names: Sequence[str] | None = None,
     title: str | None = "Latent space",
@@ -155,7 +155,7 @@ def latent_scatter(
     Args:
         z: Latent vectors, of shape `(N, latent_dim)`. With more than two dimensions they
             are projected on their first two principal components.
-        labels: Labels of shape `(N,)`; unlabelled points are grey. `None` draws all points
+        y: Labels of shape `(N,)`; unlabelled points are grey. `None` draws all points
             in one colour.
         class_names: Name of each class; by default its number.
         title: Title of the figure.
@@ -185,19 +185,18 @@ def latent_scatter(
         "linewidths": 0,
         "rasterized": True,
     }
-    if labels is None:
+    if y is None:
         axes.scatter(z[:, 0], z[:, 1], alpha=0.3, **style)
     else:
-        labels = arrays.labels(labels, class_names, len(z))
-        known = int(labels.max()) + 1 if class_names is None else len(class_names)
-        classes = range(int(min(labels.min(), 0)), known)
-        points = axes.scatter(
-            z[:, 0], z[:, 1], c=labels, alpha=0.7, **style, **_class_colors(classes)
-        )
+        y = arrays.labels("y", y, class_names, len(z))
+        known = int(y.max()) + 1 if class_names is None else len(class_names)
+        classes = range(int(min(y.min(), 0)), known)
+        points = axes.scatter(z[:, 0], z[:, 1], c=y, alpha=0.7, **style, **_class_colors(classes))
         ticks = classes[:: math.ceil(len(classes) / MAX_COLORBAR_NAMES)]
         bar = figure.colorbar(points, ax=axes, label="label")
         bar.solids.set_alpha(1)
-        bar.set_ticks(ticks, labels=arrays.names(ticks, class_names, len(ticks)), parse_math=False)
+        names = arrays.names("y", ticks, class_names, len(ticks))
+        bar.set_ticks(ticks, labels=names, parse_math=False)
         bar.ax.tick_params(which="both", length=0)
     axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title=title or "")
     axes.set_aspect("equal", adjustable="datalim")

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def reconstructions(
-    images: ArrayLike,
+    x: ArrayLike,
     reconstructed: ArrayLike,
     *,
-    labels: ArrayLike | None = None,
+    y: ArrayLike | None = None,
     class_names: Sequence[str] | None = None,
     max_images: int = 16,
     title: str | None = "Reconstructions",
@@ -29,9 +29,9 @@ def reconstructions(
     """Draws images in one row and their reconstructions in the row below.
 
     Args:
-        images: Images, of shape `(N, H, W[, C])`.
+        x: Images, of shape `(N, H, W[, C])`.
         reconstructed: Their reconstructions, of the same shape.
-        labels: Labels of shape `(N,)`, written above the columns.
+        y: Labels of shape `(N,)`, written above the columns.
         class_names: Name of each class; by default its number.
         max_images: The first `max_images` images are drawn.
         title: Title of the figure.
@@ -41,26 +41,26 @@ def reconstructions(
 
     Example:
     ```python
-    plots.reconstructions(x_test, cvae.reconstruct(x_test, y_test), labels=y_test)
+    plots.reconstructions(x_test, cvae.reconstruct(x_test, y_test), y=y_test)
     ```
     """
-    images = arrays.images("images", images)
-    pairs = np.stack([images, arrays.images("reconstructed", reconstructed, shape=images.shape)])
+    x = arrays.images("x", x)
+    pairs = np.stack([x, arrays.images("reconstructed", reconstructed, shape=x.shape)])
     shown = checks.integer("max_images", max_images, least=1)
-    names = None if labels is None else arrays.names(labels, class_names, len(images))[:shown]
+    names = None if y is None else arrays.names("y", y, class_names, len(x))[:shown]
     return mosaic(
         pairs[:, :shown],
         row_labels=("input", "reconstruction"),
         column_labels=names,
-        xlabel=None if labels is None else "label",
+        xlabel=None if y is None else "label",
         headers=True,
         title=title,
     )
 
 
 def class_rows(
-    images: ArrayLike,
-    labels: ArrayLike,
+    x: ArrayLike,
+    y: ArrayLike,
     *,
     class_names: Sequence[str] | None = None,
     columns: int = 10,
@@ -69,8 +69,8 @@ def class_rows(
     """Draws one row of images a class.
 
     Args:
-        images: Images, of shape `(N, H, W[, C])`, in any order.
-        labels: Labels of shape `(N,)`. The rows are the labels that occur, -1 last.
+        x: Images, of shape `(N, H, W[, C])`, in any order.
+        y: Labels of shape `(N,)`. The rows are the labels that occur, -1 last.
         class_names: Name of each class; by default its number.
         columns: The first `columns` images of each class are drawn.
         title: Title of the figure.
@@ -80,28 +80,27 @@ def class_rows(
 
     Example:
     ```python
-    labels = np.repeat(np.arange(10), 8)
-    plots.class_rows(cvae.generate(labels, seed=0), labels)
+    y = np.repeat(np.arange(10), 8)
+    plots.class_rows(cvae.generate(y, seed=0), y)
     ```
     """
-    images = arrays.images("images", images)
-    labels = arrays.labels(labels, class_names, len(images))
-    present = sorted(set(labels.tolist()), key=lambda label: (label < 0, label))
-    rows = [
-        images[labels == label][: checks.integer("columns", columns, least=1)] for label in present
-    ]
-    grid = np.ones((len(rows), max(map(len, rows)), *images.shape[1:]), "float32")
+    x = arrays.images("x", x)
+    y = arrays.labels("y", y, class_names, len(x))
+    present = sorted(set(y.tolist()), key=lambda label: (label < 0, label))
+    most = checks.integer("columns", columns, least=1)
+    rows = [x[y == label][:most] for label in present]
+    grid = np.ones((len(rows), max(map(len, rows)), *x.shape[1:]), "float32")
     for tiles, row in zip(grid, rows, strict=True):
         tiles[: len(row)] = row
-    names = arrays.names(present, class_names, len(present))
+    names = arrays.names("y", present, class_names, len(present))
     return mosaic(grid, row_labels=names, ylabel="label", title=title)
 
 
-def sheet(images: ArrayLike, *, columns: int | None = None, title: str | None = None) -> Figure:
+def sheet(x: ArrayLike, *, columns: int | None = None, title: str | None = None) -> Figure:
     """Draws a contact sheet: images side by side, from left to right and top to bottom.
 
     Args:
-        images: Images, of shape `(N, H, W[, C])`.
+        x: Images, of shape `(N, H, W[, C])`.
         columns: Number of images in a row; by default the sheet is about square.
         title: Title of the figure.
 
@@ -113,20 +112,20 @@ def sheet(images: ArrayLike, *, columns: int | None = None, title: str | None = 
     plots.sheet(x_train[:100], title="Training images")
     ```
     """
-    images = arrays.images("images", images)
+    x = arrays.images("x", x)
     if columns is None:
-        columns = math.ceil(math.sqrt(len(images)))
-    columns = min(checks.integer("columns", columns, least=1), len(images))
-    rows = math.ceil(len(images) / columns)
-    grid = np.ones((rows * columns, *images.shape[1:]), "float32")
-    grid[: len(images)] = images
-    return mosaic(grid.reshape(rows, columns, *images.shape[1:]), title=title)
+        columns = math.ceil(math.sqrt(len(x)))
+    columns = min(checks.integer("columns", columns, least=1), len(x))
+    rows = math.ceil(len(x) / columns)
+    grid = np.ones((rows * columns, *x.shape[1:]), "float32")
+    grid[: len(x)] = x
+    return mosaic(grid.reshape(rows, columns, *x.shape[1:]), title=title)
 
 
 def label_swaps(
-    images: ArrayLike,
+    x: ArrayLike,
     swapped: ArrayLike,
-    labels: ArrayLike,
+    as_y: ArrayLike,
     *,
     class_names: Sequence[str] | None = None,
     title: str | None = "The same images under other labels",
@@ -134,9 +133,9 @@ def label_swaps(
     """Draws images on the left and, beside them, how each looks under other labels.
 
     Args:
-        images: Images, of shape `(N, H, W[, C])`.
+        x: Images, of shape `(N, H, W[, C])`.
         swapped: Images of shape `(N, K, H, W[, C])`: each image under K target labels.
-        labels: The K target labels.
+        as_y: The K target labels.
         class_names: Name of each class; by default its number.
         title: Title of the figure.
 
@@ -149,12 +148,12 @@ def label_swaps(
     plots.label_swaps(x, np.stack(swapped, axis=1), range(10))
     ```
     """
-    images = arrays.images("images", images)
-    shape = (len(images), None, *images.shape[1:])
+    x = arrays.images("x", x)
+    shape = (len(x), None, *x.shape[1:])
     swapped = arrays.images("swapped", swapped, ("N", "K"), shape=shape)
-    names = arrays.names(labels, class_names, swapped.shape[1])
+    names = arrays.names("as_y", as_y, class_names, swapped.shape[1])
     return mosaic(
-        np.concatenate([images[:, None], swapped], axis=1),
+        np.concatenate([x[:, None], swapped], axis=1),
         column_labels=["input", *names],
         xlabel="label",
         ylabel="one input image a row",

@@ -27,7 +27,7 @@ def reconstructions(run: Run, *, data=None, count=16):
     """Draws `count` test images and their reconstructions."""
     x, y, class_names = run.test_images(data, count)
     decoded = run.model.reconstruct(x, run.model.y_of_class(y))
-    style = dict(labels=y, class_names=class_names, max_images=count)
+    style = dict(y=y, class_names=class_names, max_images=count)
     return plots.reconstructions(drawable(run, x), drawable(run, decoded), **style)
 
 

@@ -10,7 +10,7 @@ from tests.evaluation import known
 def parts(count=300):
     y = np.arange(2 * count) % 3
     x = known.data(2 * count)
-    return (x[:count], y[:count]), (x[count:], y[count:])
+    return x[:count], y[:count], x[count:], y[count:]
 
 
 @pytest.mark.parametrize("shift, least, most", [(0.0, 0.2, 0.45), (9.0, 0.97, 1.0)])
@@ -29,7 +29,7 @@ def test_the_noise_of_z_counts():
     """
     model = known.Linear(2, gain=0 * known.GAIN, spread=np.ones(2), shift=0.02 * np.eye(2))
     x, y = known.data(4000), np.arange(4000) % 2
-    halves = (x[:2000], y[:2000]), (x[2000:], y[2000:])
+    halves = x[:2000], y[:2000], x[2000:], y[2000:]
     accuracy, chance = evaluation.label_leakage(model.cvae, *halves)
     assert accuracy.value == pytest.approx(chance, abs=4 * accuracy.standard_error)
 
@@ -37,17 +37,18 @@ def test_the_noise_of_z_counts():
 def test_labels_in_the_data_of_a_model_without_a_condition():
     x, y = known.data(600), np.arange(600) % 2
     x[:, 0] += 8 * y
-    accuracy, _ = evaluation.label_leakage(known.Linear().cvae, (x[:300], y[:300]), (x, y))
+    accuracy, _ = evaluation.label_leakage(known.Linear().cvae, x[:300], y[:300], x, y)
     assert accuracy.value > 0.97
 
 
 def test_chance_is_that_of_the_most_frequent_training_label():
-    (x, y), test = parts()
+    x, y, *test = parts()
     y = np.where(y == 0, 2, y)
-    assert evaluation.label_leakage(known.Linear(3).cvae, (x, y), test)[1] == np.mean(test[1] == 2)
+    _, chance = evaluation.label_leakage(known.Linear(3).cvae, x, y, *test)
+    assert chance == np.mean(test[1] == 2)
 
 
 def test_a_single_class():
-    x = known.data(9)
+    x, y = known.data(9), np.ones(9, int)
     with pytest.raises(ValueError, match="two classes or more. Received: label .1. alone"):
-        evaluation.label_leakage(known.Linear(3).cvae, (x, np.ones(9, int)), (x, np.ones(9, int)))
+        evaluation.label_leakage(known.Linear(3).cvae, x, y, x, y)

@@ -44,7 +44,7 @@ GRID_FUNCTIONS = {
     ],
 )
 def test_wrong_images_are_refused(function, images, message):
-    with pytest.raises(ValueError, match=f"`images` .*{message}"):
+    with pytest.raises(ValueError, match=f"`x` .*{message}"):
         function(images)
 
 
@@ -69,8 +69,8 @@ def test_wrong_grids_of_images_are_refused(function, images, message):
     [
         (lambda: plots.reconstructions(GREY, GREY[:3]), r"`reconstructed` must be of shape \(4, 8"),
         (
-            lambda: plots.reconstructions(GREY, GREY, labels=[1]),
-            r"`labels` .*shape \(4,\)",
+            lambda: plots.reconstructions(GREY, GREY, y=[1]),
+            r"`y` .*shape \(4,\)",
         ),
         (
             lambda: plots.reconstructions(GREY, GREY, max_images=0),
@@ -82,23 +82,23 @@ def test_wrong_grids_of_images_are_refused(function, images, message):
         ),
         (
             lambda: plots.class_rows(GREY, [0, 1]),
-            r"`labels` .*shape \(4,\).*shape \(2,\)",
+            r"`y` .*shape \(4,\).*shape \(2,\)",
         ),
-        (lambda: plots.class_rows(GREY, [0.0] * 4), r"`labels` must be .* of integers.*float64"),
+        (lambda: plots.class_rows(GREY, [0.0] * 4), r"`y` must be .* of integers.*float64"),
         (
             lambda: plots.class_rows(GREY, [-2, 0, 0, 0]),
             r"-1 \(unlabelled\) and any class.*from -2",
         ),
         (
             lambda: plots.class_rows(GREY, [0, 1, 2, 3], class_names=NAMES),
-            r"`labels` must be between -1 \(unlabelled\) and 2.*Received: labels from 0 to 3",
+            r"`y` must be between -1 \(unlabelled\) and 2.*Received: labels from 0 to 3",
         ),
         (lambda: plots.class_rows(GREY, [0] * 4, columns=-1), r"`columns` must be .* at least 1"),
         (
             lambda: plots.label_swaps(GREY, GRID, [0, 1, 2]),
             r"`swapped` must be of shape \(4, any, 8",
         ),
-        (lambda: plots.label_swaps(GREY[:2], GRID, [0, 1]), r"`labels` .*shape \(3,\)"),
+        (lambda: plots.label_swaps(GREY[:2], GRID, [0, 1]), r"`as_y` .*shape \(3,\)"),
         (lambda: plots.manifold(GRID, x=[0, 1]), r"`x` .*shape \(3,\)"),
         (lambda: plots.manifold(GRID, y=[0, 1, 2]), r"`y` .*shape \(2,\)"),
         (lambda: plots.manifold(GRID, y=[0, np.nan]), r"`y` must be .*finite.*NaN or inf"),
@@ -121,7 +121,7 @@ def test_wrong_grids_of_images_are_refused(function, images, message):
         ),
         (
             lambda: plots.latent_scatter(np.zeros((5, 2)), [0, 1]),
-            r"`labels` .*shape \(5,\)",
+            r"`y` .*shape \(5,\)",
         ),
     ],
 )

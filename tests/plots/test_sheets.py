@@ -50,7 +50,7 @@ def test_a_tiny_overshoot_is_clipped():
 def test_reconstructions_are_below_their_inputs(shape):
     images, reconstructed = random_images(2, 5, *shape)
     labels = np.array([2, 0, -1, 1, 0], dtype="int32")
-    figure = plots.reconstructions(images, reconstructed, labels=labels, class_names=NAMES)
+    figure = plots.reconstructions(images, reconstructed, y=labels, class_names=NAMES)
     for i in range(5):
         assert_tile(figure, 0, i, images[i])
         assert_tile(figure, 1, i, reconstructed[i])
@@ -67,7 +67,7 @@ def test_reconstructions_are_limited_in_number_and_labels_are_optional():
     figure = plots.reconstructions(images, images[..., None])
     assert canvas(figure).shape == (2 * 29 - 1, 16 * 29 - 1)
     assert not ticks(figure.axes[0].xaxis)
-    figure = plots.reconstructions(images, images, labels=np.arange(20), max_images=4)
+    figure = plots.reconstructions(images, images, y=np.arange(20), max_images=4)
     assert list(ticks(figure.axes[0].xaxis)) == ["0", "1", "2", "3"]
 
 
