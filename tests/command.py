@@ -18,13 +18,13 @@ def run_cli(*args):
     return exit.value.code or 0
 
 
-def refused(capsys, *args):
-    """The one line on stderr that bad input ends with."""
+def refused(capsys, *args, lines=1):
+    """The line on stderr that bad input ends with, or as many as it has faults."""
     capsys.readouterr()
     assert run_cli(*args) == 2
     out, error = capsys.readouterr()
     assert out == ""
-    assert error.startswith("keras-cvae: ") and error.count("\n") == 1 and error.endswith("\n")
+    assert error.count("\n") == error.count("keras-cvae: ") == lines and error.endswith("\n")
     return error
 
 

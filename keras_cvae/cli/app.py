@@ -27,11 +27,13 @@ OPTIONS = {
     "test_fraction": "--test-share",
     "labelled": "--unconditional",
     "dims": "--axes",
+    "conditions": "--condition",
+    "kinds": "--columns",
 }
 
 
 class Commands(typer.core.TyperGroup):
-    """The commands; bad input or Ctrl-C ends one with one line on stderr."""
+    """The commands; bad input ends one with a line on stderr for each fault, Ctrl-C with one."""
 
     def invoke(self, ctx):
         try:
@@ -41,7 +43,8 @@ class Commands(typer.core.TyperGroup):
         except (ValueError, OSError) as error:
             if isinstance(error, (ArgumentError, ArgumentErrors)):
                 error = error.renamed(_options(self.commands[ctx.invoked_subcommand]))
-            say(error)
+            for fault in error.errors if isinstance(error, ArgumentErrors) else [error]:
+                say(fault)
             raise typer.Exit(2) from None
         except KeyboardInterrupt as stop:
             say(str(stop) or "Stopped")
@@ -67,7 +70,7 @@ app = typer.Typer(
 
 
 def main(args: Sequence[str] | None = None, prepare: Callable[[], None] | None = None) -> None:
-    """Runs the command; bad input ends it with one line on stderr and exit code 2, Ctrl-C with 130.
+    """Runs the command; bad input ends it with a line on stderr and exit code 2, Ctrl-C with 130.
 
     Args:
         args: Arguments of the command; by default those of the process.

@@ -43,7 +43,7 @@ def training(condition, columns, dropout, encoding, na_values, of_images) -> Cal
     require(all(sign for _, sign, _ in pairs), "--columns", expected, repr(columns))
     kinds = {name.strip(): kind.strip() for name, _, kind in pairs}
     conditions = _listed(condition)
-    return functools.partial(runs.train_table, condition=conditions, columns=kinds, **options)
+    return functools.partial(runs.train_table, conditions=conditions, kinds=kinds, **options)
 
 
 def _listed(text):

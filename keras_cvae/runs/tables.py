@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_cvae import checks, conditions, datasets, evaluation, noise, tables
+from keras_cvae import checks, datasets, evaluation, noise, tables
 from keras_cvae.checks import explain
+from keras_cvae.conditions import HIDDEN
 from keras_cvae.data import splitting
 from keras_cvae.runs import table_pictures
 from keras_cvae.runs.choosing import AUTO
@@ -35,9 +36,9 @@ def train_table(
     out: str | os.PathLike | None = None,
     *,
     force: bool = False,
-    condition: Sequence[str] = (),
-    columns: Mapping[str, str] | None = None,
-    dropout: float = conditions.HIDDEN,
+    conditions: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    dropout: float = HIDDEN,
     test_fraction: float = 0.2,
     encoding: str = "utf-8",
     na_values: Sequence[str] = (),
@@ -49,8 +50,8 @@ def train_table(
         data: Path of a .csv or .parquet file.
         out: The folder; by default `runs/` and the name of the file.
         force: Whether a run that is there already is replaced.
-        condition: Names of the columns that are conditions; the others are learned, given these.
-        columns: By name what a column is, where `tables.Table.of` would decide otherwise.
+        conditions: As for `tables.Table.of`.
+        kinds: As for `tables.Table.of`.
         dropout: How often training hides a condition, each by itself, in [0, 1].
         test_fraction: Share of the rows to test with.
         encoding: As for `tables.read`.
@@ -65,7 +66,7 @@ def train_table(
 
     Example:
     ```python
-    run = runs.train_table("patients.csv", condition=["sex", "age"])
+    run = runs.train_table("patients.csv", conditions=["sex", "age"])
     rows = run.generate({"sex": "F", "age": 40}, count=1000)    # a DataFrame
     ```
     """
@@ -73,7 +74,7 @@ def train_table(
     checks.require(options.pop("likelihood", AUTO) == AUTO, "likelihood", expected, "another")
     folder = folder_for(data, out, force)
     frame = tables.read(data, encoding, na_values)
-    table = Table.of(frame, condition, columns)
+    table = Table.of(frame, conditions, kinds)
     dataset = _dataset(table, frame, test_fraction)
     given = table.condition(checks.number("dropout", dropout, least=0, most=1))
     source = {"name": absolute(data), "test_fraction": test_fraction}
@@ -114,9 +115,9 @@ class TableRun(Run):
         return [column.levels for column in self.table.learned]
 
     def summary(self):
-        conditions = ", ".join(self.table.conditions) or "none"
+        names = ", ".join(self.table.conditions) or "none"
         columns = [f"{column.name} {column.summary}" for column in self.table.learned]
-        counts = f"{self._counts()} of {len(columns)} columns, conditions: {conditions}"
+        counts = f"{self._counts()} of {len(columns)} columns, conditions: {names}"
         return f"{counts}\nColumns: {', '.join(columns)}"
 
     def measures(self, dataset, seed=0):

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_cvae import conditions as all_conditions
 from keras_cvae import graph
-from keras_cvae.checks import ArgumentError, ArgumentErrors, look_up, require
+from keras_cvae.checks import ArgumentError, ArgumentErrors, nearest, require
 from keras_cvae.tables import asking
 from keras_cvae.tables import columns as kinds_of_columns
 from keras_cvae.tables.files import check_names
@@ -68,8 +68,8 @@ class Table:
                 `"categorical"`, or `"ignore"` to leave the column out.
 
         Raises:
-            ValueError: If a column is of no kind, such as one of identifiers, or the arguments
-                name no column.
+            ValueError: If columns are of no kind, such as those of identifiers, or the arguments
+                name no column; the message has a line for each.
         """
         names, kinds = list(frame.columns), dict(kinds or {})
         conditions = [conditions] if isinstance(conditions, str) else conditions
@@ -77,19 +77,18 @@ class Table:
         require(
             len(frame) >= FEWEST_ROWS, None, f"A table must have {FEWEST_ROWS} rows", len(frame)
         )
-        for name, kind in kinds.items():
-            look_up("columns", name, dict.fromkeys(names))
-            look_up("columns", kind, dict.fromkeys(kinds_of_columns.KINDS))
-        columns, complaints = [], []
+        columns, errors = [], []
+        for argument, asked in ("kinds", kinds), ("conditions", conditions):
+            errors += [_unknown(argument, name, names) for name in asked if name not in names]
         for name in names:
             if kinds.get(name) == "ignore":
                 continue
             try:
                 columns.append(kinds_of_columns.decide(frame[name], kinds.get(name)))
             except ArgumentError as error:
-                complaints.append(error)
-        if complaints:
-            raise ArgumentErrors(complaints)
+                errors.append(error)
+        if errors:
+            raise ArgumentErrors(errors)
         _check_conditions(columns, conditions)
         constant = [column.name for column in columns if not column.is_learned]
         if constant:
@@ -208,7 +207,7 @@ class Table:
         twice = sorted({name for name in names if names.count(name) > 1})
         require(not twice, "where", "must name each column once", f"{', '.join(twice)} twice")
         known = {column.name: column for column in self.columns if column.is_learned}
-        columns = [look_up("where", name, known) for name in names]
+        columns = [_look_up("where", name, known) for name in names]
         texts = [str(value) for _, value in pairs]
         return {c.name: c.parse_range(text) for c, text in zip(columns, texts, strict=True)}
 
@@ -237,14 +236,24 @@ class Table:
 def _check_conditions(columns, conditions):
     learned = {column.name: column for column in columns if column.is_learned}
     for name in conditions:
-        column = look_up("condition", name, learned)
-        expected = "must name columns of two values or more"
-        require(
-            column.levels != 1, "condition", expected, f"{name!r}, of one value and missing cells"
-        )
+        column = _look_up("conditions", name, learned)
+        expected, received = "must name columns of two values or more", f"{name!r}, of one value"
+        require(column.levels != 1, "conditions", expected, f"{received} and missing cells")
     expected = "must leave a column to be learned, and name none twice"
     distinct = len({*conditions}) == len(conditions) < len(learned)
-    require(distinct, "condition", expected, f"{list(conditions)} of {list(learned)}")
+    require(distinct, "conditions", expected, f"{list(conditions)} of {list(learned)}")
+
+
+def _look_up(argument, name, columns):
+    """Returns the column of that name among those that vary."""
+    if name not in columns:
+        raise _unknown(argument, name, columns)
+    return columns[name]
+
+
+def _unknown(argument, name, names):
+    expected = f"must name columns, of {', '.join(map(repr, names))}{nearest(name, names)}"
+    return ArgumentError(argument, expected, repr(name))
 
 
 def _frame(columns, cells, count):

@@ -49,7 +49,7 @@ def folder(tmp_path_factory, eagerly):
         runs.train_table(
             made / "people.parquet",
             made / "first",
-            columns={"id": "ignore"},
+            kinds={"id": "ignore"},
             latent_dim=2,
             epochs=1,
             batch_size=64,
@@ -155,25 +155,32 @@ def test_what_is_refused(folder, tmp_path, capsys):
     for arguments, expected in (
         (
             (*generate, "--where", "sez=F"),
-            "`--where` must be one of 'sex', 'height', 'age', 'visits', 'smokes'. Did you mean",
+            "`--where` must name columns, of 'sex', 'height', 'age', 'visits', 'smokes'. Did you",
         ),
         ((*generate, "--where", "sex=X"), "`--where` must give column 'sex' one of 'F', 'M'"),
-        ((*generate, "--where", "age=old"), "`--where` must give column 'age' a finite number"),
+        (
+            (*generate, "--where", "age=old"),
+            "`--where` must give column 'age' a finite number. Received: 'old'",
+        ),
         ((*generate, "--label", "3"), "`--label` is an option of images"),
         (("generate", run, "--out", tmp_path / "a.png"), "`--out` must end in .csv or .parquet"),
         (train, "'id' must have categories, most of them in several rows"),
-        (
-            (*train, "--columns", "id=text"),
-            "must be one of 'date', 'duration', 'amount'",
-        ),
+        ((*train, "--columns", "id=text"), "`--columns` must give column 'id' one of 'date', 'dur"),
+        ((*train, "--columns", "id=date"), "`--columns` must give column 'id' a kind that fits"),
         ((*train, "--columns", "id"), "`--columns` must be names and what they are"),
         (
             (*train, "--columns", "id=ignore", "--condition", "six"),
-            "`--condition` must be one of 'sex'",
+            "`--condition` must name columns, of 'id', 'sex'",
         ),
         ((*train, "--infer-label"), "`--infer-label` is an option of images"),
         ((*train, "--likelihood", "gaussian"), "`--likelihood` must be left out of a table"),
         (("train", "--condition", "a"), "`--condition` is an option of tables"),
     ):
         assert expected in refused(capsys, *arguments)
+    every = refused(capsys, *train, "--columns", "ages=count", "--condition", "six", lines=3)
+    of_columns, of_condition, of_id = every.splitlines()
+    assert "`--columns` must name columns, of 'id'" in of_columns and "'age'?" in of_columns
+    assert "`--condition` must name columns, of 'id'" in of_condition
+    assert "'id' must have categories" in of_id
+    assert "`--columns` leaves it out with id=ignore" in of_id
     assert not (tmp_path / "other").exists()

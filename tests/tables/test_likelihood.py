@@ -177,7 +177,10 @@ def test_config_round_trip():
     [
         (["numeric"], "`columns` must be a dict of the names.*Received: list"),
         ({}, r"at least one. Received: \[\]"),
-        ({"age": "numerical"}, r"`columns\['age'\]` must.*mean 'numeric'. Received: 'numerical'"),
+        (
+            {"age": "numerical"},
+            r"`columns` must give column 'age' one of.*mean 'numeric'. Received: 'numerical'",
+        ),
         ({"sex": []}, r"one or more different strings. Received: \[\]"),
         ({"sex": ["F", "F"]}, "one or more different strings"),
         ({"sex": [0, 1]}, "one or more different strings"),

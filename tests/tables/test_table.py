@@ -89,9 +89,9 @@ def test_conditions_asked_for(table):
     plain = tables.Table.of(frame().drop(columns=["country", "empty"]))
     assert plain.condition() is None and plain.arrays(frame())[1] is None
     for wrong, expected in (
-        ("sez=F", "`where` must be one of 'age', 'sex', .*. Did you mean 'sex'"),
+        ("sez=F", "`where` must name columns, of 'age', 'sex', .*. Did you mean 'sex'"),
         ("sex=X", "`where` must give column 'sex' one of 'F', 'M'. Received: 'X'"),
-        ("age=old", "`where` must give column 'age' a finite number"),
+        ("age=old", "`where` must give column 'age' a finite number. Received: 'old'"),
         ("age=nan", "`where` must give column 'age' a finite number"),
         ("sex", "`where` must be names and values, as sex=F"),
         ("age=40..30", "give column 'age' a range from low to high, as 2..5"),
@@ -115,21 +115,25 @@ many = [f"person {i}" for i in range(COUNT)]
         (
             many,
             {},
-            "categories.*not identifiers; `columns` leaves it out.*60 different texts in 60 rows",
+            "not identifiers; `kinds` leaves it out with new=ignore. R.*60 different texts in 60",
         ),
         (np.arange(COUNT) + 5, {}, "must tell something.*numbers 5 to 64, each once"),
         ([*map(str, range(58)), "n/k", "7"], {}, "59 different texts in 60 rows, numbers, but for"),
         ([1, "a"] * 30, {}, "must hold numbers, texts, dates or booleans"),
-        (["a", "b"] * 30, {"new": "numeric"}, "must hold numbers to be of kind 'numeric'"),
+        (
+            ["a", "b"] * 30,
+            {"new": "numeric"},
+            "'new' a kind that fits; 'numeric' is for numbers",
+        ),
         (
             [-1.5, 2.0] * 30,
             {"new": "count"},
-            "whole numbers from 0 to.*to be of kind 'count'",
+            "`kinds` must give column 'new'.*'count' is for whole numbers from 0 to",
         ),
         (1.7e9 + np.arange(COUNT) % 7, {}, "more than float32 can tell; subtract its least"),
         ([np.inf, 1.0] * 30, {}, "must hold finite numbers in the range of float32"),
-        (["a", "b"] * 30, {"new": "number"}, "`columns` must be one of 'date'"),
-        (["a", "b"] * 30, {"old": "numeric"}, "`columns` must be one of 'new', 'rest'"),
+        (["a", "b"] * 30, {"new": "number"}, "`kinds` must give column 'new' one of 'date'"),
+        (["a", "b"] * 30, {"old": "numeric"}, "`kinds` must name columns, of 'new', 'rest'"),
     ],
 )
 def test_columns_that_are_refused(column, kinds, expected):
@@ -143,7 +147,7 @@ def test_columns_that_are_refused(column, kinds, expected):
 def test_tables_that_are_refused(table):
     rows = pd.DataFrame({"a": [0, 1] * 10, "image": [1, 2] * 10})
     for arguments, expected in (
-        ((rows, ["b"]), "`condition` must be one of 'a', 'image'"),
+        ((rows, ["b"]), "`conditions` must name columns, of 'a', 'image'"),
         ((rows.rename(columns={"image": "b"}), ["a", "b"]), "must leave a column to be learned"),
         ((rows[:5],), "A table must have 10 rows. Received: 5"),
         ((rows.set_axis(["a", "a"], axis=1),), "different names.*'a' more than once"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from keras_cvae.checks import ArgumentError, nearest, require
 from keras_cvae.tables.columns.amount import Amount
-from keras_cvae.tables.columns.base import LEAVE_OUT, Column, Learned
+from keras_cvae.tables.columns.base import Column, Learned, ignore
 from keras_cvae.tables.columns.categorical import Categorical
 from keras_cvae.tables.columns.constant import Constant
 from keras_cvae.tables.columns.count import Count
@@ -54,6 +54,9 @@ def decide(series: Series, kind: str | None = None) -> Column | Constant:  # typ
     Raises:
         ValueError: If it is of no kind, or not of this one.
     """
+    if kind is not None and kind not in NAMES:
+        expected = f"must give column {series.name!r} one of {', '.join(map(repr, KINDS))}"
+        raise ArgumentError("kinds", expected + nearest(kind, KINDS), repr(kind))
     distinct = series.dropna().drop_duplicates()
     if len(distinct) < 2 and (len(distinct) == 0 or series.notna().all()):
         return Constant.of(series, distinct)
@@ -65,13 +68,13 @@ def decide(series: Series, kind: str | None = None) -> Column | Constant:  # typ
             column = member.of(series, distinct, asked)
             if column is not None:
                 return column
-    name, holds = series.name, "numbers, texts, dates or booleans"
-    expected = f"Column {name!r} must hold {holds}"
-    advice = LEAVE_OUT if kind is None else None
+    name, cells = series.name, ", ".join(map(str, distinct[:3]))
+    received = f"{series.dtype}: {cells}" + (", ..." if len(distinct) > 3 else "")
     if kind is not None:
-        expected = f"Column {name!r} must hold {NAMES[kind].holds} to be of kind {kind!r}"
-    received = ", ".join(map(str, distinct[:3])) + (", ..." if len(distinct) > 3 else "")
-    raise ArgumentError(None, expected, f"{series.dtype}: {received}", advice)
+        expected = f"must give column {name!r} a kind that fits; {kind!r} is for "
+        raise ArgumentError("kinds", expected + NAMES[kind].holds, received)
+    expected = f"Column {name!r} must hold numbers, texts, dates or booleans"
+    raise ArgumentError(None, expected, received, ignore(name))
 
 
 def from_spec(name: str, spec) -> Column:
@@ -82,15 +85,15 @@ def from_spec(name: str, spec) -> Column:
     """
     kinds = [kind for kind, member in NAMES.items() if member.model == kind and not member.levels]
     expected = (
-        f"`columns[{name!r}]` must be {' or '.join(map(repr, kinds))}, or a list of the names of "
-        "its categories, one or more different strings"
+        f"must give column {name!r} one of {', '.join(map(repr, kinds))}, or the names of its "
+        "categories, a list of one or more different strings"
     )
     if isinstance(spec, str):
-        require(spec in kinds, None, expected + nearest(spec, kinds), repr(spec))
+        require(spec in kinds, "columns", expected + nearest(spec, kinds), repr(spec))
         return NAMES[spec](name)  # type: ignore[call-arg]
     names = [*spec] if isinstance(spec, (list, tuple)) else []
     texts = all(isinstance(category, str) for category in names)
-    require(texts and len({*names}) == len(names) >= 1, None, expected, repr(spec))
+    require(texts and len({*names}) == len(names) >= 1, "columns", expected, repr(spec))
     return Categorical(name, "str", names)
 
 

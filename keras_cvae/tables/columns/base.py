@@ -14,8 +14,6 @@ from keras_cvae import conditions
 if TYPE_CHECKING:
     from pandas import Series
 
-LEAVE_OUT = "columns", "leaves it out where it is of kind ignore"
-
 
 class Learned(NamedTuple):
     """What `fit` learns of columns before training begins: tensors.
@@ -171,6 +169,11 @@ class Column(abc.ABC):
     @abc.abstractmethod
     def sample(self, parameters, learned: Learned, seed):
         """Samples each cell."""
+
+
+def ignore(name: str) -> tuple[str, str]:
+    """Advice for a message about a column that cannot be learned: to leave it out."""
+    return "kinds", f"leaves it out with {name}=ignore"
 
 
 def missing(known):

@@ -12,7 +12,7 @@ from keras import ops
 from keras_cvae import conditions
 from keras_cvae.checks import nearest, require
 from keras_cvae.likelihoods import categorical
-from keras_cvae.tables.columns.base import LEAVE_OUT, Column, plain
+from keras_cvae.tables.columns.base import Column, ignore, plain
 from keras_cvae.tables.columns.numeric import FEW, MOST_DISTINCT, is_number, whole
 
 MOST_CATEGORIES = 200  # the most frequent
@@ -159,7 +159,7 @@ def _check(name, values, rows, asked):
     """Refuses identifiers, of which each row has its own."""
     count = len(values)
     identifies = not asked and count > max(MOST_DISTINCT, rows / 2)
-    advice = LEAVE_OUT
+    advice = ignore(name)
     limit = "categories, most of them in several rows"
     expected = f"Column {name!r} must have {limit}, not identifiers"
     if not all(isinstance(value, str) for value in values):

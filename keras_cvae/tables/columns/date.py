@@ -80,7 +80,8 @@ class Date(Real):
         return 0.0, self.days
 
     def read(self, series):
-        with explain(None, f"Column {self.name!r} must hold dates", (TypeError, ValueError)):
+        expected = f"Column {self.name!r} must hold dates, as {self.write(np.zeros(1))[0]}"
+        with explain(None, expected, (TypeError, ValueError)):
             return self._days(series, self.format).to_numpy("float32")
 
     def _days(self, series, form):

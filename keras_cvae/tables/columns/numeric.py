@@ -8,10 +8,9 @@ from decimal import Decimal
 
 import numpy as np
 
-from keras_cvae import checks
 from keras_cvae.checks import explain, require
 from keras_cvae.tables import heaps
-from keras_cvae.tables.columns.base import LEAVE_OUT
+from keras_cvae.tables.columns.base import ignore
 from keras_cvae.tables.columns.real import Real
 
 FEW = 10  # whole numbers of no more different values are taken for categories
@@ -69,16 +68,16 @@ class Numeric(Real):
         is_whole = whole(series.dtype)
         name, dtype, numbers = series.name, str(series.dtype), series.dropna()
         expected = f"Column {name!r} must hold real numbers"
-        require(series.dtype.kind != "c", None, expected, dtype, LEAVE_OUT)
+        require(series.dtype.kind != "c", None, expected, dtype, ignore(name))
         numbers = numbers.to_numpy("float64")
         low, high = float(numbers.min()), float(numbers.max())
         expected = f"Column {name!r} must hold finite numbers in the range of float32"
         within = max(abs(low), abs(high)) <= np.finfo("float32").max
-        require(within, None, expected, f"numbers from {low:g} to {high:g}", LEAVE_OUT)
+        require(within, None, expected, f"numbers from {low:g} to {high:g}", ignore(name))
         in_order = is_whole and len(numbers) == len(distinct) == high - low + 1 > MOST_DISTINCT
         expected = f"Column {name!r} must tell something of the rows"
         received = f"the numbers {low:.0f} to {high:.0f}, each once"
-        require(asked or not in_order, None, expected, received, LEAVE_OUT)
+        require(asked or not in_order, None, expected, received, ignore(name))
         offset = low if is_whole and max(abs(low), abs(high)) > LARGEST_EXACT else 0.0
         size = np.abs(numbers - offset).max()
         expected = f"Column {name!r} must vary by more than float32 can tell; subtract its least"
@@ -119,8 +118,12 @@ class Numeric(Real):
         return heaps.settle(cells, self.roundings)
 
     def parse(self, text):
-        with explain("where", f"must give column {self.name!r} a finite number", ValueError):
-            value = checks.number("where", float(text))
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        expected = f"must give column {self.name!r} a finite number"
+        require(math.isfinite(value), "where", expected, repr(text))
         expected = f"must give column {self.name!r} a number within the data's"
         expected = f"{expected}, {self.low:.12g} to {self.high:.12g}"
         require(self.low <= value <= self.high, "where", expected, text)
