@@ -27,6 +27,7 @@ OBJECTIVES = (
 CORRUPTIONS = ("gaussian", "salt_and_pepper", "blocks")
 COLUMN_KINDS = (
     "date",
+    "month_first",
     "duration",
     "amount",
     "count",

@@ -128,16 +128,15 @@ class TableRun(Run):
         return evaluation.likeness(real, drawn, dataset.x_train[:count], self.levels, seed=seed)
 
     def keep(self, y_train):
-        """Keeps conditions of training rows, at most 5,000, of which `generate` draws.
+        """Keeps the conditions of at most 5,000 training rows, from which `generate` takes them.
 
-        Those that are known whole, where there are any.
+        Missing cells are kept too, so that generated rows have them at the same rate.
         """
         if y_train is None:
             return
         cells = self.table.from_inputs(y_train)
-        known = ~np.isnan(np.stack([*cells.values()])).any(0)
-        rows = np.flatnonzero(known if known.any() else ~known)
-        rows = np.random.default_rng(0).permutation(rows)[:MOST_KEPT]
+        count = len(next(iter(cells.values())))
+        rows = np.random.default_rng(0).permutation(count)[:MOST_KEPT]
         kept = self.table.condition_frame(splitting.take(cells, rows))
         tables.write(kept, self.folder / KEPT)
 

@@ -56,7 +56,8 @@ class Table:
         for the rest. Whole numbers from 0 on are counts where they vary at least as much as counts
         do, have a tail and do not heap at some values. Other numbers are numeric, and so are, of
         more than ten different texts, amounts such as $3.00, 12% or 1,234. Dates, of pandas or
-        texts such as 2026-01-31T14:05:00+02:00 or 31.01.2026, are days since the first; timedeltas
+        texts such as 2026-01-31T14:05:00+02:00 or 31.01.2026, are days since the first; texts such
+        as 05/06/2026 are read day first, with a warning, where they all may be either. Timedeltas
         are seconds. A column that is constant or empty is not learned, with a warning, and written
         back as it is.
 
@@ -64,8 +65,9 @@ class Table:
             frame: The table; what is missing is NaN or None.
             conditions: Names of the columns that are to be conditions, or a single name.
             kinds: Dict from names of columns to the kind that they are, where that is another than
-                their cells say: `"date"`, `"duration"`, `"amount"`, `"count"`, `"numeric"`,
-                `"categorical"`, or `"ignore"` to leave the column out.
+                their cells say: `"date"`, `"month_first"` (a date such as 05/31/2026),
+                `"duration"`, `"amount"`, `"count"`, `"numeric"`, `"categorical"`, or `"ignore"` to
+                leave the column out.
 
         Raises:
             ValueError: If columns are of no kind, such as those of identifiers, or the arguments

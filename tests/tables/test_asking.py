@@ -54,6 +54,16 @@ def test_what_is_left_open_comes_from_rows_as_asked():
     assert pairs[0] <= pairs[1] and len(pairs[0]) > 300
 
 
+def test_open_conditions_are_missing_as_often_as_in_rows_as_asked():
+    cells = kept()
+    is_missing = (cells["sex"] == 1) & (np.arange(2000) % 4 == 0)
+    cells["age"][is_missing] = np.nan
+    expected = is_missing[cells["sex"] == 1].mean()
+    for sex, share in (1.0, expected), (0.0, 0.0):
+        made = asking.conditions_like(cells, ALL, {"sex": (sex, sex)}, 2000, seed=0)
+        assert np.isnan(made["age"]).mean() == pytest.approx(share, abs=0.04)
+
+
 def test_a_rare_combination_does_not_repeat_one_training_row():
     with pytest.warns(UserWarning, match="Only 1 training row is as asked.*nearest to it too"):
         cells = chosen({"site": (8.0, 8.0)})

@@ -16,13 +16,15 @@ from keras_cvae.tables.columns.constant import Constant
 from keras_cvae.tables.columns.count import Count
 from keras_cvae.tables.columns.date import Date
 from keras_cvae.tables.columns.duration import Duration
+from keras_cvae.tables.columns.month_first import MonthFirst
 from keras_cvae.tables.columns.numeric import Numeric
 
 if TYPE_CHECKING:
     from pandas import Series
 
 # The order in which a column is offered to the kinds, each of which takes it or leaves it.
-NAMES = {kind.kind: kind for kind in (Date, Duration, Amount, Count, Numeric, Categorical)}
+_IN_ORDER = Date, MonthFirst, Duration, Amount, Count, Numeric, Categorical
+NAMES = {kind.kind: kind for kind in _IN_ORDER}
 KINDS = (*NAMES, "ignore")
 FORMER = {"Numbers": "numeric", "Dates": "date", "Categories": "categorical"}  # in older files
 
@@ -37,6 +39,7 @@ __all__ = [
     "Date",
     "Duration",
     "Learned",
+    "MonthFirst",
     "Numeric",
     "decide",
     "from_config",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
+import warnings
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class Date(Real):
 
     kind = "date"
     holds = "dates"
+    formats = FORMATS
 
     @classmethod
     def of(cls, series, distinct, asked):
@@ -57,9 +59,11 @@ class Date(Real):
         if all(isinstance(value, datetime.date) for value in distinct):
             dtype = dtype if dtype.startswith("datetime64") else "datetime64[us]"
         elif all(isinstance(value, str) for value in distinct):
-            form, fraction = _format_of(distinct)
+            form, fraction = _format_of(distinct, cls.formats)
             if form is None or (len(distinct) <= FEW and not asked):
                 return None
+            if not asked:
+                _warn_if_ambiguous(series.name, distinct, form)
         else:
             return None
         dates = _parsed_in_any_form(distinct, form)
@@ -99,7 +103,7 @@ class Date(Real):
         dates = pandas.Series(pandas.Timestamp(self.first) + since.round("us"))
         if self.format is None:
             return dates
-        return _written(dates, self.format, self.fraction).where(dates.notna(), None)
+        return _written(dates, self.format, self.fraction).where(dates.notna(), None).to_numpy()
 
     def parse(self, text):
         import pandas
@@ -116,12 +120,24 @@ class Date(Real):
         return float(days)
 
 
-def _format_of(cells):
+def _warn_if_ambiguous(name, cells, form):
+    """Warns where texts are read day first, and could be read month first as well."""
+    other = form.replace("%d/%m", "%m/%d").replace("%d-%m", "%m-%d")
+    if other != form and _are_dates(cells, other):
+        text = cells.iloc[0]
+        message = f"Column {name!r} may have the day or the month first. It is read day first, "
+        message += f"{text} as {_parsed(cells.iloc[:1], form).iloc[0].date()}; "
+        warnings.warn(
+            f"{message}kind date confirms that, kind month_first is the other", stacklevel=5
+        )
+
+
+def _format_of(cells, formats):
     """The format of texts, or None, and how many digits their fractions of seconds have."""
     fractions = cells.str.extract(r":\d\d\.(\d{1,6})(?!\d)")[0].dropna().str.len()
     fraction = int(fractions.max()) if len(fractions) else 6
     zones = [*cells.str.extract(r"\d([+-]\d\d:?\d\d)$")[0].unique()]
-    for form in FORMATS:
+    for form in formats:
         if form.endswith("%z") and len(zones) == 1:  # all of one zone: a text like any other
             form = f"{form[:-2]}{zones[0]}"
         if _are_dates(cells.iloc[:1], form) and _are_dates(cells, form):

@@ -13,6 +13,7 @@ COUNT = 60
 RNG = np.random.default_rng(0)
 EXAMPLES = {
     "date": pd.Series(pd.date_range("2026-01-01", periods=COUNT)).sample(frac=1, random_state=0),
+    "month_first": pd.Series(pd.date_range("2026-01-01", periods=COUNT)).dt.strftime("%m/%d/%Y"),
     "duration": pd.Series(pd.to_timedelta(RNG.integers(0, 9999, COUNT), unit="s")),
     "amount": pd.Series(RNG.normal(3000, 900, COUNT)).map("${:,.2f}".format),
     "count": pd.Series([0, *RNG.negative_binomial(1, 0.1, COUNT - 1)]),
@@ -29,15 +30,16 @@ def example(kind, holes=()):
 
 @every_kind
 def test_the_kind_is_decided_by_the_cells(kind):
-    column = columns.decide(example(kind))
+    column = columns.decide(example(kind), kind)
     assert type(column) is columns.NAMES[kind] and column.kind == kind
-    assert columns.decide(example(kind), kind) == column
+    if kind != "month_first":  # which only a user can know
+        assert columns.decide(example(kind)) == column
 
 
 @every_kind
 def test_cells_are_read_and_written_as_they_were(kind):
     series = example(kind, holes=[3, 5])
-    column = columns.decide(example(kind))
+    column = columns.decide(example(kind), kind)
     cells = column.read(series)
     assert cells.dtype == "float32" and np.flatnonzero(np.isnan(cells)).tolist() == [3, 5]
     back = pd.Series(column.write(cells))
@@ -49,7 +51,7 @@ def test_cells_are_read_and_written_as_they_were(kind):
 
 @every_kind
 def test_the_config_is_json(kind):
-    column = columns.decide(example(kind))
+    column = columns.decide(example(kind), kind)
     config = json.loads(json.dumps(column.as_config()))
     assert columns.from_config(config) == column
     modelled = columns.from_spec("it", column.spec)
@@ -58,7 +60,7 @@ def test_the_config_is_json(kind):
 
 @every_kind
 def test_tensors_of_two_columns_side_by_side(kind):
-    column = columns.decide(example(kind))
+    column = columns.decide(example(kind), kind)
     cells = column.read(example(kind, holes=[3]))
     x = np.stack([cells, cells[::-1]], axis=1)
     layer = StandardizeColumns({"one": column.spec, "two": column.spec})

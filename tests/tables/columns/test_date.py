@@ -121,3 +121,16 @@ def test_texts_that_look_like_dates_are_called_so():
     texts = pd.Series([f"Friday, 1 May {1900 + year}" for year in range(COUNT)], name="when")
     with pytest.raises(ValueError, match="'when'.*look like dates.*as 2026-01-31"):
         columns.decide(texts)
+
+
+@pytest.mark.once
+def test_dates_that_may_have_the_day_or_the_month_first():
+    texts = pd.Series([f"{1 + n % 12:02d}/{1 + n // 12:02d}/2026" for n in range(COUNT)], name="at")
+    with pytest.warns(UserWarning, match="'at'.* day first, 02/01/2026 as 2026-01-02; kind date"):
+        decided = columns.decide(texts[1:])
+    day_first, month_first = (columns.decide(texts, kind) for kind in ("date", "month_first"))
+    assert decided.format == day_first.format == "%d/%m/%Y" and month_first.format == "%m/%d/%Y"
+    assert month_first.read(texts)[:3].tolist() == [0.0, 31.0, 59.0]
+    assert month_first.write(month_first.read(texts)).tolist() == texts.tolist()
+    with pytest.raises(ValueError, match="kind that fits; 'month_first' is for dates .*05/31/2026"):
+        columns.decide(texts.str.replace("01/", "31/", n=1), "month_first")
