@@ -1,4 +1,4 @@
-"""What a user asks of generated rows: values and ranges of columns, as `sex=F,age=30..40`."""
+"""Values and ranges that a user wants of generated rows, such as `sex=F,age=30..40`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from keras_cvae.checks import require
 
 NEAREST = 50  # training rows that lend conditions, at least
-BACK_OFF = 10  # how many rows as asked count as much as all others that are near
+BACK_OFF = 10  # matching rows that weigh as much as all others near them
 
 _QUOTED = r'"((?:[^"]|"")*)"'
 _PAIR = re.compile(rf"\s*(?:{_QUOTED}|([^\",=]*))\s*=\s*(?:{_QUOTED}|([^\",]*))\s*(?:,|$)")
 
 
 def split(text: str) -> list[tuple[str, str]]:
-    """Splits `name=value,"a name"="a, value"` into pairs.
+    """Splits `name=value,"a name"="a, value"` into pairs of names and values.
 
     Raises:
         ValueError: If the text is anything else.
@@ -36,23 +36,23 @@ def split(text: str) -> list[tuple[str, str]]:
 
 
 def _text(quoted: str | None, bare: str) -> str:
-    """What a name or a value is, of which one form or the other was matched."""
+    """Returns a name or a value without its quotes."""
     return bare.strip() if quoted is None else quoted.replace('""', '"')
 
 
-def matches(cells: Mapping[str, np.ndarray], asked: Mapping[str, tuple]) -> np.ndarray:
-    """Which rows are as asked.
+def matches(cells: Mapping[str, np.ndarray], ranges: Mapping[str, tuple]) -> np.ndarray:
+    """Tells which rows lie in all ranges.
 
     Args:
-        cells: By the names of columns, arrays of shape `(rows,)`, NaN where a cell is missing.
-        asked: By the names of columns, the least and the greatest number allowed.
+        cells: Dict from names of columns to arrays of shape `(rows,)`, NaN where a cell is missing.
+        ranges: Dict from names of columns to the least and the greatest number allowed.
 
     Returns:
         Booleans of shape `(rows,)`.
     """
     within = [
         (cells[name] >= np.float32(low)) & (cells[name] <= np.float32(high))
-        for name, (low, high) in asked.items()
+        for name, (low, high) in ranges.items()
     ]
     return np.logical_and.reduce(within)
 
@@ -60,22 +60,22 @@ def matches(cells: Mapping[str, np.ndarray], asked: Mapping[str, tuple]) -> np.n
 def conditions_like(
     kept: Mapping[str, np.ndarray],
     columns: Sequence,
-    asked: Mapping[str, tuple],
+    ranges: Mapping[str, tuple],
     count: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Chooses conditions for rows: those asked for, and others that go with them in training rows.
+    """Samples conditions for new rows: within the ranges, and as they occur in training rows.
 
-    Conditions that are left open are taken together from training rows that are as asked. Where
-    these are fewer than 50, the 50 nearest rows lend theirs too: so many that m rows as asked have
-    the share m / (m + 10).
+    A new row copies the conditions of a training row, one of those that lie in the ranges. Where
+    only m < 50 do, it is one of them with probability m / (m + 10), and else another of the 50
+    nearest rows, whose conditions are then replaced by values in the ranges.
 
     Args:
-        kept: The conditions of training rows, by the names of columns, of shape `(rows,)`.
-        columns: The columns.
-        asked: By the names of columns, the least and the greatest number allowed.
-        count: For how many rows.
-        seed: Seed of the choice.
+        kept: Dict from names of columns to the conditions of training rows, of shape `(rows,)`.
+        columns: The columns that are conditions.
+        ranges: Dict from names of columns to the least and the greatest number allowed.
+        count: The number of new rows.
+        seed: Seed of the samples.
 
     Returns:
         Dict of arrays of shape `(count,)`, in the order of `columns`.
@@ -85,20 +85,20 @@ def conditions_like(
     order = rng.permutation(rows)  # rows at the same distance come in any order
     distance, is_alike = np.zeros(rows), np.ones(rows, bool)
     for column in columns:
-        if column.name in asked:
-            cells, (low, high) = kept[column.name][order], asked[column.name]
-            apart = np.maximum(np.maximum(np.float32(low) - cells, cells - np.float32(high)), 0.0)
+        if column.name in ranges:
+            cells, (low, high) = kept[column.name][order], ranges[column.name]
+            gap = np.maximum(np.maximum(np.float32(low) - cells, cells - np.float32(high)), 0.0)
             if column.levels is None:
-                apart = apart / (np.nanstd(cells) or 1.0)
-            apart = np.where(np.isnan(apart), 1.0, np.minimum(apart, 1.0 if column.levels else 9.0))
-            distance += apart**2
-            is_alike &= (apart == 0) | ((low == high) & (column.levels is None))
-    is_open = {column.name for column in columns} - {*asked}
+                gap = gap / (np.nanstd(cells) or 1.0)
+            gap = np.where(np.isnan(gap), 1.0, np.minimum(gap, 1.0 if column.levels else 9.0))
+            distance += gap**2
+            is_alike &= (gap == 0) | ((low == high) & (column.levels is None))
+    is_open = {column.name for column in columns} - {*ranges}
     alike = int(is_alike.sum())
-    if asked and is_open and alike < BACK_OFF:
-        text = {0: "No training row is", 1: "Only 1 training row is"}
-        message = f"{text.get(alike, f'Only {alike} training rows are')} as asked; what is left "
-        warnings.warn(f"{message}open comes from the rows nearest to it too", stacklevel=4)
+    if ranges and is_open and alike < BACK_OFF:
+        text = {0: "No training row matches", 1: "Only 1 training row matches"}
+        message = f"{text.get(alike, f'Only {alike} training rows match')}; the other conditions "
+        warnings.warn(f"{message}come from the nearest rows too", stacklevel=4)
     exact = int((distance == 0).sum())
     nearest = order[np.argsort(distance, kind="stable")][: max(exact, NEAREST)]
     weights = np.ones(len(nearest))
@@ -106,13 +106,13 @@ def conditions_like(
         weights[:exact] = 1 / (exact + BACK_OFF)
         weights[exact:] = BACK_OFF / (exact + BACK_OFF) / (len(nearest) - exact)
     chosen = rng.choice(nearest, count, p=weights / weights.sum())
-    found = {}
+    made = {}
     for column in columns:
         cells = kept[column.name][chosen]
-        if column.name in asked:
-            low, high = asked[column.name]
-            other = rng.uniform(low, high, count)  # of rows that are near, but outside the range
+        if column.name in ranges:
+            low, high = ranges[column.name]
+            other = rng.uniform(low, high, count)  # for rows near the range, but outside
             cells = np.where((cells >= low) & (cells <= high), cells, other).astype("float32")
             cells = np.full(count, low, "float32") if low == high else cells
-        found[column.name] = cells
-    return found
+        made[column.name] = cells
+    return made

@@ -23,8 +23,8 @@ NOT_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "n/a", "<N
 DECIMAL_COMMA = r"[+-]?\d+(,\d+)?"
 
 
-def is_table(path) -> bool:
-    """Whether a path is that of a table, by its ending."""
+def is_table(path: str | os.PathLike) -> bool:
+    """Returns whether the ending of a path is that of a table."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
@@ -48,7 +48,7 @@ def read(
 
     Raises:
         ValueError: If the file is missing, empty, damaged or cut short, or lines of a CSV file
-            have more or fewer cells than it has names, or names are missing or given twice.
+            have more or fewer cells than it has names, or names are missing or occur twice.
     """
     path = Path(os.path.expanduser(path))
     expected = f"A table must be a file that ends in {' or '.join(SUFFIXES)}"
@@ -63,14 +63,14 @@ def read(
 
 
 def read_texts(path: str | os.PathLike) -> DataFrame:
-    """Reads a CSV file that `write` has written, each cell as the text that it is."""
+    """Reads a CSV file of `write`, every cell as a text."""
     import pandas
 
     return pandas.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
 
 
 def write(frame: DataFrame, path: str | os.PathLike) -> None:
-    """Writes a table, as the ending of the path says."""
+    """Writes a table as CSV or Parquet, by the ending of the path."""
     if Path(path).suffix.lower() == ".csv":
         frame.to_csv(path, index=False)
     else:
@@ -172,8 +172,8 @@ def _is_nested(cell):
     return isinstance(cell, (list, tuple, dict, set)) or getattr(cell, "ndim", 0) > 0
 
 
-def check_names(names, origin) -> None:
-    """Refuses names of columns that are no texts, empty, or given twice."""
+def check_names(names: Sequence, origin: str | os.PathLike) -> None:
+    """Refuses names of columns that are not texts, are empty, or occur twice."""
     expected = f"The columns of '{origin}' must have different names, none of them empty"
     texts = [name for name in names if isinstance(name, str) and name.strip()]
     require(len(texts) == len(names) > 0, None, expected, list(names)[:20])

@@ -1,4 +1,4 @@
-"""The columns of a table that are modelled together, side by side."""
+"""Groups of columns that share one computation, side by side in a tensor."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from keras_cvae.tables.columns import Column
 
 
 class Group(NamedTuple):
-    """Columns of one model and size.
+    """Columns of the same model and size.
 
     Attributes:
-        column: The first of them, whose tensor methods stand for all.
-        places: Where in x they are.
+        column: The first of them, whose tensor methods serve all.
+        places: Their indices in x.
     """
 
     column: Column
@@ -23,19 +23,19 @@ class Group(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many outputs of the decoder they need."""
+        """The number of outputs of the decoder that they need."""
         return self.column.size * len(self.places)
 
     @property
     def encoded_size(self) -> int:
-        """How many numbers the encoder gets for them."""
+        """The number of inputs of the encoder that they become."""
         return self.column.encoded_size * len(self.places)
 
 
 def groups_of(columns: list[Column]) -> list[Group]:
-    """Puts columns together: numbers first, then categories, those with few levels before others.
+    """Groups columns: numbers first, then categories, those with few levels before others.
 
-    Saved models rely on the order, in which the decoder's outputs are.
+    The decoder's outputs have this order, on which saved models rely.
     """
     order = [*reversed(kinds.NAMES)]
     groups: dict = {}
@@ -46,10 +46,10 @@ def groups_of(columns: list[Column]) -> list[Group]:
 
 
 def columns_of(specs: Mapping[str, str | list[str]]) -> list[Column]:
-    """The columns that `tables.Columns` takes by their names.
+    """Returns the columns that a dict for `tables.Columns` describes.
 
     Raises:
-        ValueError: If `specs` is not a dict of them.
+        ValueError: If `specs` is not such a dict.
     """
     expected = "must be a dict of the names of columns, at least one"
     named = isinstance(specs, Mapping) and specs

@@ -1,4 +1,4 @@
-"""Heaped numbers: how far a column's repeated values are from a smooth line, and its rounding.
+"""Heaped numbers: values that many rows share, and numbers that many rows round.
 
 The likelihood samples repeated values at their rates (see `normal_scores.repeated`). Numbers that
 occur once are sampled along a smooth line, and rounded here: where a share of the data is rounded
@@ -18,23 +18,24 @@ LEAST_DISTANCE = 0.05  # total variation, beyond that of a sample, from the line
 
 
 def distance_from_line(numbers: np.ndarray, step: float) -> float:
-    """How far the rates of repeated values are from those of the line of normal scores.
+    """Measures how far the rates of repeated values are from a smooth distribution's.
 
     Args:
         numbers: Known cells, of shape `(count,)`.
-        step: The distance of two numbers, as they are written.
+        step: The smallest difference of two numbers, as they are written.
 
     Returns:
-        The total variation, from 0 to 1, less what is expected of a sample of the line.
+        The total variation from the line of normal scores, from 0 to 1, less its expectation for a
+        sample of that line.
     """
     from scipy.stats import norm
 
     values, counts = np.unique(numbers, return_counts=True)
     count, twice = len(numbers), 2 * (counts == 2).sum() / len(numbers)
     values, shares = values[counts > 1], counts[counts > 1] / count
-    scores, _, apart = _line(numbers)
+    scores, _, rising = _line(numbers)
     edges = np.stack([values - step / 2, values + step / 2])
-    of_line = np.diff(norm.cdf(np.interp(edges, apart, scores)), axis=0)[0]
+    of_line = np.diff(norm.cdf(np.interp(edges, rising, scores)), axis=0)[0]
     # Values that a sample has once or never hold about as much as those that it has once or twice.
     elsewhere = max(0.0, shares.sum() - of_line.sum() - twice)
     noise = np.sqrt(2 * shares * (1 - shares) / (math.pi * count)).sum()
@@ -42,22 +43,22 @@ def distance_from_line(numbers: np.ndarray, step: float) -> float:
 
 
 def _line(numbers):
-    """Knots of the line of normal scores: scores, numbers, and numbers that are all different."""
+    """Returns the knots of normal scores: scores, numbers, and numbers moved to be different."""
     location, scale = numbers.mean(), numbers.std()
-    scores, cells, apart = normal_scores.learn((numbers - location) / scale)[:3]
-    return scores, location + scale * cells, location + scale * apart
+    scores, cells, rising = normal_scores.learn((numbers - location) / scale)[:3]
+    return scores, location + scale * cells, location + scale * rising
 
 
 def roundings_of(numbers: np.ndarray, decimals: int) -> list[list[float]]:
-    """Powers of ten to which more numbers are rounded than by chance.
+    """Finds the powers of ten to which more numbers are rounded than by chance.
 
     Args:
         numbers: Known cells, of shape `(count,)`.
-        decimals: How many decimals they are written with.
+        decimals: The number of decimals that they are written with.
 
     Returns:
-        List of `[step, share]`, coarse ones first; each share is of the numbers that no coarser
-        step has. Where numbers repeat, it is of those that occur once.
+        List of `[step, share]`, coarse steps first. A share is relative to the numbers that no
+        coarser step divides; where numbers repeat, only those that occur once count.
     """
     values, counts = np.unique(numbers, return_counts=True)
     if (counts > 1).any() and (counts == 1).sum() >= FEWEST_ONCE:
@@ -76,7 +77,12 @@ def roundings_of(numbers: np.ndarray, decimals: int) -> list[list[float]]:
 
 
 def settle(cells: np.ndarray, roundings: list) -> np.ndarray:
-    """Rounds a share of sampled cells, as the data are rounded."""
+    """Rounds the same shares of sampled cells as of the data.
+
+    Args:
+        cells: Sampled cells, of shape `(count,)`.
+        roundings: As from `roundings_of`.
+    """
     for step, share in roundings:
         # Of the cells between two round numbers, those nearest to each become it; the others are
         # stretched to fill the gap.

@@ -1,4 +1,4 @@
-"""A table: numbers, categories and counts side by side, each column as what it is."""
+"""The likelihood of a table: numbers, categories and counts side by side."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ from keras_cvae.tables.columns import Learned
 from keras_cvae.tables.groups import Group, columns_of, groups_of
 from keras_cvae.tables.missing import MissingPatterns
 from keras_cvae.tables.standardize import StandardizeColumns, add_knots, add_repeated
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Columns(Likelihood):
-    r"""The likelihood of a table: the product of one distribution a column, given z and y.
+    r"""The likelihood of a table: a product of distributions, one for each column.
 
     log p(x | z, y) = \sum over the known cells of a row, log p(x_j | z, y)
 
     A row of x has one number a column: a real number, the index of a category, or a count; NaN
     where a cell is missing. A missing cell adds nothing to `log_prob`, which is then the exact
-    log-probability of the known cells, since cells are independent given z and y.
+    log-probability of the known cells, since cells are independent conditional on z and y.
 
     With `missing`, the model also learns which cells are missing (see `MissingPatterns`):
     `log_prob` includes the log-probability of the row's pattern, and `sample` leaves cells out
-    (NaN) in the patterns of the data. The mean fills every cell in.
+    (NaN) in the patterns of the data. The mean imputes every cell.
 
     - A numeric column: its normal scores, a rising function of its numbers (see `normal_scores`),
       have a normal distribution, whose mean and variance the decoder gives for each row. A value
       that repeats often has a probability there, not a density. (With one variance for all rows
-      the ELBO was lower, and boosted trees told generated rows from real ones more often.)
+      the ELBO was lower, and the C2ST of generated rows worse.)
     - A column of categories: a softmax.
     - A column of counts: a negative binomial distribution.
 
     `fit` learns location, scale and quantiles of each column from the first data that it gets. The
-    encoder gets what the layer `StandardizeColumns` makes of x. The parameters, one vector, are in
-    its order: means and log-variances of numbers, then those of counts, then the logits of
-    categories.
+    encoder gets the output of the layer `StandardizeColumns`. The parameters are one vector in the
+    same order: means and log-variances of numbers, then those of counts, then the logits of
+    categories, then those of the patterns of missing cells.
 
     The mean is the median of a number, the mean of a count, and the most probable category.
 
     Args:
-        columns: Dict from the name of each column of x, in their order, to what it is:
-            `"numeric"`, `"count"`, or a list of the names of its categories.
+        columns: Dict from the name of each column of x, in their order, to its kind: `"numeric"`,
+            `"count"`, or a list of the names of its categories.
         table: Optional description of the whole table, anything that JSON takes; it is saved with
             the model.
         missing: List of `[share, names]`: the share of rows in which exactly the columns of these
@@ -79,7 +80,7 @@ class Columns(Likelihood):
         self.table = table
         self.missing = [[float(share), [*names]] for share, names in missing]
         self._patterns = MissingPatterns(self.missing, list(self.columns))
-        # Where the columns of x are, after those of each group have been put together.
+        # Places of the columns of x after the columns of each group are concatenated.
         self._order = np.argsort(
             [place for group in self.groups for place in group.places]
         ).tolist()
@@ -89,7 +90,7 @@ class Columns(Likelihood):
         self.knots = add_knots(self, len(self.columns))
         self.repeated = add_repeated(self, len(self.columns))  # last, as files rely on the order
 
-    def parameter_shape(self, x_shape):
+    def parameter_shape(self, x_shape) -> tuple[int, ...]:
         if tuple(x_shape) != (len(self.columns),):
             raise checks.ArgumentError(
                 "input_shape",
@@ -98,7 +99,7 @@ class Columns(Likelihood):
             )
         return (sum(group.size for group in self.groups) + self._patterns.size,)
 
-    def standardizer(self):
+    def standardizer(self) -> StandardizeColumns:
         return StandardizeColumns(self.columns, name="standardize")
 
     def standardize(self, location, scale, knots, repeated):
@@ -111,10 +112,10 @@ class Columns(Likelihood):
         variables = self._trainable_variables + self._non_trainable_variables
         super().load_own_variables(earlier_files.fill(store, variables))
 
-    def check(self, x, name):
+    def check(self, x, name) -> np.ndarray:
         return check_cells(x, [*self.columns], self.groups, name)
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x, parameters) -> Tensor:
         x = ops.cast(x, "float32")
         known = ops.logical_not(ops.isnan(x))
         total = 0.0
@@ -126,10 +127,10 @@ class Columns(Likelihood):
             total = total + self._patterns.log_prob(known, self._of_patterns(parameters))
         return total
 
-    def mean(self, parameters):
+    def mean(self, parameters) -> Tensor:
         return self._joined([group.column.mean(*part) for group, *part in self._parts(parameters)])
 
-    def sample(self, parameters, seed=None):
+    def sample(self, parameters, seed=None) -> Tensor:
         seeds = [seed] * (len(self.groups) + 1)
         if isinstance(seed, int):  # one seed would give every group the same numbers
             seeds = np.random.default_rng(seed).integers(2**31 - 1, size=len(seeds)).tolist()
@@ -139,12 +140,12 @@ class Columns(Likelihood):
             cells = self._patterns.leave_out(cells, self._of_patterns(parameters), seeds[-1])
         return cells
 
-    def get_config(self):
+    def get_config(self) -> dict:
         own = {"columns": self.columns, "table": self.table, "missing": self.missing}
         return {**super().get_config(), **own}
 
     def _parts(self, parameters):
-        """For each group: itself, its parameters, and what was learned of its columns."""
+        """Yields each group, its parameters, and what `fit` learned of its columns."""
         *ends, end = np.cumsum([group.size for group in self.groups]).tolist()
         parameters = ops.cast(parameters, "float32")[:, :end]
         parts = ops.split(parameters, ends, axis=1) if ends else [parameters]
@@ -161,13 +162,19 @@ class Columns(Likelihood):
 
 
 def check_cells(x: np.ndarray, names: list[str], groups: list[Group], argument: str) -> np.ndarray:
-    """Checks the cells of a table, NaN where one is missing.
+    """Checks the cells of a table, where NaN is a missing cell.
+
+    Args:
+        x: Array of shape `(rows, columns)`.
+        names: Names of the columns.
+        groups: The groups of the columns.
+        argument: What `x` is called, for the message.
 
     Returns:
-        The cells, in float32 where they were whole numbers.
+        The cells, as float32 where `x` has integers.
 
     Raises:
-        ValueError: If a cell is not what its column holds; the message names the column.
+        ValueError: If a column cannot hold a cell; the message names the column.
     """
     expected = "must be numbers that are not divided by 255, such as float32"
     checks.require(x.dtype != "uint8", argument, expected, "dtype uint8")

@@ -1,4 +1,4 @@
-"""Which cells of a row are missing: a mixture of the patterns of missing cells in the data."""
+"""The pattern of missing cells in a row: a mixture of the patterns in the data."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_cvae import checks
 from keras_cvae.likelihoods import categorical
+from keras_cvae.types import Tensor
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -50,11 +51,11 @@ class MissingPatterns:
         self._patterns = np.array(rows, "float32").reshape(len(patterns), len(self.places))
         self._log_shares = np.log([[share for share, _ in patterns]], dtype="float32")
 
-    def log_prob(self, known, parameters):
-        """Log-probability of which cells are missing.
+    def log_prob(self, known, parameters) -> Tensor:
+        """Returns the log-probability of the patterns of missing cells.
 
         Args:
-            known: Booleans of shape `(batch, columns)`, whether a cell is known.
+            known: Booleans of shape `(batch, columns)`, true where a cell is known.
             parameters: The decoder's output, of shape `(batch, size)`.
 
         Returns:
@@ -66,8 +67,8 @@ class MissingPatterns:
         of_cells = same * math.log1p(-OTHERWISE) + differ * math.log(OTHERWISE)
         return ops.logsumexp(ops.log_softmax(self._logits(parameters)) + of_cells, axis=1)
 
-    def leave_out(self, cells, parameters, seed):
-        """Samples a pattern for each row, and sets its cells to NaN.
+    def leave_out(self, cells, parameters, seed) -> Tensor:
+        """Samples a pattern for each row, and sets the missing cells to NaN.
 
         Args:
             cells: Tensor of shape `(batch, columns)`.
@@ -85,13 +86,13 @@ class MissingPatterns:
 
 
 def patterns_of(holes: DataFrame) -> tuple:
-    """The patterns of missing cells in a table, and their shares of the rows.
+    """Finds the patterns of missing cells in a table, and their shares of the rows.
 
     Args:
-        holes: Booleans, where a cell is missing.
+        holes: Booleans, true where a cell is missing.
 
     Returns:
-        Pairs `(share, names)`, the most frequent first; none where no cell is missing.
+        Pairs `(share, names)`, the most frequent first; an empty tuple where no cell is missing.
     """
     if not holes.to_numpy().any():
         return ()

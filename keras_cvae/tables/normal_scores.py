@@ -1,13 +1,13 @@
-"""Normal scores: numbers of any distribution carried to those of a standard normal, and back.
+"""Normal scores: a rising function that makes numbers of any distribution standard normal.
 
-g is a rising line from knot to knot, learned from a column's quantiles: g(u_k) = s_k, where as many
-cells lie below u_k as draws of N(0, 1) below s_k. So a column that is skewed, bounded, of several
-modes or mostly one value is normal where it is modelled, and what is drawn is as the column was.
+The function g is linear between knots, which are quantiles of the column: g(u_k) = s_k, where the
+share of cells below u_k is the probability of N(0, 1) below s_k. A column that is skewed, bounded,
+of several modes or mostly one value becomes normal, and the inverse of g gives samples its shape.
 The density of u is that of its score times the slope: log p(u) = log p(g(u)) + log g'(u).
 
-Where a value is repeated, so often that several knots lie at it, it stands for all scores between
-them: drawing any of these gives that very value, which has the probability of the interval and not
-a density. So that a cell is found to be at such knots, they are kept a little apart.
+A value that repeats so often that several knots lie at it stands for all scores between them: each
+of these scores becomes that value, which has the probability of the interval, not a density. Such
+knots are moved slightly away from each other, so that the interval of a cell can be looked up.
 
 Reference:
     [van der Waerden, 1952](https://doi.org/10.1016/S1385-7258(52)50063-5), for normal scores.
@@ -25,11 +25,11 @@ from keras_cvae.types import Tensor
 
 SEGMENTS = 16  # of the line in the middle; beyond it one to the least cell, and one further on
 COUNT = SEGMENTS + 5
-EVEN, FINEST = 8, 64  # how many segments are even at first; among how many levels knots are chosen
-FEWEST = 40  # cells, below which the line is straight
-LEAST = 1e-3  # of the mean distance of knots: how near they may be
-MOST = 100_000  # cells that are looked at
-LEVELS = 2048  # of the quantiles that repeated values have
+EVEN, FINEST = 8, 64  # even segments at first; levels among which knots are chosen
+FEWEST = 40  # cells; with fewer g is the identity
+LEAST = 1e-3  # distance of knots, as a share of the mean distance
+MOST = 100_000  # cells from which knots are learned
+LEVELS = 2048  # quantiles in which repeated values are looked up
 NOT_REPEATED = np.float32(1e30)
 STRAIGHT = np.outer([1, 1, 1, 0, 0], np.linspace(-3, 3, COUNT))
 
@@ -38,10 +38,10 @@ class Scores(NamedTuple):
     """Scores of cells: tensors of shape `(batch, columns)`.
 
     Attributes:
-        middle: The score; of a repeated value the middle of those that it stands for.
+        middle: The score; of a repeated value the middle of its interval.
         log_slope: Logarithm of the slope of g.
-        low: Least of the scores that a repeated value stands for; of others the same as `high`.
-        high: Greatest of these.
+        low: Least score of the interval of a repeated value; of other cells the same as `high`.
+        high: Greatest score of the interval.
     """
 
     middle: object
@@ -51,16 +51,15 @@ class Scores(NamedTuple):
 
 
 def learn(cells: np.ndarray) -> np.ndarray:
-    """Knots of a column.
+    """Learns the knots of a column.
 
     Args:
         cells: Its known cells, of shape `(count,)`.
 
     Returns:
-        Array of shape `(5, COUNT)`: scores; the cells that they stand for; these again, apart; and
-        of each segment from a knot to the next the least and greatest score of its value, where
-        that is one, else 0. The line is straight, and changes nothing, where there are few cells
-        or no two different.
+        Array of shape `(5, COUNT)`: scores; their cells; these cells moved to rise everywhere; and
+        for each segment between two knots of the same value the least and greatest score of that
+        value, else 0. With few cells, or all equal, scores are the cells themselves.
     """
     from scipy.stats import norm
 
@@ -78,31 +77,31 @@ def learn(cells: np.ndarray) -> np.ndarray:
     beyond = (high - low) / (2 * far)
     scores = np.array([-far - 1, -far, *levels, far, far + 1])
     knots = np.array([low - beyond, low, *quantiles, high, high + beyond])
-    apart = _apart(knots, np.ptp(quantiles) or high - low)
-    return np.stack([scores, knots, apart, *_repeated(scores, knots)])
+    rising = _rising(knots, np.ptp(quantiles) or high - low)
+    return np.stack([scores, knots, rising, *_repeated(scores, knots)])
 
 
 def repeated(cells: np.ndarray) -> np.ndarray:
-    """The quantiles of a column where they are values that it repeats.
+    """Finds the quantiles of a column that are repeated values.
 
     Args:
         cells: Its known cells, of shape `(count,)`.
 
     Returns:
-        Array of shape `(LEVELS,)`: at each level the value that lies there, or `NOT_REPEATED` where
-        it occurs once.
+        Array of shape `(LEVELS,)`: the quantile of each level, or `NOT_REPEATED` where this value
+        occurs once.
     """
     values, inverse, counts = np.unique(cells, return_inverse=True, return_counts=True)
     if len(cells) < FEWEST or len(values) < 2:
         return np.full(LEVELS, NOT_REPEATED)
     of_rank = np.sort(inverse)
     ranks = ((np.arange(LEVELS) + 0.5) / LEVELS * len(cells)).astype(int)
-    found = of_rank[ranks]
-    return np.where(counts[found] > 1, values[found], NOT_REPEATED).astype("float32")
+    places = of_rank[ranks]
+    return np.where(counts[places] > 1, values[places], NOT_REPEATED).astype("float32")
 
 
 def _near(x, y) -> list[int]:
-    """Which points of a curve are knots: even ones, then each time that farthest from the line."""
+    """Chooses points of a curve as knots: even ones, then those farthest from the line so far."""
     kept = list(range(0, len(x), max(1, len(x) // EVEN)))
     while len(kept) < min(SEGMENTS + 1, len(x)):
         distance = np.abs(y - np.interp(x, x[kept], y[kept]))
@@ -111,8 +110,8 @@ def _near(x, y) -> list[int]:
     return kept
 
 
-def _apart(knots, width):
-    """Knots that rise everywhere: equal ones are moved to both sides of where they are."""
+def _rising(knots, width):
+    """Returns knots that rise everywhere: equal ones are moved to both sides."""
     resolution = 1e-6 * np.abs(knots[2:-2]).max()  # of float32
     least = max(LEAST * width / SEGMENTS, resolution) * np.arange(len(knots))
     from_below = np.maximum.accumulate(knots - least) + least
@@ -121,14 +120,14 @@ def _apart(knots, width):
 
 
 def _repeated(scores, knots):
-    """Of each knot the least and the greatest score of its value, if the next knot has it too."""
+    """Returns the least and greatest score of each knot's value, 0 where the next knot differs."""
     same = [np.flatnonzero(knots == knot) for knot in knots]
     again = np.append(np.diff(knots) == 0, False)
     return [np.where(again, scores[[places[end] for places in same]], 0.0) for end in (0, -1)]
 
 
 def score(cells, knots) -> Scores:
-    """Scores of cells, g of them.
+    """Returns the scores g(u) of cells u.
 
     Args:
         cells: Tensor of shape `(batch, columns)`.
@@ -141,17 +140,18 @@ def score(cells, knots) -> Scores:
 
 
 def cell(scores, knots) -> Tensor:
-    """Cells of scores, the inverse: tensors as for `score`."""
+    """Returns the cells of scores, by the inverse of g: tensors as for `score`."""
     return _along(scores, knots[0], knots[1])[0]
 
 
-def cell_as_in_data(scores, knots, repeated):
-    """As `cell`, but the very value where the data repeat it: tensors as for `score`.
+def cell_as_in_data(scores, knots, repeated) -> Tensor:
+    """Returns cells as `cell` does, with repeated values at their rates in the data.
 
     Args:
         scores: Tensor of shape `(batch, columns)`.
         knots: Tensor of shape `(5, columns, COUNT)`.
-        repeated: Tensor of shape `(LEVELS, columns)`, of each column as `repeated` returns it.
+        repeated: Tensor of shape `(LEVELS, columns)`, as the function `repeated` returns it for
+            each column.
     """
     below = 0.5 * (1.0 + ops.erf(scores / math.sqrt(2.0)))
     level = ops.clip(ops.cast(below * LEVELS, "int32"), 0, LEVELS - 1)
@@ -162,10 +162,10 @@ def cell_as_in_data(scores, knots, repeated):
 
 
 def _along(x, xs, ys):
-    """A line through the knots (xs, ys) at x; straight on beyond its ends.
+    """Interpolates between knots (xs, ys) at x, and extrapolates beyond their ends.
 
     Returns:
-        `(y, slope, at)`, the last a function of a value for each segment to those of the segments
+        `(y, slope, at)`, the last a function that looks up a value per segment at the segments
         of x.
     """
     columns = x.shape[1]

@@ -1,4 +1,4 @@
-"""What the encoder gets of the cells of a table."""
+"""Cells of a table as inputs of the encoder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class StandardizeColumns(standardize.Standardize):
         self.repeated = add_repeated(self, len(self.columns))  # last, as files rely on the order
 
     @property
-    def learned(self):
+    def learned(self) -> list[np.ndarray]:
         own = [np.array(ops.convert_to_numpy(weight)) for weight in (self.knots, self.repeated)]
         return [*super().learned, *own]
 
@@ -85,8 +85,8 @@ class StandardizeColumns(standardize.Standardize):
         return {**super().get_config(), "columns": self.columns}
 
 
-def add_knots(layer, columns: int):
-    """Gives a layer a weight for the knots of normal scores: at first the numbers themselves."""
+def add_knots(layer: keras.layers.Layer, columns: int) -> keras.Variable:
+    """Adds a weight for the knots of normal scores to a layer: at first the identity."""
     straight = np.repeat(normal_scores.STRAIGHT[:, None], columns, axis=1)
     return layer.add_weight(
         straight.shape,
@@ -97,8 +97,8 @@ def add_knots(layer, columns: int):
     )
 
 
-def add_repeated(layer, columns: int):
-    """Gives a layer a weight for the values that columns repeat: at first none."""
+def add_repeated(layer: keras.layers.Layer, columns: int) -> keras.Variable:
+    """Adds a weight for the values that columns repeat to a layer: at first none."""
     return layer.add_weight(
         (normal_scores.LEVELS, columns),
         initializer=keras.initializers.Constant(float(normal_scores.NOT_REPEATED)),

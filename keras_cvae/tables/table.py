@@ -1,4 +1,4 @@
-"""A table: what its columns are, and its rows as arrays and back."""
+"""A table: the kinds of its columns, and its rows as arrays and back."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ HOLD_MISSING = ("float", "Float", "Int", "UInt", "datetime64", "object", "str")
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """What the columns of a table are: decided once from its data, and saved with the model.
+    """The columns of a table and their kinds, decided once from data and saved with the model.
 
     Attributes:
-        columns: The columns, as `tables.columns` has them, in the order of the table.
+        columns: The columns, objects of `tables.columns`, in the order of the table.
         conditions: Names of the columns that are conditions; the model learns the others.
-        inputs: Names of the model's inputs for these, in the same order; as the columns where it
-            is empty.
-        missing: Which cells are missing together, as `Columns` takes it.
+        inputs: Names of the model's inputs for the conditions, in the same order; empty where they
+            are those of the columns.
+        missing: The patterns of missing cells and their shares, as `Columns` takes them.
     """
 
     columns: tuple
@@ -49,7 +49,7 @@ class Table:
         conditions: Sequence[str] = (),
         kinds: Mapping[str, str] | None = None,
     ) -> Table:
-        """Decides what the columns of a DataFrame are.
+        """Decides the kinds of the columns of a DataFrame.
 
         Texts, booleans, pandas categories and whole numbers of at most ten different values are
         categories; of more than 200 the most frequent are kept, with a warning, and `other` stands
@@ -63,9 +63,10 @@ class Table:
 
         Args:
             frame: The table; what is missing is NaN or None.
-            conditions: Names of the columns that are to be conditions, or a single name.
-            kinds: Dict from names of columns to the kind that they are, where that is another than
-                their cells say: `"date"`, `"month_first"` (a date such as 05/31/2026),
+            conditions: Names of the columns that become conditions, or a single name; the model
+                learns the others.
+            kinds: Dict from names of columns to their kinds, where the cells do not decide as you
+                want: `"date"`, `"month_first"` (a date such as 05/31/2026),
                 `"duration"`, `"amount"`, `"count"`, `"numeric"`, `"categorical"`, or `"ignore"` to
                 leave the column out.
 
@@ -103,7 +104,7 @@ class Table:
 
     @property
     def learned(self) -> list:
-        """The columns of x, in their order."""
+        """The columns that the model learns, in the order of x."""
         return [c for c in self.columns if c.is_learned and c.name not in self.conditions]
 
     @property
@@ -113,19 +114,23 @@ class Table:
         return [by_name[name] for name in self.conditions]
 
     def likelihood(self) -> Columns:
-        """The likelihood of the columns that are learned; it keeps this description."""
+        """Returns a likelihood of the columns that are learned, which keeps this table's config."""
         specs = {column.name: column.spec for column in self.learned}
         return Columns(specs, table=self.as_config(), missing=self.missing)
 
     def condition(self, dropout: float = 0.0) -> all_conditions.Attributes | None:
-        """A condition of all condition columns, each of which training hides by itself."""
+        """Returns a condition of all condition columns, or None where there are none.
+
+        Args:
+            dropout: Rate at which training hides each column, independently of others.
+        """
         if not self.conditions:
             return None
         parts = {name: column.condition(dropout) for name, column in self._inputs()}
         return all_conditions.Attributes(**parts)
 
     def arrays(self, frame: DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray] | None]:
-        """Turns rows into what the model takes.
+        """Converts rows to the inputs of the model.
 
         Args:
             frame: Rows with the columns of the table, in any order.
@@ -135,7 +140,7 @@ class Table:
             of the conditions, or None where there are none.
 
         Raises:
-            ValueError: If columns are missing or hold what the table does not.
+            ValueError: If columns are missing, or hold cells that the table cannot.
         """
         needed = [column.name for column in (*self.learned, *self.condition_columns)]
         missing = [name for name in needed if name not in frame.columns]
@@ -145,30 +150,30 @@ class Table:
         return x, self.to_inputs(self.condition_cells(frame))
 
     def condition_cells(self, frame: DataFrame) -> dict[str, np.ndarray]:
-        """The cells of the conditions of some rows, as numbers, by the names of columns."""
+        """Returns the cells of the conditions as numbers, by the names of columns."""
         return {column.name: column.read(frame[column.name]) for column in self.condition_columns}
 
     def condition_cells_of_texts(self, frame: DataFrame) -> dict[str, np.ndarray]:
-        """As `condition_cells`, of rows whose cells are all texts."""
+        """Returns the same of rows whose cells are all texts."""
         return {c.name: c.read_texts(frame[c.name]) for c in self.condition_columns}
 
     def cells(self, frame: DataFrame, names: Sequence[str]) -> dict[str, np.ndarray]:
-        """The cells of some columns as numbers, by their names."""
+        """Returns the cells of some columns as numbers, by their names."""
         return {c.name: c.read(frame[c.name]) for c in self.columns if c.name in names}
 
     def to_inputs(self, cells: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
-        """Cells of the conditions, as the model takes them; None where there are none."""
+        """Converts cells of the conditions to inputs of the model; None where there are none."""
         inputs = {name: c.to_input(np.asarray(cells[c.name])) for name, c in self._inputs()}
         return inputs or None
 
     def from_inputs(self, y: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
-        """The inverse of `to_inputs`."""
+        """Converts inputs of the model to cells of the conditions: the inverse of `to_inputs`."""
         if y is None:
             return None
         return {column.name: column.from_input(y[name]) for name, column in self._inputs()}
 
     def frame(self, x: np.ndarray, cells: Mapping[str, np.ndarray] | None = None) -> DataFrame:
-        """Turns arrays into rows in the original columns, order, types and units.
+        """Converts arrays to rows in the original columns, order, types and units.
 
         Args:
             x: Array of shape `(rows, columns)`, as `Columns` samples it.
@@ -178,20 +183,23 @@ class Table:
         return _frame(self.columns, {**learned, **(cells or {})}, len(x))
 
     def settle(self, x: np.ndarray) -> np.ndarray:
-        """Sampled rows, whose numbers repeat and are rounded as often as those of the data.
+        """Rounds sampled numbers as often as those of the data are.
 
         Args:
             x: Array of shape `(rows, columns)`, as `Columns` samples it.
+
+        Returns:
+            Array of the same shape.
         """
         columns = zip(self.learned, x.T, strict=True)
         return np.stack([column.settle(cells) for column, cells in columns], axis=1)
 
     def condition_frame(self, cells: Mapping[str, np.ndarray]) -> DataFrame:
-        """Turns the cells of the conditions alone into rows."""
+        """Converts the cells of the conditions to rows of these columns alone."""
         return _frame(self.condition_columns, cells, len(next(iter(cells.values()))))
 
     def parse(self, where: str | Mapping[str, object]) -> dict[str, tuple[float, float]]:
-        """Turns what a user asks of rows, such as `"sex=F,age=30..40"`, into ranges of cells.
+        """Parses what a user wants of rows, such as `"sex=F,age=30..40"`.
 
         Args:
             where: Names and values, separated by commas; a range of numbers or dates has two dots,
@@ -199,10 +207,10 @@ class Table:
                 double quotes. Or a dict of them.
 
         Returns:
-            Dict from names to the least and the greatest cell, which are equal for a value.
+            Dict from names to the least and the greatest number of a cell, equal for a value.
 
         Raises:
-            ValueError: If it names no column, or asks for what a column cannot hold.
+            ValueError: If a name is not that of a column, or a column cannot hold the value.
         """
         pairs = asking.split(where) if isinstance(where, str) else [*where.items()]
         names = [name for name, _ in pairs]
@@ -214,7 +222,7 @@ class Table:
         return {c.name: c.parse_range(text) for c, text in zip(columns, texts, strict=True)}
 
     def as_config(self) -> dict:
-        """What JSON takes, from which `from_config` makes the same."""
+        """Returns a dict for JSON, from which `from_config` makes the same table."""
         return {
             "columns": [column.as_config() for column in self.columns],
             "conditions": list(self.conditions),
@@ -224,14 +232,14 @@ class Table:
 
     @classmethod
     def from_config(cls, config: dict) -> Table:
-        """The table that `as_config` describes."""
+        """Makes the table that `as_config` describes."""
         columns = tuple(map(kinds_of_columns.from_config, config["columns"]))
         missing = tuple((share, tuple(names)) for share, names in config.get("missing", ()))
         conditions, inputs = tuple(config["conditions"]), tuple(config.get("inputs", ()))
         return cls(columns, conditions, inputs, missing)
 
     def _inputs(self):
-        """Pairs of the names of the model's inputs and their columns."""
+        """Returns pairs of the names of the model's inputs and their columns."""
         return zip(self.inputs or self.conditions, self.condition_columns, strict=True)
 
 
@@ -272,7 +280,7 @@ def _frame(columns, cells, count):
 
 
 def input_names(names: Sequence[str]) -> list[str]:
-    """Names for the inputs of a model: those of columns, changed where a layer cannot have them."""
+    """Returns names for the inputs of a model: those of columns, or close ones for layers."""
     inputs = []
     for name in names:
         safe = name.replace("/", "_")

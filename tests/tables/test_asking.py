@@ -65,13 +65,13 @@ def test_open_conditions_are_missing_as_often_as_in_rows_as_asked():
 
 
 def test_a_rare_combination_does_not_repeat_one_training_row():
-    with pytest.warns(UserWarning, match="Only 1 training row is as asked.*nearest to it too"):
+    with pytest.warns(UserWarning, match="Only 1 training row matches.*from the nearest rows too"):
         cells = chosen({"site": (8.0, 8.0)})
     assert (cells["site"] == 8).all() and len({*cells["age"]}) > 20
     share = (cells["age"] == kept()["age"][7]).mean()
     assert 0.05 < share < 0.3  # 1 of 11, and others of that age
     other = float(1 - kept()["sex"][7])
-    with pytest.warns(UserWarning, match="No training row is as asked"):
+    with pytest.warns(UserWarning, match="No training row matches"):
         cells = chosen({"site": (8.0, 8.0), "sex": (other, other)})
     assert (cells["sex"] == other).all() and len({*cells["age"]}) > 20
 

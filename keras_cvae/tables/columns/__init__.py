@@ -22,7 +22,7 @@ from keras_cvae.tables.columns.numeric import Numeric
 if TYPE_CHECKING:
     from pandas import Series
 
-# The order in which a column is offered to the kinds, each of which takes it or leaves it.
+# A column is of the first kind whose `of` takes it.
 _IN_ORDER = Date, MonthFirst, Duration, Amount, Count, Numeric, Categorical
 NAMES = {kind.kind: kind for kind in _IN_ORDER}
 KINDS = (*NAMES, "ignore")
@@ -48,14 +48,14 @@ __all__ = [
 
 
 def decide(series: Series, kind: str | None = None) -> Column | Constant:  # type: ignore[return]
-    """Decides what a column is.
+    """Decides the kind of a column.
 
     Args:
         series: The column.
-        kind: A name in `NAMES`; None to decide by the cells. `"numeric"` may be dates too.
+        kind: A name in `NAMES`; None to decide by the cells. `"numeric"` takes dates too.
 
     Raises:
-        ValueError: If it is of no kind, or not of this one.
+        ValueError: If the column is of no kind, or not of this one.
     """
     if kind is not None and kind not in NAMES:
         expected = f"must give column {series.name!r} one of {', '.join(map(repr, KINDS))}"
@@ -63,7 +63,7 @@ def decide(series: Series, kind: str | None = None) -> Column | Constant:  # typ
     distinct = series.dropna().drop_duplicates()
     if len(distinct) < 2 and (len(distinct) == 0 or series.notna().all()):
         return Constant.of(series, distinct)
-    if len(distinct) == 1:  # there, or missing
+    if len(distinct) == 1:  # or missing
         return Categorical.of(series, distinct, asked=True)
     for name, member in NAMES.items():
         asked = kind in (name, member.model)
@@ -81,7 +81,7 @@ def decide(series: Series, kind: str | None = None) -> Column | Constant:  # typ
 
 
 def from_spec(name: str, spec) -> Column:
-    """A column from what `tables.Columns` takes for it: a kind, or the names of its categories.
+    """Makes a column from its entry in `tables.Columns`: a kind, or the names of its categories.
 
     Raises:
         ValueError: If `spec` is anything else.
@@ -101,7 +101,7 @@ def from_spec(name: str, spec) -> Column:
 
 
 def from_config(config: dict) -> Column | Constant:
-    """The column that `as_config` describes."""
+    """Makes the column that `as_config` describes."""
     former = config.get("class", "")
     kind = {**NAMES, Constant.kind: Constant}[
         config.get("kind") or FORMER.get(former, former.lower())

@@ -1,4 +1,4 @@
-"""What every kind of column is."""
+"""The base class of all kinds of columns."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import conditions
+from keras_cvae.types import Tensor
 
 if TYPE_CHECKING:
     from pandas import Series
 
 
 class Learned(NamedTuple):
-    """What `fit` learns of columns before training begins: tensors.
+    """Statistics of columns that `fit` learns before training: tensors.
 
     Attributes:
         location: Mean of each column on its `scaled` scale, of shape `(columns,)`.
         scale: Standard deviation of each, of shape `(columns,)`.
-        knots: Of their normal scores, of shape `(5, columns, normal_scores.COUNT)`.
+        knots: Knots of their normal scores, of shape `(5, columns, normal_scores.COUNT)`.
         repeated: Values that they repeat, of shape `(normal_scores.LEVELS, columns)`.
     """
 
@@ -31,22 +32,22 @@ class Learned(NamedTuple):
     repeated: object
 
     def of(self, places) -> Learned:
-        """The same for some of the columns only."""
+        """Returns the statistics of the columns at some places."""
         location, scale = (ops.take(part, places) for part in self[:2])
         knots, repeated = (ops.take(part, places, axis=1) for part in self[2:])
         return Learned(location, scale, knots, repeated)
 
 
 class Column(abc.ABC):
-    """A column of a table: how its cells become numbers and back, and how these are modelled.
+    """A column of a table: converts its cells to numbers and back, and models these.
 
-    A subclass is a frozen dataclass whose fields are what JSON takes. It has two halves.
+    A subclass is a frozen dataclass whose fields JSON can hold. It has two halves.
 
-    The first is about one column, in NumPy and pandas: `of` makes the column from its cells, `read`
-    turns cells into float32 numbers (NaN where one is missing), `write` turns these back, `parse`
-    reads what a user writes; `condition`, `to_input` and `from_input` make it a condition.
+    The first half treats one column, in NumPy and pandas: `of` makes the column from its cells,
+    `read` converts cells to float32 numbers (NaN where one is missing), `write` converts them back,
+    `parse` reads the text of a user; `condition`, `to_input` and `from_input` make it a condition.
 
-    The second is about all columns of the same `model` and `size`, side by side, in `keras.ops`:
+    The second half treats all columns of the same `model` and `size`, side by side, in `keras.ops`:
     `encode`, `log_prob`, `mean` and `sample` take `x` and `known`, tensors of shape
     `(batch, columns)`; `parameters`, of shape `(batch, size * columns)`; and `learned`.
 
@@ -54,14 +55,14 @@ class Column(abc.ABC):
         name: Name of the column.
         dtype: Its type in pandas.
         kind: Name of the kind, as in `columns.NAMES`.
-        model: The kind whose second half it has.
-        holds: What a column of this kind must hold, for messages.
+        model: Name of the kind whose second half it uses.
+        holds: The cells that a column of this kind may have, in words, for messages.
         is_learned: Whether the model learns it.
-        levels: How many categories it has; None for numbers.
-        size: How many outputs of the decoder a column needs.
-        encoded_size: How many numbers the encoder gets for a column.
-        spec: What `tables.Columns` takes for it.
-        unit: What the axis of a picture says.
+        levels: Number of categories; None for numbers.
+        size: Number of outputs of the decoder for a column.
+        encoded_size: Number of inputs of the encoder for a column.
+        spec: Its entry in the dict that `tables.Columns` takes.
+        unit: Label of the axis in a picture.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Column(abc.ABC):
         return self.kind
 
     def as_config(self) -> dict:
-        """What JSON takes, from which `columns.from_config` makes the same column."""
+        """Returns a dict for JSON, from which `columns.from_config` makes the same column."""
         return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
 
     @classmethod
@@ -96,7 +97,7 @@ class Column(abc.ABC):
         Args:
             series: The column.
             distinct: Its different known cells, at least two.
-            asked: Whether the user asks for this kind.
+            asked: Whether the user wants this kind.
 
         Returns:
             The column, or None where it is of another kind.
@@ -107,80 +108,84 @@ class Column(abc.ABC):
 
     @abc.abstractmethod
     def read(self, series: Series) -> np.ndarray:
-        """Cells as float32 numbers, NaN where one is missing."""
+        """Converts cells to float32 numbers, NaN where one is missing."""
 
     @abc.abstractmethod
-    def write(self, cells: np.ndarray):
-        """Numbers as the cells of the table, rounded and within what the data hold."""
+    def write(self, cells: np.ndarray) -> np.ndarray | Series:
+        """Converts numbers to cells, rounded as the data are and within their range."""
 
     def settle(self, cells: np.ndarray) -> np.ndarray:
-        """Sampled cells as the data have them, where the model is smoother; before `write`."""
+        """Rounds sampled cells as often as the data are rounded; comes before `write`."""
         return cells
 
     @abc.abstractmethod
     def parse(self, text: str) -> float:
-        """The number of a cell that a user writes.
+        """Converts the text of a user to the number of a cell.
 
         Raises:
             ValueError: If the column cannot hold it.
         """
 
     def parse_range(self, text: str) -> tuple[float, float]:
-        """The least and the greatest number that a user asks for; of a value they are equal."""
+        """Returns the least and the greatest number that the text of a user allows."""
         cell = self.parse(text)
         return cell, cell
 
     def read_texts(self, texts: Series) -> np.ndarray:
-        """As `read`, of cells that a CSV file has written as texts."""
+        """Converts cells to numbers as `read` does, where a CSV file has made them texts."""
         return self.read(texts)
 
     def condition(self, dropout: float) -> conditions.Condition:
-        """The condition that the column becomes; `dropout` is how often training hides it."""
+        """Returns a condition for the column, which training hides at the rate `dropout`."""
         return conditions.Vector(1, dropout)
 
     def to_input(self, cells: np.ndarray) -> np.ndarray:
-        """Numbers as the condition takes them."""
+        """Converts numbers to the inputs of the condition."""
         return cells[:, None]
 
     def from_input(self, values: np.ndarray) -> np.ndarray:
-        """The inverse of `to_input`."""
+        """Converts inputs of the condition to numbers: the inverse of `to_input`."""
         return values[:, 0]
 
     @abc.abstractmethod
     def check(self, cells: np.ndarray) -> str | None:
-        """What known cells must be, if they are not that; else None."""
+        """Returns in words what known cells must be, or None where they are."""
 
     def scaled(self, cells: np.ndarray) -> np.ndarray:
-        """Cells on the scale on which their mean and deviation are learned."""
+        """Converts cells to the scale on which `fit` learns their mean and deviation."""
         return cells
 
     @abc.abstractmethod
-    def encode(self, x, known, learned: Learned):
-        """What the encoder gets: a tensor of shape `(batch, encoded_size * columns)`."""
+    def encode(self, x, known, learned: Learned) -> Tensor:
+        """Returns inputs of the encoder, of shape `(batch, encoded_size * columns)`."""
 
     @abc.abstractmethod
-    def log_prob(self, x, known, parameters, learned: Learned):
-        """Log-probability or log-density of each cell, in nats; finite where it is unknown."""
+    def log_prob(self, x, known, parameters, learned: Learned) -> Tensor:
+        """Returns log-probabilities or log-densities of cells, finite where one is unknown.
+
+        Returns:
+            Tensor of shape `(batch, columns)`, in nats.
+        """
 
     @abc.abstractmethod
-    def mean(self, parameters, learned: Learned):
-        """The most typical value of each cell."""
+    def mean(self, parameters, learned: Learned) -> Tensor:
+        """Returns the most typical value of each cell, of shape `(batch, columns)`."""
 
     @abc.abstractmethod
-    def sample(self, parameters, learned: Learned, seed):
-        """Samples each cell."""
+    def sample(self, parameters, learned: Learned, seed) -> Tensor:
+        """Samples cells, of shape `(batch, columns)`."""
 
 
 def ignore(name: str) -> tuple[str, str]:
-    """Advice for a message about a column that cannot be learned: to leave it out."""
+    """Returns advice for a message about a column that cannot be learned: to leave it out."""
     return "kinds", f"leaves it out with {name}=ignore"
 
 
-def missing(known):
-    """1 where a cell is unknown, else 0."""
+def missing(known) -> Tensor:
+    """Returns 1 where a cell is unknown, else 0."""
     return 1.0 - ops.cast(known, "float32")
 
 
-def plain(value):
-    """A value of NumPy as Python's own, which JSON takes."""
+def plain(value) -> object:
+    """Converts a value of NumPy to one of Python, which JSON can hold."""
     return value.item() if hasattr(value, "item") else value
