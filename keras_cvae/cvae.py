@@ -532,13 +532,10 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         values = self._known(y, count)
         if values:
             values = self.condition.sample_missing(values, rng)
+        if pixels == "mean":
+            return self._generate(normal, values, temperatures, batch_size)
         rows = [normal, temperatures, *values.values()]
         in_float64 = self.likelihood.in_float64()
-        if pixels == "mean" and in_float64:
-            parameters = batched.predict(self._submodels.parameter_generator, rows, batch_size)
-            return in_float64(parameters)
-        if pixels == "mean":
-            return batched.predict(self._submodels.tempered_generator, rows, batch_size)
         seeds = np.random.default_rng(seed).integers(2**31 - 1, size=-(-count // batch_size))
         images = []
         for index, batch_seed in enumerate(seeds):
@@ -603,13 +600,18 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         return images.reshape(*leading, *self.image_shape)
 
     def reconstruct(self, x, y=None, as_y=None, *, batch_size: int = batched.BATCH_SIZE):
-        """Encodes images and decodes their posterior mean, if asked with other labels.
+        r"""Encodes images and decodes their posterior mean, if asked with other labels.
+
+        Another label y' is not decoded with the same z, which may hold the class too, but with the
+        same noise: the prior maps z to noise under y, and the noise to latents under y'. Under
+        N(0, I) the two are the same. It is the counterfactual of a structural causal model, by
+        abduction, action and prediction.
 
         Args:
             x: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
             y: The images' labels; -1 or None: unknown, or inferred where the model infers
                 them.
-            as_y: Labels to decode with, one for each image or one for all; `y` by default. The
+            as_y: Labels to change to, one for each image or one for all; `y` by default. The
                 style stays, the class changes.
             batch_size: How many images are processed at a time.
 
@@ -618,13 +620,19 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
         Raises:
             ValueError: If images or labels are not what the model takes.
+
+        Reference:
+            [Pawlowski et al., 2020](https://arxiv.org/abs/2006.06485).
         """
         x = self.intake.images(x)
-        name = "y" if as_y is None else "as_y"
-        values = self._known(y if as_y is None else as_y, len(x), name)
+        values = self.infer_missing(x, self._known(y, len(x)))
+        changed = None if as_y is None else self._known(as_y, len(x), "as_y")
         z, _ = self.encode(x, y, batch_size=batch_size)
-        values = self.infer_missing(x, values)
-        return self._decode([z, *values.values()] if values else z, batch_size)
+        rows = [z, *values.values()] if values else z
+        if not changed:
+            return self._decode(rows, batch_size)
+        normal = batched.predict(self._submodels.noise, rows, batch_size)
+        return self._generate(normal, self.infer_missing(x, changed), batch_size=batch_size)
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs):
         """`keras.Model.export`, but to ONNX, which has no seeded random numbers to draw z by.
@@ -659,6 +667,17 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         if not values:
             return {}
         return self.condition.infer_missing(values, lambda rows: self.infer(x[rows]))
+
+    def _generate(self, normal, values, temperatures=None, batch_size=batched.BATCH_SIZE):
+        """The mean images of noise and checked values of the condition."""
+        if temperatures is None:
+            temperatures = np.ones((len(normal), 1), "float32")
+        rows = [normal, temperatures, *values.values()]
+        in_float64 = self.likelihood.in_float64()
+        if in_float64:
+            parameters = batched.predict(self._submodels.parameter_generator, rows, batch_size)
+            return in_float64(parameters)
+        return batched.predict(self._submodels.tempered_generator, rows, batch_size)
 
     def _decode(self, rows, batch_size):
         """The mean images of latents and checked values of the condition."""

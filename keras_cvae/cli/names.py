@@ -13,7 +13,7 @@ LIKELIHOODS = (
     "poisson",
     "negative_binomial",
 )
-PRIORS = ("standard_normal", "conditional", "mixture", "vamp", "flow")
+PRIORS = ("standard_normal", "conditional", "mixture", "vamp", "flow", "spline_flow")
 OBJECTIVES = (
     "elbo",
     "warmup",

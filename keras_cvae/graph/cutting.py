@@ -152,8 +152,7 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
     if output is not None:
         temperature = keras.Input((1,), name="temperature")
         inputs = [temperature, *inputs]
-    ends = list(itertools.accumulate(group.size for group in parts.groups))
-    each = keras.ops.split(noise, ends[:-1], axis=-1) if len(ends) > 1 else [noise]
+    each = _by_group(noise, parts.groups)
 
     def from_the_prior(group, mean, log_var, context):
         given = {} if output is None else {"temperature": temperature}
@@ -164,6 +163,24 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
     z = latents((None, None), y, groups, from_the_prior)
     parameters = unfold(model, parts.decoder, join_inputs(z, y))
     return _model("generator", [noise, *inputs], (output or parts.likelihood)(parameters))
+
+
+def cut_noise(model) -> keras.Model:
+    """Model `[z, label]` (or `z`) to the noise that the generator maps to z for that label."""
+    parts = read(model)
+    inputs, y = condition_of(model, parts)
+    z = keras.Input((parts.latent_dim,), name="z")
+    each = _by_group(z, parts.groups)
+    noise = []
+
+    def to_noise(group, mean, log_var, context):
+        given = parts.given(group, context, z)
+        noise.append(group.prior(each[group.index], inverse=True, **given))
+        return each[group.index]
+
+    groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]
+    latents((None, None), y, groups, to_noise)
+    return _model("noise", [z, *inputs], end_to_end(noise, "noises"))
 
 
 def cut_condition(model) -> keras.Model | None:
@@ -177,6 +194,12 @@ def cut_classifier(model) -> keras.Model:
     logits = unfold(model, read(model).classifier, pixels(model))
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
     return _model("classifier", model.inputs[:1], probabilities)
+
+
+def _by_group(vector, groups):
+    """The parts of a vector of all latents, or of their noise, that are each group's."""
+    ends = list(itertools.accumulate(group.size for group in groups))
+    return keras.ops.split(vector, ends[:-1], axis=-1) if len(ends) > 1 else [vector]
 
 
 def _model(name, inputs, outputs):

@@ -51,6 +51,11 @@ class Submodels:
         return cutting.cut_generator(self._model, lambda parameters: parameters)
 
     @functools.cached_property
+    def noise(self) -> keras.Model:
+        """Model `[z, label]` to the noise that the generator maps to z."""
+        return cutting.cut_noise(self._model)
+
+    @functools.cached_property
     def classifier(self) -> keras.Model:
         """Model `image` to the probabilities q(y | x) of each class."""
         return cutting.cut_classifier(self._model)

@@ -7,6 +7,7 @@ from keras_cvae.priors.base import Prior
 from keras_cvae.priors.conditional import Conditional
 from keras_cvae.priors.flow import Flow
 from keras_cvae.priors.mixture import Mixture
+from keras_cvae.priors.spline_flow import SplineFlow
 from keras_cvae.priors.standard_normal import StandardNormal
 from keras_cvae.priors.vamp import VampPrior
 
@@ -16,6 +17,7 @@ NAMES = {
     "mixture": Mixture,
     "vamp": VampPrior,
     "flow": Flow,
+    "spline_flow": SplineFlow,
 }
 
 __all__ = ["NAMES", "Prior", "get", *(member.__name__ for member in NAMES.values())]

@@ -1,4 +1,4 @@
-"""What every prior has: a density, a KL divergence, and a way from noise to z."""
+"""What every prior has: a density, a KL divergence, and a map from noise to z and back."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from keras_cvae.types import Tensor
 class Prior(Float32Layer):
     """A distribution p(z | y) of the latents, in float32.
 
-    A subclass defines `log_prob` and `transport`, and `kl` where that has a closed form, with
-    `kl_by_dimension` where it is a sum over the dimensions of z.
+    A subclass defines `log_prob`, `transport` and its inverse `noise`, and `kl` where that has a
+    closed form, with `kl_by_dimension` where it is a sum over the dimensions of z.
 
     Call arguments:
-        noise: As for `transport`.
+        inputs: Noise, as for `transport`; or latents, where `inverse` is true.
         y: As for `transport`.
         temperature: As for `tempered`.
+        inverse: Whether to return noise for latents rather than latents for noise.
 
     Returns:
-        Latents, a tensor of the shape of the noise.
+        Latents, or noise, a tensor of the shape of `inputs`.
 
     Attributes:
         closed_form: Whether `kl` needs no sample.
@@ -105,6 +106,17 @@ class Prior(Float32Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} must define `transport(noise, y)`.")
 
+    def noise(self, z, y=None) -> Tensor:
+        """The noise that `transport` maps to `z`: its inverse, for the same `y`.
+
+        Where several noises become the same `z`, as under a mixture, it is one of them.
+
+        Args:
+            z: Latents, a tensor of shape `(batch, latent_dim)`.
+            y: As for `transport`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define `noise(z, y)`.")
+
     def tempered(self, noise, temperature, y=None) -> Tensor:
         """Latents as `transport` gives them, of another spread.
 
@@ -131,11 +143,11 @@ class Prior(Float32Layer):
             return {"scores": {}}
         return fitting.by_gradients(self, z_mean, z_log_var, y, seed)
 
-    def call(self, noise, y=None, temperature=1.0):
-        return self.tempered(noise, temperature, y)
+    def call(self, inputs, y=None, temperature=1.0, inverse=False):
+        return self.noise(inputs, y) if inverse else self.tempered(inputs, temperature, y)
 
-    def compute_output_spec(self, noise, y=None, temperature=1.0):
-        return keras.KerasTensor(noise.shape, dtype=self.compute_dtype)
+    def compute_output_spec(self, inputs, y=None, temperature=1.0, inverse=False):
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def kl(self, z_mean, z_log_var, z=None, y=None) -> Tensor:
         """KL(q(z|x,y) || p(z|y)) of shape `(batch,)`, in nats; of one sample z by default."""

@@ -71,9 +71,16 @@ class Conditional(Prior):
         return divergences.normal_log_prob(z, *self.parameters(y))
 
     def transport(self, noise, y=None) -> Tensor:
+        mean, deviation = self._mean_and_deviation(y)
+        return mean + deviation * noise
+
+    def noise(self, z, y=None) -> Tensor:
+        mean, deviation = self._mean_and_deviation(y)
+        return (z - mean) / deviation
+
+    def _mean_and_deviation(self, y):
         mean, log_var = self.parameters(y)
-        log_var = ops.minimum(log_var, divergences.LOG_VAR_LIMIT)
-        return mean + ops.exp(0.5 * log_var) * noise
+        return mean, ops.exp(0.5 * ops.minimum(log_var, divergences.LOG_VAR_LIMIT))
 
     def get_config(self):
         config = {

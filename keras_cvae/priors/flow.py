@@ -111,6 +111,9 @@ class Flow(Prior):
             halves = self._in_turn(index, (kept, moved * ops.exp(log_scale) + shift))
         return ops.concatenate(halves, axis=-1)
 
+    def noise(self, z, y=None) -> Tensor:
+        return self.inverse(z, y)[0]
+
     def _halves(self, vector):
         return vector[..., : self.sizes[0]], vector[..., self.sizes[0] :]
 

@@ -27,7 +27,8 @@ class Mixture(Prior):
 
     Noise becomes latents without another random number. Its first entry is the quantile of a
     uniform number, which falls in the interval, of width w_k, of one component; where in the
-    interval it falls is uniform again, and the quantile of that is the first entry of eps.
+    interval it falls is uniform again, and the quantile of that is the first entry of eps. Back
+    from latents to noise, the component is the one to which they most probably belong.
 
     Args:
         components: How many normals; `fit` leaves those without weight that are not needed.
@@ -73,6 +74,20 @@ class Mixture(Prior):
         self.built = True
 
     def log_prob(self, z, y=None) -> Tensor:
+        log_joint, _, _ = self._of_components(z, y)
+        return ops.logsumexp(log_joint, axis=-1)
+
+    def noise(self, z, y=None) -> Tensor:
+        log_joint, eps, logits = self._of_components(z, y)
+        chosen = ops.one_hot(ops.argmax(log_joint, axis=-1), self.components, dtype="float32")
+        return noise_of(chosen, ops.sum(ops.expand_dims(chosen, -1) * eps, axis=-2), logits)
+
+    def _of_components(self, z, y):
+        """Returns log p(k, z | y) and eps of each component k.
+
+        Returns:
+            `(log_joint, eps, logits)`, of shape `(..., K)`, `(..., K, n)` and `(rows, K)`.
+        """
         known = self._known(y)
         logits, means, whitening = (
             _of_rows(known, table) for table in (self.logits, self.means, self.whitening)
@@ -80,7 +95,7 @@ class Mixture(Prior):
         factor, log_diagonal = self._factor(whitening)
         eps = self._product(factor, ops.expand_dims(z, -2) - means)
         log_density = ops.sum(log_diagonal - 0.5 * (divergences.LOG_2_PI + ops.square(eps)), -1)
-        return ops.logsumexp(ops.log_softmax(logits) + log_density, axis=-1)
+        return ops.log_softmax(logits) + log_density, eps, logits
 
     def transport(self, noise, y=None) -> Tensor:
         return self.tempered(noise, 1.0, y)
@@ -160,6 +175,28 @@ def choose(noise, logits) -> tuple[Tensor, Tensor]:
     within = ops.clip((uniform - below) / width, TAIL, 1.0 - TAIL)
     first = math.sqrt(2.0) * erfinv(2.0 * within - 1.0)
     return chosen, ops.concatenate([first, noise[:, 1:]], axis=-1)
+
+
+def noise_of(chosen, eps, logits) -> Tensor:
+    """The inverse of `choose`: the noise by which a component and its eps are chosen.
+
+    Args:
+        chosen: The component, one-hot of shape `(rows, K)`.
+        eps: Tensor of shape `(rows, latent_dim)`.
+        logits: As for `choose`.
+
+    Returns:
+        Tensor of the shape of `eps`.
+    """
+    if logits.shape[-1] == 1:
+        return eps
+    width = ops.softmax(logits)
+    below = ops.cumsum(width, axis=-1) - width
+    width, below = (ops.sum(chosen * each, -1, keepdims=True) for each in (width, below))
+    within = 0.5 * (1.0 + ops.erf(eps[:, :1] / math.sqrt(2.0)))
+    uniform = ops.clip(below + width * within, TAIL, 1.0 - TAIL)
+    first = math.sqrt(2.0) * erfinv(2.0 * uniform - 1.0)
+    return ops.concatenate([first, eps[:, 1:]], axis=-1)
 
 
 # Coefficients of polynomials in w - 2.5 and sqrt(w) - 3, the highest power first.

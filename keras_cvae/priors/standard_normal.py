@@ -26,3 +26,6 @@ class StandardNormal(Prior):
 
     def transport(self, noise, y=None) -> Tensor:
         return noise
+
+    def noise(self, z, y=None) -> Tensor:
+        return z

@@ -11,7 +11,7 @@ from keras import ops
 from keras_cvae import checks, divergences
 from keras_cvae.precision import Float32Layer
 from keras_cvae.priors.base import Prior
-from keras_cvae.priors.mixture import choose
+from keras_cvae.priors.mixture import choose, noise_of
 from keras_cvae.types import Tensor
 
 
@@ -80,9 +80,17 @@ class VampPrior(Prior):
         self.built = True
 
     def log_prob(self, z, y=None) -> Tensor:
-        mean, log_var, log_weights = self._mixture(y)
+        mean, log_var, logits = self._mixture(y)
         each = divergences.normal_log_prob(ops.expand_dims(z, -2), mean, log_var)
-        return ops.logsumexp(ops.log_softmax(log_weights) + each, axis=-1)
+        return ops.logsumexp(ops.log_softmax(logits) + each, axis=-1)
+
+    def noise(self, z, y=None) -> Tensor:
+        mean, log_var, logits = self._mixture(y)
+        each = divergences.normal_log_prob(ops.expand_dims(z, -2), mean, log_var)
+        most_probable = ops.argmax(ops.log_softmax(logits) + each, axis=-1)
+        chosen = ops.one_hot(most_probable, self.components, dtype="float32")
+        mean, deviation = self._of_component(chosen, mean, log_var)
+        return noise_of(chosen, (z - mean) / deviation, logits)
 
     def transport(self, noise, y=None) -> Tensor:
         return self.tempered(noise, 1.0, y)
@@ -91,8 +99,13 @@ class VampPrior(Prior):
         """Latents from noise; the temperature scales their spread about the component's mean."""
         mean, log_var, logits = self._mixture(y)
         chosen, eps = choose(noise, logits)
+        mean, deviation = self._of_component(chosen, mean, log_var)
+        return mean + temperature * deviation * eps
+
+    def _of_component(self, chosen, mean, log_var):
+        """Mean and standard deviation of each row's component, which is one-hot."""
         deviation = ops.exp(0.5 * ops.minimum(log_var, divergences.LOG_VAR_LIMIT))
-        return ops.matmul(chosen, mean) + temperature * ops.matmul(chosen, deviation) * eps
+        return ops.matmul(chosen, mean), ops.matmul(chosen, deviation)
 
     def _mixture(self, y):
         """Means and log-variances `(components, latent_dim)`, logits `(rows, components)`."""

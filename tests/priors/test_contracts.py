@@ -28,7 +28,7 @@ def made(name):
     rng = np.random.default_rng(0)
     for weight in prior.trainable_weights:
         fan_in = weight.shape[0] if weight.path.endswith("kernel") else 1
-        weight.assign(numpy(weight) + rng.normal(size=weight.shape) / (2 * np.sqrt(fan_in)))
+        weight.assign(numpy(weight) + rng.normal(size=weight.shape) / (4 * np.sqrt(fan_in)))
     return prior
 
 
@@ -85,6 +85,17 @@ def test_noise_becomes_draws_of_the_density(name):
         expected = (weights[:, None] * proposal**moment).mean(0)
         spread = (z**moment).std(0)
         assert (np.abs((z**moment).mean(0) - expected) < 0.1 * (1 + spread)).all()
+
+
+@every_prior
+def test_noise_is_the_inverse_of_transport(name):
+    prior, rng = made(name), np.random.default_rng(3)
+    y = given(prior, 200)
+    z = prior.transport(tensor(rng.standard_normal((200, SIZE))), y)
+    noise = prior.noise(z, y)
+    np.testing.assert_allclose(numpy(prior.transport(noise, y)), numpy(z), atol=2e-3)
+    np.testing.assert_allclose(numpy(prior(z, y=y, inverse=True)), numpy(noise), atol=1e-5)
+    assert np.abs(numpy(prior(noise, y=y)) - numpy(z)).max() < 2e-3
 
 
 @every_prior
