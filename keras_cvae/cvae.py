@@ -437,7 +437,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             )
         adapting.learn_scale(self._parts, self.intake.first_images(x))
 
-    def fit_prior(self, x, y=None, *, prior="mixture", seed: int = 0) -> dict:
+    def fit_prior(self, x, y=None, *, prior="mixture", seed: int = 0, verbose: int = 0) -> dict:
         """Fits a prior to where the encodings of each label lie, after training.
 
         It takes the place of the model's prior, in the same graph: from then on `generate`, `loss`,
@@ -451,12 +451,15 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             prior: One of `priors.NAMES`, which depends on y where there is a condition, or an
                 object of `keras_cvae.priors`, such as `priors.Flow(8, conditional=True)`. A
                 `"mixture"`, of normals with full covariances, is fitted in seconds, by expectation
-                maximisation, any other prior by stochastic gradients.
+                maximisation, any other prior by stochastic gradients. `"auto"` fits a mixture and a
+                `"spline_flow"`, and takes the one that held-out encodings fit better.
             seed: Seed of the fitting.
+            verbose: 1 shows a progress bar where fitting takes long, 0 does not.
 
         Returns:
             Dict of `scores`, how well held-out encodings fit, in nats: by number of `components`,
-            of which the best is chosen, or by epoch; and `elbo_before` and `elbo_after`, the ELBO
+            of which the best is chosen, by epoch, or of `"auto"` by name of the prior, with the
+            name that is chosen as `prior`; and `elbo_before` and `elbo_after`, the ELBO
             of some of the examples under the prior that was replaced and under the fitted one, in
             nats per example.
 
@@ -471,15 +474,18 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         ```
         """
         if isinstance(prior, str):
-            kind = checks.look_up("prior", prior, priors.NAMES)
-            prior = kind.to_fit(conditional=self.condition is not None)
-        output, prior = graph.with_prior(self, copying.own(priors.get, prior, "prior"))
+            candidates = priors.to_fit(prior, conditional=self.condition is not None)
+        else:
+            candidates = {"prior": copying.own(priors.get, prior, "prior")}
+        wired = {name: graph.with_prior(self, each) for name, each in candidates.items()}
         data, _ = self.intake.take(x, y)
         batches = inputs.batches(data, aggregate_posterior.MOST, seed)
         pairs = map(self.intake.pair, map(self.intake.checker(), batches))
         first = next(pairs)
         encodings = aggregate_posterior.encodings(self, itertools.chain([first], pairs))
-        report = prior.fit(*encodings, seed=seed)
+        new = {name: each for name, (_, each) in wired.items()}
+        name, report = priors.fitting.best_of(new, *encodings, seed=seed, verbose=verbose)
+        output, _ = wired[name]
         before = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"].mean()
         recipes = self._recipes
         calls.rewire(self, output)

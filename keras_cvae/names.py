@@ -63,6 +63,7 @@ NETWORKS = (
     "posterior_hidden",
     "means",
     "log_vars",
+    "noises",
     "latents",
     "split",
     "probabilities",

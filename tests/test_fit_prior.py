@@ -255,3 +255,20 @@ def test_free_bits_stay_free_under_a_prior_without_a_closed_form():
     (loss,), (reconstruction,), (kl,) = (history[n] for n in ("loss", "reconstruction", "kl"))
     assert kl < 2 * 3.0
     assert loss - reconstruction == pytest.approx(2 * 3.0, abs=1e-3)
+
+
+def test_the_better_prior_of_several_is_chosen(digits):
+    """Encodings on a ring of each class: a flow bends to it, ten normals do not quite."""
+    rng = np.random.default_rng(0)
+    angle, labels = rng.uniform(0, 2 * np.pi, 4000), rng.integers(2, size=4000)
+    z_mean = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (1 + labels[:, None])
+    y = np.eye(2, dtype="float32")[labels]
+    arrays = z_mean.astype("float32"), np.full((4000, 2), np.log(0.01), "float32"), y
+    candidates = priors.to_fit("auto", conditional=True)
+    assert [*candidates] == ["mixture", "spline_flow"]
+    for prior in candidates.values():
+        prior.build((None, 2), (None, 2))
+    name, report = priors.fitting.best_of(candidates, *arrays)
+    assert report["prior"] == name == max(report["scores"], key=report["scores"].get)
+    truth = -np.log(2 * np.pi * (1 + labels)).mean() + 0.5 * np.log(1 / (2 * np.pi * np.e * 0.01))
+    assert all(truth - 0.5 < score < truth + 0.1 for score in report["scores"].values())

@@ -8,8 +8,8 @@ import weakref
 import keras
 import numpy as np
 
-from keras_cvae import batched, checks, graph, layers, noise, objectives
-from keras_cvae.evaluation import examples, progress
+from keras_cvae import batched, checks, graph, layers, noise, objectives, progress
+from keras_cvae.evaluation import examples
 from keras_cvae.fitting import inside
 
 CHUNK = 1024  # samples of one image that are decoded together, at most

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_cvae import checks
-from keras_cvae.evaluation import examples, progress
+from keras_cvae import checks, progress
+from keras_cvae.evaluation import examples
 from keras_cvae.evaluation.likelihood import log_likelihood
 
 

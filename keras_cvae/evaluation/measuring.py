@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 
-from keras_cvae import batched
+from keras_cvae import batched, progress
 from keras_cvae.evaluation import (
     agreement,
     bits,
@@ -16,7 +16,6 @@ from keras_cvae.evaluation import (
     latent_use,
     leakage,
     likelihood,
-    progress,
     words,
 )
 from keras_cvae.evaluation.bound import bound as measured

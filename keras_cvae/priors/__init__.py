@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_cvae.checks import member
+from keras_cvae.checks import look_up, member
 from keras_cvae.priors.base import Prior
 from keras_cvae.priors.conditional import Conditional
 from keras_cvae.priors.flow import Flow
@@ -11,7 +11,7 @@ from keras_cvae.priors.spline_flow import SplineFlow
 from keras_cvae.priors.standard_normal import StandardNormal
 from keras_cvae.priors.vamp import VampPrior
 
-NAMES = {
+NAMES: dict[str, type[Prior]] = {
     "standard_normal": StandardNormal,
     "conditional": Conditional,
     "mixture": Mixture,
@@ -19,6 +19,8 @@ NAMES = {
     "flow": Flow,
     "spline_flow": SplineFlow,
 }
+
+CANDIDATES = "mixture", "spline_flow"  # of `CVAE.fit_prior(prior="auto")`
 
 __all__ = ["NAMES", "Prior", "get", *(member.__name__ for member in NAMES.values())]
 
@@ -34,3 +36,24 @@ def get(identifier, **options) -> Prior:
         ValueError: If it is neither.
     """
     return member("prior", identifier, Prior, NAMES, **options)
+
+
+def to_fit(name: str, conditional: bool) -> dict[str, Prior]:
+    """Returns the priors that `CVAE.fit_prior` fits where it is asked for one by name.
+
+    Args:
+        name: One of `NAMES`, or `"auto"` for all `CANDIDATES`.
+        conditional: Whether there is a y that they may depend on.
+
+    Returns:
+        Dict of new priors by name.
+
+    Raises:
+        ValueError: If the name is none of these.
+    """
+    if name == "auto":
+        names = CANDIDATES
+    else:
+        look_up("prior", name, {**NAMES, "auto": None})
+        names = (name,)
+    return {each: NAMES[each].to_fit(conditional) for each in names}

@@ -127,7 +127,7 @@ class Prior(Float32Layer):
         """
         return self.transport(temperature * noise, y)
 
-    def fit(self, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
+    def fit(self, z_mean, z_log_var, y=None, seed: int = 0, verbose: int = 0) -> dict:
         """Fits the prior, which has been built, to posteriors q(z | x, y).
 
         Args:
@@ -135,13 +135,14 @@ class Prior(Float32Layer):
             z_log_var: Array of the same shape.
             y: Conditions, an array of shape `(examples, width)`, where the prior depends on them.
             seed: Seed of all that is random.
+            verbose: 1 shows a progress bar where fitting takes long, 0 does not.
 
         Returns:
             Dict of `scores`: by setting, or by epoch, how well held-out examples fit, in nats.
         """
         if not self.trainable_weights:
             return {"scores": {}}
-        return fitting.by_gradients(self, z_mean, z_log_var, y, seed)
+        return fitting.by_gradients(self, z_mean, z_log_var, y, seed, verbose)
 
     def call(self, inputs, y=None, temperature=1.0, inverse=False):
         return self.noise(inputs, y) if inverse else self.tempered(inputs, temperature, y)

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import divergences, fitting, noise, terms
+from keras_cvae import divergences, fitting, noise, progress, terms
 
 SAMPLES = 4000  # of the aggregate posterior of each y: enough for ten components
 HELD_OUT = 0.1  # share of the examples that settings are chosen on
@@ -27,13 +27,49 @@ CANDIDATES = 1, 2, 5  # numbers of components, beside the greatest
 FEWEST = 10  # examples for each component
 UNUSED = -30.0  # logit of a component that a class with few examples goes without
 EPOCHS, LEARNING_RATE = 40, 3e-3
+PATIENCE = 8  # epochs without a better fit of held-out examples, after which fitting stops
 STEPS = 50  # of an epoch, at least, where batches are not smaller than 32 or greater than 512
 
 
-def by_gradients(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
+def best_of(priors, z_mean, z_log_var, y=None, seed: int = 0, verbose: int = 0) -> tuple[str, dict]:
+    """Fits priors to the same encodings; of several chooses by others.
+
+    Args:
+        priors: Dict of built priors by name.
+        z_mean: As for `by_gradients`.
+        z_log_var: As for `by_gradients`.
+        y: As for `by_gradients`.
+        seed: As for `by_gradients`.
+        verbose: As for `by_gradients`.
+
+    Returns:
+        `(name, report)`: of one prior what its `fit` returns. Of several the one under which
+        samples of held-out posteriors have the greatest density, and a dict of its name, `prior`,
+        and of `scores`, the average log-density under each, in nats.
+    """
+    arrays = [z_mean, z_log_var, *([] if y is None else [y])]
+    if len(priors) == 1:
+        ((name, prior),) = priors.items()
+        return name, prior.fit(*arrays, seed=seed, verbose=verbose)
+    train, (mean, log_var, *known) = _split(arrays, seed)
+    eps = np.random.default_rng(seed).standard_normal(mean.shape)
+    z = mean + np.exp(0.5 * np.minimum(log_var, divergences.LOG_VAR_LIMIT)) * eps
+    scores = {}
+    for name, prior in priors.items():
+        prior.fit(*train, seed=seed, verbose=verbose)
+        log_p = prior.log_prob(z.astype("float32"), *(known if prior.conditional else ()))
+        scores[name] = float(np.mean(ops.convert_to_numpy(log_p)))
+    chosen = max(scores, key=scores.get)
+    return chosen, {"prior": chosen, "scores": scores}
+
+
+def by_gradients(
+    prior, z_mean, z_log_var, y=None, seed: int = 0, verbose: int = 0, epochs: int = EPOCHS
+) -> dict:
     """Fits a prior by stochastic gradients of KL(q(z | x, y) || p(z | y)), averaged over examples.
 
-    The weights are those of the epoch after which the divergence of held-out examples was least.
+    Fitting stops where the divergence of held-out examples has not fallen for some epochs, and the
+    weights are those of the epoch after which it was least.
 
     Args:
         prior: A built `Prior` with trainable weights.
@@ -41,6 +77,8 @@ def by_gradients(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
         z_log_var: Array of the same shape.
         y: Conditions, an array of shape `(examples, width)`, where the prior depends on them.
         seed: Seed of samples and of the order of the examples.
+        verbose: 1 shows a progress bar, 0 does not.
+        epochs: Passes over the examples, at most.
 
     Returns:
         Dict of `scores`: by epoch, from 1, minus the divergence of held-out examples, in nats.
@@ -49,17 +87,25 @@ def by_gradients(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
     inputs = [keras.Input(array.shape[1:]) for array in arrays]
     given = {"y": inputs[2]} if prior.conditional else {}
     model = fitting.FusedModel(inputs, _Divergence(prior, seed)(inputs[:2], **given))
-    order = np.random.default_rng(seed).permutation(len(z_mean))
-    held_out = max(1, int(HELD_OUT * len(order)))
-    train, test = ([array[rows] for array in arrays] for rows in np.split(order, [-held_out]))
+    train, test = _split(arrays, seed)
     batch_size = int(np.clip(len(train[0]) // STEPS, 32, 512))
-    steps = EPOCHS * -(-len(train[0]) // batch_size)
+    steps = epochs * -(-len(train[0]) // batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
     model.compile(keras.optimizers.Adam(schedule))
-    best = keras.callbacks.EarlyStopping("val_loss", patience=EPOCHS, restore_best_weights=True)
-    options = {"epochs": EPOCHS, "batch_size": batch_size, "verbose": 0, "callbacks": [best]}
+    best = keras.callbacks.EarlyStopping("val_loss", patience=PATIENCE, restore_best_weights=True)
+    bar = progress.bar(epochs, "epoch", verbose)
+    shown = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(epoch + 1))
+    options = {"epochs": epochs, "batch_size": batch_size, "verbose": 0, "callbacks": [best, shown]}
     history = model.fit(train, validation_data=(test, None), **options).history["val_loss"]
+    bar.update(len(history), finalize=True)
     return {"scores": {epoch: -float(kl) for epoch, kl in enumerate(history, start=1)}}
+
+
+def _split(arrays, seed):
+    """The arrays of most examples, and those of the held-out ones."""
+    order = np.random.default_rng(seed).permutation(len(arrays[0]))
+    held_out = max(1, int(HELD_OUT * len(order)))
+    return [[array[rows] for array in arrays] for rows in np.split(order, [-held_out])]
 
 
 class _Divergence(terms.LossLayer):

@@ -113,7 +113,7 @@ class Mixture(Prior):
         factor, _ = self._factor(whitening)
         return mean + self._solution(factor, temperature * eps)
 
-    def fit(self, z_mean, z_log_var, y=None, seed=0) -> dict:
+    def fit(self, z_mean, z_log_var, y=None, seed=0, verbose=0) -> dict:
         return fitting.mixture(self, z_mean, z_log_var, y, seed)
 
     def _known(self, y):

@@ -125,11 +125,11 @@ class SplineFlow(Prior):
         mean, log_scale = self._standardize(y)
         return mean + ops.exp(log_scale) * x
 
-    def fit(self, z_mean, z_log_var, y=None, seed=0) -> dict:
+    def fit(self, z_mean, z_log_var, y=None, seed=0, verbose=0) -> dict:
         means, log_scales = _moments(z_mean, z_log_var, y if self.conditional else None)
         self.means.assign(means)
         self.log_scales.assign(log_scales)
-        return fitting.by_gradients(self, z_mean, z_log_var, y, seed)
+        return fitting.by_gradients(self, z_mean, z_log_var, y, seed, verbose)
 
     def _standardize(self, y):
         """Means and logarithms of standard deviations, linear in y."""

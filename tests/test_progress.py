@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from keras_cvae.evaluation import progress
+from keras_cvae import progress
 
 
 class Terminal(io.StringIO):

@@ -1,0 +1,124 @@
+"""Splines against numerical slopes and integrals; a flow of them there and back."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_cvae import priors
+from keras_cvae.priors.spline_flow import BOUND, bend, unbend
+
+BINS = 5
+
+
+def numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def tensor(values):
+    return keras.ops.convert_to_tensor(np.asarray(values, "float32"))
+
+
+def spline(rng):
+    """Widths, heights and slopes of one spline."""
+    widths, heights = rng.dirichlet(np.full(BINS, 3.0), size=2) * 2 * BOUND
+    return widths, heights, np.exp(0.7 * rng.standard_normal(BINS - 1))
+
+
+def rows(parameters, count):
+    return [tensor(np.broadcast_to(part, (count, len(part)))) for part in parameters]
+
+
+def made(size, **options):
+    """A flow far from N(0, I)."""
+    prior = priors.SplineFlow(3, (8,), bins=4, activation="tanh", **options)
+    prior.build((None, size), (None, 2) if prior.conditional else None)
+    rng = np.random.default_rng(size)
+    for weight in prior.weights:
+        weight.assign(numpy(weight) + 0.2 * rng.standard_normal(weight.shape))
+    return prior
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_a_spline_meets_its_knots_and_its_inverse(seed):
+    rng = np.random.default_rng(seed)
+    parameters = widths, heights, slopes = spline(rng)
+    knots = np.cumsum([-BOUND, *widths]), np.cumsum([-BOUND, *heights])
+    inside = rows(parameters, BINS - 1)
+    value, log_slope = bend(tensor(knots[0][1:-1] + 1e-5), *inside)
+    np.testing.assert_allclose(numpy(value), knots[1][1:-1], atol=2e-3)
+    np.testing.assert_allclose(numpy(log_slope), np.log(slopes), atol=2e-2)
+    x = np.sort(rng.uniform(-1.2 * BOUND, 1.2 * BOUND, 200))
+    value = numpy(bend(tensor(x), *rows(parameters, 200))[0])
+    assert (np.diff(value) > 0).all()
+    outside = np.abs(x) > BOUND
+    np.testing.assert_allclose(value[outside], x[outside], rtol=1e-6)
+    np.testing.assert_allclose(numpy(unbend(tensor(value), *rows(parameters, 200))), x, atol=2e-3)
+
+
+def test_the_slope_is_that_of_the_curve():
+    parameters = spline(np.random.default_rng(0))
+    x = np.linspace(-BOUND, BOUND, 4001)
+    value, log_slope = map(numpy, bend(tensor(x), *rows(parameters, len(x))))
+    rise = np.concatenate([[0], np.cumsum(np.exp(log_slope[:-1]) * np.diff(x))])
+    np.testing.assert_allclose(rise, value + BOUND, atol=0.02)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_the_density_integrates_to_one(conditional):
+    prior = made(2, conditional=conditional)
+    axis = np.linspace(-9, 9, 601)
+    z = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    y = tensor(np.broadcast_to([0.5, -1.0], (len(z), 2))) if conditional else None
+    density = np.exp(np.float64(numpy(prior.log_prob(tensor(z), y))))
+    assert abs(density.sum() * (axis[1] - axis[0]) ** 2 - 1) < 5e-3
+    standard = np.exp(-0.5 * (z**2).sum(1)) / (2 * np.pi)
+    assert np.abs(density - standard).sum() * (axis[1] - axis[0]) ** 2 > 0.2  # it is another
+
+
+def test_every_latent_is_bent_and_odd_sizes_too():
+    prior = made(5)
+    noise = np.random.default_rng(0).normal(size=(50, 5))
+    z = prior.transport(tensor(noise))
+    assert np.abs(numpy(z) - noise).max(0).min() > 0.05
+    np.testing.assert_allclose(numpy(prior.noise(z)), noise, atol=2e-3)
+
+
+def test_it_starts_as_the_standard_normal():
+    prior = priors.SplineFlow()
+    prior.build((None, 3))
+    z = tensor(np.random.default_rng(0).normal(size=(4, 3)))
+    np.testing.assert_allclose(numpy(prior.transport(z)), numpy(z), atol=1e-5)
+    expected = priors.StandardNormal().log_prob(z)
+    np.testing.assert_allclose(numpy(prior.log_prob(z)), numpy(expected), atol=1e-4)
+
+
+def test_gradients_are_those_of_the_density(gradient):
+    prior, rng = made(3), np.random.default_rng(0)
+    z, direction, step = *rng.normal(size=(2, 4, 3)), 1e-2
+    (slope,) = gradient(lambda z: keras.ops.sum(prior.log_prob(z)), z)
+    ends = [numpy(prior.log_prob(tensor(z + s * step * direction))).sum() for s in (1, -1)]
+    expected = (ends[0] - ends[1]) / (2 * step)
+    assert abs((slope * direction).sum() - expected) < 0.03 * abs(expected) + 0.03
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"couplings": 0}, "`couplings` must be an integer of at least 1"),
+        ({"hidden_units": ()}, "`hidden_units` must be a list or tuple"),
+        ({"bins": 1}, "`bins` must be an integer of at least 2"),
+    ],
+)
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        priors.SplineFlow(**options)
+
+
+def test_what_it_cannot_be_built_for_is_refused():
+    with pytest.raises(ValueError, match="`latent_dim` of a flow must be an integer of at least 2"):
+        priors.SplineFlow().build((None, 1))
+    with pytest.raises(ValueError, match="condition that is there"):
+        priors.SplineFlow(conditional=True).build((None, 2))
