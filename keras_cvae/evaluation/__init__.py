@@ -1,6 +1,10 @@
 """Honest numbers: likelihoods in nats, the use of the latents, the quality of samples."""
 
-from keras_cvae.evaluation.agreement import classification_accuracy_score, label_agreement
+from keras_cvae.evaluation.agreement import (
+    classification_accuracy_score,
+    label_agreement,
+    swap_agreement,
+)
 from keras_cvae.evaluation.anomaly import anomaly_score
 from keras_cvae.evaluation.bits import as_levels
 from keras_cvae.evaluation.bound import bound
@@ -55,6 +59,7 @@ __all__ = [
     "rate_and_distortion",
     "seeded",
     "terms",
+    "swap_agreement",
     "train_classifier",
     "variance_of_means",
 ]

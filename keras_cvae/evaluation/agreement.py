@@ -54,6 +54,29 @@ def label_agreement(
     return average(classifier.predict(x) == y)
 
 
+def swap_agreement(cvae, x, y, classifier: Classifier) -> Estimate:
+    """How often images whose label was changed are read as the new one.
+
+    Each image is reconstructed by `CVAE.reconstruct` as another class, the classes in turn.
+
+    Args:
+        cvae: A `CVAE` whose condition is one of classes.
+        x: Images of shape `(count, *image_shape)`, uint8 or floats.
+        y: Their labels, of shape `(count,)`, none unknown.
+        classifier: As for `label_agreement`.
+
+    Returns:
+        The share, with its standard error over images.
+
+    Raises:
+        ValueError: If the condition is not one of classes, or an argument is not what it takes.
+    """
+    y = _asked(cvae, y)
+    others = len(cvae.classes) - 1
+    changed = (y + 1 + np.arange(len(y)) % others) % (others + 1)
+    return average(classifier.predict(cvae.reconstruct(x, y, changed)) == changed)
+
+
 def classification_accuracy_score(
     cvae, y, x_test, y_test, *, epochs: int | None = None, seed: int = 0, verbose: int = 0
 ) -> Estimate:

@@ -142,6 +142,9 @@ def labels_of_samples(subject: Subject) -> Iterator[Measure]:
     read = agreement.label_agreement(s.model, s.y, s.classifier, seed=s.seed)
     how = f"{len(s.y)} generated, read by the classifier as asked"
     yield Measure("label agreement", *read, SHARE, how, own.value)
+    changed = agreement.swap_agreement(s.model, s.x, s.y, s.classifier)
+    how = "of test examples with another label, read by the classifier as that one"
+    yield Measure("label swap", *changed, SHARE, how, own.value)
     options = {"seed": s.seed, "verbose": s.verbose}
     score = agreement.classification_accuracy_score(s.model, s.y_train, s.x, s.y, **options)
     how = f"right on real test data, trained on {len(s.y_train)} generated"

@@ -69,6 +69,12 @@ def _agreement(m, others):
     return "well below the classifier on real examples: many samples are not of the label asked for"
 
 
+def _swap(m, others):
+    if m.real is None or m.value >= m.real - SHORT:
+        return ""
+    return "z holds the class too; `fit_prior`, or a larger beta, leaves it to the label"
+
+
 def _score(m, others):
     if m.real is None or m.value >= m.real - SHORT:
         return ""
@@ -103,6 +109,7 @@ _WORDS = {
     "recall": _variety,
     "coverage": _variety,
     "label agreement": _agreement,
+    "label swap": _swap,
     "classification accuracy score": _score,
     "label read from z": _leak,
     "active units": _units,

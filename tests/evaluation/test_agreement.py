@@ -52,6 +52,12 @@ def test_agreement_where_noise_decides():
     assert found.standard_error < 0.005
 
 
+@pytest.mark.parametrize("order, share", [([0, 1, 2], 1.0), ([1, 2, 0], 0.0)])
+def test_agreement_of_changed_labels(order, share):
+    found = evaluation.swap_agreement(drawing(CORNERS[order]), CORNERS[LABELS], LABELS, Nearest())
+    assert found.value == pytest.approx(share)
+
+
 @pytest.mark.parametrize("order, share", [([0, 1, 2], 1.0), ([0, 2, 1], 1 / 3)])
 def test_a_classifier_of_generated_vectors(order, share):
     y = LABELS[::-1]

@@ -54,7 +54,8 @@ def test_grey_images_with_labels(grey, digits):
     assert names == [
         *("ELBO", "rate", "distortion", "log p(x | y)", "log p(x)"),
         *("active units", "label read from z"),
-        *("classifier", "label agreement", "classification accuracy score", *LIKENESS),
+        *("classifier", "label agreement", "label swap", "classification accuracy score"),
+        *LIKENESS,
     ]
     value = {measure.name: measure.value for measure in report.measures}
     assert value["ELBO"] == pytest.approx(-value["rate"] - value["distortion"], rel=1e-6)
