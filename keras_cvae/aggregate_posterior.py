@@ -8,12 +8,13 @@ import numpy as np
 
 from keras_cvae import batched, graph
 from keras_cvae.evaluation import examples
+from keras_cvae.priors.fitting import Encodings
 
 MOST = 100_000  # examples that are encoded
 UNLABELLED = 8_000  # of these, once more without what is known of them
 
 
-def encodings(cvae, batches: Iterable[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def encodings(cvae, batches: Iterable[tuple]) -> Encodings:
     """Encodes examples, for the first group of latents.
 
     Where the model was trained with unknown labels, some images are encoded without theirs, too.
@@ -23,8 +24,7 @@ def encodings(cvae, batches: Iterable[tuple]) -> tuple[np.ndarray, np.ndarray, n
         batches: Iterable of `(images, labels)`, as `CVAE.encode` takes them.
 
     Returns:
-        `(z_mean, z_log_var, y)`: arrays of shape `(examples, latent_dim)`, and the conditions as
-        the prior is given them, of shape `(examples, width)`; None of a plain VAE.
+        The encodings, with the conditions as the prior is given them.
     """
     embed = graph.cut_condition(cvae)
     condition, size = cvae.condition, graph.read(cvae).groups[0].size
@@ -44,4 +44,4 @@ def encodings(cvae, batches: Iterable[tuple]) -> tuple[np.ndarray, np.ndarray, n
             encode(images, None)
             unlabelled += len(images)
     z_mean, z_log_var, *y = map(np.concatenate, zip(*parts, strict=True))
-    return z_mean, z_log_var, y[0] if y else None
+    return Encodings(z_mean, z_log_var, *y)

@@ -437,7 +437,16 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             )
         adapting.learn_scale(self._parts, self.intake.first_images(x))
 
-    def fit_prior(self, x, y=None, *, prior="mixture", seed: int = 0, verbose: int = 0) -> dict:
+    def fit_prior(
+        self,
+        x,
+        y=None,
+        *,
+        prior="mixture",
+        validation_data=None,
+        seed: int = 0,
+        verbose: int = 0,
+    ) -> dict:
         """Fits a prior to where the encodings of each label lie, after training.
 
         It takes the place of the model's prior, in the same graph: from then on `generate`, `loss`,
@@ -453,6 +462,10 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
                 `"mixture"`, of normals with full covariances, is fitted in seconds, by expectation
                 maximisation, any other prior by stochastic gradients. `"auto"` fits a mixture and a
                 `"spline_flow"`, and takes the one that held-out encodings fit better.
+            validation_data: As for `fit`: examples that the model has not been trained on, whose
+                encodings are held out, to choose by and to stop at. By default a tenth of the
+                training data are, of which the encoder knows more than of new data: a flow may then
+                fit them too closely.
             seed: Seed of the fitting.
             verbose: 1 shows a progress bar where fitting takes long, 0 does not.
 
@@ -478,13 +491,16 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         else:
             candidates = {"prior": copying.own(priors.get, prior, "prior")}
         wired = {name: graph.with_prior(self, each) for name, each in candidates.items()}
-        data, _ = self.intake.take(x, y)
-        batches = inputs.batches(data, aggregate_posterior.MOST, seed)
-        pairs = map(self.intake.pair, map(self.intake.checker(), batches))
+        pairs = self._pairs((x, y), seed)
         first = next(pairs)
         encodings = aggregate_posterior.encodings(self, itertools.chain([first], pairs))
+        held_out = None
+        if validation_data is not None:
+            is_pair = isinstance(validation_data, (list, tuple))
+            held_out = self._pairs(validation_data if is_pair else (validation_data,), seed)
+            held_out = aggregate_posterior.encodings(self, held_out)
         new = {name: each for name, (_, each) in wired.items()}
-        name, report = priors.fitting.best_of(new, *encodings, seed=seed, verbose=verbose)
+        name, report = priors.fitting.best_of(new, encodings, held_out, seed, verbose)
         output, _ = wired[name]
         before = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"].mean()
         recipes = self._recipes
@@ -492,6 +508,12 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         self._recipes = recipes
         after = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"].mean()
         return {**report, "elbo_before": float(before), "elbo_after": float(after)}
+
+    def _pairs(self, data, seed):
+        """Iterates over checked images and labels, batch by batch."""
+        data, _ = self.intake.take(*data[:2])
+        batches = inputs.batches(data, aggregate_posterior.MOST, seed)
+        return map(self.intake.pair, map(self.intake.checker(), batches))
 
     # What it is used for.
 

@@ -7,6 +7,7 @@ from scipy import stats
 
 import keras_cvae
 from keras_cvae import conditions, evaluation, likelihoods, networks, objectives, priors
+from keras_cvae.priors.fitting import Encodings
 
 
 def numpy(x):
@@ -26,7 +27,7 @@ def encodings(rng, count, means):
 
 def fitted(prior, z_mean, z_log_var, y):
     prior.build((None, z_mean.shape[1]), (None, y.shape[1]))
-    return prior.fit(z_mean, z_log_var, y)
+    return prior.fit(Encodings(z_mean, z_log_var, y))
 
 
 @pytest.mark.parametrize("covariance", ["full", "diag"])
@@ -268,7 +269,21 @@ def test_the_better_prior_of_several_is_chosen(digits):
     assert [*candidates] == ["mixture", "spline_flow"]
     for prior in candidates.values():
         prior.build((None, 2), (None, 2))
-    name, report = priors.fitting.best_of(candidates, *arrays)
+    name, report = priors.fitting.best_of(candidates, Encodings(*arrays), None)
     assert report["prior"] == name == max(report["scores"], key=report["scores"].get)
     truth = -np.log(2 * np.pi * (1 + labels)).mean() + 0.5 * np.log(1 / (2 * np.pi * np.e * 0.01))
     assert all(truth - 0.5 < score < truth + 0.1 for score in report["scores"].values())
+
+
+def test_fitting_stops_where_held_out_encodings_fit_no_better():
+    rng = np.random.default_rng(0)
+    log_var = np.full((400, 2), np.log(0.1), "float32")
+    train, other = rng.normal(size=(2, 400, 2)).astype("float32")
+    prior = priors.SplineFlow(2, (8,), bins=4)
+    prior.build((None, 2))
+    prior.means.assign(numpy(prior.means) + 1)  # which `fit` replaces
+    scores = prior.fit(Encodings(0.3 * train - 2, log_var), Encodings(other + 2, log_var))["scores"]
+    best = max(scores, key=scores.get)
+    assert len(scores) == best + priors.fitting.PATIENCE < priors.fitting.EPOCHS
+    closer = prior.fit(Encodings(train, log_var), Encodings(other, log_var))["scores"]
+    assert max(closer.values()) > max(scores.values()) + 1

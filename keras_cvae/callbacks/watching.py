@@ -73,9 +73,10 @@ class Watch(keras.callbacks.Callback):
         if effect < IGNORED:
             warnings.warn(
                 f"The model ignores its label: to change it changes {100 * effect:.1f}% as much as "
-                "another z does, since z holds the class too. Try a smaller `latent_dim`, a larger "
-                "beta (`objectives.ELBO(beta=3.0)`), and see whether labels and examples are in "
-                "the same order.",
+                "another z does, since z holds the class too. Fit a prior that depends on it "
+                "(`cvae.fit_prior`), try a smaller `latent_dim` or a larger beta "
+                "(`objectives.ELBO(beta=3.0)`), and see whether labels and examples are in the "
+                "same order.",
                 stacklevel=1,
             )
 

@@ -127,13 +127,13 @@ class Prior(Float32Layer):
         """
         return self.transport(temperature * noise, y)
 
-    def fit(self, z_mean, z_log_var, y=None, seed: int = 0, verbose: int = 0) -> dict:
+    def fit(self, encodings, held_out=None, seed: int = 0, verbose: int = 0) -> dict:
         """Fits the prior, which has been built, to posteriors q(z | x, y).
 
         Args:
-            z_mean: Array of shape `(examples, latent_dim)`.
-            z_log_var: Array of the same shape.
-            y: Conditions, an array of shape `(examples, width)`, where the prior depends on them.
+            encodings: `priors.fitting.Encodings` of the examples to fit to.
+            held_out: Encodings of others, which tell when to stop, or which setting is best; by
+                default a tenth of `encodings`.
             seed: Seed of all that is random.
             verbose: 1 shows a progress bar where fitting takes long, 0 does not.
 
@@ -142,7 +142,7 @@ class Prior(Float32Layer):
         """
         if not self.trainable_weights:
             return {"scores": {}}
-        return fitting.by_gradients(self, z_mean, z_log_var, y, seed, verbose)
+        return fitting.by_gradients(self, encodings, held_out, seed, verbose)
 
     def call(self, inputs, y=None, temperature=1.0, inverse=False):
         return self.noise(inputs, y) if inverse else self.tempered(inputs, temperature, y)

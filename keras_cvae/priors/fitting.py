@@ -14,6 +14,7 @@ Reference:
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -31,40 +32,71 @@ PATIENCE = 8  # epochs without a better fit of held-out examples, after which fi
 STEPS = 50  # of an epoch, at least, where batches are not smaller than 32 or greater than 512
 
 
-def best_of(priors, z_mean, z_log_var, y=None, seed: int = 0, verbose: int = 0) -> tuple[str, dict]:
-    """Fits priors to the same encodings; of several chooses by others.
+class Encodings(NamedTuple):
+    """Posteriors q(z | x, y) of examples.
+
+    Attributes:
+        z_mean: Array of shape `(examples, latent_dim)`.
+        z_log_var: Array of the same shape.
+        y: Conditions, an array of shape `(examples, width)`; None where there are none.
+    """
+
+    z_mean: np.ndarray
+    z_log_var: np.ndarray
+    y: np.ndarray | None = None
+
+    def take(self, rows) -> Encodings:
+        """Returns the encodings of some examples."""
+        return Encodings(*(None if array is None else array[rows] for array in self))
+
+    def split(self, seed: int) -> tuple[Encodings, Encodings]:
+        """Returns the encodings of most examples, and those of the held-out ones."""
+        order = np.random.default_rng(seed).permutation(len(self.z_mean))
+        train, test = np.split(order, [-max(1, int(HELD_OUT * len(order)))])
+        return self.take(train), self.take(test)
+
+    def sample(self, rng) -> np.ndarray:
+        """Returns a sample of each posterior."""
+        deviation = np.exp(0.5 * np.minimum(self.z_log_var, divergences.LOG_VAR_LIMIT))
+        eps = rng.standard_normal(self.z_mean.shape)
+        return (self.z_mean + deviation * eps).astype("float32")
+
+
+def best_of(
+    priors, encodings: Encodings, held_out: Encodings | None, seed: int = 0, verbose: int = 0
+) -> tuple[str, dict]:
+    """Fits priors to the same encodings, and chooses by others where there are several.
 
     Args:
         priors: Dict of built priors by name.
-        z_mean: As for `by_gradients`.
-        z_log_var: As for `by_gradients`.
-        y: As for `by_gradients`.
-        seed: As for `by_gradients`.
-        verbose: As for `by_gradients`.
+        encodings: Those to fit to.
+        held_out: As for `Prior.fit`.
+        seed: As for `Prior.fit`.
+        verbose: As for `Prior.fit`.
 
     Returns:
         `(name, report)`: of one prior what its `fit` returns. Of several the one under which
         samples of held-out posteriors have the greatest density, and a dict of its name, `prior`,
         and of `scores`, the average log-density under each, in nats.
     """
-    arrays = [z_mean, z_log_var, *([] if y is None else [y])]
+    options = {"seed": seed, "verbose": verbose}
     if len(priors) == 1:
         ((name, prior),) = priors.items()
-        return name, prior.fit(*arrays, seed=seed, verbose=verbose)
-    train, (mean, log_var, *known) = _split(arrays, seed)
-    eps = np.random.default_rng(seed).standard_normal(mean.shape)
-    z = mean + np.exp(0.5 * np.minimum(log_var, divergences.LOG_VAR_LIMIT)) * eps
+        return name, prior.fit(encodings, held_out, **options)
+    if held_out is None:
+        encodings, held_out = encodings.split(seed)
+    z = ops.convert_to_tensor(held_out.sample(np.random.default_rng(seed)))
     scores = {}
     for name, prior in priors.items():
-        prior.fit(*train, seed=seed, verbose=verbose)
-        log_p = prior.log_prob(z.astype("float32"), *(known if prior.conditional else ()))
-        scores[name] = float(np.mean(ops.convert_to_numpy(log_p)))
+        prior.fit(encodings, held_out, **options)
+        y = ops.convert_to_tensor(held_out.y) if prior.conditional else None
+        scores[name] = float(np.mean(ops.convert_to_numpy(prior.log_prob(z, y))))
     chosen = max(scores, key=scores.get)
     return chosen, {"prior": chosen, "scores": scores}
 
 
 def by_gradients(
-    prior, z_mean, z_log_var, y=None, seed: int = 0, verbose: int = 0, epochs: int = EPOCHS
+    prior, encodings: Encodings, held_out: Encodings | None = None, seed: int = 0, verbose: int = 0
 ) -> dict:
     """Fits a prior by stochastic gradients of KL(q(z | x, y) || p(z | y)), averaged over examples.
 
@@ -73,39 +105,31 @@ def by_gradients(
 
     Args:
         prior: A built `Prior` with trainable weights.
-        z_mean: Array of shape `(examples, latent_dim)`.
-        z_log_var: Array of the same shape.
-        y: Conditions, an array of shape `(examples, width)`, where the prior depends on them.
-        seed: Seed of samples and of the order of the examples.
-        verbose: 1 shows a progress bar, 0 does not.
-        epochs: Passes over the examples, at most.
+        encodings: As for `Prior.fit`.
+        held_out: As for `Prior.fit`.
+        seed: As for `Prior.fit`.
+        verbose: As for `Prior.fit`.
 
     Returns:
         Dict of `scores`: by epoch, from 1, minus the divergence of held-out examples, in nats.
     """
-    arrays = [z_mean, z_log_var, *([y] if prior.conditional else [])]
-    inputs = [keras.Input(array.shape[1:]) for array in arrays]
+    if held_out is None:
+        encodings, held_out = encodings.split(seed)
+    train, test = ([*part[: 2 + prior.conditional]] for part in (encodings, held_out))
+    inputs = [keras.Input(array.shape[1:]) for array in train]
     given = {"y": inputs[2]} if prior.conditional else {}
     model = fitting.FusedModel(inputs, _Divergence(prior, seed)(inputs[:2], **given))
-    train, test = _split(arrays, seed)
     batch_size = int(np.clip(len(train[0]) // STEPS, 32, 512))
-    steps = epochs * -(-len(train[0]) // batch_size)
+    steps = EPOCHS * -(-len(train[0]) // batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
     model.compile(keras.optimizers.Adam(schedule))
     best = keras.callbacks.EarlyStopping("val_loss", patience=PATIENCE, restore_best_weights=True)
-    bar = progress.bar(epochs, "epoch", verbose)
+    bar = progress.bar(EPOCHS, "epoch", verbose)
     shown = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(epoch + 1))
-    options = {"epochs": epochs, "batch_size": batch_size, "verbose": 0, "callbacks": [best, shown]}
+    options = {"epochs": EPOCHS, "batch_size": batch_size, "verbose": 0, "callbacks": [best, shown]}
     history = model.fit(train, validation_data=(test, None), **options).history["val_loss"]
     bar.update(len(history), finalize=True)
     return {"scores": {epoch: -float(kl) for epoch, kl in enumerate(history, start=1)}}
-
-
-def _split(arrays, seed):
-    """The arrays of most examples, and those of the held-out ones."""
-    order = np.random.default_rng(seed).permutation(len(arrays[0]))
-    held_out = max(1, int(HELD_OUT * len(order)))
-    return [[array[rows] for array in arrays] for rows in np.split(order, [-held_out])]
 
 
 class _Divergence(terms.LossLayer):
@@ -128,7 +152,7 @@ class _Divergence(terms.LossLayer):
         return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
 
 
-def mixture(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
+def mixture(prior, encodings: Encodings, held_out: Encodings | None = None, seed: int = 0) -> dict:
     """Fits a `Mixture` by expectation maximisation.
 
     The number of components, one for all classes, is that under which samples of held-out examples
@@ -139,26 +163,33 @@ def mixture(prior, z_mean, z_log_var, y=None, seed: int = 0) -> dict:
 
     Args:
         prior: A built `Mixture`.
-        z_mean: As for `by_gradients`.
-        z_log_var: As for `by_gradients`.
-        y: As for `by_gradients`.
-        seed: Seed of samples and of the first components.
+        encodings: As for `Prior.fit`.
+        held_out: As for `Prior.fit`.
+        seed: As for `Prior.fit`.
 
     Returns:
         Dict of `components`, the number that was chosen, and `scores`: by number of components the
         average log-density of held-out samples, in nats.
     """
+    parts = [encodings] if held_out is None else [encodings, held_out]
+    y = encodings.y
     if not prior.conditional or y is None:
-        groups, shift = {-1: (z_mean, z_log_var)}, None
+        groups, shift = [{-1: part} for part in parts], None
     elif _is_one_hot(y):
-        groups, shift = _by_class(z_mean, z_log_var, y), None
+        groups, shift = [_by_class(part) for part in parts], None
     else:
         centre = y.mean(0)
+        z_mean = encodings.z_mean
         shift, *_ = np.linalg.lstsq(y - centre, z_mean - z_mean.mean(0), rcond=None)
-        groups = {-1: (z_mean - (y - centre) @ shift, z_log_var)}
+        groups = [
+            {-1: part._replace(z_mean=part.z_mean - (part.y - centre) @ shift)} for part in parts
+        ]
     rng = np.random.default_rng(seed)
-    samples = {label: [*_sample(z, v, rng)] for label, (z, v) in groups.items()}
-    examples = {label: len(encodings[0]) for label, encodings in groups.items()}
+    train, test = groups[0], groups[-1]
+    samples = {
+        label: [*_samples(part, test.get(label, part), rng)] for label, part in train.items()
+    }
+    examples = {label: len(part.z_mean) for label, part in train.items()}
     fitted, scores = {}, {}
     for count in sorted({*CANDIDATES, prior.components}):
         if count > prior.components:
@@ -190,24 +221,26 @@ def _is_one_hot(y):
     return bool(np.isin(y, (0, 1)).all() and (y.sum(1) <= 1).all())
 
 
-def _by_class(z_mean, z_log_var, y):
+def _by_class(encodings):
     """Encodings by class, and under -1 those of an unknown one."""
+    y = encodings.y
     labels = np.where(y.any(1), y.argmax(1), -1)
-    groups = {label: (z_mean[labels == label], z_log_var[labels == label]) for label in {*labels}}
-    groups.setdefault(-1, (z_mean, z_log_var))
+    groups = {label: encodings.take(labels == label) for label in {*labels}}
+    groups.setdefault(-1, encodings)
     return groups
 
 
-def _sample(mean, log_var, rng):
+def _samples(train, test, rng):
     """Samples of q(z | y): of some examples to fit to, and of others to choose by."""
-    order = rng.permutation(len(mean))[: round(SAMPLES / (1 - HELD_OUT))]
-    split = int(HELD_OUT * len(order))
-    parts = order[split:], order[:split] if split else order  # too few to hold any out
-    for rows in parts:
+    orders = [rng.permutation(len(part.z_mean)) for part in (train, test)]
+    if test is train:  # none are held out
+        order = orders[0][: round(SAMPLES / (1 - HELD_OUT))]
+        split = int(HELD_OUT * len(order))
+        orders = order[split:], order[:split] if split else order
+    for part, rows in zip((train, test), orders, strict=True):
+        rows = rows[:SAMPLES]
         rows = np.resize(rows, max(len(rows), min(SAMPLES, 10 * len(rows))))
-        noise = rng.standard_normal((len(rows), mean.shape[1]))
-        deviation = np.exp(0.5 * np.minimum(log_var[rows], divergences.LOG_VAR_LIMIT))
-        yield (mean[rows] + deviation * noise).astype("float32")
+        yield part.take(rows).sample(rng)
 
 
 def _fit(z, count, covariance, seed):

@@ -113,8 +113,8 @@ class Mixture(Prior):
         factor, _ = self._factor(whitening)
         return mean + self._solution(factor, temperature * eps)
 
-    def fit(self, z_mean, z_log_var, y=None, seed=0, verbose=0) -> dict:
-        return fitting.mixture(self, z_mean, z_log_var, y, seed)
+    def fit(self, encodings, held_out=None, seed=0, verbose=0) -> dict:
+        return fitting.mixture(self, encodings, held_out, seed)
 
     def _known(self, y):
         """Y with a 1 before it; what does not depend on y is a row for all."""

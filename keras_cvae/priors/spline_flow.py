@@ -125,11 +125,11 @@ class SplineFlow(Prior):
         mean, log_scale = self._standardize(y)
         return mean + ops.exp(log_scale) * x
 
-    def fit(self, z_mean, z_log_var, y=None, seed=0, verbose=0) -> dict:
-        means, log_scales = _moments(z_mean, z_log_var, y if self.conditional else None)
+    def fit(self, encodings, held_out=None, seed=0, verbose=0) -> dict:
+        means, log_scales = _moments(encodings, self.conditional)
         self.means.assign(means)
         self.log_scales.assign(log_scales)
-        return fitting.by_gradients(self, z_mean, z_log_var, y, seed, verbose)
+        return fitting.by_gradients(self, encodings, held_out, seed, verbose)
 
     def _standardize(self, y):
         """Means and logarithms of standard deviations, linear in y."""
@@ -256,10 +256,11 @@ def _order(index, size):
     return order if index % 2 == 0 else order[::-1].copy()
 
 
-def _moments(z_mean, z_log_var, y):
+def _moments(encodings, conditional):
     """Means and logarithms of standard deviations of q(z | y), linear in y by least squares."""
+    z_mean, z_log_var, y = encodings
     known = np.ones((len(z_mean), 1))
-    if y is not None:
+    if conditional:
         known = np.concatenate([known, y], axis=1)
     means, *_ = np.linalg.lstsq(known, z_mean, rcond=None)
     variance = np.exp(np.minimum(z_log_var, divergences.LOG_VAR_LIMIT))

@@ -56,7 +56,7 @@ class VampPrior(Prior):
     def given(self, y, encode):
         return {"y": [*encode(), y] if self.conditional else encode()}
 
-    def fit(self, z_mean, z_log_var, y=None, seed=0, verbose=0) -> dict:
+    def fit(self, encodings, held_out=None, seed=0, verbose=0) -> dict:
         raise checks.ArgumentError(
             "prior",
             "must be another kind: a VampPrior is learned with the encoder that its "
