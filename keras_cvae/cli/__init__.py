@@ -1,8 +1,8 @@
 """The command `keras-cvae`: train a model and use it, without writing Python.
 
-A run is a folder: `train` leaves in it the model, the settings, the history, the metrics and the
-pictures, and the other commands take it up. The backend is the one that `KERAS_BACKEND` names. The
-modules here import Keras and the package inside of functions, so that `--help` does without.
+A run is a folder: `train` writes the model, its settings, history, metrics and pictures into it,
+and the other commands read it. `KERAS_BACKEND` names the backend. The modules here import Keras and
+the package inside functions, so that `--help` answers without them.
 """
 
 from keras_cvae.cli import train, use

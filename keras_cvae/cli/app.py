@@ -1,4 +1,4 @@
-"""The command itself: what its sub-commands hang on, and how each of them may end."""
+"""The command: its group of sub-commands, and how each of them ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OPTIONS = {
 
 
 class Commands(typer.core.TyperGroup):
-    """The commands; bad input ends one with a line on stderr for each fault, Ctrl-C with one."""
+    """The sub-commands; bad input ends one with a line on stderr for each error, Ctrl-C with one."""
 
     def invoke(self, ctx):
         try:
@@ -62,7 +62,7 @@ class Command(typer.core.TyperCommand):
 
 app = typer.Typer(
     cls=Commands,
-    help="Conditional variational autoencoders: train one, then draw from it.",
+    help="Conditional variational autoencoders: train one, then generate from it.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -80,7 +80,7 @@ def main(args: Sequence[str] | None = None, prepare: Callable[[], None] | None =
         SystemExit: Always.
     """
     if os.environ.get(LOG_LEVEL, QUIET) == QUIET:
-        # It takes the programs of several models for one that is traced again and again.
+        # It warns of retracing, where in truth several models have a program each.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # for authors of libraries
@@ -88,14 +88,14 @@ def main(args: Sequence[str] | None = None, prepare: Callable[[], None] | None =
         app(args, prog_name="keras-cvae", obj=prepare)
 
 
-def _say_version(asked):
-    if asked:
+def _say_version(is_set):
+    if is_set:
         print(", ".join(_versions()))
         raise typer.Exit()
 
 
 def _versions():
-    """The versions of this package, Keras, and the backends that are installed."""
+    """Yields the versions of this package, Keras, and the backends that are installed."""
     yield f"keras-cvae {importlib.metadata.version('keras_cvae')}"
     for name in ("keras", *BACKENDS):
         try:
@@ -109,17 +109,17 @@ Version = Option("--version", is_eager=True, callback=_say_version, help="Show t
 
 @app.callback()
 def _shared(version: Annotated[bool, Version] = False) -> None:
-    """Options of no command."""
+    """Takes the options of the command itself."""
 
 
 def _options(command):
-    """The options of a command by the names that Python's functions have for their arguments."""
+    """Returns the options of a command by the names of the Python arguments that they set."""
     options = {param.name: max(param.opts, key=len) for param in command.params}
     known = [option for param in command.params for option in (*param.opts, *param.secondary_opts)]
     options |= {name: option for name, option in OPTIONS.items() if option in known}
     return {name: option for name, option in options.items() if option.startswith("--")}
 
 
-def say(message) -> None:
-    """Tells the user something, in one line on stderr."""
+def say(message: object) -> None:
+    """Prints a message in one line on stderr."""
     print("keras-cvae:", *str(message).split(), file=sys.stderr)

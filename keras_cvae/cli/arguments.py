@@ -1,4 +1,4 @@
-"""What several commands, or one, are given: names, types and the words of `--help`."""
+"""Arguments and options of the commands: their types and their texts in `--help`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from keras_cvae.cli import names
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 Data = Annotated[str, Option(help=f"{', '.join(names.DATA)}, or the path of your own data.")]
-OtherData = Annotated[str | None, Option(help="Data to take.  [default: what it was trained on]")]
+OtherData = Annotated[str | None, Option(help="Other data.  [default: what it was trained on]")]
 Out = Annotated[
     Path, Option(metavar="FILE", help="A .png picture or .npz arrays; of a table .csv or .parquet.")
 ]
-LabelSwitch = Annotated[bool, Option("--conditional/--unconditional", help="Learn from labels?")]
-Force = Annotated[bool, Option("--force", help="Replace what is there already.")]
-Quiet = Annotated[bool, Option("--quiet", help="Show the result of training alone.")]
+LabelSwitch = Annotated[
+    bool, Option("--conditional/--unconditional", help="Whether labels are inputs.")
+]
+Force = Annotated[bool, Option("--force", help="Replace what exists.")]
+Quiet = Annotated[bool, Option("--quiet", help="Print the result only.")]
 Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of all randomness.")]
 Count = Annotated[int, Option(min=1, help="How many images, or rows.")]

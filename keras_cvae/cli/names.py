@@ -1,4 +1,4 @@
-"""The names that `--help` lists, written out: to ask the package for them is to import Keras."""
+"""The names that `--help` lists, written out because importing them would import Keras."""
 
 DATA = "digits", "mnist", "fashion_mnist"
 NETWORKS = "dense", "conv", "residual", "hierarchical"

@@ -1,4 +1,4 @@
-"""What the texts of the command's options mean: numbers, labels and parts of a model."""
+"""From texts of options to values: numbers, labels and parts of a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INTERNAL = "dtype", "bounds", "seed", "args", "kwargs"  # set by a model, or by 
 
 
 def check_out_file(out, force, suffixes):
-    """Refuses a file that cannot be written, or is there already without `--force`."""
+    """Refuses a file that cannot be written, or that exists, unless `--force` is set."""
     require(out.suffix in suffixes, "--out", f"must end in {' or '.join(suffixes)}", f"'{out}'")
     expected, advice = "must be a new file", ("force", "replaces one")
     require(force or not out.exists(), "--out", expected, f"'{out}', which exists", advice)
@@ -28,7 +28,7 @@ def check_out_file(out, force, suffixes):
 
 
 def labels(option, texts, class_names):
-    """Labels that are given by name or number, as integers."""
+    """Returns labels, which are names or numbers, as integers."""
     require(class_names, option, "must be left out of a model without a condition", texts[0])
     numbers = {str(label): label for label in range(-1, len(class_names))}
     names = {name: label for label, name in enumerate(class_names)}
@@ -36,7 +36,7 @@ def labels(option, texts, class_names):
 
 
 def integers(option, text, separator, least=0):
-    """Integers of at least `least` with a separator between them; None where there is no text."""
+    """Returns the integers of a text, each at least `least`; None of None."""
     if text is None:
         return None
     expected = f"must be integers with '{separator}' between them, each at least {least}"
@@ -47,7 +47,7 @@ def integers(option, text, separator, least=0):
 
 
 def number_or_auto(option, text):
-    """An integer of at least 1, or `"auto"`."""
+    """Returns an integer of at least 1, or `"auto"`."""
     if text == AUTO:
         return text
     expected = "must be auto or an integer of at least 1"
@@ -56,7 +56,7 @@ def number_or_auto(option, text):
 
 
 def condition(conditional, infer_label, enumerate_label, label_dropout):
-    """A function of the number of classes to the condition, or None."""
+    """Returns a function from the number of classes to the condition, or None."""
     from keras_cvae import conditions
 
     kinds = {"--infer-label": conditions.Inferred, "--enumerate-label": conditions.Enumerated}
@@ -72,11 +72,11 @@ def condition(conditional, infer_label, enumerate_label, label_dropout):
 
 
 def member(option, text, names):
-    """A member of a family of parts: its name, or an object with settings as `vamp:components=50`.
+    """Returns a member of a family of parts: its name, or an object if it has settings.
 
     Args:
-        option: What the option is called.
-        text: What it was given, or None; `"auto"` stays what it is.
+        option: The name of the option.
+        text: Its value, such as `vamp` or `vamp:components=50`; None and `"auto"` are returned.
         names: The members by name.
     """
     if text in (None, AUTO) or ":" not in text:
@@ -85,7 +85,7 @@ def member(option, text, names):
 
 
 def _made(names, name, settings):
-    """The member of that name; an error is one of its setting, not of an option called alike."""
+    """Returns a member with its settings; an error names the setting, as `vamp:components`."""
     try:
         return names[name](**settings)
     except checks.ArgumentError as error:
@@ -93,7 +93,7 @@ def _made(names, name, settings):
 
 
 def _name_and_settings(option, text, names):
-    name, _, given = text.partition(":")
+    name, _, written = text.partition(":")
     parameters = inspect.signature(look_up(option, name, names)).parameters
     of_users = [setting for setting in parameters if setting not in INTERNAL]
     expected = f"`{option} {name}` has no settings"
@@ -101,7 +101,7 @@ def _name_and_settings(option, text, names):
         expected = f"`{option} {name}` has the settings {', '.join(of_users)}, as {name}:"
         expected += f"{of_users[0]}=VALUE"
     settings = {}
-    for part in re.split(r",(?![^(]*\))", given) if given else ():  # but for those in brackets
+    for part in re.split(r",(?![^(]*\))", written) if written else ():  # commas outside of brackets
         setting, sign, value = (piece.strip() for piece in part.partition("="))
         require(sign and setting in of_users, None, expected, repr(part))
         try:
@@ -112,7 +112,7 @@ def _name_and_settings(option, text, names):
 
 
 def objective(text, beta):
-    """The objective that is asked for, with that beta; `"auto"` leaves it open."""
+    """Returns an objective with that beta; `"auto"` where both are left to the data."""
     from keras_cvae import objectives
 
     name, settings = _name_and_settings("--objective", text, objectives.NAMES)
@@ -131,7 +131,7 @@ def objective(text, beta):
 
 
 def network(name, options):
-    """The network of that name with the options that it takes; `"auto"` where none is given."""
+    """Returns a network with its options; `"auto"` where no option is set."""
     from keras_cvae import networks
 
     if name == AUTO:

@@ -1,6 +1,6 @@
 """The first seconds of a command, while Keras and a backend are imported.
 
-Ctrl-C may come in them, the backend may turn out to be missing, and TensorFlow writes its log.
+It handles Ctrl-C, a backend that is not installed, and the log of TensorFlow.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def import_package(run_init: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _stops_at_once():
-    """Lets Ctrl-C end the process: an exception may be lost in whatever is being imported."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # under nohup, say
+    """Lets Ctrl-C end the process: a module that is being imported may lose an exception."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # such as under nohup
         yield
         return
     stderr = os.dup(2)

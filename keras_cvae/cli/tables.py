@@ -1,4 +1,4 @@
-"""What the command `keras-cvae` takes for tables."""
+"""Options of the command for tables."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Encoding = Annotated[str | None, Option(help="Of a CSV file, such as latin-1.  [
 NaValues = Annotated[
     str | None, Option(help="More texts of a CSV file that mean a missing cell, as n/k,-999.")
 ]
-Where = Annotated[str | None, Option(help='What columns are to hold, as "sex=F,age=30..40".')]
+Where = Annotated[str | None, Option(help='Values or ranges of columns, as "sex=F,age=30..40".')]
 
 
 def training(condition, columns, dropout, encoding, na_values, of_images) -> Callable:
-    """A function that trains a model of a table, of what the options say.
+    """Returns a function that trains a model of a table as the options say.
 
     Raises:
-        ValueError: If an option of images is given, or one makes no sense.
+        ValueError: If an option of images is set, or an option has a wrong value.
     """
     from keras_cvae import runs
 
@@ -47,11 +47,11 @@ def training(condition, columns, dropout, encoding, na_values, of_images) -> Cal
 
 
 def _listed(text):
-    """Parts between commas; what has a comma in it stands in double quotes."""
+    """Returns the parts between commas; a part that has a comma is in double quotes."""
     return [part.strip() for part in next(csv.reader([text or ""], skipinitialspace=True), [])]
 
 
 def leave_out(options, of_what) -> None:
-    """Refuses options that are for another kind of data."""
+    """Refuses options of another kind of data."""
     for option, value in options.items():
         require(value is None, option, f"is an option of {of_what} alone", repr(value))

@@ -55,7 +55,9 @@ def train(
     learning_rate: Annotated[float, Option(help="Of Adam, at first; it falls to 0.")] = 1e-3,
     epochs: Annotated[str, Option(help="Most passes over the training images, or auto.")] = AUTO,
     batch_size: Annotated[str, Option(help="Images in a training step, or auto.")] = AUTO,
-    early_stopping: Annotated[bool, Option(help="Stop where validation images ask.")] = True,
+    early_stopping: Annotated[
+        bool, Option(help="Stop when the ELBO of validation images no longer rises.")
+    ] = True,
     fit_prior: Annotated[bool, Option(help="Fit the prior to the encodings afterwards.")] = True,
     measure: Annotated[bool, Option(help="Measure the ELBO of the test images.")] = True,
     image_size: Annotated[str | None, Option(help="Resize images, to HEIGHTxWIDTH.")] = None,
@@ -68,15 +70,15 @@ def train(
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model; leave it, its numbers and its pictures in a run folder.
+    """Train a model; write it, its metrics and its pictures into a run folder.
 
-    Your own data are an .npz file with x_train, y_train, x_test and y_test, or x and y to be split;
-    a folder of IDX files; or a folder with one sub-folder of images a class. With `--unconditional`
-    no labels are needed. Or they are a table, a .csv or .parquet file, of whose columns those that
-    `--condition` names are given and the others learned.
+    Your own data are an .npz file with x_train, y_train, x_test and y_test, or with x and y, which
+    are then split; a folder of IDX files; or a folder with one sub-folder of images for each class.
+    `--unconditional` needs no labels. A table is a .csv or .parquet file: the columns that
+    `--condition` names are inputs, and the model learns the others from them.
 
-    Likelihood, prior, objective and corruption may be given settings of their own behind a colon,
-    as in `--prior flow:couplings=6,hidden_units=(128,)`.
+    Settings of a likelihood, prior, objective or corruption follow its name and a colon, as in
+    `--prior flow:couplings=6,hidden_units=(128,)`.
     """
     import keras
 
@@ -136,7 +138,7 @@ def train(
             measure=measure,
             seed=seed,
             verbose=0 if quiet else "auto",
-            begun=None if quiet else _say_what_is_trained,
+            begun=None if quiet else _describe,
         )
     except KeyboardInterrupt as stop:
         say(str(stop) or "Stopped")
@@ -146,8 +148,8 @@ def train(
         fit = run.prior_fit
         scores = ", ".join(f"{count}: {score:.2f}" for count, score in fit["scores"].items())
         print(
-            f"Prior: a mixture of {fit['components']} normals, fitted to the encodings; "
-            f"log-density of held-out encodings by number of normals {scores}"
+            f"Prior: a mixture fitted to the encodings, normals in it: {fit['components']}; "
+            f"log-density of held-out encodings by their number {scores}"
         )
         print(
             f"ELBO of training {run.example}s under the prior before {fit['elbo_before']:.2f}, "
@@ -161,7 +163,7 @@ def train(
     print(f"Pictures: {run.folder}/{[*run.pictures][-1]} and others")
 
 
-def _say_what_is_trained(run):
+def _describe(run):
     data, model = run.config["data"], run.config["model"]
     kind = "conditional" if model["condition"] else "unconditional"
     network = type(model["network"]).__name__.lower()
@@ -184,9 +186,9 @@ def _say_what_is_trained(run):
 
 
 def _shown(value):
-    """A setting in a few words."""
+    """Returns a setting in a few words."""
     if isinstance(value, (str, int)):
         return value
     settings = {**vars(value)} if not hasattr(value, "get_config") else {}
-    given = ", ".join(f"{name} {setting}" for name, setting in settings.items())
-    return f"{type(value).__name__.lower()}" + (f" ({given})" if given else "")
+    texts = ", ".join(f"{name} {setting}" for name, setting in settings.items())
+    return f"{type(value).__name__.lower()}" + (f" ({texts})" if texts else "")

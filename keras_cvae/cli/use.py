@@ -1,4 +1,4 @@
-"""The commands that use a run: what it draws, restores, measures and shows."""
+"""The commands that use a run: generate, reconstruct, evaluate and plot."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def generate(
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """Draw new images, or rows of a table, from a trained model.
+    """Generate images, or rows of a table, by a trained model.
 
-    `--label` may be repeated, and images take the labels in turn; by default they take every class.
-    A picture has a full row of each, so it may hold a few images more than `--count`. `--label -1`
-    draws without a label. Of a table `--where` says what columns are to hold, values or ranges;
-    conditions that it leaves open are taken from training rows that match.
+    `--label` may be repeated, and images take the labels in turn, by default all classes. A picture
+    has a full row of each, so it may hold a few images more than `--count`. `--label -1` generates
+    without a label. For a table `--where` sets values or ranges of columns; the other conditions
+    are those of training rows that match.
     """
     import numpy as np
 
@@ -61,15 +61,15 @@ def generate(
     if len(labels) > 1 and out.suffix != ".npz":
         columns = math.ceil(count / len(labels))  # every row is full
         count, each = columns * len(labels), f", {columns} of each label,"
-    given = np.resize(labels, count) if len(labels) else None
-    drawn: dict[str, Any] = {"temperature": temperature, "pixels": pixels or "mean", "seed": seed}
-    images = _clipped(model.generate(given, count=count, **drawn))
+    y = np.resize(labels, count) if len(labels) else None
+    options: dict[str, Any] = {"temperature": temperature, "pixels": pixels or "mean", "seed": seed}
+    images = _clipped(model.generate(y, count=count, **options))
     if out.suffix == ".npz":
         unknown = np.full(count, conditions.UNKNOWN, "int32")
-        np.savez_compressed(out, images=images, labels=unknown if given is None else given)
+        np.savez_compressed(out, images=images, labels=unknown if y is None else y)
     elif len(labels) > 1:
         style: dict[str, Any] = dict(class_names=classes, columns=count)
-        plots.class_rows(pictures.drawable(run, images), given, **style).savefig(out)
+        plots.class_rows(pictures.drawable(run, images), y, **style).savefig(out)
     else:
         plots.sheet(pictures.drawable(run, images)).savefig(out)
     print(f"Wrote {count} images{each} to {out}")
@@ -79,14 +79,14 @@ def generate(
 def reconstruct(
     folder: RunFolder,
     out: Out,
-    as_label: Annotated[str | None, Option(help="Class to turn the images into.")] = None,
+    as_label: Annotated[str | None, Option(help="Class to decode them as.")] = None,
     data: OtherData = None,
     count: Count = 16,
     force: Force = False,
 ) -> None:
-    """Encode test images and decode them, in the same style, as another class if asked.
+    """Encode test images and decode them, in the same style, with `--as-label` as another class.
 
-    Of a table the rows are written as they are decoded: what was missing in them is filled in.
+    Of a table it writes the decoded rows, with missing cells filled in.
     """
     import numpy as np
 
@@ -130,14 +130,16 @@ def reconstruct(
 def evaluate(
     folder: RunFolder,
     data: OtherData = None,
-    samples: Annotated[int, Option(help="Of z, for log p of an image.")] = 5000,
-    limit: Annotated[int | None, Option(help="Most test images to take.  [default: all]")] = None,
+    samples: Annotated[int, Option(help="Of z, for the log p of each image.")] = 5000,
+    limit: Annotated[
+        int | None, Option(help="At most so many test images.  [default: all]")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Measure a trained model on test images; print a table, and keep it in the run's metrics.
+    """Measure a trained model on test images; print a table and add it to the run's metrics.
 
-    Likelihoods, the use of the latents, and what is generated beside real images. Classifiers are
-    trained on the way, which takes minutes on MNIST, and so may log p with many samples.
+    The measures are likelihoods, the use of the latents, and how generated images compare with real
+    ones. It trains classifiers, which takes minutes on MNIST, as log p with many samples may.
     """
     from keras_cvae import runs
     from keras_cvae.runs.reading import METRICS
@@ -158,12 +160,14 @@ def plot(
     label: Annotated[str | None, Option(help="Class, by name or number.")] = None,
     axes: Annotated[str | None, Option(help="Dimensions of z, as 0,1.")] = None,
     count: Annotated[int | None, Option(min=1, help="How many images, paths or steps.")] = None,
-    spherical: Annotated[bool, Option("--spherical", help="Turn rather than go straight.")] = False,
+    spherical: Annotated[
+        bool, Option("--spherical", help="Interpolate along a great circle.")
+    ] = False,
     data: OtherData = None,
     seed: Annotated[int | None, Option(min=0, max=2**32 - 1, help="Seed of samples.")] = None,
     force: Force = False,
 ) -> None:
-    """Draw a picture of a trained model: what it makes, and its latent space.
+    """Draw a picture of a trained model: its images, or its latent space.
 
     Latent pictures of a conditional model are of one class, the first by default.
     """
