@@ -1,4 +1,4 @@
-"""Runs: a folder with a trained model, its settings, its numbers and the pictures of it."""
+"""Runs: a folder with a trained model, its settings, metrics and pictures."""
 
 from keras_cvae.runs import pictures
 from keras_cvae.runs.images import ImageRun, train

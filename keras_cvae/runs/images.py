@@ -34,30 +34,30 @@ def train(
     condition: Callable[[int], conditions.Condition] | None = CLASSES,
     **options,
 ) -> ImageRun:
-    """Trains a model; leaves it, its numbers and its pictures in a folder.
+    """Trains a model; writes it, its metrics and its pictures into a folder.
 
     Args:
         data: Name or path of the data, as `datasets.load` takes it.
         out: The folder; by default `runs/` and the name of the data.
-        force: Whether a run that is there already is replaced.
-        image_size: What to resize every image to, as `datasets.load` takes it.
-        class_names: A name a class, in the place of those that the data give.
-        test_fraction: Share of the data to test with, where it is not split already.
+        force: Whether to replace a run that exists.
+        image_size: The size to resize every image to, as `datasets.load` takes it.
+        class_names: A name for each class, in place of those of the data.
+        test_fraction: Share of the data to test with, where they are not split already.
         background: The colour that transparent pixels show, as `datasets.load` takes it.
         skip_damaged: Whether to leave out images that cannot be read.
         condition: Function of the number of classes to the condition, such as
-            `functools.partial(conditions.Inferred, weight=10.0)`; None for a plain VAE. By default
-            `conditions.Classes`, of which training hides a tenth of the labels. Classes without
-            names are given those of the data.
-        **options: How it is trained, and more arguments of `build_cvae`, as for `make`.
+            `functools.partial(conditions.Inferred, weight=10.0)`; None for a plain VAE. The default
+            is `conditions.Classes`, and training hides a tenth of the labels. Classes without names
+            get those of the data.
+        **options: As for `make`: how to train, and more arguments of `build_cvae`.
 
     Returns:
-        The run; its `choices` say what was chosen, and why.
+        The run; its `choices` are the settings chosen from the data, with reasons.
 
     Raises:
-        ValueError: If the folder is taken, be it by a training under way, or an argument makes no
-            sense, before the folder is touched; or if the loss does not stay finite.
-        KeyboardInterrupt: If training is interrupted, with a message of what is kept.
+        ValueError: If the folder holds something else, another training runs in it, or an argument
+            is wrong, before the folder is touched; or if the loss does not stay finite.
+        KeyboardInterrupt: If training is interrupted; the message says which weights are kept.
 
     Example:
     ```python
@@ -81,7 +81,7 @@ def train(
     if condition is not None:
         of_classes: Any = conditions.get(condition(len(dataset.class_names)))
         condition = of_classes.with_names(dataset.class_names)
-    # An absolute path: others may use it from afar.
+    # An absolute path, so that the run loads from any folder.
     name = data if data in datasets.NAMES else absolute(data)
     source = {"name": name, **source}
     return make(ImageRun, folder, reading, condition, source, force=force, **options)
@@ -123,7 +123,7 @@ class ImageRun(Run):
 
 
 def _class_sizes(labels, names):
-    """How many classes there are, and the smallest and largest among training labels."""
+    """Returns the number of classes and the sizes of the smallest and largest, in words."""
     if not names:
         return ""
     known = labels[labels >= 0]
@@ -133,7 +133,7 @@ def _class_sizes(labels, names):
     text = f"{len(names)} classes, the smallest {least}, the largest {most} to train with"
     if absent := [names[label] for label in np.flatnonzero(counts == 0)]:
         shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-        text += f"; none of {shown}, of which nothing can be learned"
+        text += f"; none of {shown}, which the model cannot learn"
     if unknown := len(labels) - len(known):
         text += f"; {unknown} without a label"
     return text

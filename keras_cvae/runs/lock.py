@@ -1,4 +1,4 @@
-"""One training at a time in a folder: `filelock`, which a killed process holds no longer."""
+"""One training at a time in a folder, by `filelock`: a killed process releases its lock."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LOCK = "training.lock"
 
 @contextlib.contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Holds a folder for one training.
+    """Locks a folder for one training.
 
     Args:
-        folder: The folder; it is made if it is not there.
+        folder: The folder; made if it does not exist.
 
     Raises:
-        ValueError: If another training holds it, or it cannot be written to.
+        ValueError: If another training has locked it, or it cannot be written to.
     """
     lock = filelock.FileLock(folder / LOCK, timeout=0)
     with explain("out", "must be a folder that can be written to", OSError):
@@ -36,16 +36,16 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def check_free(folder: Path) -> None:
-    """Refuses a folder that a training holds.
+    """Refuses a folder that a training has locked.
 
     Raises:
-        ValueError: If one does.
+        ValueError: If one has.
     """
     _require(not is_held(folder), folder)
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a training holds the folder."""
+    """Returns whether a training has locked the folder."""
     if not (folder / LOCK).exists():
         return False
     lock = filelock.FileLock(folder / LOCK, timeout=0)
@@ -65,6 +65,6 @@ def _acquire(lock):
     return True
 
 
-def _require(free, folder):
+def _require(is_free, folder):
     expected = "must be a folder that no other training writes to"
-    require(free, "out", expected, f"'{folder}', where one is under way")
+    require(is_free, "out", expected, f"'{folder}', where one is running")

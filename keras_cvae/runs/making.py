@@ -1,4 +1,4 @@
-"""Making a run: data in; a trained model, its numbers and its pictures in a folder."""
+"""Makes a run of data: trains a model, measures it and draws its pictures."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ def make(
     begun: Callable[[Run], None] | None = None,
     **options,
 ) -> AnyRun:
-    """Makes a run of data that are read already.
+    """Makes a run of data that have been read.
 
     Args:
         kind: The class of run.
         folder: Its folder.
         reading: The data, as `datasets.read` returns them.
         condition: The condition, or None.
-        source: What `Run.load` needs to read the data again: `name` and more.
-        force: Whether a run that is there already is replaced.
-        learning_rate: Of the optimizer, Adam; it falls to 0 along a cosine.
+        source: The settings by which `Run.load` reads the data again, `name` among them.
+        force: Whether to replace a run that exists.
+        learning_rate: Initial learning rate of Adam; it falls to 0 along a cosine.
         epochs: Passes over the training images, at most; `"auto"` chooses by their number.
         batch_size: Images in a training step, or `"auto"`.
-        early_stopping: Whether to stop where the ELBO of validation images (those of the data, else
-            a tenth of the training images) has not risen for a fifth of the epochs, and to keep the
-            best weights.
+        early_stopping: Whether to stop when the ELBO of the validation images (those of the data,
+            else a tenth of the training images) has not risen for a fifth of the epochs, and to
+            keep the best weights.
         fit_prior: Whether to fit the prior to the encodings after training.
         measure: Whether to measure the ELBO of the test images after training.
         seed: Seed of all randomness.
@@ -66,7 +66,7 @@ def make(
             epoch; `"auto"` is 1 on a terminal, else 2.
         begun: Function of the run, called right before training begins.
         **options: More arguments of `build_cvae`; `likelihood`, `objective`, `network` and
-            `latent_dim` may be `"auto"`, which they are by default, and chosen from the data.
+            `latent_dim` are `"auto"` by default: chosen from the data.
 
     Returns:
         The run.
@@ -132,10 +132,10 @@ def make(
 
 
 def folder_for(data, out, force: bool) -> Path:
-    """The folder of a run that is to be made, where that may be.
+    """Returns the folder for a new run.
 
     Raises:
-        ValueError: If the folder is taken.
+        ValueError: If the folder holds something else, or another training runs in it.
     """
     folder = Path("runs", Path(data).stem) if out is None else Path(out)
     lock.check_free(folder)
@@ -144,7 +144,7 @@ def folder_for(data, out, force: bool) -> Path:
 
 
 def absolute(data) -> str:
-    """The whole path of data."""
+    """Returns the absolute path of data."""
     return str(Path(os.path.expanduser(data)).resolve())
 
 
@@ -198,7 +198,7 @@ def _fit(run, train_part, held_out, callbacks, verbose):
             f"the validation {run.example}s was highest, {stopper.best:.2f}"
         )
         if saver.epochs < settings["epochs"]:
-            message += f". Training stopped: for {patience} epochs it was not exceeded"
+            message += f". Training stopped: it did not rise for {patience} epochs"
         _say(message, verbose)
 
 
@@ -208,7 +208,7 @@ def _say(message, verbose):
 
 
 def _check_folder(folder, force):
-    """Refuses to put a run where something else is, or another run unless forced."""
+    """Refuses a folder that holds something else, or a run unless `force` is set."""
     expected, advice = "must be a new or an empty folder", ("force=True", "replaces a run")
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if files - {lock.LOCK} or (folder.exists() and not folder.is_dir()):
@@ -217,18 +217,18 @@ def _check_folder(folder, force):
 
 
 def _clear(folder, kind):
-    """Leaves nothing of a run that was there before."""
+    """Removes the files of an earlier run."""
     for file in (MODEL, CONFIG, HISTORY, METRICS, *kind.files, *kind.pictures, *pictures.DIAGRAMS):
         (folder / file).unlink(missing_ok=True)
 
 
 def _as_json(content):
-    """Returns what a person may want to read."""
+    """Returns the content as JSON, indented for people to read."""
     return json.dumps(content, indent=2, default=_described) + "\n"
 
 
 def _described(part):
-    """A part of a model: its class and its settings."""
+    """Returns the class and the settings of a part of a model."""
     settings = part.get_config() if hasattr(part, "get_config") else vars(part)
     settings = {k: v for k, v in settings.items() if k not in ("trainable", "dtype", "name")}
     return {"class": type(part).__name__, **settings}

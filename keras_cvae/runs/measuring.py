@@ -1,4 +1,4 @@
-"""Everything that is measured of a run, kept in its folder."""
+"""Measures of a run, kept in its folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ EVALUATIONS = "evaluations"
 
 
 def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
-    """Measures a run in every way that applies; adds it to its metrics, by the name of the data.
+    """Measures a run in every way that applies; adds the report to its metrics.
 
-    Of an unfinished run nothing is kept: it has no metrics yet, which is how it is known.
+    The metrics hold a report for each name of data. An unfinished run keeps none: a run without a
+    file of metrics counts as unfinished.
 
     Args:
         run: The run.
@@ -27,8 +28,8 @@ def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
         The report.
 
     Raises:
-        ValueError: As for `evaluation.measure`, or if the data cannot be loaded or the metrics be
-            read; before anything is computed.
+        ValueError: As for `evaluation.measure`, or if the data or the metrics cannot be read,
+            before anything is computed.
     """
     dataset = run.dataset_of(data)
     kept = None if run.unfinished else run.metrics
@@ -45,7 +46,7 @@ def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
 
 
 def _replace(path: Path, content: dict) -> None:
-    """Writes a file whole, or leaves the one that is there."""
+    """Replaces a file at once, so that it is never half written."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     os.replace(part, path)

@@ -1,4 +1,4 @@
-"""The pictures of a run: each function draws one, with the options that concern it."""
+"""The pictures of a run of images: each function draws one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIAGRAMS = ("encoder.png", "decoder.png", "cvae.png")
 
 
 def loss(run: Run):
-    """Draws the loss of every epoch and its terms."""
+    """Draws the loss and its terms after every epoch."""
     units = dict.fromkeys(run.history, f"nats per {run.example}")
     own = [layer.units.items() for layer in run.model.loss_layers]
     return plots.loss_curves(run.history, units=units | dict(itertools.chain(*own)))
@@ -32,7 +32,7 @@ def reconstructions(run: Run, *, data=None, count=16):
 
 
 def samples(run: Run, *, label=None, count=10, seed=0):
-    """Draws `count` new images a class; of one label, or without, a sheet of rows of `count`."""
+    """Draws `count` generated images of each class, or a sheet of rows of `count` of one label."""
     if label is None and run.model.classes:
         labels = np.repeat(np.arange(len(run.model.classes)), count)
         images = drawable(run, run.model.generate(labels, seed=seed))
@@ -44,7 +44,7 @@ def samples(run: Run, *, label=None, count=10, seed=0):
 
 
 def manifold(run: Run, *, label=None, axes=(0, 1), count=20):
-    """Draws `count` by `count` images over two dimensions of z."""
+    """Draws `count` by `count` images over a grid of two dimensions of z."""
     label, title = _label_and_title(run, label, "Latent manifold")
     z, coordinates = latents.grid(count, run.model.latent_dim, axes)
     names = f"z[{axes[0]}]", f"z[{axes[1]}]"
@@ -53,14 +53,14 @@ def manifold(run: Run, *, label=None, axes=(0, 1), count=20):
 
 
 def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None):
-    """Draws `count` paths, each between two test images, of one class if the model knows them."""
+    """Draws `count` paths, each between two test images, of one class if the model has classes."""
     title = "Spherical interpolation" if spherical else "Latent interpolation"
     label, title = _label_and_title(run, label, title)
     x, y, class_names = run.test_images(data)
     one_class = label is not None and label >= 0
     chosen = np.flatnonzero(y == label) if one_class else np.arange(len(x))
     chosen = chosen[: min(2 * count, len(chosen) // 2 * 2)]
-    expected = f"{title}: there must be two test images to go between"
+    expected = f"{title}: there must be two test images to interpolate between"
     require(len(chosen), None, expected, f"{np.sum(y == label) if one_class else len(x)}")
     x, y = x[chosen], None if y is None else y[chosen]
     z = _encode(run, x, y if label is None else np.full(len(x), label))
@@ -72,7 +72,7 @@ def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None):
 
 
 def traversals(run: Run, *, label=None, axes=None, count=13):
-    """Draws each of some dimensions of z, by default up to ten, at `count` values in [-3, 3]."""
+    """Draws the effect of each dimension of z, by default of ten at most, at values in [-3, 3]."""
     label, title = _label_and_title(run, label, "Latent traversals")
     axes = range(min(run.model.latent_dim, 10)) if axes is None else axes
     values = np.linspace(-3, 3, count)
@@ -81,7 +81,7 @@ def traversals(run: Run, *, label=None, axes=None, count=13):
 
 
 def swaps(run: Run, *, data=None, count=10):
-    """Draws `count` test images, and each of them decoded with every label."""
+    """Draws `count` test images, each also decoded with every label."""
     classes = len(run.model.classes)
     require(classes, None, "The model must have labels to swap", "a model without classes")
     x, y, _ = run.test_images(data, count)
@@ -107,8 +107,8 @@ PICTURES = {"loss_curves.png": loss, "reconstructions.png": reconstructions, "sa
 def write(run: Run) -> None:
     """Writes the pictures that every run has."""
     for name, picture in run.pictures.items():
-        is_drawn = "seed" in inspect.signature(picture).parameters
-        seed = {"seed": run.config["training"]["seed"]} if is_drawn else {}
+        takes_seed = "seed" in inspect.signature(picture).parameters
+        seed = {"seed": run.config["training"]["seed"]} if takes_seed else {}
         picture(run, **seed).savefig(run.folder / name)
 
 
@@ -116,9 +116,9 @@ def write_diagrams(run: Run) -> None:
     """Writes diagrams of the networks.
 
     Raises:
-        ImportError: If there is no Graphviz.
+        ImportError: If Graphviz is not installed.
     """
-    if not shutil.which("dot"):  # of which Keras says nothing but a line in a notebook
+    if not shutil.which("dot"):  # in a notebook Keras prints a line instead of raising
         raise ImportError("diagrams of networks need Graphviz")
     # Graphviz 2.43 fails to route some graphs at right angles, Keras's default.
     style = dict(show_shapes=True, show_layer_names=True, dpi=100, splines="polyline")
@@ -156,7 +156,7 @@ def _decode(run, z, label):
 
 
 def _label_and_title(run, label, title):
-    """Returns the label to decode with, by default the first class, and a title that says it."""
+    """Returns the label to decode with, by default the first class, and a title with its name."""
     label = 0 if label is None and run.model.classes else label
     if label is None:
         return None, title

@@ -30,26 +30,26 @@ class Run:
         folder: The folder.
         config: The settings, as `CONFIG` holds them.
         model: The `CVAE`.
-        dataset: What it was trained on, if that is at hand; else it is loaded where needed.
+        dataset: The data that it was trained on; loaded when needed if None.
 
     Attributes:
         class_names: Names of the classes: the model's own, or those of the data.
-        choices: By setting, what was chosen from the data and why; where `train` has made the run.
-        prior_fit: What `CVAE.fit_prior` returned; where `train` has made the run.
-        notes: What of the data was left out or changed, in sentences; where `train` has made it.
-        validation: Images and labels that the data have to validate with, or None; likewise.
-        best_epoch: After which epoch, from 1, the weights were kept; where `train` has made the run
-            with early stopping.
+        choices: Settings chosen from the data, by name, with reasons; empty of a loaded run, as
+            the next four.
+        prior_fit: The return value of `CVAE.fit_prior`.
+        notes: Sentences on data that were left out or changed.
+        validation: Images and labels of the data to validate with, or None.
+        best_epoch: The epoch, from 1, whose weights early stopping kept.
 
     A subclass is a run of one kind of data, and has:
 
     Attributes:
-        example: What one example is called.
+        example: The word for one example, such as "image".
         pictures: By file name, the pictures that every run has in its folder.
-        kinds: By name, all pictures that can be drawn of a run.
-        files: More files that it has in its folder.
-        suffixes: Of the files that what it generates can be written to.
-        settings: What its config must say of the data, beside their name and digest.
+        kinds: By name, the functions that draw pictures of a run.
+        files: More files in its folder.
+        suffixes: Suffixes of the files that its generated examples can be written to.
+        settings: Settings of the data that its config must have, beside their name and digest.
     """
 
     example: str
@@ -91,20 +91,20 @@ class Run:
         require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
         kind = kind_of(config["data"]["name"])
         run = kind(folder, config, model)
-        given, count = len(run.class_names), len(model.classes)
+        named, count = len(run.class_names), len(model.classes)
         expected = f"'{folder / CONFIG}' must name the model's classes"
-        require(not count or given == count, None, expected, f"{given} for {count}")
+        require(not count or named == count, None, expected, f"{named} for {count}")
         if run.unfinished:
             warnings.warn(f"'{folder}' {run.unfinished}", stacklevel=2)
         return run
 
     @classmethod
     def takes(cls, data: str | os.PathLike) -> bool:
-        """Returns whether data of this name or path are of this kind."""
+        """Returns whether the data of a name or path are of this kind."""
         raise NotImplementedError
 
     def summary(self) -> str:
-        """What its data are, in a few words."""
+        """Returns the size and kind of its data, in words."""
         raise NotImplementedError
 
     def _counts(self):
@@ -112,15 +112,15 @@ class Run:
         return f"{len(data.x_train)} training and {len(data.x_test)} test {example}s"
 
     def measures(self, dataset: datasets.Dataset, seed: int = 0) -> Iterator[evaluation.Measure]:
-        """Measures of this kind of data alone, beside those of `evaluation.measure`."""
+        """Yields measures of this kind of data, beside those of `evaluation.measure`."""
         yield from ()
 
     def keep(self, y_train) -> None:
-        """Keeps what of the training data is needed afterwards; of images nothing is."""
+        """Keeps in its folder the training data that it needs later; images need none."""
 
     @property
     def unfinished(self) -> str | None:
-        """What keeps the weights from being those of a whole training; None where they are."""
+        """Why the weights are not those of a finished training, in words; None if they are."""
         if (self.folder / METRICS).exists():
             return None
         state = "is still training" if lock.is_held(self.folder) else "was stopped"
@@ -137,7 +137,7 @@ class Run:
 
     @functools.cached_property
     def dataset(self) -> datasets.Dataset:
-        """What it was trained on; warns of data that have changed since."""
+        """The data that it was trained on; warns if they have changed since."""
         name, digest = self.config["data"]["name"], self.config["data"]["digest"]
         dataset = self._load(name)
         if datasets.digest(dataset) != digest:
@@ -147,7 +147,7 @@ class Run:
 
     @property
     def metrics(self) -> dict:
-        """The numbers that were measured after training, as `measure` returns them.
+        """The metrics measured after training, as `measure` returns them.
 
         Raises:
             ValueError: If the file is damaged.
@@ -173,13 +173,13 @@ class Run:
         return values
 
     def dataset_of(self, data: str | None = None) -> datasets.Dataset:
-        """Returns its data, or others of a name or path."""
+        """Returns its data, or those of another name or path."""
         return self.dataset if data is None else self._load(data)
 
     def test_images(self, data: str | None = None, count: int | None = None):
-        """Returns `count` test examples of its data or others, what y is, and the class names.
+        """Returns `count` test examples of its data or others, their y and the class names.
 
-        y is None where the data have no labels.
+        y is None if the data have no labels.
         """
         raise NotImplementedError
 
@@ -191,8 +191,8 @@ class Run:
             verbose: 1 shows a progress bar.
 
         Returns:
-            Dict of `elbo` and its terms; `prior`, the kind of prior; and how it was measured. The
-            same at every call.
+            Dict of `elbo` and its terms; `prior`, the class of the prior; and how it was measured.
+            It is the same at every call.
         """
         model = self.model
         x, y, _ = self.test_images(data)
@@ -200,11 +200,11 @@ class Run:
         draws = evaluation.draws_of(len(x))
         options = {"draws": draws, "seed": SEED, "verbose": int(verbose == 1)}
         estimates = evaluation.bound(model, x, y, **options)
-        found: dict[str, Any] = {n: estimates[n].value for n in ("elbo", *model.elbo_terms)}
-        found["standard_error"] = estimates["elbo"].standard_error
-        found["prior"] = type(model.prior).__name__
+        metrics: dict[str, Any] = {n: estimates[n].value for n in ("elbo", *model.elbo_terms)}
+        metrics["standard_error"] = estimates["elbo"].standard_error
+        metrics["prior"] = type(model.prior).__name__
         unit = f"nats per {self.example}, the mean over draws of z for each test {self.example}"
-        return {**found, f"{self.example}s": len(x), "draws": draws, "seed": SEED, "unit": unit}
+        return {**metrics, f"{self.example}s": len(x), "draws": draws, "seed": SEED, "unit": unit}
 
     def _load(self, name):
         raise NotImplementedError
@@ -216,7 +216,7 @@ def kind_of(data: str | os.PathLike) -> type[Run]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder holds the settings of a run."""
+    """Returns whether a folder holds the settings of a run."""
     try:
         _config(folder)
     except (OSError, ValueError):
@@ -225,7 +225,7 @@ def is_run(folder: Path) -> bool:
 
 
 def _config(folder):
-    """Returns the settings of a run, of which what is needed to read it has been checked."""
+    """Returns the settings of a run; those needed to read it are checked."""
     path = folder / CONFIG
     errors = (ValueError, KeyError, TypeError, RecursionError)
     with explain(None, f"'{path}' must hold the settings that `train` writes", errors):

@@ -48,8 +48,8 @@ def test_a_run_made_is_the_run_read(run, digits):
 def test_the_sizes_of_classes_are_told():
     labels = np.array([0, 0, 0, 2, 2, -1])
     expected = (
-        "3 classes, the smallest b with 0, the largest a with 3 to train with; none of b, of which "
-        "nothing can be learned; 1 without a label"
+        "3 classes, the smallest b with 0, the largest a with 3 to train with; none of b, which "
+        "the model cannot learn; 1 without a label"
     )
     assert _class_sizes(labels, ["a", "b", "c"]) == expected
 
