@@ -1,4 +1,4 @@
-"""What loss layers are told of a training: how much is to come, and that it has ended."""
+"""Tells loss layers when a training begins, with its length, and when it ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Announcer(keras.callbacks.Callback):
     """Calls `on_fit_begin` and `on_fit_end` of a model's loss layers.
 
     Args:
-        examples: How many examples are trained on; None where they are a stream.
+        examples: The number of training examples; None for a stream.
     """
 
     def __init__(self, examples: int | None = None):

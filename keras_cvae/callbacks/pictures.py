@@ -1,9 +1,10 @@
-"""Keras callbacks that draw, between epochs, what the model has learned so far.
+"""Keras callbacks that draw images of the model between epochs.
 
-Each takes a function `draw(model)` to images of shape `(N, H, W[, C])`, uint8 or floats that are
-clipped to [0, 1]. It is called before the first epoch and after every epoch; the sheet of its
-images, titled with the number of epochs trained, goes to a folder, an animation or TensorBoard.
-What `draw` starts from should be fixed, so that only the learning shows:
+Each takes a function `draw(model)` that returns images of shape `(N, H, W[, C])`, uint8 or floats,
+which are clipped to [0, 1]. It is called before the first epoch and after every epoch; the sheet of
+its images, titled with the number of epochs trained, goes to a folder, an animation or TensorBoard.
+`draw` should start from the same latents or images each time, so that only the training changes
+them:
 
 ```python
 # The same latents every time, ten for each digit: with `columns=10`, one row a digit.
@@ -17,9 +18,9 @@ draw = lambda cvae: cvae.generator.predict([z, np.arange(10)], verbose=0)
 cvae.fit([x_train, y_train], epochs=10, callbacks=[EpochImages(draw, "epochs", columns=10)])
 ```
 
-Wrong arguments, a folder that cannot be written, and images that cannot be drawn each raise a
-`ValueError` before training begins. Drawing leaves training as it is, except that on torch, whose
-loaders share one random state, `predict` (as `evaluate` does) alters the order of later batches.
+Wrong arguments, a folder that cannot be written to and images that cannot be drawn raise a
+`ValueError` before training begins. Drawing does not change the training, except on torch: its
+loaders share one random state, so that `predict`, as `evaluate`, alters the order of later batches.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ Draw = Callable[[keras.Model], np.ndarray]
 
 
 class _EpochCallback(keras.callbacks.Callback):
-    """Draws before the first epoch and after every epoch; `_add` of a subclass keeps the sheet."""
+    """Draws before the first epoch and after every epoch; a subclass writes the sheet in `_add`."""
 
     def __init__(self, draw: Draw, directory: Path, columns: int | None):
         super().__init__()
@@ -70,7 +71,7 @@ class _EpochCallback(keras.callbacks.Callback):
         """Returns the sheet after `epoch` epochs, as uint8 of shape `(height, width, 3)`."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        images = self.draw(self.model)  # on JAX, to read `self.model` brings its weights up to date
+        images = self.draw(self.model)  # on JAX, reading `self.model` updates its weights
         with explain("draw", "must return images that can be drawn", (TypeError, ValueError)):
             images = keras.ops.convert_to_numpy(images)
             if images.dtype.kind == "f":
@@ -81,15 +82,15 @@ class _EpochCallback(keras.callbacks.Callback):
         return np.array(canvas.buffer_rgba())[..., :3]
 
     def _begin(self, epoch):
-        """Prepares for a run whose first picture is that of `epoch`, above 0 if it is resumed."""
+        """Prepares for the first picture, that of `epoch`, above 0 if training is resumed."""
 
 
 class EpochImages(_EpochCallback):
     """Writes `epoch_000.png` before training and `epoch_001.png`, ... after every epoch.
 
     Args:
-        draw: Function of the model to images of shape `(N, H, W[, C])`.
-        directory: Folder of the files; made if need be. Files of the same names are replaced.
+        draw: Function of the model that returns images of shape `(N, H, W[, C])`.
+        directory: Folder of the files, made if missing. Files of the same names are replaced.
         columns: Number of images in a row; by default the sheet is about square.
     """
 
@@ -103,13 +104,14 @@ class EpochImages(_EpochCallback):
 
 
 class EpochGIF(_EpochCallback):
-    """Writes an animated GIF with one frame an epoch, whole whenever training is interrupted.
+    """Writes an animated GIF with one frame an epoch; an interrupted training leaves a whole file.
 
     `fit` begins a new animation; with `initial_epoch` above 0 it continues the one in `path`.
 
     Args:
-        draw: Function of the model to images of shape `(N, H, W[, C])`, as many at every call.
-        path: The file, ending in `.gif`; its folder is made if need be.
+        draw: Function of the model that returns images of shape `(N, H, W[, C])`, the same number
+            at every call.
+        path: The file, ending in `.gif`; its folder is made if missing.
         columns: Number of images in a row; by default the sheet is about square.
         duration: How long a frame is shown, in milliseconds.
     """
@@ -161,12 +163,12 @@ class EpochGIF(_EpochCallback):
 class EpochTensorBoard(_EpochCallback):
     """Shows images in TensorBoard; the step is the number of epochs trained.
 
-    The scalars are left to `keras.callbacks.TensorBoard(log_dir)`, beside it in the list of
-    callbacks: the images are a run of their own, `images`, in the same folder.
+    Scalars are written by `keras.callbacks.TensorBoard(log_dir)`, a second callback; the images are
+    a run of their own, `images`, in the same folder.
 
     Args:
-        draw: Function of the model to images of shape `(N, H, W[, C])`.
-        log_dir: Folder that TensorBoard is started with; made if need be.
+        draw: Function of the model that returns images of shape `(N, H, W[, C])`.
+        log_dir: Folder that TensorBoard is started with, made if missing.
         columns: Number of images in a row; by default the sheet is about square.
 
     Raises:

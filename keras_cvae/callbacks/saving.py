@@ -1,4 +1,4 @@
-"""Saving a model as it trains, so that an interrupted run keeps whole epochs."""
+"""Saves a model as it trains, so that an interrupted run keeps the weights of whole epochs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import keras
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Saves a model whole or not at all: a good file is never half overwritten."""
-    # A folder that is new for certain: nothing in it is a link to another file.
+    """Saves a model at once, so that an existing file is never half overwritten."""
+    # A new folder, so that nothing in it is a link to another file.
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=path.parent) as folder:
         unfinished = Path(folder, path.name)
         model.save(unfinished)
@@ -24,11 +24,11 @@ def save(model: keras.Model, path: Path) -> None:
 class SaveEachEpoch(keras.callbacks.Callback):
     """Saves the model before training and after every epoch of finite losses.
 
-    What an interrupted run keeps are the weights of whole epochs: in the middle of one, JAX may
-    have given the weights' memory to a step whose result is lost.
+    An interrupted run keeps the weights of whole epochs: within an epoch, JAX may have donated the
+    memory of the weights to a step whose result is lost.
 
-    As a context manager it sees to Ctrl-C: not in the middle of a save, and at the end of the epoch
-    at the latest. (An exception is lost where it comes up in a callback of the garbage collector.)
+    As a context manager it handles Ctrl-C: never in the middle of a save, and at the latest at the
+    end of the epoch, since an exception raised in a callback of the garbage collector is lost.
     """
 
     def __init__(self, path: Path):
@@ -53,7 +53,7 @@ class SaveEachEpoch(keras.callbacks.Callback):
         self._heed()
 
     def on_epoch_end(self, epoch, logs=None):
-        if all(map(math.isfinite, logs.values())):  # val_loss knows what the last step did
+        if all(map(math.isfinite, logs.values())):  # val_loss includes the last step
             self._save()
             self.epochs = epoch + 1
         else:

@@ -1,4 +1,4 @@
-"""What `fit` says of itself: a loss that is not finite, classes not seen, a z that is not used."""
+"""Watches training: a loss that is not finite, missing classes, an unused z or label."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 from keras_cvae import evaluation
 from keras_cvae.evaluation.latent_use import COLLAPSED
 
-IGNORED = 0.05  # of what images differ, that another label must change
-EPOCHS = 3  # before which nothing is said of either
+IGNORED = 0.05  # of the effect of another z, below which a label is ignored
+EPOCHS = 3  # trained, before it warns of an unused z or label
 
 
 class Watch(keras.callbacks.Callback):
-    """Stops training where the loss is not finite, with the last good weights; warns at its end.
+    """Stops training if the loss is not finite, with the last good weights; warns at the end.
 
     Args:
-        sample: Some training examples, checked arrays by the names of the inputs; None where they
-            are a stream.
+        sample: Some training examples, checked arrays by the names of the inputs; None for a
+            stream.
 
     Attributes:
-        failure: What went wrong, in words; None where nothing did.
+        failure: The reason for stopping, in words; None if training went well.
     """
 
     def __init__(self, sample: Mapping[str, np.ndarray] | None = None):
@@ -47,36 +47,35 @@ class Watch(keras.callbacks.Callback):
             return
         self._epochs += 1
         if self._epochs == 1 and self.model.condition is not None and self.sample is None:
-            for sentence in self.model.condition.describe_missing():  # of arrays `fit` has said it
+            # For arrays `fit` has warned before it began.
+            for sentence in self.model.condition.describe_missing():
                 warnings.warn(sentence, stacklevel=1)
         self._keep(epoch + 1)
         self._logs = logs
 
     def on_train_end(self, logs=None):
-        is_known = (
-            self._epochs >= EPOCHS and "elbo" in self._logs
-        )  # not of an epoch without batches
-        if self.failure or not is_known:
+        # An epoch without batches has no ELBO.
+        is_trained = self._epochs >= EPOCHS and "elbo" in self._logs
+        if self.failure or not is_trained:
             return
         kl = sum(self._logs[name] for name in self.model.kl_terms)
         if kl < COLLAPSED:
             warnings.warn(
-                f"Posterior collapse: the KL divergence is {kl:.2f} nats, so z says nothing of an "
-                "example, and all that is drawn for a label is alike but for noise. Try "
-                "`likelihoods.OptimalGaussian()`, whose variance is never larger than what the "
-                "decoder leaves, a smaller beta (`objectives.ELBO(beta=0.5)`), or a smaller "
-                "decoder. (Where columns or pixels say nothing of each other, z has nothing to "
-                "say.)",
+                f"Posterior collapse: the KL divergence is {kl:.2f} nats, so z holds no "
+                "information, and all samples of a label are alike but for noise. Try "
+                "`likelihoods.OptimalGaussian()`, whose variance is never larger than the squared "
+                "error of the decoder, a smaller beta (`objectives.ELBO(beta=0.5)`), or a smaller "
+                "decoder. (If the columns or pixels are independent, z has nothing to hold.)",
                 stacklevel=1,
             )
         effect = self._label_effect()
         if effect < IGNORED:
             warnings.warn(
-                f"The model ignores its label: to change it changes {100 * effect:.1f}% as much as "
-                "another z does, since z holds the class too. Fit a prior that depends on it "
-                "(`cvae.fit_prior`), try a smaller `latent_dim` or a larger beta "
-                "(`objectives.ELBO(beta=3.0)`), and see whether labels and examples are in the "
-                "same order.",
+                f"The model ignores its label: another label changes an image {100 * effect:.1f}% "
+                "as much as another z does, since z holds the class too. Fit a prior that depends "
+                "on the label (`cvae.fit_prior`), try a smaller `latent_dim` or a larger beta "
+                "(`objectives.ELBO(beta=3.0)`), and check that labels and examples are in the same "
+                "order.",
                 stacklevel=1,
             )
 
@@ -87,7 +86,7 @@ class Watch(keras.callbacks.Callback):
 
     def _keep(self, epoch):
         self._good_epoch = epoch
-        # Copies: on some backends an array of a variable is the variable's own memory.
+        # Copies: on some backends an array of a variable shares its memory.
         self._good = [np.array(keras.ops.convert_to_numpy(v)) for v in self._variables()]
 
     def _restore(self):
@@ -102,6 +101,6 @@ class Watch(keras.callbacks.Callback):
         terms = ", ".join(f"{name} is {logs[name]}" for name in wrong)
         return (
             f"The loss must stay finite; in epoch {epoch} {terms}. The weights are those after "
-            f"epoch {self._good_epoch}. Likely the learning rate is too large: try a tenth of it, "
+            f"epoch {self._good_epoch}. Probably the learning rate is too large: try a tenth of it "
             f"or `clipnorm=1.0` of the optimizer. Received: learning rate {rate:g}"
         )

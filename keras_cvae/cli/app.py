@@ -33,7 +33,7 @@ OPTIONS = {
 
 
 class Commands(typer.core.TyperGroup):
-    """The sub-commands; bad input ends one with a line on stderr for each error, Ctrl-C with one."""
+    """The sub-commands; bad input ends one with a line on stderr an error, Ctrl-C with one line."""
 
     def invoke(self, ctx):
         try:

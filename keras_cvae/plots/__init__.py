@@ -1,12 +1,12 @@
-"""Pictures of what a model does: arrays in, a matplotlib `Figure` out.
+"""Pictures of a model: each function takes arrays and returns a matplotlib `Figure`.
 
-No function here touches a model: compute the images, then draw them. Images are uint8 in 0..255
-or numbers in [0, 1], with shape `(H, W)`, `(H, W, 1)` or `(H, W, 3)` behind the leading axes that
-each function names; vectors have to be reshaped first. Labels are integers, -1 means unlabelled.
-A figure belongs to no window and to no global list: keep it, or write it with
-`figure.savefig("name.png")`. At its own resolution a pixel of an image is a whole number of
-pixels on the screen, unless the grid is larger than 4000 pixels. Wherever an array has the wrong
-shape, type or range, or does not match another, a `ValueError` says so.
+No function here takes a model: compute the images, then draw them. Images are uint8 in 0..255 or
+numbers in [0, 1], of shape `(H, W)`, `(H, W, 1)` or `(H, W, 3)` after the leading axes that each
+function names; reshape vectors first. Labels are integers, and -1 means unlabelled. A figure has no
+window and is in no global list: write it with `figure.savefig("name.png")`. At its own resolution a
+pixel of an image is a whole number of pixels on the screen, unless the grid is larger than 4000
+pixels. An array of wrong shape, type or range, or one that does not match another, raises a
+`ValueError`.
 """
 
 from keras_cvae.plots.curves import loss_curves

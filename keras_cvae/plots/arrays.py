@@ -1,4 +1,4 @@
-"""What is drawn, checked: images, labels and their names, and coordinates as texts."""
+"""Checks what is drawn: images, labels and their names, and coordinates as texts."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def images(
         leading: Names of the leading axes.
         shape: The shape to be returned, where `None` is any length; by default any.
     """
-    given, scaled = convert(argument, "must be an array of numbers", values, "float32")
-    received = f"shape {given.shape}"
+    original, scaled = convert(argument, "must be an array of numbers", values, "float32")
+    received = f"shape {original.shape}"
     expected = f"must be of shape ({', '.join(leading)}, H, W[, C])"
-    has_shape = given.ndim - len(leading) in (2, 3)
+    has_shape = original.ndim - len(leading) in (2, 3)
     require(has_shape, argument, expected + "; reshape vectors into images first", received)
-    if given.ndim == len(leading) + 2:
+    if original.ndim == len(leading) + 2:
         scaled = scaled[..., None]
     require(scaled.shape[-1] in (1, 3), argument, "must have 1 or 3 channels", received)
     require(scaled.size, argument, "must not be empty", received)
@@ -42,12 +42,12 @@ def images(
         fits = all(n in (None, size) for n, size in zip(shape, scaled.shape, strict=True))
         sizes = ", ".join("any" if n is None else str(n) for n in shape)
         require(fits, argument, f"must be of shape ({sizes})", received)
-    if given.dtype == np.uint8:
+    if original.dtype == np.uint8:
         return scaled / 255.0
     low, high = scaled.min(), scaled.max()  # NaN, if there is one, and that compares false
     expected = "must be uint8, or in [0, 1] without NaN"
     inside = low >= -ROUNDING and high <= 1 + ROUNDING
-    require(inside, argument, expected, f"{given.dtype} values from {low:g} to {high:g}")
+    require(inside, argument, expected, f"{original.dtype} values from {low:g} to {high:g}")
     return np.clip(scaled, 0.0, 1.0)
 
 
@@ -67,7 +67,7 @@ def labels(
 def names(
     argument: str, values: ArrayLike, class_names: Sequence[str] | None, count: int
 ) -> list[str]:
-    """Returns the name of the class of each of `count` labels."""
+    """Returns the name of the class of each label."""
     return [
         "unlabelled" if label < 0 else str(label if class_names is None else class_names[label])
         for label in labels(argument, values, class_names, count).tolist()
@@ -75,7 +75,7 @@ def names(
 
 
 def decimals(values: np.ndarray) -> list[str]:
-    """Writes coordinates with as few decimals as tell neighbours apart faithfully."""
+    """Returns coordinates as texts, with as few decimals as show their differences."""
     step = np.ptp(values) / max(len(values) - 1, 1) or np.abs(values).max()
     errors = (np.abs(np.round(values, d) - values).max() <= 0.03 * step for d in range(6))
     places = next((d for d, fits in enumerate(errors) if fits), 6)

@@ -20,12 +20,12 @@ def loss_curves(
     units: Mapping[str, str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draws one panel a term of the loss, training and validation together.
+    """Draws one panel for each term of the loss, of training and validation.
 
     Args:
         history: The `history` of the `History` that `fit` returns: lists with one value an epoch.
-            Drawn are `"loss"`, then every other key, each with its `"val_"` twin; left out are
-            `"learning_rate"`, and lists of another length or of anything but numbers.
+            It draws `"loss"`, then every other key, each with its `"val_"` twin, and leaves out
+            `"learning_rate"`, lists of another length and lists that are not numbers.
         units: Unit of each key that is not in nats per image, as in `{"accuracy": ""}`.
         title: Title of the figure.
 
@@ -33,7 +33,7 @@ def loss_curves(
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If nothing is to be drawn, or twins are of unequal length.
+        ValueError: If there is nothing to draw, or twins have unequal lengths.
 
     Example:
     ```python

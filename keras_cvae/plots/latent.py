@@ -1,4 +1,4 @@
-"""The latent space: its manifold, paths through it, its dimensions, the points in it."""
+"""Pictures of the latent space: its manifold, paths, dimensions and points."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def traversals(
     dims: ArrayLike | None = None,
     title: str | None = "Latent traversals",
 ) -> Figure:
-    """Draws what each latent dimension changes, one dimension a row.
+    """Draws the effect of each latent dimension, one dimension a row.
 
     Args:
         images: Images of shape `(D, S, H, W[, C])`; in `images[i, j]` dimension `dims[i]` has

@@ -35,8 +35,8 @@ def mosaic(
         images: Images in [0, 1], of shape `(rows, columns, H, W, C)`.
         row_labels: A text for each row.
         column_labels: A text for each column.
-        xlabel: What the columns are.
-        ylabel: What the rows are.
+        xlabel: Name of the horizontal axis.
+        ylabel: Name of the vertical axis.
         title: Title of the figure.
         headers: Whether column labels are on top rather than below.
         seamless: Whether there is no gap between images.

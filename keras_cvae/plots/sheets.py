@@ -66,7 +66,7 @@ def class_rows(
     columns: int = 10,
     title: str | None = "Images by label",
 ) -> Figure:
-    """Draws one row of images a class.
+    """Draws one row of images for each class.
 
     Args:
         x: Images, of shape `(N, H, W[, C])`, in any order.
