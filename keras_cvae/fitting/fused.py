@@ -175,6 +175,9 @@ class FusedModel(keras.Model):
             variable.value.grad = None
 
     def make_train_function(self, force=False):
+        # Of a step that creates the optimizer's variables TensorFlow traces a second one without.
+        if not self.optimizer.built and inside.replicas(self) == 1:
+            self.optimizer.build(self.trainable_variables)
         self._make("train", super().make_train_function, force)
 
     def make_test_function(self, force=False):

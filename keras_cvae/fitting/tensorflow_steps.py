@@ -36,8 +36,6 @@ class Program:
 
     def __init__(self, model, kind: str, batch_size: int, jit_compile):
         self.batch_size = batch_size
-        if kind == "train" and not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
         step = getattr(model, f"{kind}_step")
         # On a CPU Keras does not use XLA, but a loop of small matrix products is faster with it.
         gains = kind == "train" and jit_compile == "auto" and gains_by_xla(model)

@@ -235,6 +235,14 @@ def test_programs_may_be_forgotten_while_they_run(tiny, rows):
     assert_same(with_it, history(untouched, rows))
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow would trace it again")
+@pytest.mark.parametrize("steps", [1, "auto"])
+def test_a_step_is_traced_once_although_it_is_the_first_of_its_optimizer(steps, tiny, rows):
+    model = tiny(steps_per_execution=steps)
+    model.fit(rows[:64], verbose=0)
+    assert len(model.traces) == 1
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="asks which compiler TensorFlow uses")
 @pytest.mark.usefixtures("by_xla")
 def test_xla_where_every_layer_allows_it_and_none_is_a_convolution(tiny):
