@@ -1,4 +1,4 @@
-"""What brings data of any scale to unit scale before it is encoded."""
+"""Layer that brings data of any scale to unit scale before it is encoded."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from keras_cvae.precision import Float32Layer
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Standardize(Float32Layer):
-    """Brings columns, or the channels of images, to zero mean and unit variance.
+    """Brings the columns of tables, or the channels of series and images, to unit scale.
 
-    Vectors are rows of a table: each column has a unit of its own and is always standardised, but
-    for vectors of pixels, which are bytes or a few levels in [0, 1]. The channels of images and
-    series are standardised where they are far from unit scale, so that pixels in [0, 1] stay as
-    they are. Until `adapt` is called nothing is changed.
+    Unit scale is a mean of 0 and a variance of 1. Each column of a table and each channel of a
+    series has its own unit and is always standardised, unless all are pixels: bytes, or at most 256
+    levels in [0, 1]. The channels of images are standardised where one of them is far from unit
+    scale. Before `adapt` the layer changes nothing.
 
     Call arguments:
         inputs: Tensor of shape `(batch, ..., columns)`.
@@ -26,8 +26,8 @@ class Standardize(Float32Layer):
         Tensor of the same shape, in float32.
     """
 
-    FARTHEST = 10.0  # what images near unit scale may reach
-    NARROWEST = 0.05  # the least that the widest of their channels must spread
+    FARTHEST = 10.0  # the largest absolute value of images near unit scale
+    NARROWEST = 0.05  # the least standard deviation of their channels; of pixels, of the widest one
 
     def build(self, input_shape):
         options = {"trainable": False, "dtype": "float32"}
@@ -40,7 +40,7 @@ class Standardize(Float32Layer):
 
     @property
     def learned(self) -> list[np.ndarray]:
-        """What `adapt` learns, in the order in which a likelihood takes it."""
+        """Location and scale of each column: arguments of `Likelihood.standardize`."""
         origin, location, scale = map(
             ops.convert_to_numpy, (self.origin, self.location, self.scale)
         )
@@ -52,11 +52,10 @@ class Standardize(Float32Layer):
         return bool(ops.convert_to_numpy(self.adapted))
 
     def adapt(self, data) -> None:
-        """Takes the mean and the standard deviation of rows, or of images far from unit scale.
+        """Learns the mean and the standard deviation of columns, where the data `is_far`.
 
         Args:
-            data: Finite array of shape `(count, ..., columns)`. A column that is constant is only
-                shifted.
+            data: Finite array of shape `(count, ..., columns)`. A constant column has a scale of 1.
         """
         if self.is_far(data):
             mean, deviation, _ = self._moments(data)
@@ -69,14 +68,17 @@ class Standardize(Float32Layer):
         self.adapted.assign(1.0)
 
     def is_far(self, data) -> bool:
-        """Whether data is rows of a table, or images far from unit scale."""
-        if data.ndim == 2 and not _are_pixels(data):
+        """Returns whether data is standardised: rows and series, or images far from unit scale."""
+        are_pixels = _are_pixels(data)
+        if data.ndim <= 3 and not are_pixels:
             return True
         _, deviation, farthest = self._moments(data)
-        return bool(farthest > self.FARTHEST or 0 < deviation.max() < self.NARROWEST)
+        varying = deviation[deviation > 0]
+        narrowest = varying.max(initial=0.0) if are_pixels else varying.min(initial=np.inf)
+        return bool(farthest > self.FARTHEST or 0 < narrowest < self.NARROWEST)
 
     def scaled(self, data: np.ndarray) -> np.ndarray:
-        """Some of the data, floats, on the scale that is standardised: here they are."""
+        """Returns rows of float data on the scale that is standardised, such as logarithms."""
         return data
 
     def call(self, inputs):
@@ -91,10 +93,10 @@ class Standardize(Float32Layer):
         super().load_own_variables(earlier_files.fill(store, variables))
 
     def _moments(self, data, rows=4096):
-        """Mean and standard deviation of every column, and the largest absolute value.
+        """Returns mean and standard deviation of every column, and the largest absolute value.
 
-        Rows at a time, so that a memory-mapped array is never copied whole. What is NaN, a cell
-        that is missing, is left out.
+        Rows at a time, so that a memory-mapped array is never copied whole. NaN, a missing cell, is
+        left out.
         """
         count, total, squares, farthest = 0, 0.0, 0.0, 0.0
         origin = None
@@ -115,7 +117,7 @@ class Standardize(Float32Layer):
 
 
 def _are_pixels(rows, looked_at=512):
-    """Whether vectors are flattened images: bytes, or at most 256 levels in [0, 1]."""
+    """Returns whether values are those of pixels: bytes, or at most 256 levels in [0, 1]."""
     if rows.dtype in ("uint8", "bool"):
         return True
     if rows.min() < 0 or rows.max() > 1:

@@ -81,6 +81,17 @@ def test_rows_are_standardised_by_column_and_their_density_is_that_of_the_data(k
     np.testing.assert_allclose(ours, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(40, 3), (5, 8, 3)])
+def test_series_and_images_whose_channels_have_unlike_scales(shape):
+    layer, unlike = standardize.Standardize(), [1.0, 1e-3, 0.2]
+    x = (5 + np.random.default_rng(0).normal(size=(50, *shape)) * unlike).astype("float32")
+    layer(x)
+    layer.adapt(x)
+    seen = keras.ops.convert_to_numpy(layer(x)).reshape(-1, 3)
+    np.testing.assert_allclose(seen.mean(0), 0, atol=1e-2)
+    np.testing.assert_allclose(seen.std(0), 1, atol=1e-2)
+
+
 LEVELS = np.random.default_rng(0).integers(0, 17, (300, 20)) / 16
 
 

@@ -14,10 +14,10 @@ class Gaussian(Normal):
 
     log p(x | m) = -1/2 sum [ log(2 pi v s^2) + (x - l - s m)^2 / (v s^2) ]
 
-    Location l and scale s are the mean and the standard deviation of every column of a table, and
-    of every channel of images or series that are far from unit scale; for pixels in [0, 1] they are
-    0 and 1. So the decoder always answers in unit scale, and densities, means and draws are those
-    of x as it was given. A column that is constant has a scale of 1.
+    Location l and scale s are the mean and the standard deviation of every column of a table, every
+    channel of a series, and every channel of images that are far from unit scale; for pixels in
+    [0, 1] they are 0 and 1. So the decoder's output is always in unit scale, while densities, means
+    and samples are in the units of x. A constant column has a scale of 1.
 
     Args:
         variance: The variance v, or where learning starts. Of a column it is the share of its
