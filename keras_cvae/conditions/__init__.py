@@ -1,9 +1,8 @@
-"""The condition y: what is known of an example, and what stands for it where it is not known.
+"""Conditions: class labels, vectors, images or several attributes, embedded as a vector y.
 
-A condition is a Keras layer. It makes its named inputs, turns their values into one vector y of
-shape `(batch, width)`, and checks what a user gives for them. The vector is computed once, in the
-outer graph, and handed to encoder, decoder, prior and classifier alike. What is unknown is all
-zeros there.
+A condition is a Keras layer. It makes its named inputs, checks their values, and embeds them as one
+vector y of shape `(batch, width)`. The outer graph computes y once; encoder, decoder and prior all
+take it. The vector of an unknown value is all zeros.
 """
 
 from __future__ import annotations
@@ -37,15 +36,14 @@ def get(identifier, **options) -> Condition | Embedded | None:
     """Returns the condition that `identifier` stands for.
 
     Args:
-        identifier: A number of classes, a list of their names, a condition, or None for no
-            condition.
-        **options: Arguments of a new one, such as its `name`.
+        identifier: A number of classes, a list of their names, a condition, or None.
+        **options: Arguments of a new condition, such as its `name`.
 
     Returns:
-        The condition itself where it is one.
+        The condition; `identifier` itself if it is a condition already.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If `identifier` is none of the above.
     """
     if identifier is None or isinstance(identifier, (Condition, Embedded)):
         return identifier

@@ -12,25 +12,24 @@ from keras_cvae.names import is_reserved
 
 
 def refuse_reserved(names) -> None:
-    """Raises a `ValueError` if a name is one that a model has for a part of its own."""
+    """Raises a `ValueError` if a name is reserved for a layer of the model."""
     reserved = [name for name in names if is_reserved(name)]
     if reserved:
         raise ArgumentError(
             "Attributes",
-            "must have names that are none of the model's own layers, all of which "
-            "`keras_cvae.graph.NAMES` has; give these others, such as "
-            f"{', '.join(f'`my_{name}`' for name in reserved)}",
-            f"{', '.join(reserved)}",
+            "must have names other than those of the model's layers, `keras_cvae.graph.NAMES`; "
+            f"rename these, for example to {', '.join(f'`my_{name}`' for name in reserved)}",
+            ", ".join(reserved),
         )
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Attributes(Condition):
-    """Named attributes, categorical and continuous together; y is their vectors end to end.
+    """Named attributes, categorical or continuous; y is the concatenation of their vectors.
 
     Args:
         **attributes: By name, a number of classes, a list of their names, or a condition
-            (`Classes`, `Vector`, `Image`). The attributes' names are those of the model's inputs.
+            (`Classes`, `Vector`, `Image`). The model's inputs have the names of the attributes.
 
     Call arguments:
         inputs: Dict by name of tensors, as each attribute takes them.
@@ -40,7 +39,7 @@ class Attributes(Condition):
         Tensor of shape `(batch, width)`, attribute after attribute.
 
     Raises:
-        ValueError: If there is none, one is no condition, or a name cannot be an input's.
+        ValueError: If there are no attributes, one is not a condition, or a name is reserved.
 
     Example:
     ```python
@@ -59,8 +58,8 @@ class Attributes(Condition):
         if not attributes:
             raise ArgumentError(
                 "Attributes",
-                "must be given attributes by name, such as `Attributes(digit=10, slant=Vector(1))`",
-                "none",
+                "must have attributes by name, such as `Attributes(digit=10, slant=Vector(1))`",
+                "no attributes",
             )
         refuse_reserved(attributes)
         self.attributes = {}
@@ -70,7 +69,7 @@ class Attributes(Condition):
             elif len(attribute.inputs()) != 1 or attribute.infers:
                 raise ArgumentError(
                     name,
-                    "must be a condition of one value, which is given",
+                    "must be a condition of one input that is not inferred from the image",
                     f"{type(attribute).__name__}",
                 )
             self.attributes[name] = attribute
@@ -82,11 +81,11 @@ class Attributes(Condition):
         self.built = True
 
     def inputs(self):
-        found = {}
+        tensors = {}
         for name, attribute in self.attributes.items():
             (tensor,) = attribute.inputs().values()
-            found[name] = keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
-        return found
+            tensors[name] = keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+        return tensors
 
     def call(self, inputs, training=False):
         vectors = [
@@ -108,10 +107,10 @@ class Attributes(Condition):
                 f"must be a dict of {', '.join(self.attributes)}; those left out are unknown",
                 f"{received}",
             )
-        found = {}
+        checked = {}
         for key, attribute in self.attributes.items():
-            (found[key],) = attribute.check(values.get(key), count, f"{name}[{key!r}]").values()
-        return found
+            (checked[key],) = attribute.check(values.get(key), count, f"{name}[{key!r}]").values()
+        return checked
 
     def check_by_name(self, values, count):
         return self.check(values, count)
@@ -125,13 +124,13 @@ class Attributes(Condition):
         return values
 
     def adapt(self, values: dict) -> None:
-        """Lets every `Vector` learn its mean and variance.
+        """Adapts every `Vector` to the mean and variance of training values.
 
         Args:
             values: Dict by name of training values.
 
         Raises:
-            ValueError: If they are not what the attributes take.
+            ValueError: If an attribute does not take its values.
         """
         for name, attribute in self.attributes.items():
             if name in values and hasattr(attribute, "adapt"):
@@ -164,11 +163,11 @@ class Attributes(Condition):
         return self._describe("describe_untrained", values)
 
     def _describe(self, method, values):
-        """The sentences of every attribute, which name it."""
+        """Returns the sentences of every attribute, each starting with its name."""
         sentences = []
         for name, attribute in self.attributes.items():
             own = None if values is None else dict.fromkeys(attribute.inputs(), values[name])
-            sentences += [f"`{name}`: {said}" for said in getattr(attribute, method)(own)]
+            sentences += [f"`{name}`: {sentence}" for sentence in getattr(attribute, method)(own)]
         return sentences
 
     def get_config(self):

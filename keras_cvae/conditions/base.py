@@ -1,4 +1,4 @@
-"""What every condition has: named inputs, a vector y, unknown values, checks."""
+"""The base of all conditions: named inputs, a vector y, unknown values, checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_cvae import checks, noise
 
-HIDDEN = 0.1  # share of labels that runs and estimators hide in training
+HIDDEN = 0.1  # default share of labels that runs and estimators hide in training
 
 
 class Condition(keras.layers.Layer):
@@ -29,8 +29,8 @@ class Condition(keras.layers.Layer):
         width: Length of y.
         rows: The number of rows of encoder and decoder for each example.
         label_term_names: Names of the `label_terms`.
-        seen_unknown: Weight: whether training ever showed an unknown value. Until then, what the
-            model makes of one is arbitrary.
+        seen_unknown: Weight: 1 once training has shown an unknown value. Before that, the model's
+            output for one is arbitrary.
 
     Raises:
         ValueError: If `dropout` is outside [0, 1].
@@ -78,7 +78,7 @@ class Condition(keras.layers.Layer):
             An array of `count` values for each input, by its name.
 
         Raises:
-            ValueError: If they are not what the model takes.
+            ValueError: If shape, type or a value is not one that the condition takes.
         """
         raise NotImplementedError
 
@@ -178,11 +178,11 @@ class Condition(keras.layers.Layer):
 
     @property
     def has_seen_unknown(self) -> bool:
-        """Whether training ever showed an unknown value."""
+        """Whether training has ever shown an unknown value."""
         return bool(ops.convert_to_numpy(self.seen_unknown))
 
     def describe_missing(self, values: dict[str, np.ndarray] | None = None) -> list[str]:
-        """Describes values that no training example has, such as a class without examples.
+        """Describes values that no training example has, such as a class that has no examples.
 
         Args:
             values: Checked training values, counted with those of earlier training; None after
@@ -206,7 +206,7 @@ class Condition(keras.layers.Layer):
         if self.has_seen_unknown or not np.any(self.is_unknown(values)):
             return []
         return [
-            "In training this model never saw an image without its label, so what it makes of an "
+            "In training this model never saw an image without its label, so its output for an "
             "unknown one (-1, NaN or None) is arbitrary. Train with "
             "`conditions.Classes(..., dropout=0.1)`, or with some labels unknown."
         ]
@@ -287,7 +287,7 @@ class Condition(keras.layers.Layer):
 
 
 class Embedded:
-    """A vector y that was computed before: the condition of networks inside the graph.
+    """The condition of networks inside the graph, whose input is the vector y itself.
 
     Args:
         width: Length of y.
@@ -297,6 +297,6 @@ class Embedded:
         self.width = width
 
     def wire(self, pixels=None, network=None):
-        """As `Condition.wire`: the one input is y itself."""
+        """Wires the condition as `Condition.wire` does; the only input is y."""
         y = keras.Input((self.width,), name="y")
         return [y], y, y

@@ -15,24 +15,23 @@ from keras_cvae.conditions.naming import UNKNOWN
 class Classes(Labels):
     """One-hot encoding of class labels.
 
-    Where a model is given labels they may be integers from 0, or whole numbers of another type, -1
-    or NaN for unknown; one-hot vectors, all zeros for unknown; or, in arrays and lists, names of
-    the classes, None for unknown.
+    Labels are integers from 0, or whole numbers of another type, with -1 or NaN for unknown;
+    one-hot vectors, all zeros for unknown; or, in arrays and lists, names of the classes, with None
+    for unknown.
 
     Args:
-        num_classes: How many classes there are, at least 2; may be left out where there are
-            `names`.
-        dropout: How often training hides a label, in [0, 1]; 0.1 makes `generate(None)` draw from
-            the whole data set.
-        seed: Optional integer seed of what is hidden.
-        names: Optional names of the classes, different ones; they are saved with the model, and
-            stand for labels wherever the model is given some as arrays, lists or one for all.
+        num_classes: The number of classes, at least 2; may be left out where there are `names`.
+        dropout: The probability that training hides a label, in [0, 1]; with 0.1 `generate(None)`
+            samples from the whole data set.
+        seed: Optional integer seed of the dropout.
+        names: Optional names of the classes, all different. They are saved with the model, and
+            arrays, lists or single labels may hold them in place of integers.
 
     Attributes:
-        num_classes: How many classes there are.
+        num_classes: The number of classes.
         has_names: Whether the user named the classes.
-        seen: Weight: how many examples of each class training showed, and behind them how many
-            unknown ones.
+        seen: Weight: the number of training examples of each class, followed by that of unknown
+            ones.
 
     Call arguments:
         inputs: Integer labels of shape `(batch,)`, in -1..num_classes-1.
@@ -65,7 +64,7 @@ class Classes(Labels):
 
 
 def to_integers(labels):
-    """Integer labels of what a batch of a stream has for them.
+    """Converts the labels of a batch of a stream to integers.
 
     Args:
         labels: Tensor of shape `(batch,)`, `(batch, 1)` or `(batch, num_classes)`, one-hot vectors,
@@ -81,7 +80,7 @@ def to_integers(labels):
 
 
 def of(identifier, **options) -> Classes:
-    """Returns the classes that a number, or a list of their names, stands for."""
+    """Returns the `Classes` of a number of classes, or of a list of their names."""
     if isinstance(identifier, (list, tuple)):
         return Classes(names=identifier, **options)
     return Classes(identifier, **options)

@@ -1,4 +1,4 @@
-"""What a classifier says of an image it must say of a changed one too."""
+"""A loss under which a classifier predicts the same class for an image and a changed one."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from keras_cvae.terms import LossLayer
 class ConsistencyLoss(LossLayer):
     """Loss layer: adds weight * -log q(y* | x'), averaged over the unlabelled examples, in nats.
 
-    x' is an image that was changed at random, and y* the most probable class of the image as it is;
-    an example adds nothing where that class is less probable than `threshold`.
+    x' is the image after a random change, y* the most probable class of the original image. An
+    example whose y* is less probable than `threshold` adds nothing.
 
     Args:
         weight: Weight of the term in the loss.
         threshold: Least probability of y*, in [0, 1].
 
     Call arguments:
-        inputs: `[label, logits, changed]`: integer labels of shape `(batch,)`, -1 for an example
-            that counts, and the logits of x and of x', of shape `(batch, num_classes)`.
+        inputs: `[label, logits, changed]`: integer labels of shape `(batch,)`, -1 for the
+            unlabelled examples, and the logits of x and of x', of shape `(batch, num_classes)`.
 
     Returns:
         The logits, unchanged.

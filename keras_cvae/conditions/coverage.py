@@ -1,4 +1,4 @@
-"""Classes that training has no example of, or one: sentences that say so, with the likely cause."""
+"""Messages about classes with no training example, or a single one, and their likely cause."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LISTED = 5  # classes that a sentence names
-MANY = 20  # examples that other classes have on average, where a class of one is worth a sentence
+LISTED = 5  # the most classes that a sentence names
+MANY = 20  # examples that other classes have on average, where a class of one is mentioned
 
 
 def count(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Counts the examples of each class, and behind them the unknown ones.
+    """Counts the examples of each class, followed by the unknown ones.
 
     Args:
         labels: Integers of shape `(count,)` in -1..num_classes-1, -1 for unknown.
@@ -28,12 +28,12 @@ def describe_missing(counts: np.ndarray, names: Sequence[str], has_names: bool) 
     """Describes classes that have no training example, or one where others have many.
 
     Args:
-        counts: The number of examples of each class and, behind them, of unknown ones.
+        counts: The number of examples of each class, followed by that of unknown ones.
         names: A name for each class.
         has_names: Whether the user gave these names; they are numbers otherwise.
 
     Returns:
-        Sentences for the user; an empty list where there is nothing to say.
+        Sentences for the user, possibly none.
     """
     *of_classes, unknown = np.asarray(counts)
     of_classes = np.asarray(of_classes)
@@ -44,7 +44,7 @@ def describe_missing(counts: np.ndarray, names: Sequence[str], has_names: bool) 
     if len(missing):
         shown = list_classes(missing, names, has_names)
         sentences.append(
-            f"No training example is of {shown}: what the model makes of such a label is "
+            f"No training example is of {shown}: the model's output for such a label is "
             f"arbitrary. {_likely_cause(of_classes, unknown)}".rstrip()
         )
     single = np.flatnonzero(of_classes == 1)
@@ -59,7 +59,7 @@ def describe_missing(counts: np.ndarray, names: Sequence[str], has_names: bool) 
 
 
 def list_classes(labels: Sequence[int] | np.ndarray, names: Sequence[str], has_names: bool) -> str:
-    """Lists classes in words, such as "class 0 or class 3"; of many the first ones.
+    """Returns classes in words, such as "class 0 or class 3"; only the first ones of many.
 
     Args:
         labels: Different labels of classes.
@@ -73,7 +73,7 @@ def list_classes(labels: Sequence[int] | np.ndarray, names: Sequence[str], has_n
 
 
 def _likely_cause(counts, unknown):
-    """What the user may have meant by labels of which some classes are missing."""
+    """Returns a sentence about why classes may be missing, or an empty string."""
     num_classes, seen = len(counts), np.flatnonzero(counts)
     is_unbroken = np.ptp(seen) == len(seen) - 1
     if num_classes == 2 and unknown and not counts[0]:

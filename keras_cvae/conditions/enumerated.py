@@ -1,11 +1,10 @@
-r"""Class labels of which some are known; the bound sums over the others.
+r"""Class labels that may be unknown; the bound sums over unknown ones.
 
     log p(x, y) >= log p(y) + L(x, y),   L(x, y) = E log p(x | z, y) - KL(q(z | x, y) || p(z | y))
     log p(x) >= \sum_y q(y | x) L(x, y) - KL(q(y | x) || p(y))
 
-The first is the second with a point mass at the label that is given in the place of q(y | x). An
-example becomes `num_classes` rows, next to each other, one with each label; what they weigh is
-that distribution.
+The first is the second with a point mass at the known label in place of q(y | x). Each example
+becomes `num_classes` adjacent rows, one for each label, whose weights are that distribution.
 """
 
 from __future__ import annotations
@@ -28,32 +27,31 @@ register = keras.saving.register_keras_serializable("keras_cvae")
 
 @register
 class Enumerated(Predicted):
-    r"""A class label that is known or -1, in any mix: an unknown one is summed out exactly.
+    r"""A class label that may be unknown, -1: an unknown one is summed out exactly.
 
     The model of semi-supervised learning: p(x, y, z) = p(y) p(z | y) p(x | z, y), with a classifier
-    q(y | x). The bound of an example is that of log p(x, y) where its label is given and of
-    log p(x) where it is not; all that constants add is counted, -log p(y) of a label that is given
-    too. Minus the bound is the sum of `reconstruction` and `kl`, which are averages over the labels
-    with their weights (1 for the given one, q(y | x) where none is), and of `kl_label`, which is
-    KL(q(y | x) || p(y)), or -log p(y). The loss has the cross-entropy of the classifier with the
-    labels that are given besides, as `classification`.
+    q(y | x). The bound of an example is one of log p(x, y) where its label is known and of log p(x)
+    where it is unknown, constants such as -log p(y) included. Minus the bound is the sum of
+    `reconstruction` and `kl`, which are averages over labels weighted by q(y | x) (by 1 for a known
+    label), and of `kl_label`, which is KL(q(y | x) || p(y)), or -log p(y) for a known label. The
+    loss also has the cross-entropy of the classifier with the known labels, `classification`.
 
-    Encoder and decoder see `num_classes` rows of each example, and the model returns the
-    reconstruction with the label that is given, or with the most probable one. What the rows weigh
-    a step of a `CVAE` knows: in a Keras model of the user's own, the loss layers of the graph would
-    weigh all alike.
+    Encoder and decoder take `num_classes` rows of each example, and the model returns the
+    reconstruction with the known label, or with the most probable one. A training step of a `CVAE`
+    weighs the rows; in a plain `keras.Model` the loss layers would weigh all rows equally.
 
     Args:
-        num_classes: How many classes there are, at least 2.
-        weight: Weight of the cross-entropy, averaged over the labelled examples of a batch, in the
-            loss. Where labels are few most batches have none: a weight of 1 is then too little.
-        prior: p(y) up to a factor, positive numbers, such as how often each label occurs; by
+        num_classes: The number of classes, at least 2; may be left out where there are `names`.
+        weight: Weight of the cross-entropy in the loss, where it is averaged over the labelled
+            examples of a batch. If few labels are known, most batches have none, and a weight of 1
+            is too small.
+        prior: p(y) up to a factor, positive numbers, such as the frequencies of the labels; by
             default all are equally probable.
         augment: Optional Keras layer without weights that in training changes an image at random,
             but not its class, such as `keras.layers.RandomTranslation(0.1, 0.1, "constant")`. The
-            classifier then learns from labelled images that were changed, and is asked to say of an
-            unlabelled one that was changed what it says of it as it is (`ConsistencyLoss`, a term
-            called `consistency`, with the same `weight`). The bound sees images as they are.
+            classifier then learns from changed labelled images, and to predict the same class for
+            an unlabelled image and a changed one (`ConsistencyLoss`, the term `consistency`, with
+            the same `weight`). The bound is of the original images.
         names: Optional names of the classes, as `Classes` takes them.
 
     Call arguments:
@@ -65,7 +63,7 @@ class Enumerated(Predicted):
         One-hot vectors of shape `(batch * num_classes, num_classes)`.
 
     Raises:
-        ValueError: If an argument is not one of the above; where it is wired, if the objective
+        ValueError: If an argument is not one of the above; in `build_cvae`, if the objective
             compares the examples of a batch.
 
     Example:
@@ -81,13 +79,13 @@ class Enumerated(Predicted):
     """
 
     ALL_UNKNOWN = (
-        "the bound is of log p(x) alone, no term tells which class is which, and what the model "
-        "calls by a label is whatever it finds"
+        "the bound is of log p(x) alone, no term says which class is which, and the clusters that "
+        "the model's labels stand for are arbitrary"
     )
 
     def __init__(
         self,
-        num_classes: int,
+        num_classes: int | None = None,
         weight: float = 50.0,
         prior: Sequence[float] | None = None,
         augment: keras.layers.Layer | None = None,
@@ -116,15 +114,15 @@ class Enumerated(Predicted):
     def wire(self, pixels, network):
         inputs = self.inputs()
         classifier = network.classifier(tuple(pixels.shape[1:]), self.num_classes)
-        found = {**inputs, "logits": classifier(pixels)}
+        tensors = {**inputs, "logits": classifier(pixels)}
         if self.augment is not None:
             augment = copy_of(keras.saving.deserialize_keras_object(self.augment), name="augment")
-            found["changed"] = classifier(augment(pixels))
+            tensors["changed"] = classifier(augment(pixels))
             expected = "must be a layer without weights: nothing would train them"
             checks.require(
                 not augment.weights, "augment", expected, f"{len(augment.weights)} weights"
             )
-        y = self(found)
+        y = self(tensors)
         return list(inputs.values()), y, y
 
     def repeat_rows(self, tensors):
@@ -179,7 +177,7 @@ class Enumerated(Predicted):
         return {self.divergence.name: np.sum(weights * log_ratio, axis=1)}
 
     def _weights(self, values, infer):
-        """What each label weighs, of shape `(count, num_classes)`."""
+        """Returns the weight of each label, of shape `(count, num_classes)`."""
         labels = values["label"]
         weights = np.eye(self.num_classes)[labels]
         unknown = self.is_unknown(labels)
@@ -203,18 +201,18 @@ class Enumerated(Predicted):
 class LabelDivergence(LossLayer):
     r"""Loss layer: adds KL(q(y | x) || p(y)), averaged over the batch, in nats.
 
-    Where the label is given, q is 1 for it: the term is -log p(y), a constant.
+    Where the label is known, q is 1 for it, and the term is -log p(y), a constant.
 
     Args:
-        num_classes: How many classes there are.
-        prior: As of `Enumerated`.
+        num_classes: The number of classes.
+        prior: As for `Enumerated`.
 
     Call arguments:
         inputs: `[label, logits]`: integer labels of shape `(batch,)`, -1 where unknown, and logits
             of q(y | x) of shape `(batch, num_classes)`.
 
     Returns:
-        q, a tensor of the shape of the logits: one-hot vectors where the label is given.
+        q, a tensor of the shape of the logits: one-hot vectors where the label is known.
 
     Raises:
         ValueError: If `prior` is not `num_classes` positive numbers.
@@ -223,20 +221,20 @@ class LabelDivergence(LossLayer):
     def __init__(self, num_classes: int, prior=None, **kwargs):
         super().__init__(**kwargs)
         self.num_classes = num_classes
-        given = checks.array("prior", np.ones(num_classes) if prior is None else prior, (None,))
+        weights = checks.array("prior", np.ones(num_classes) if prior is None else prior, (None,))
         expected = f"must be {num_classes} positive numbers, one for each class"
         checks.require(
-            len(given) == num_classes and given.min() > 0, "prior", expected, repr(prior)
+            len(weights) == num_classes and weights.min() > 0, "prior", expected, repr(prior)
         )
-        self.prior = None if prior is None else given.tolist()
-        self.log_prior = np.log(given / given.sum()).astype("float32")
+        self.prior = None if prior is None else weights.tolist()
+        self.log_prior = np.log(weights / weights.sum()).astype("float32")
 
     def call(self, inputs):
         label, logits = inputs
         known = ops.expand_dims(label >= 0, -1)
         log_q = ops.log_softmax(logits)
-        given = ops.one_hot(label, self.num_classes, dtype=log_q.dtype)
-        q = ops.where(known, given, ops.exp(log_q))
+        one_hot = ops.one_hot(label, self.num_classes, dtype=log_q.dtype)
+        q = ops.where(known, one_hot, ops.exp(log_q))
         log_ratio = ops.where(known, 0.0, log_q) - ops.convert_to_tensor(self.log_prior)
         self.add_term(ops.sum(q * log_ratio, axis=-1))
         return q
@@ -250,7 +248,7 @@ class LabelDivergence(LossLayer):
 
 @register
 class Chosen(Float32Layer):
-    """The row of the known label, or else of the most probable one.
+    """Layer: takes the row of the known label, or of the most probable one where it is unknown.
 
     Call arguments:
         inputs: `[rows, label, logits]`: a tensor of shape `(batch * num_classes, ...)`, integer
@@ -273,5 +271,5 @@ class Chosen(Float32Layer):
 
 
 def fill_labels(label, logits):
-    """Labels of shape `(batch,)`, the most probable ones where they are -1."""
+    """Returns labels of shape `(batch,)`, with the most probable class in place of -1."""
     return ops.where(label < 0, ops.cast(ops.argmax(logits, axis=-1), label.dtype), label)

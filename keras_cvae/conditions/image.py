@@ -1,4 +1,4 @@
-"""Conditions that are images, or any other tensor, seen through a Keras model of the user's own."""
+"""Conditions that are images, or other tensors, embedded by the user's own Keras model."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from keras_cvae.data import arrays
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Image(Condition):
-    """A tensor, such as an image, that a Keras model turns into y, trained with all the rest.
+    """A tensor, such as an image, that a Keras model embeds as y, trained with the other parts.
 
-    y are the model's features, flattened. An example with a NaN in it is unknown, and y all zeros.
-    Images may be uint8, which is scaled to [0, 1] inside the compiled program; vectors may not.
+    y is the model's output, flattened. An example with a NaN in it is unknown: its y is all zeros.
+    Images may be uint8, and are scaled to [0, 1] inside the compiled program; vectors may not.
 
-    A `CVAE` trains a model of its own, with the weights of the one that is given here:
-    `cvae.condition.model`.
+    A `CVAE` trains a copy of the model, weights included: `cvae.condition.model`.
 
     Args:
-        model: A Keras model or layer of one tensor, which returns one tensor. Layers of the user's
-            own must be registered with Keras if the `CVAE` is to be saved.
+        model: A Keras model or layer of one tensor, which returns one tensor. A custom layer must
+            be registered with Keras for the `CVAE` to be saved.
         shape: Shape of one example, without the batch; may be left out where the model is built.
-        dropout: How often training hides an example, in [0, 1].
-        seed: Optional integer seed of what is hidden.
+        dropout: The probability that training hides an example, in [0, 1].
+        seed: Optional integer seed of the dropout.
 
     Attributes:
         model: The model.
@@ -43,8 +42,8 @@ class Image(Condition):
         Tensor of shape `(batch, width)`.
 
     Raises:
-        ValueError: If the model is none, has several inputs or outputs, or does not take `shape`;
-            or if `shape` is left out of a model that is not built.
+        ValueError: If `model` is not a Keras layer, has several inputs or outputs, or does not take
+            `shape`; or if `shape` is left out and the model is not built.
 
     Example:
     ```python
@@ -102,7 +101,7 @@ class Image(Condition):
         return np.ndim(values) == 0 or np.shape(values) in self._shapes()
 
     def _shapes(self):
-        """The shapes that an example may have: a last axis of 1 may be missing."""
+        """Returns the shapes that an example may have: a last axis of 1 may be missing."""
         return {self.shape, self.shape[:-1] if self.shape[-1] == 1 else self.shape} - {()}
 
     def check(self, values, count, name="y"):
@@ -133,8 +132,8 @@ def _shape_of(model):
         and all(isinstance(size, int) for size in shape[1:])
     )
     expected = (
-        "must be given, the shape of one example, where `model` is not built for one "
-        "tensor whose shape is known"
+        "must be the shape of one example where `model` is not built for one tensor of a known "
+        "shape"
     )
     checks.require(
         is_known and len(shape) > 1, "shape", expected, f"shape=None, a model of {shape}"

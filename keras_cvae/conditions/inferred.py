@@ -1,4 +1,4 @@
-"""Class labels that are inferred from the image, and learned from where they are known."""
+"""Class labels that a classifier infers from the image; it learns from those that are known."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from keras_cvae.conditions.predicted import Predicted
 class Inferred(Predicted):
     """A class label that a classifier q(y | x) predicts from the image.
 
-    A draw from it (a straight-through Gumbel-softmax in training, the most probable class
-    otherwise) conditions the decoder. The labels that are given serve the cross-entropy alone, a
-    term of the loss in which -1 is left out.
+    A sample of it (a straight-through Gumbel-softmax in training, the most probable class
+    otherwise) conditions the decoder. Known labels enter the loss by their cross-entropy alone,
+    which leaves out those of -1.
 
     Args:
-        num_classes: How many classes there are, at least 2; may be left out where there are
-            `names`.
+        num_classes: The number of classes, at least 2; may be left out where there are `names`.
         weight: Weight of the cross-entropy in the loss.
         relaxation: Temperature of the Gumbel-softmax.
-        encoder: Whether the encoder is given the label too, so that z holds the style alone and an
-            image can be redrawn as every class.
-        seed: Optional integer seed of the draws.
+        encoder: Whether the encoder takes the label too, so that z holds the style alone and an
+            image can be decoded as any class.
+        seed: Optional integer seed of the samples.
         names: Optional names of the classes, as `Classes` takes them.
 
     Call arguments:
         inputs: Dict of `label`, integers of shape `(batch,)`, and `logits` of shape
             `(batch, num_classes)`.
-        training: Whether to draw.
+        training: Whether to sample.
 
     Returns:
         One-hot vectors of shape `(batch, num_classes)`.
@@ -41,8 +40,9 @@ class Inferred(Predicted):
         ValueError: If an argument is not one of the above.
 
     Reference:
-        [Kingma et al., 2014](https://arxiv.org/abs/1406.5298), for classifier and autoencoder
-        trained together; [Jang et al., 2017](https://arxiv.org/abs/1611.01144), for the relaxation.
+        [Kingma et al., 2014](https://arxiv.org/abs/1406.5298), for joint training of
+        classifier and autoencoder; [Jang et al., 2017](https://arxiv.org/abs/1611.01144), for the
+        relaxation.
     """
 
     def __init__(

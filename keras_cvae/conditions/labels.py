@@ -77,7 +77,7 @@ class Labels(Condition):
         return {"label": keras.Input((), dtype="int32", name="label")}
 
     def one_hot(self, labels):
-        """One-hot vectors of a tensor of labels; NaN of a label that is none, unless checked."""
+        """Returns one-hot vectors of a tensor of labels; NaN for an invalid one, unless checked."""
         # Not `ops.one_hot`: in ONNX a label of -1 would be the last class.
         classes = ops.arange(self.num_classes, dtype=labels.dtype)
         vectors = ops.cast(ops.expand_dims(labels, -1) == classes, self.compute_dtype)
@@ -142,7 +142,7 @@ class Labels(Condition):
         if labels and seen.any():
             shown = coverage.list_classes(labels, self.classes, self.has_names)
             sentences.append(
-                f"In training this model never saw an example of {shown}: what it makes of such a "
+                f"In training this model never saw an example of {shown}: its output for such a "
                 "label is arbitrary."
             )
         return sentences

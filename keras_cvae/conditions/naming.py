@@ -1,4 +1,4 @@
-"""Names of classes, and the labels that they stand for."""
+"""Converts names of classes to integer labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from keras_cvae.checks import ArgumentError, nearest
 
 UNKNOWN = -1
-SHOWN = 20  # names that a message lists
+SHOWN = 20  # the most names that a message lists
 
 
 def to_labels(values, names: Sequence[str] | None, argument: str):
@@ -20,15 +20,14 @@ def to_labels(values, names: Sequence[str] | None, argument: str):
     Args:
         values: An array, list, tuple, tensor, pandas series or categorical, in which names,
             integers and None (or a missing value of pandas) may be mixed.
-        names: Names of the classes, or None where they have none.
-        argument: What the values are called in messages.
+        names: Names of the classes, or None where these have no names.
+        argument: Name of the argument, for messages.
 
     Returns:
-        An array of integers, -1 for None; `values` themselves where nothing in them is a name or
-        None.
+        An array of integers, -1 for None; `values` itself where it holds no names and no None.
 
     Raises:
-        ValueError: If a name is none of `names`, or there is something else beside names.
+        ValueError: If a name is not one of `names`, or a value is neither a name nor an integer.
     """
     dtype = getattr(values, "dtype", None)
     if keras.ops.is_tensor(values) or (isinstance(dtype, np.dtype) and dtype.kind in "buif"):

@@ -1,4 +1,4 @@
-"""Class labels that a classifier infers from the image: what such conditions share."""
+"""The base of conditions whose classifier infers class labels from the image."""
 
 from __future__ import annotations
 

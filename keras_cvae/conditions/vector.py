@@ -17,15 +17,15 @@ from keras_cvae.data import arrays
 class Vector(Condition):
     r"""A continuous condition, standardised by the mean and variance of its training values.
 
-    y = [(v - mean) / sqrt(variance), 1]; a vector with a NaN in it is unknown, and y all zeros: the
-    last entry tells a mean value from an unknown one.
+    y = [(v - mean) / sqrt(variance), 1]. A vector with a NaN in it is unknown: its y is all zeros,
+    the last entry included, by which it differs from a mean value.
 
     Args:
         size: Length of the vector v.
-        dropout: How often training hides a vector, in [0, 1].
-        mean: What standardises it, where that is known beforehand: a number or `size` of them.
-        variance: The same; given with `mean` alone.
-        seed: Optional integer seed of what is hidden.
+        dropout: The probability that training hides a vector, in [0, 1].
+        mean: Mean of v, where it is known beforehand: a number or `size` of them.
+        variance: Variance of v, of the same form; pass both or neither.
+        seed: Optional integer seed of the dropout.
 
     Call arguments:
         inputs: Tensor of shape `(batch, size)`.
@@ -40,7 +40,7 @@ class Vector(Condition):
     Example:
     ```python
     slant = conditions.Vector(1)
-    slant.adapt(slants)      # else the first `fit` does it
+    slant.adapt(slants)      # otherwise the first `fit` does it
     ```
     """
 
@@ -60,7 +60,7 @@ class Vector(Condition):
         if (mean is None) != (variance is None):
             raise checks.ArgumentError(
                 "mean",
-                "and `variance` must be given together",
+                "and `variance` must be passed both, or neither",
                 f"mean={mean!r}, variance={variance!r}",
             )
         options = {"shape": (self.size,), "trainable": False, "dtype": "float32", "autocast": False}
@@ -91,18 +91,18 @@ class Vector(Condition):
         self.adapted.assign(1.0)
 
     def adapt(self, values) -> None:
-        """Learns the mean and the variance of training values, unknown ones left out.
+        """Learns the mean and the variance of the known training values.
 
         Args:
             values: Array of shape `(count, size)`, or `(count,)` where `size` is 1.
 
         Raises:
-            ValueError: If the shape is another, or all values are unknown.
+            ValueError: If `values` has another shape, or all of them are unknown.
         """
         values = arrays.check_vectors(values, self.size, name="values")
         known = values[~self.is_unknown(values)].astype("float64")
         if not len(known):
-            raise checks.ArgumentError("values", "must hold a vector that is known", "NaN in all")
+            raise checks.ArgumentError("values", "must have a known vector", "NaN in all vectors")
         self._standardize(known.mean(0), known.var(0))
 
     def adapt_once(self, values):

@@ -212,14 +212,17 @@ def test_each_attribute_has_names_and_an_unknown_of_its_own(data):
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({}, "must be given attributes by name"),
-        ({"image": 3}, "none of the model's own layers.*`my_image`. Received: image"),
+        ({}, "must have attributes by name"),
+        ({"image": 3}, "other than those of the model's layers.*`my_image`. Received: image"),
         ({"binarize": 3, "b": 2, "kl_2": 2}, "Received: binarize, kl_2"),
         ({"dtype": 3}, "Received: dtype"),
         ({"digit": ["ten"]}, "`condition` must be a number of classes of at least 2, a list"),
         ({"digit": "ten"}, "`condition` must be a number of classes"),
-        ({"digit": conditions.Inferred(3)}, "`digit` must be a condition of one value"),
-        ({"both": conditions.Attributes(digit=3, hue=2)}, "`both` must be a condition of one"),
+        ({"digit": conditions.Inferred(3)}, "`digit` must be a condition of one input"),
+        (
+            {"both": conditions.Attributes(digit=3, hue=2)},
+            "`both` must be a condition of one",
+        ),
     ],
 )
 def test_what_are_no_attributes_is_refused(attributes, message):

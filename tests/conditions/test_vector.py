@@ -146,9 +146,9 @@ WRONG = {
     "length": (lambda x, y: [x, y[:-1]], r"must have the shape \(64, 1\). Received: \(63, 1\)"),
     "width": (lambda x, y: [x, np.stack([y, y], 1)], r"\(64, 1\). Received: \(64, 2\)"),
     "infinite": (lambda x, y: [x, y / 0], "must be finite, or NaN where unknown"),
-    "all unknown": (lambda x, y: [x, y * nan], "must hold a vector that is known"),
+    "all unknown": (lambda x, y: [x, y * nan], "must have a known vector"),
     "text": (lambda x, y: [x, y.astype(str)], "must be an array of numbers"),
-    "None": (lambda x, y: [x, None], "`vector` must be given; where it is unknown"),
+    "None": (lambda x, y: [x, None], "`vector` must not be None: an unknown label"),
 }
 
 
@@ -165,7 +165,7 @@ def test_wrong_values_are_refused_before_training(case, data):
     ("arguments", "message"),
     [
         ({"size": 0}, "`size` must be an integer of at least 1"),
-        ({"size": 1, "mean": 2.0}, "`mean` and `variance` must be given together"),
+        ({"size": 1, "mean": 2.0}, "`mean` and `variance` must be passed both"),
         ({"size": 1, "mean": nan, "variance": 1.0}, "`mean` must be finite"),
         ({"size": 2, "mean": 0.0, "variance": [1.0, -1.0]}, "finite and at least 0"),
     ],
