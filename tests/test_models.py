@@ -244,7 +244,7 @@ def test_a_plain_vae_refuses_labels(data):
     for use in (vae.generate, lambda labels: vae.reconstruct(data[0], labels)):
         with pytest.raises(ValueError, match="`y` must be left out of a model without"):
             use([1])
-    with pytest.raises(ValueError, match="how many images to generate is `count`"):
+    with pytest.raises(ValueError, match="the number of images to generate is `count`"):
         vae.generate(16)
     with pytest.raises(ValueError, match="without a condition takes images alone"):
         vae.fit(list(data))

@@ -1,6 +1,6 @@
 """Checks of the arrays that a user passes: images, vectors, weights, a batch of them or all.
 
-What is as it must be is returned in one form, and not copied unless its type has to be another.
+Checked data is returned in one form; it is copied only where its type must change.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from keras_cvae.checks import ArgumentError
 ROWS = 4096  # examples checked at a time, so that a memory-mapped array is never copied whole
 WEIGHT = "sample_weight"
 MOST_FLOAT = float(np.finfo("float32").max)
-MOST_COUNT = 2**24  # up to which float32 has all integers
+MOST_COUNT = 2**24  # float32 holds all integers up to here
 
 
 def array(values, name: str) -> np.ndarray:
@@ -22,10 +22,10 @@ def array(values, name: str) -> np.ndarray:
     NumPy arrays, memory-mapped ones too, are returned as they are.
 
     Raises:
-        ValueError: If it is no array of numbers.
+        ValueError: If it is not an array of numbers.
     """
     if isinstance(values, np.ndarray):
-        found = values
+        result = values
     elif type(values).__module__.startswith("pandas") and _is_categorical(values):
         raise ArgumentError(
             name,
@@ -33,17 +33,17 @@ def array(values, name: str) -> np.ndarray:
             f"{type(values).__name__} of dtype category",
         )
     elif keras.ops.is_tensor(values):
-        found = keras.ops.convert_to_numpy(values)
+        result = keras.ops.convert_to_numpy(values)
     else:
         try:
-            found = np.asarray(values)
+            result = np.asarray(values)
         except ValueError as error:
             raise ArgumentError(name, "must be an array of numbers", f"{error}") from None
-    if found.dtype.kind not in "buif" and found.dtype.name != "bfloat16":
+    if result.dtype.kind not in "buif" and result.dtype.name != "bfloat16":
         raise ArgumentError(
-            name, "must be an array of numbers", f"{type(values).__name__} of dtype {found.dtype}"
+            name, "must be an array of numbers", f"{type(values).__name__} of dtype {result.dtype}"
         )
-    return found
+    return result
 
 
 def _is_categorical(values):
@@ -56,14 +56,14 @@ def check_images(images, image_shape, check, name="x") -> np.ndarray:
     Args:
         images: Array of shape `(count, *image_shape)`; a last axis of 1 may be missing.
         image_shape: Shape of one image.
-        check: Function of an array and its name that returns it, its values checked.
-        name: What the images are called in messages.
+        check: Function of an array and its name that checks the values and returns the array.
+        name: Name of the argument, for messages.
 
     Returns:
-        What `check` returns of the images, of shape `(count, *image_shape)`.
+        The result of `check`, of shape `(count, *image_shape)`.
 
     Raises:
-        ValueError: If any image is not as expected.
+        ValueError: If shape, type or a value is not as expected.
     """
     images = array(images, name)
     shape, image_shape = images.shape, tuple(image_shape)
@@ -78,7 +78,7 @@ def check_images(images, image_shape, check, name="x") -> np.ndarray:
 
 
 def check_values(images, support, name: str) -> np.ndarray:
-    """Returns images, checked to be finite and within the bounds `support`.
+    """Checks that images are finite and within the bounds `support`, and returns them.
 
     Raises:
         ValueError: If they are not.
@@ -123,7 +123,7 @@ def check_values(images, support, name: str) -> np.ndarray:
 
 
 def _remedy(least, most, dtype, bounded=True):
-    """The line that makes images of other values what is asked for, where one does."""
+    """Returns advice, such as a line of code, that brings images into range, or nothing."""
     if not bounded:
         return ": `x.astype('float64')`"
     if least < 0:
@@ -134,10 +134,10 @@ def _remedy(least, most, dtype, bounded=True):
 
 
 def check_counts(images, name: str) -> np.ndarray:
-    """Returns counts, checked, as floats.
+    """Checks counts and returns them as floats.
 
     Raises:
-        ValueError: If they are uint8, or no counts.
+        ValueError: If they are uint8, or not whole numbers of at least 0.
     """
     if images.dtype == "uint8":
         raise ArgumentError(
@@ -146,9 +146,7 @@ def check_counts(images, name: str) -> np.ndarray:
             "requires them, as int32 or float32",
             "dtype uint8",
         )
-    expected = (
-        f"`{name}` must be counts, as the likelihood requires: whole numbers of 0 to {MOST_COUNT}"
-    )
+    expected = f"must be counts, as the likelihood requires: whole numbers of 0 to {MOST_COUNT}"
     for start in range(0, len(images), ROWS):
         rows = images[start : start + ROWS]
         among = f"images {start} to {start + len(rows) - 1}"
@@ -156,9 +154,9 @@ def check_counts(images, name: str) -> np.ndarray:
             raise ArgumentError(name, "must be finite", f"NaN or infinity among {among}")
         if rows.min() < 0 or rows.max() > MOST_COUNT:
             values = f"values from {rows.min():g} to {rows.max():g}"
-            raise ArgumentError(None, f"{expected}", f"{values} among {among}")
+            raise ArgumentError(name, expected, f"{values} among {among}")
         if (broken := rows != np.floor(rows)).any():
-            raise ArgumentError(None, f"{expected}", f"{rows[broken][0]:g} among {among}")
+            raise ArgumentError(name, expected, f"{rows[broken][0]:g} among {among}")
     return images if "float" in images.dtype.name else images.astype("float32")
 
 
@@ -169,14 +167,14 @@ def check_vectors(vectors, size: int, *, count: int | None = None, name: str) ->
         vectors: Numbers of shape `(count, size)`, or `(count,)` where `size` is 1; a row with a NaN
             is unknown.
         size: Length of one vector.
-        count: How many there must be; any number by default.
-        name: What they are called in messages.
+        count: The number of vectors required; any number by default.
+        name: Name of the argument, for messages.
 
     Returns:
-        The array in float32 where it was so, else in float64.
+        Array of float32 if `vectors` is, otherwise of float64.
 
     Raises:
-        ValueError: If any is not as expected.
+        ValueError: If shape, type or a value is not as expected.
     """
     vectors = array(vectors, name)
     if vectors.ndim == 1 and size == 1:
@@ -192,15 +190,15 @@ def check_tensors(
     """Checks conditions of any shape; returns them as `dtype`, or uint8 where they are pixels.
 
     Args:
-        tensors: Array of shape `(count, *shape)`, NaN where unknown. Of two axes or more an example
-            may be of uint8, which a model scales to [0, 1].
+        tensors: Array of shape `(count, *shape)`, NaN where unknown. Examples of two axes or more
+            may be uint8, which a model scales to [0, 1].
         shape: Shape of one example.
-        count: How many there must be; any number by default.
-        name: What they are called in messages.
-        dtype: The type of the array that is returned.
+        count: The number of examples required; any number by default.
+        name: Name of the argument, for messages.
+        dtype: Type of the returned array.
 
     Raises:
-        ValueError: If any is not as expected.
+        ValueError: If shape, type or a value is not as expected.
     """
     if tensors.shape[1:] != tuple(shape) or not tensors.ndim or count not in (None, len(tensors)):
         sizes = ", ".join(map(str, ("count" if count is None else count, *shape)))

@@ -11,15 +11,18 @@ from keras_cvae.checks import require
 from keras_cvae.data import images
 from keras_cvae.data.readers import UNLABELLED, Part
 
-MAX_CLASSES = 65536  # each costs a class name and a column of the one-hot vector
+MAX_CLASSES = 65536  # each needs a class name and a column of the one-hot vector
 
 
 def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part], list[str]]:
-    """Returns the parts with their arrays checked and converted, and notes on what was changed.
+    """Checks and converts the arrays of a reader.
 
     Args:
-        parts: The parts that a reader returned: first the one to train with, then any others.
-        size: What images are resized to, or None.
+        parts: The parts that a reader returned, the training part first.
+        size: `(height, width)` to resize images to, or None.
+
+    Returns:
+        `(parts, notes)`: the converted parts, and sentences about the changes.
 
     Raises:
         ValueError: If they are not images or vectors, with labels of two classes or more.
@@ -27,7 +30,7 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part]
     parts, notes = _in_range(parts)
     are_pixels = _are_pixels([part.images for part in parts])
     span = _span([part.images for part in parts])
-    found = []
+    results = []
     for index, part in enumerate(parts):
         x = _images(part.images, part.origins[0], size, are_pixels, span)
         least = -1 if index == 0 else 0  # unknown in training
@@ -35,13 +38,13 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part]
         if y is not None:
             received = f"{len(x)} in {part.origins[0]} and {len(y)} in {part.origins[1]}"
             require(len(x) == len(y), None, "Images and labels must be equally many", received)
-        found.append(Part(x, y, part.origins))
-    kinds = [f"{part.images.shape[1:]} {part.images.dtype}" for part in found]
-    for part, kind in zip(found, kinds, strict=True):
-        received = f"{kinds[0]} in {found[0].origins[0]} and {kind} in {part.origins[0]}"
+        results.append(Part(x, y, part.origins))
+    kinds = [f"{part.images.shape[1:]} {part.images.dtype}" for part in results]
+    for part, kind in zip(results, kinds, strict=True):
+        received = f"{kinds[0]} in {results[0].origins[0]} and {kind} in {part.origins[0]}"
         expected = "Training and test images must have one shape and dtype"
         require(kind == kinds[0], None, expected, received)
-    x, y, origins = found[0]
+    x, y, origins = results[0]
     expected = f"{origins[0]} must have pixels in 0..255 (binary ones: `x.astype('float32')`)"
     require(x.dtype != "uint8" or x.max() != 1, None, expected, "integers of at most 1")
     if y is not None:
@@ -49,11 +52,11 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part]
         expected = f"{origins[1]} must hold two or more classes"
         received = f"only label {labels[0] if len(labels) else -1}"
         require(len(labels) > 1, None, expected, received, UNLABELLED)
-    return found, notes
+    return results, notes
 
 
 def _in_range(parts):
-    """Images of uint16 above 255 as floats in [0, 1]; others as they are."""
+    """Returns images of uint16 above 255 as floats in [0, 1]; others unchanged."""
     arrays = [part.images for part in parts]
     are_deep = all(x.dtype == "uint16" and x.ndim in (3, 4) and x.size for x in arrays)
     greatest = max(x.max() for x in arrays) if are_deep else 0
@@ -65,7 +68,7 @@ def _in_range(parts):
 
 
 def _are_pixels(arrays):
-    """Whether vectors are pixels: bytes, or integers that span 0 to 255 exactly."""
+    """Returns whether vectors are pixels: bytes, or integers that span 0 to 255 exactly."""
     if any(x.dtype == "uint8" for x in arrays):
         return True
     if not all(x.ndim == 2 and x.size and x.dtype.kind in "iu" for x in arrays):
@@ -99,14 +102,14 @@ def _images(x, origin, size, are_pixels, span):
 
 
 def _span(arrays):
-    """The least and greatest number in arrays of numbers."""
+    """Returns the least and the greatest number in arrays."""
     arrays = [x for x in arrays if x.dtype.kind in "buif" and x.size]
     least, most = (min(map(np.min, arrays)), max(map(np.max, arrays))) if arrays else (0, 0)
     return float(least), float(most)
 
 
 def _advice(low, high):
-    """What brings images between these numbers into [0, 1]."""
+    """Returns advice that brings images between two numbers into [0, 1]."""
     if 0 <= low and 1 < high <= 255:
         return "divide by 255?"
     if low == high:
@@ -125,25 +128,24 @@ def _labels(y, origin, least):
         is_one_hot = ((y == 0) | (y == 1)).all() and (y.sum(1) <= 1).all()
         require(is_one_hot, None, expected, received)
         y = np.where(y.any(1), y.argmax(1), -1)
-    found = np.unique(y)
-    inside = not found.size or (found[0] >= least and found[-1] < MAX_CLASSES)
+    labels = np.unique(y)
+    inside = not labels.size or (labels[0] >= least and labels[-1] < MAX_CLASSES)
     unknown = "" if least == 0 else ", or -1 for unknown"
-    require(
-        inside, None, f"{origin} must hold labels 0, 1, ... below {MAX_CLASSES}{unknown}", found
-    )
+    expected = f"{origin} must hold labels 0, 1, ... below {MAX_CLASSES}{unknown}"
+    require(inside, None, expected, labels)
     return y.astype("int32")
 
 
-def names_of(parts: list[Part], names, given) -> tuple[str, ...]:
-    """Names of the classes: the user's, or the source's, or the labels themselves.
+def names_of(parts: list[Part], names, class_names) -> tuple[str, ...]:
+    """Returns the names of the classes: the user's, or the source's, or the labels as text.
 
     Args:
         parts: Checked parts.
-        names: Those of the source, or None.
-        given: Those of the user, or None.
+        names: Names in the source, or None.
+        class_names: Names that the user passed, or None.
 
     Raises:
-        ValueError: If they are not as many different texts as there are classes.
+        ValueError: If there is not one text for each class, or two are equal.
     """
     if parts[0].labels is None:
         return ()
@@ -152,12 +154,14 @@ def names_of(parts: list[Part], names, given) -> tuple[str, ...]:
         names = [str(label) for label in range(count)]
     source = "The array class_names of the .npz file "
     names = _checked_names(None, source, names, max(count, len(names)))
-    return names if given is None else _checked_names("class_names", "", given, len(names))
+    if class_names is None:
+        return names
+    return _checked_names("class_names", "", class_names, len(names))
 
 
 def _checked_names(argument, source, names, count):
     is_list = isinstance(names, (list, tuple, np.ndarray))
-    # What does not survive encoding came from bytes that are not UTF-8.
+    # A name that does not survive encoding came from bytes that are not UTF-8.
     valid = is_list and all(
         isinstance(name, str) and name.strip() and name == name.encode(errors="ignore").decode()
         for name in names

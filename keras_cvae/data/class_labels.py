@@ -1,4 +1,4 @@
-"""Checks of labels, in any form that has one meaning, and of the weights of classes."""
+"""Checks of labels, in any unambiguous form, and of the weights of classes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def check_labels(labels, num_classes: int | None, *, count: int, name: str = "y"
     Args:
         labels: Whole numbers of shape `(count,)` or `(count, 1)`, of any type, -1 or NaN for
             unknown; or one-hot vectors of shape `(count, num_classes)`, all zeros for unknown.
-        num_classes: How many classes there are; None where that is not known.
-        count: How many labels there must be.
-        name: What the labels are called in messages.
+        num_classes: The number of classes, or None if it is unknown.
+        count: The number of labels required.
+        name: Name of the argument, for messages.
 
     Raises:
-        ValueError: If any label is not as expected.
+        ValueError: If shape, type or a label is not as expected.
     """
     labels = arrays.array(labels, name)
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -49,14 +49,14 @@ def check_labels(labels, num_classes: int | None, *, count: int, name: str = "y"
 
 
 def from_one_hot(vectors: np.ndarray, name: str = "y") -> np.ndarray:
-    """Returns the integers that one-hot vectors stand for, -1 for one that is all zeros.
+    """Returns the integer labels of one-hot vectors, -1 for a vector that is all zeros.
 
     Args:
         vectors: Array of shape `(count, num_classes)`.
-        name: What they are called in messages.
+        name: Name of the argument, for messages.
 
     Raises:
-        ValueError: If a vector has anything beside one 1 and zeros.
+        ValueError: If a vector is not all zeros but for at most one 1.
     """
     ones = vectors == 1
     soft = np.flatnonzero((~ones & (vectors != 0)).any(1) | (ones.sum(1) > 1))
@@ -64,39 +64,39 @@ def from_one_hot(vectors: np.ndarray, name: str = "y") -> np.ndarray:
         raise ArgumentError(
             name,
             f"of shape {vectors.shape} must be one-hot vectors, one 1 and zeros, or all "
-            "zeros for unknown: probabilities, smoothed labels and several classes of one image "
-            "are not taken. The most probable class of each is numpy.argmax(values, axis=-1)",
+            "zeros for unknown; probabilities, smoothed labels and several classes of one image "
+            "are not supported. The most probable class of each is numpy.argmax(values, axis=-1)",
             f"{vectors[soft[0]].tolist()[:10]} in row {soft[0]}",
         )
     return np.where(ones.any(1), ones.argmax(1), -1)
 
 
 def _whole(labels, name):
-    """Labels of floats or booleans as integers, -1 in the place of NaN."""
+    """Converts labels of floats or booleans to integers, with -1 in place of NaN."""
     values = labels.astype("float64")
     values = np.where(np.isnan(values), -1.0, values)
     wrong = values[~np.isfinite(values) | (values != np.round(values))]
     if len(wrong):
         raise ArgumentError(
             name,
-            "must be whole numbers, the places of the classes, -1 for unknown; numbers "
-            "that are no classes are a condition of their own, `conditions.Vector(1)`",
+            "must be whole numbers, the indices of the classes, -1 for unknown; for numbers "
+            "that are not classes use `conditions.Vector(1)`",
             f"{wrong[0]:g}",
         )
     return values.astype("int64")
 
 
 def class_weights(weights, num_classes: int) -> np.ndarray:
-    """Returns `class_weight` as a float32 array: a weight a class, and 1 for an unknown label.
+    """Returns `class_weight` as a float32 array: a weight for each class, and 1 for unknown labels.
 
     Args:
-        weights: Dict of labels to weights; a label that is not there weighs 1.
-        num_classes: How many classes there are.
+        weights: Dict of labels to weights; labels that it does not have weigh 1.
+        num_classes: The number of classes.
 
     Raises:
-        ValueError: If it is no such dict.
+        ValueError: If it is not a dict of labels to finite weights of at least 0.
     """
-    found = np.ones(num_classes + 1, "float32")
+    weight_of = np.ones(num_classes + 1, "float32")
     labels = range(num_classes)
     if not isinstance(weights, Mapping) or not set(weights) <= set(labels):
         received = sorted(weights) if isinstance(weights, Mapping) else type(weights).__name__
@@ -112,5 +112,5 @@ def class_weights(weights, num_classes: int) -> np.ndarray:
                 "must hold finite weights of at least 0",
                 f"{weight!r} for class {label}",
             )
-        found[int(label)] = weight
-    return found
+        weight_of[int(label)] = weight
+    return weight_of

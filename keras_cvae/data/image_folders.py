@@ -24,17 +24,20 @@ def read_image_folder(
     background: str = "white",
     skip_damaged: bool = False,
 ) -> Source:
-    """Reads a folder of images, with a sub-folder a class if they are labelled.
+    """Reads a folder of images, with one sub-folder for each class if they are labelled.
 
-    What lies in folders below a class is of that class.
+    Images in deeper folders belong to the class above them.
 
     Args:
         folder: The folder, or one that holds such folders: `train`, and `test`, one of
             `VALIDATION`, or both.
         size: `(height, width)` to resize every image to, or None.
-        labelled: Whether sub-folders are classes; else all images in them are one set.
-        background: The colour that transparent pixels show.
+        labelled: Whether sub-folders are classes; otherwise all images are one set.
+        background: The colour behind transparent pixels.
         skip_damaged: Whether to leave out files that cannot be read.
+
+    Raises:
+        ValueError: If a folder or an image is not as expected.
     """
     notes = []
     folders = _split_folders(folder, notes)
@@ -46,7 +49,7 @@ def read_image_folder(
         require(names == listed[0][0], None, expected, [listed[0][0], names])
     if left:
         endings = ", ".join(f"{count} {ending}" for ending, count in left.most_common())
-        notes.append(f"Files left out that are no images: {left.total()} ({endings})")
+        notes.append(f"Files left out that are not images: {left.total()} ({endings})")
     paths = [path for _, paths, _ in listed for path in paths]
     x, kept = _read_images(paths, size, background, skip_damaged, notes)
     parts, start, row = {}, 0, 0
@@ -63,25 +66,25 @@ def read_image_folder(
 
 
 def _split_folders(folder, notes):
-    """The folders to train, to test and to validate with; the folder itself, if it is not split."""
+    """Returns the training, test and validation folders; the folder itself if it is not split."""
     inside = _visible(folder)
     there = {path.name: path for path in inside if os.path.isdir(path)}
-    found = {"train": there.get("train"), "test": there.get("test")}
-    found["validation"] = next((there[name] for name in VALIDATION if name in there), None)
-    found = {part: path for part, path in found.items() if path}
-    others = [name for name in there if there[name] not in found.values()]
+    parts = {"train": there.get("train"), "test": there.get("test")}
+    parts["validation"] = next((there[name] for name in VALIDATION if name in there), None)
+    parts = {part: path for part, path in parts.items() if path}
+    others = [name for name in there if there[name] not in parts.values()]
     # Beside folders of other names, train and val may be classes themselves.
-    if "train" not in found or len(found) < 2 or ("test" not in found and others):
+    if "train" not in parts or len(parts) < 2 or ("test" not in parts and others):
         return {"train": folder}
     others += [path.name for path in inside if not os.path.isdir(path)]
     if others:
-        notes.append(f"Left out beside {' and '.join(found)}: {', '.join(others[:5])}")
+        notes.append(f"Left out beside {' and '.join(parts)}: {', '.join(others[:5])}")
         notes[-1] += f" and {len(others) - 5} more" if len(others) > 5 else ""
-    return found
+    return parts
 
 
 def _list_classes(folder, left, notes):
-    """The names of the class folders, and the path and integer label of each image."""
+    """Returns the names of the class folders, and the path and integer label of each image."""
     inside = _visible(folder)
     class_folders = [path for path in inside if os.path.isdir(path)]
     names = [path.name for path in class_folders]
@@ -102,17 +105,17 @@ def _list_classes(folder, left, notes):
         paths += images_of_class
         labels += [label] * len(images_of_class)
     if deeper:
-        notes.append(f"{deeper} images lie in folders below those of '{folder}': their class's")
+        notes.append(f"{deeper} images lie deeper in the class folders of '{folder}'")
     return names, paths, np.array(labels)
 
 
 def _list_images(folder, left, notes):
-    """The paths of all images in a folder, without names of classes and labels."""
+    """Returns the paths of all images in a folder, with None for names and labels."""
     return None, _images_in(folder, "", left), None
 
 
 def _images_in(folder, kind, left):
-    """The paths of the images in a folder and below, at least one; counts the other files."""
+    """Returns the paths of the images in a folder and below; counts other files in `left`."""
     files = list(_files_within(folder))
     paths = [path for path in files if _is_image(path)]
     others = [_ending(path) for path in files if not _is_image(path)]
@@ -148,9 +151,10 @@ def _ending(path):
 
 
 def _read_images(paths, size, background, skip_damaged, notes):
-    """Reads images into `(N, H, W, 1)`, or `(N, H, W, 3)` if any has colour, and which were read.
+    """Returns images of shape `(N, H, W, 1)`, or `(N, H, W, 3)` if any has colour, and a mask.
 
-    They are uint8, or float32 in [0, 1] if any has 16 bits.
+    Images are uint8, or float32 in [0, 1] if any has 16 bits. The mask is False for files that were
+    skipped.
     """
     shown = len(paths) > MANY
     progress = keras.utils.Progbar(len(paths), unit_name="image") if shown else None
@@ -169,7 +173,7 @@ def _read_images(paths, size, background, skip_damaged, notes):
             continue
         pixels = images.resize(pixels, size) if size else pixels
         if x is None:
-            # Memory is taken at once, so that what is too much for it ends here.
+            # All memory is allocated at once: a set that is too large fails here, not later.
             x, first = np.empty((len(paths), *pixels.shape), pixels.dtype), path
         expected = "All images must have one size"
         received = f"'{first}' of {x.shape[1:3]} and '{path}' of {pixels.shape[:2]}"
@@ -193,9 +197,7 @@ def _read_images(paths, size, background, skip_damaged, notes):
     if counts["transparent"]:
         notes.append(f"Transparent images composited on {background}: {counts['transparent']}")
     if counts["more"]:
-        notes.append(
-            f"Files of several frames or pages, of which the first is read: {counts['more']}"
-        )
+        notes.append(f"Files of several frames or pages, only the first is read: {counts['more']}")
     if not kept.all():
         damaged = [path for path, is_kept in zip(paths, kept, strict=True) if not is_kept]
         notes.append(f"Damaged images left out: {len(damaged)}, the first '{damaged[0]}'")

@@ -1,4 +1,4 @@
-"""One image file as an array: which formats are read, transparency, 16 bits and resizing."""
+"""Reads one image file as an array: formats, transparency, 16 bits and resizing."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 
 class ImageFile(NamedTuple):
-    """What an image file holds.
+    """The content of an image file.
 
     Attributes:
         pixels: Array `(H, W, 1)` of grey or `(H, W, 3)` of colour, uint8 or uint16.
-        is_transparent: Whether some pixels were transparent, and show the background.
-        has_more: Whether there are more frames or pages than the first, which is read.
+        is_transparent: Whether some pixels were transparent and show the background.
+        has_more: Whether the file has further frames or pages, which are not read.
     """
 
     pixels: np.ndarray
@@ -31,14 +31,14 @@ class ImageFile(NamedTuple):
 
 
 def colour(background: str) -> tuple[int, ...]:
-    """Red, green and blue of a colour in 0..255.
+    """Returns red, green and blue of a colour, in 0..255.
 
     Args:
         background: A name such as `"white"`, or a hexadecimal number such as `"#ff8000"`, as
             Pillow's `ImageColor` reads them.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If Pillow does not know the colour.
     """
     from PIL import ImageColor
 
@@ -52,10 +52,10 @@ def read(path: Path, background: tuple[int, ...] = (255, 255, 255)) -> ImageFile
 
     Args:
         path: The file.
-        background: Red, green and blue of what transparent pixels show, in 0..255.
+        background: Red, green and blue behind transparent pixels, in 0..255.
 
     Raises:
-        ValueError: If it is no image of one of `FORMATS`, is damaged, or has pixels of other than 8
+        ValueError: If the file is not an image of one of `FORMATS`, is damaged, or does not have 8
             or 16 bits a channel.
     """
     from PIL import Image, ImageOps
@@ -89,7 +89,7 @@ def read(path: Path, background: tuple[int, ...] = (255, 255, 255)) -> ImageFile
 
 
 def _composited(image, background):
-    """An image on a background, and whether any of its pixels were transparent."""
+    """Returns an image on a background, and whether any of its pixels were transparent."""
     from PIL import Image
 
     if not image.has_transparency_data:
@@ -102,10 +102,10 @@ def _composited(image, background):
 
 
 def full_scale(greatest: int) -> int:
-    """What white is in images of more than 8 bits: the largest number of as many bits.
+    """Returns the value of white in images of more than 8 bits: the largest of as many bits.
 
     Args:
-        greatest: The greatest pixel of all images: 3531 is of 12 bits, of which 4095 is white.
+        greatest: The largest pixel of all images, such as 3531, which has 12 bits: white is 4095.
     """
     return 2 ** max(8, int(greatest).bit_length()) - 1
 
@@ -114,7 +114,7 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes one `(H, W, C)` image of uint8, uint16 or float32 to `(height, width)`."""
     from PIL import Image
 
-    if image.dtype == "uint16":  # whose bilinear means Pillow does not take
+    if image.dtype == "uint16":  # Pillow does not resize uint16 by bilinear interpolation
         return np.rint(resize(image.astype("float32"), size)).astype("uint16")
     # Bilinear weights are positive: no pixel leaves the range, as with bicubic ones.
     channels = [Image.fromarray(channel) for channel in np.moveaxis(image, -1, 0)]

@@ -1,9 +1,9 @@
-"""What `fit`, `evaluate` and the rest accept, and how it is checked before any work begins.
+"""Arranges the data of `fit`, `evaluate` and others by the names of a model's inputs.
 
-Data is `[image, label]` in Keras's arrangement, a dict by the names of the inputs, or the pairs
-`(image, label)` that labelled data sets yield, which Keras would take for inputs and targets.
-Inside a model it is a dict by name; the weights of examples travel in it as `sample_weight`, since
-Keras drops them where there are no targets.
+Data is `[image, label]` in Keras's arrangement, a dict by the names of the inputs, or pairs
+`(image, label)` as labelled data sets yield, which Keras would read as inputs and targets. Inside a
+model it is a dict by name, with the weights of examples as `sample_weight`: Keras drops weights
+where there are no targets.
 """
 
 from __future__ import annotations
@@ -24,58 +24,59 @@ def arrange(data, names) -> dict:
     """Arranges one batch, or all arrays, by the names of a model's inputs.
 
     Args:
-        data: What Keras hands to a step: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+        data: Argument of a Keras step: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
         names: Names of the inputs, the image's first.
 
     Returns:
-        Dict of `names` and, where examples are weighed, `"sample_weight"`. A `target` is left out.
+        Dict of `names` and, where examples have weights, `"sample_weight"`, without a `target`.
 
     Raises:
-        ValueError: If something is missing, or there is something else.
+        ValueError: If an input is missing, or there is another one.
     """
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
     image, *values = names
     if _are_complete(x, names):
         y = None
     if isinstance(x, Mapping):
-        found, rest = dict(x), []
+        arranged, rest = dict(x), []
     else:
         first, *rest = x if isinstance(x, (list, tuple)) and len(x) else [x]
-        found = {image: first}
+        arranged = {image: first}
     rest = rest + ([] if y is None else [y])
     if len(rest) == 1 and isinstance(rest[0], Mapping):
-        rest, found = [], {**found, **rest[0]}
+        rest, arranged = [], {**arranged, **rest[0]}
     if weight is not None:
-        found[WEIGHT] = weight
-    missing = [name for name in values if name not in found]
-    if not values and (rest or set(found) - {image, WEIGHT}):
+        arranged[WEIGHT] = weight
+    missing = [name for name in values if name not in arranged]
+    if not values and (rest or set(arranged) - {image, WEIGHT}):
         raise ArgumentError(
             None,
             "A model without a condition takes images alone",
-            f"images and {_described(rest or sorted(set(found) - {image, WEIGHT}))}",
+            f"images and {_described(rest or sorted(set(arranged) - {image, WEIGHT}))}",
         )
-    if image not in found or len(rest) != len(missing) or set(found) - {image, *values, WEIGHT}:
+    others = set(arranged) - {image, *values, WEIGHT}
+    if image not in arranged or len(rest) != len(missing) or others:
         raise ArgumentError(
             None,
             f"This model takes [images, {', '.join(values)}], a dict of these or pairs of them, "
-            "and no targets but the images themselves. What is unknown is -1 for a label, NaN for "
-            f"a number",
-            f"{_described([*found.items(), *rest])}",
+            "and no targets but the images themselves. An unknown label is -1, an unknown number "
+            "NaN",
+            f"{_described([*arranged.items(), *rest])}",
         )
-    found.update(zip(missing, rest, strict=True))
+    arranged.update(zip(missing, rest, strict=True))
     for name in values:
-        if found[name] is None:
+        if arranged[name] is None:
             raise ArgumentError(
                 name,
-                "must be given; where it is unknown it is -1 for a label, NaN for a "
-                "number, and `condition=None` builds a model without it",
+                "must not be None: an unknown label is -1, an unknown number NaN, and "
+                "`condition=None` builds a model without this input",
                 "None",
             )
-    return found
+    return arranged
 
 
 def target(data, names):
-    """Returns what stands in the place of targets: `y` where `x` holds all inputs, or None.
+    """Returns the target: `y` if `x` already has all inputs, otherwise None.
 
     Args:
         data: As for `arrange`.
@@ -86,14 +87,14 @@ def target(data, names):
 
 
 def _are_complete(x, names):
-    """Whether `x` holds all inputs; of a model without a condition it always does."""
+    """Returns whether `x` has all inputs, as it always has for a model without a condition."""
     if isinstance(x, Mapping):
         return set(names) <= set(x)
     return len(names) == 1 or (isinstance(x, (list, tuple)) and len(x) == len(names))
 
 
 def _described(parts) -> str:
-    """What was received, short."""
+    """Returns a short description of data, for messages."""
 
     def describe(part):
         if isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], str):
@@ -103,21 +104,21 @@ def _described(parts) -> str:
         shape = getattr(part, "shape", None)
         return type(part).__name__ + ("" if shape is None else f" of shape {tuple(shape)}")
 
-    said = [*map(describe, parts[:6])]
+    descriptions = [*map(describe, parts[:6])]
     if len(parts) > 6:
-        said.append(f"... ({len(parts)} in all)")
-    return ", ".join(said) or "nothing"
+        descriptions.append(f"... ({len(parts)} in all)")
+    return ", ".join(descriptions) or "nothing"
 
 
 def check_numbers(batch, names) -> None:
-    """Refuses names of classes in a batch of a stream, which goes to Keras as it is.
+    """Checks that a batch of a stream has no names of classes, which Keras does not convert.
 
     Args:
         batch: A batch as the stream yields it.
         names: As for `arrange`.
 
     Raises:
-        ValueError: If there are texts in it.
+        ValueError: If it holds text.
     """
     for name, values in arrange(batch, names).items():
         dtype = str(getattr(values, "dtype", ""))
@@ -125,31 +126,30 @@ def check_numbers(batch, names) -> None:
         if is_text or any(isinstance(part, str) for part in keras.tree.flatten(values)):
             raise ArgumentError(
                 name,
-                "must be numbers in a stream: names of classes are understood in arrays "
-                "and lists alone. Map each to its integer, `cvae.classes.index(name)`, in "
-                "the stream",
+                "must be numbers in a stream: names of classes are converted in arrays and lists "
+                "alone. Map each to its integer, `cvae.classes.index(name)`, in the stream",
                 f"{type(values).__name__} of names",
             )
 
 
 def is_stream(data) -> bool:
-    """Whether these are batches one after another: not an array, a list, a tuple or a dict."""
+    """Returns whether data is an iterable of batches, not an array, a list, a tuple or a dict."""
     if hasattr(data, "shape") or isinstance(data, (list, tuple, Mapping)):
         return False
     return isinstance(data, keras.utils.PyDataset) or hasattr(data, "__iter__")
 
 
-def peek(data, examples: int = 1):
-    """Reads the first batches of `x` of `fit`, where it is a stream.
+def peek(data, examples: int = 1) -> tuple:
+    """Reads the first batches of a stream.
 
     Args:
         data: Arrays, or a stream of batches: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a
             torch `DataLoader`, a data set of Grain, a generator or another iterator.
-        examples: How many examples of a stream are to be seen, of at most `MOST_BYTES` in all.
+        examples: The number of examples of a stream to read, as far as `MOST_BYTES` allow.
 
     Returns:
-        `(stream, batches)`: the stream, whole again where looking at it had taken batches, and a
-        list of its first ones; `(data, None)` for arrays.
+        `(stream, batches)`: the stream, which yields these batches again, and a list of them;
+        `(data, None)` for arrays.
 
     Raises:
         ValueError: If the stream is empty.
@@ -173,22 +173,22 @@ def peek(data, examples: int = 1):
     if not first:
         raise ArgumentError(
             "x",
-            "must hold at least one batch; an iterator that was read before has none left",
+            "must have at least one batch; an iterator that was read before has none left",
             f"an empty stream, {kind}",
         )
-    if iterator is data:  # it has one pass, and Keras takes generators alone
+    if iterator is data:  # an iterator passes once; of iterators Keras takes only generators
         data = (batch for batch in itertools.chain(first, iterator))
     return data, first
 
 
 def batches(data, most: int, seed: int, size: int = ROWS) -> Iterator:
-    """Batches of checked arrays or of a stream, of about `most` examples in all.
+    """Yields batches of checked arrays or of a stream, about `most` examples in all.
 
     Args:
         data: Dict of arrays by name, or a stream.
-        most: How many examples are enough; of arrays that hold more, as many are chosen.
-        seed: Of that choice.
-        size: How many rows of arrays make a batch.
+        most: The number of examples; of arrays with more, a random subset.
+        seed: Seed of the subset.
+        size: The number of rows of arrays in a batch.
     """
     if not isinstance(data, dict):
         seen = 0

@@ -1,7 +1,7 @@
-"""What a model accepts: images, what is known of them, and weights, as arrays or a batch of them.
+"""Checks of all data that a model takes: images, conditions and weights, arrays or streams.
 
-NumPy alone: of a model the shapes and types of its inputs are asked for, what its likelihood says
-of values, and its condition, if it has one.
+Everything here is NumPy. It needs the shapes and types of a model's inputs, the check of its
+likelihood, and its condition, but not the model.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import numpy as np
 from keras_cvae.checks import ArgumentError
 from keras_cvae.data import arrays, class_labels, inputs
 
-LEAST_BRIGHT = 100.0  # what floats reach at least in a batch of images of 0..255
+LEAST_BRIGHT = 100.0  # least maximum of a batch of float images that is taken for one of 0..255
 
 
 class Intake:
-    """Checks what a user hands to a model, and returns it as arrays by the names of the inputs.
+    """Checks the data that a user passes to a model; returns arrays by the names of the inputs.
 
     Args:
         inputs: Dict of the names of the model's inputs, the image's first, to `(shape, dtype)`
             without the batch.
-        check: Function of images and what they are called that returns them, their values checked.
-        condition: What checks the values of the other inputs, as `conditions.Condition` does; None
-            where they are checked by their shapes and types alone.
-        support: The bounds of the values.
+        check: Function of images and their name that checks the values and returns the images.
+        condition: A `conditions.Condition`, which checks the values of the other inputs; None to
+            check these by shape and type alone.
+        support: The bounds of the images' values.
         packer: Returns a function that converts checked images to what the graph takes:
             `likelihoods.Likelihood.packer`.
     """
@@ -49,22 +49,22 @@ class Intake:
 
         Args:
             images: Array of shape `(count, *image_shape)`; a last axis of 1 may be missing.
-            name: What they are called in messages.
+            name: Name of the argument, for messages.
 
         Returns:
-            Array of that shape, not copied unless its values or type have to be others.
+            Array of that shape, copied only if values or type must change.
 
         Raises:
-            ValueError: If they are not what the likelihood is of.
+            ValueError: If shape, type or a value is not one that the likelihood takes.
         """
         return self.packer()(self.check_images(images, name))
 
     def check_images(self, images, name: str = "x") -> np.ndarray:
-        """Checks images as `images` does, and leaves their values as they are."""
+        """Checks images as `images` does, without packing them."""
         return arrays.check_images(images, self.image_shape, self.check, name)
 
     def first_images(self, x) -> np.ndarray:
-        """Checks images as `check_images` does; of a stream, those of the first batches."""
+        """Checks images as `check_images` does, or those of the first batches of a stream."""
         if not inputs.is_stream(x):
             return self.check_images(x)
         _, batches = inputs.peek(x, arrays.ROWS)
@@ -75,12 +75,12 @@ class Intake:
         """Checks arrays, or one batch of a stream.
 
         Args:
-            data: `(x, y, sample_weight)`, or less of it, as `fit` and streams have it: `x` is an
-                image, `[image, label]` or a dict by name, `y` labels where `x` has none, or the
-                image once more.
+            data: `(x, y, sample_weight)`, the last one or two optional: `x` is an image,
+                `[image, label]` or a dict by name; `y` is the label if `x` has none, or the image
+                again.
 
         Returns:
-            Dict of the names of the inputs, and of `"sample_weight"` where examples are weighed.
+            Dict by the names of the inputs, and `"sample_weight"` where examples have weights.
 
         Raises:
             ValueError: If the data is not what the model takes.
@@ -88,16 +88,16 @@ class Intake:
         return self.pack(self._arrays(data))
 
     def pack(self, checked: dict) -> dict:
-        """Packs checked arrays for the graph, so that float32 keeps what float64 says.
+        """Packs checked arrays for the graph, so that float32 keeps the digits of float64.
 
         Args:
-            checked: What `arrays` returned, perhaps before the model had learned its scales. What
-                was packed before stays as it is.
+            checked: Arrays that `arrays` returned, perhaps before the model adapted to its data.
+                Packed values do not change.
         """
         return self._pack()(checked)
 
     def _pack(self):
-        """A function like `pack`, which asks the model nothing more: it may be in training."""
+        """Returns a function like `pack` that reads no weights later, when the model may train."""
         pack_images = self.packer()
         pack_values = self.condition.packer() if self.condition is not None else dict
 
@@ -130,11 +130,11 @@ class Intake:
             x: As for `arrays`, or a stream of batches.
             y: As for `arrays`.
             sample_weight: Weights of arrays.
-            examples: How many examples of a stream are to be looked at, at least.
+            examples: The least number of examples of a stream to check.
 
         Returns:
-            `(data, sample)`: the checked arrays by name, twice, or the stream, whole, and what of
-            it was checked.
+            `(data, sample)`: the checked arrays by name, twice; or the whole stream, and the
+            checked arrays of its first batches.
 
         Raises:
             ValueError: If the data is not what the model takes.
@@ -154,25 +154,25 @@ class Intake:
         return stream, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def values(self, labels, count: int, name: str = "y") -> dict[str, np.ndarray]:
-        """Checks what is known of examples.
+        """Checks and packs values of the condition.
 
         Args:
-            labels: As `conditions.Condition.check` takes them.
-            count: How many examples there are.
-            name: What they are called in messages.
+            labels: As for `conditions.Condition.check`.
+            count: The number of examples.
+            name: Name of the argument, for messages.
 
         Returns:
             An array for each input but the image, by its name.
 
         Raises:
-            ValueError: If they are not what the condition takes, or there is none.
+            ValueError: If the condition does not take the values, or there is no condition.
         """
         if self.condition is not None:
             return self.condition.packer()(self.condition.check(labels, count, name))
         if labels is not None:
             raise ArgumentError(
                 name,
-                "must be left out of a model without a condition; how many images to "
+                "must be left out of a model without a condition; the number of images to "
                 "generate is `count`",
                 f"{name} of type {type(labels).__name__}",
             )
@@ -181,8 +181,8 @@ class Intake:
     def checker(self) -> Callable:
         """Returns a function like `arrays`, for the batches of one stream.
 
-        Loaders of image files give floats of 0..255. Whether a stream is of these its first batch
-        decides, for all that follow: a dark one is then divided by 255 too.
+        Loaders of image files yield floats of 0..255. The first batch decides whether the stream
+        is divided by 255, so that dark batches later are divided too.
         """
         are_bytes, pack = None, self._pack()
 
@@ -198,7 +198,7 @@ class Intake:
         return check
 
     def _are_bytes(self, image):
-        """Whether a batch of images in [0, 1] is of floats of 0..255 instead."""
+        """Returns whether a batch of images is of floats of 0..255 instead of [0, 1]."""
         if self.support != (0.0, 1.0) or len(self.image_shape) < 2:
             return False
         image = arrays.array(image, "x")
@@ -212,10 +212,10 @@ class Intake:
         return self.check(images.astype("float32") / np.float32(255), name=name)
 
     def pair(self, checked: Mapping) -> tuple:
-        """Checked arrays as `encode` takes them.
+        """Returns checked arrays as arguments of `encode`.
 
         Returns:
-            `(images, labels)`: labels are one array, a dict of several, or None.
+            `(x, y)`: images, and an array of labels, a dict of several, or None.
         """
         names = [*self.inputs][1:]
         values = {name: checked[name] for name in names}
@@ -225,7 +225,7 @@ class Intake:
         return checked[self.image_name], labels
 
     def _check_target(self, target, images):
-        """Raises a `ValueError` if a target beside complete inputs is not the image itself."""
+        """Raises a `ValueError` if there is a target that is not the image itself."""
         if target is None or target is images:
             return
         shapes = {self.image_shape}
@@ -234,7 +234,7 @@ class Intake:
         shape = tuple(getattr(target, "shape", None) or _shape(target))
         is_image = shape[1:] in shapes and len(shape) > 1
         if not is_image and len(self.inputs) == 1:
-            return  # labels, which a model without a condition leaves out
+            return  # labels, which a model without a condition ignores
         if is_image and _are_equal(images, target, self.image_shape):
             return
         received = f"a target of shape {shape}" + (" with other values" if is_image else "")
@@ -242,7 +242,7 @@ class Intake:
             "y",
             "beside complete inputs must be the images themselves, or be left out: the model "
             "reconstructs its own input, and takes no other targets (`build_cvae(..., "
-            "corruption=...)` spoils what the encoder sees)",
+            "corruption=...)` corrupts the input of the encoder)",
             f"{received}",
         )
 
@@ -266,8 +266,19 @@ def _are_equal(images, target, image_shape):
     return all(np.array_equal(*part, equal_nan=images.dtype.kind == "f") for part in parts)
 
 
-def by_shape(values, shape, dtype, count, name):
-    """Values of an input of which nothing but its shape and type is known."""
+def by_shape(values, shape, dtype, count: int, name: str) -> np.ndarray:
+    """Checks values of an input by its shape and type alone.
+
+    Args:
+        values: Array of `count` values; labels where `shape` is that of labels or one-hot vectors.
+        shape: Shape of one value.
+        dtype: Type of the input.
+        count: The number of examples.
+        name: Name of the argument, for messages.
+
+    Raises:
+        ValueError: If shape, type or a value is not as expected.
+    """
     shape, is_whole = tuple(shape), "int" in str(dtype)
     if is_whole and shape in ((), (1,)):
         labels = class_labels.check_labels(values, None, count=count, name=name)

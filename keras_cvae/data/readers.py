@@ -1,6 +1,6 @@
-"""Readers of a user's own files of arrays, .npz and IDX, as raw NumPy arrays.
+"""Readers of the user's own files of arrays, .npz and IDX, as raw NumPy arrays.
 
-Each returns a `Source`. What the arrays hold is for `checking` to check.
+Each returns a `Source`; the module `checking` checks the content of its arrays.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GZIP_RATIO = 1032  # gzip makes no file smaller than by this factor
 
 
 class Part(NamedTuple):
-    """Images and their labels, or None without; messages say from which `origins` they came."""
+    """Images and their labels, or None; `origins` name the source of each in messages."""
 
     images: np.ndarray
     labels: np.ndarray | None
@@ -32,13 +32,13 @@ class Part(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What a reader has read.
+    """The content of a data set.
 
     Attributes:
-        parts: One part, which is to be split, or two, to train and to test with.
-        names: The names of the classes, or None where the files hold none.
-        validation: A part to validate with, or None.
-        notes: Sentences on what was left out or changed.
+        parts: One part, to split later, or two, for training and testing.
+        names: The names of the classes, or None if the files have none.
+        validation: A part for validation, or None.
+        notes: Sentences about data that was left out or changed.
     """
 
     parts: list[Part]
@@ -48,7 +48,15 @@ class Source(NamedTuple):
 
 
 def read_npz(path: Path, labelled: bool) -> Source:
-    """Reads an `.npz` file that holds arrays to train and to test with, or to be split."""
+    """Reads an `.npz` file of training and test arrays, or of arrays to split later.
+
+    Args:
+        path: The file.
+        labelled: Whether to read labels.
+
+    Raises:
+        ValueError: If the file is damaged, or an array is missing.
+    """
     check_file(path)
     expected = "Expected an .npz file as `np.savez` writes it, or a folder"
     require(zipfile.is_zipfile(path), None, expected, f"'{path}', truncated or of another kind")
@@ -56,31 +64,31 @@ def read_npz(path: Path, labelled: bool) -> Source:
     with explain(None, damaged):
         archive = np.load(path, allow_pickle=False)
     with archive:
-        found = archive.files
-        is_split = "x_test" in found or "y_test" in found
-        marks = ["_train", "_test"] if is_split else ["_train" if "x_train" in found else ""]
+        members = archive.files
+        is_split = "x_test" in members or "y_test" in members
+        marks = ["_train", "_test"] if is_split else ["_train" if "x_train" in members else ""]
         wanted = [kind + mark for mark in marks for kind in ("xy" if labelled else "x")]
         held_out = [f"{kind}_val" for kind in ("xy" if labelled else "x")]
-        validates = set(held_out) <= set(found)
-        expected = f"'{path}' must hold the arrays x_train and x_test, or x to be split"
+        validates = set(held_out) <= set(members)
+        expected = f"'{path}' must hold the arrays x_train and x_test, or x, which is split"
         if labelled:
             expected = (
-                f"'{path}' must hold the arrays x_train, y_train, x_test and y_test, or x and y to "
-                "be split"
+                f"'{path}' must hold the arrays x_train, y_train, x_test and y_test, or x and "
+                "y, which are split"
             )
         advice = UNLABELLED if labelled else None
-        require(set(wanted) <= set(found), None, expected, found, advice)
+        require(set(wanted) <= set(members), None, expected, members, advice)
         if validates:
             marks, wanted = [*marks, "_val"], [*wanted, *held_out]
         with explain(None, damaged):
             arrays = {name: _read_member(archive, name) for name in wanted}
-            named = labelled and "class_names" in found
+            named = labelled and "class_names" in members
             names = _read_member(archive, "class_names").ravel().tolist() if named else None
     parts = [
         Part(arrays["x" + m], arrays.get("y" + m), (f"x{m} of '{path}'", f"y{m} of '{path}'"))
         for m in marks
     ]
-    others = [name for name in found if name not in (*wanted, "class_names")]
+    others = [name for name in members if name not in (*wanted, "class_names")]
     others = [name for name in others if labelled or not name.startswith("y")]
     notes = (f"Left out of '{path}': the arrays {', '.join(others)}",) if others else ()
     parts, names = _numbered(parts, names)
@@ -88,9 +96,10 @@ def read_npz(path: Path, labelled: bool) -> Source:
 
 
 def _numbered(parts: list[Part], names: list[str] | None):
-    """Returns parts whose labels are names with integers instead, and the names.
+    """Converts labels that are names to integers, and returns the parts and the names.
 
-    They are in the order of `names`, or else sorted; an empty one, or `-1`, is unknown.
+    Classes are in the order of `names`, or sorted if that is None; an empty name, or `-1`, is
+    unknown.
     """
     are_names = [part.labels is not None and part.labels.dtype.kind == "U" for part in parts]
     if not any(are_names):
@@ -101,19 +110,19 @@ def _numbered(parts: list[Part], names: list[str] | None):
     source = "class_names" if names else first
     names = names or sorted({*parts[0].labels.ravel().tolist()} - {*unknown})
     numbers = unknown | {name: label for label, name in enumerate(names)}
-    found = []
+    results = []
     for part in parts:
         texts = part.labels.ravel().tolist()
         strange = sorted({*texts} - {*numbers})
         expected = f"{part.origins[1]} must hold names that {source} holds"
         require(not strange, None, expected, reprlib.repr(strange))
         labels = np.array([numbers[text] for text in texts], "int64")
-        found.append(part._replace(labels=labels.reshape(part.labels.shape)))
-    return found, names
+        results.append(part._replace(labels=labels.reshape(part.labels.shape)))
+    return results, names
 
 
 def _read_member(archive, name):
-    """Reads an array, if the file is as large as the array's header announces."""
+    """Reads an array, after a check that the file is as large as the array's header says."""
     info = archive.zip.getinfo(f"{name}.npy")
     with archive.zip.open(info) as member:
         version = np.lib.format.read_magic(member)
@@ -127,19 +136,23 @@ def _read_member(archive, name):
 
 
 def idx_files(folder: Path) -> list[Path | None]:
-    """Finds MNIST's four files, images and labels to train, then to test; `None` if missing."""
+    """Returns MNIST's training images and labels, then its test files; None for a missing one."""
     stems = [f"{s}-{k}" for s in ("train", "t10k") for k in ("images{}idx3", "labels{}idx1")]
     endings = [(mark, suffix) for mark in "-." for suffix in ("-ubyte", "-ubyte.gz")]
     paths = [[folder / (stem.format(mark) + end) for mark, end in endings] for stem in stems]
 
-    def is_there(path):  # broken links too, and what cannot be read: reading says so
+    def is_there(path):  # broken links too, and unreadable files: reading them raises an error
         return os.path.lexists(path) and not os.path.isdir(path)
 
     return [next(filter(is_there, candidates), None) for candidates in paths]
 
 
 def read_idx_files(folder: Path, files: list[Path | None], labelled: bool) -> Source:
-    """Reads the files that `idx_files` has found in a folder."""
+    """Reads the files that `idx_files` returns for a folder.
+
+    Raises:
+        ValueError: If a file is missing or damaged.
+    """
     if labelled:
         needed, advice = files, UNLABELLED
         names = (
@@ -159,7 +172,7 @@ def read_idx_files(folder: Path, files: list[Path | None], labelled: bool) -> So
 
 
 def _read_idx(path, ndim):
-    """Unsigned bytes in `ndim` dimensions: a magic number, big-endian sizes, the bytes."""
+    """Reads unsigned bytes in `ndim` dimensions: a magic number, big-endian sizes, the bytes."""
     magic, start = bytes((0, 0, 8, ndim)), 4 + 4 * ndim
     damaged = f"'{path}' is a truncated or damaged gzip file"
     check_file(path)
@@ -186,10 +199,10 @@ def _read_idx(path, ndim):
 
 
 def check_file(path: Path) -> None:
-    """Refuses what is no file: from a FIFO or a device, reading might never end.
+    """Checks that a path is a readable file: reading from a FIFO or a device might never end.
 
     Raises:
-        ValueError: If it is none, or cannot be read.
+        ValueError: If it is not.
     """
     expected = f"'{path}' must be a file that can be read"
     kind = "a folder" if os.path.isdir(path) else "a FIFO, a socket or a device"

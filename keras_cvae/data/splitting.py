@@ -1,4 +1,4 @@
-"""Splits of data sets: examples to train with, to validate with, to test with."""
+"""Splits of data sets into training, validation and test examples."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ import numpy as np
 from keras_cvae import checks
 
 
-def split_part(part, names, source, test_fraction, seed):
-    """Splits off the same share of every class to test with; images without a label train."""
+def split_part(part, names, source, test_fraction, seed) -> list[tuple]:
+    """Splits off the same share of every class as test images; unlabelled images stay.
+
+    Args:
+        part: `(images, labels, origins)`, labels -1 where unknown, or None.
+        names: Names of the classes, for messages.
+        source: Path of the data, for messages.
+        test_fraction: The share, or the number, of test images.
+        seed: Seed of the split.
+
+    Returns:
+        `[(x, y), (x, y)]`: the training and the test images with their labels.
+
+    Raises:
+        ValueError: If there are too few images.
+    """
     x, y, _ = part
-    rows, others = np.arange(len(x)), []
+    rows, others = np.arange(len(x)), np.arange(0)
     each, received = "", f"{len(x)} images and a test share of {test_fraction}"
     if y is not None:
         rows, others = np.flatnonzero(y >= 0), np.flatnonzero(y < 0)
@@ -33,13 +47,13 @@ def split(x, y, held: int | float, seed: int, by_label: bool = False) -> list[tu
 
     Args:
         x: Array of shape `(count, ...)`.
-        y: Labels, a dict of arrays that are as long, or None.
-        held: How many are held out, or the share of them.
+        y: Labels, a dict of arrays of the same length, or None.
+        held: The number of examples to hold out, or their share.
         seed: Seed of the split.
         by_label: Whether to hold out the same share of each label.
 
     Returns:
-        `[(x, y), (x, y)]`: those kept and those held out.
+        `[(x, y), (x, y)]`: the kept and the held-out examples.
     """
     from sklearn.model_selection import train_test_split
 
@@ -50,5 +64,5 @@ def split(x, y, held: int | float, seed: int, by_label: bool = False) -> list[tu
 
 
 def take(y, rows):
-    """Rows of labels, of each array of a dict of them; None of None."""
+    """Returns rows of labels, or of each array of a dict; None for None."""
     return None if y is None else keras.tree.map_structure(lambda values: values[rows], y)

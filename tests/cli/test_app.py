@@ -47,7 +47,7 @@ def test_bad_files(run, tmp_path, toys, capsys):
     assert "`--data` must have the shape" in shape
     np.savez(tmp_path / "x.npz", x=np.eye(6))
     unlabelled = refused(capsys, "evaluate", run, "--data", tmp_path / "x.npz")
-    assert "to be split. Received: ['x']" in unlabelled  # without an option that others have
+    assert "which are split. Received: ['x']" in unlabelled  # without an option that others have
     np.savez(tmp_path / "x.npz", x=np.full((12, 3, 3, 5), 0.5), y=np.arange(12) % 2)
     channels = refused(capsys, "train", "--out", tmp_path / "new", "--data", tmp_path / "x.npz")
     assert "x.npz' must have 1 or 3 channels, to be drawn. Received: 5" in channels

@@ -252,7 +252,7 @@ def test_what_was_left_out_is_on_the_data_line_and_val_validates(tmp_path, capsy
     line = "15 training and 4 test images of 4x3x3, 2 classes, the smallest dog with 7, the largest"
     assert f"{line} cat with 8 to train with; 8 more validate\n" in out
     for note in (
-        "Files left out that are no images: 1 (1 .txt)",
+        "Files left out that are not images: 1 (1 .txt)",
         "Damaged images left out: 1, the first",
     ):
         assert f"Data: {note}" in out

@@ -256,8 +256,11 @@ BAD = {
     "large label": (lambda x, y: [x, y + 1], r"must be in -1..2.*Received: values from 1 to 3"),
     "label of -2": (lambda x, y: [x, y - 2], r"must be in -1..2.*from -2"),
     "labels of 2.5": (lambda x, y: [x, y + 0.5], r"must be whole numbers.*Received: [012].5"),
-    "soft labels": (lambda x, y: [x, 0.8 * np.eye(3)[y] + 0.1], "one-hot vectors.*are not taken"),
-    "no batches": (lambda x, y: iter(()), "must hold at least one batch.*an empty stream"),
+    "soft labels": (
+        lambda x, y: [x, 0.8 * np.eye(3)[y] + 0.1],
+        "one-hot vectors.*not supported",
+    ),
+    "no batches": (lambda x, y: iter(()), "must have at least one batch.*an empty stream"),
     "unequal number": (lambda x, y: [x, y[:-1]], r"must be 70 integers.*Received: shape \(69,\)"),
     "no labels": (lambda x, y: x, r"takes \[images, label\], a dict .*Received: image$"),
     "None for labels": (lambda x, y: [x, None], "`label` must be given; .* is -1 for a label"),

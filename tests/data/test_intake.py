@@ -46,7 +46,7 @@ REFUSED = {
     "halves": (Y + 0.5, r"must be whole numbers.*Received: 0.5"),
     "infinity": (np.where(Y < 0, np.inf, Y), "must be whole numbers.*Received: inf"),
     "smoothed": (0.9 * VECTORS + 0.05, r"must be one-hot vectors.*argmax.*in row 0"),
-    "two classes": (np.ones((6, 3)), "several classes of one image are not taken"),
+    "two classes": (np.ones((6, 3)), "several classes of one image are not supported"),
     "other width": (np.eye(4)[Y], r"6 integers, or one-hot vectors \(6, 3\).*Received: shape"),
     "out of range": (Y + 1.0, r"in -1..2.*Received: values from 0 to 3"),
 }

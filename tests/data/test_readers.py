@@ -83,7 +83,7 @@ def test_image_folder_round_trip(tmp_path):
     for junk in (".DS_Store", "cat/.hidden.png", "cat/notes.txt", "readme.md"):
         (tmp_path / junk).write_text("not an image")
     (tmp_path / ".git").mkdir()
-    with pytest.warns(UserWarning, match=r"that are no images: 2 \(1 .md, 1 .txt\)"):
+    with pytest.warns(UserWarning, match=r"that are not images: 2 \(1 .md, 1 .txt\)"):
         data = datasets.load(tmp_path, test_fraction=0.4)
     assert_valid(data, 2)
     assert data.class_names == ("cat", "dog")
@@ -434,9 +434,9 @@ def test_what_a_folder_holds_beside_images_of_one_kind_is_read_or_told(tmp_path)
     assert len(dataset.x_train) + len(dataset.x_test) == 9  # split, since there is no test folder
     assert x_val.shape == (4, 4, 3, 1) and y_val.tolist() == [0, 0, 1, 1]
     said = "\n".join(notes)
-    assert "that are no images: 4 (2 .eps, 1 .txt, 1 without an ending)" in said
+    assert "that are not images: 4 (2 .eps, 1 .txt, 1 without an ending)" in said
     assert "1 images of" in said and "in no class folder" in said
-    assert "1 images lie in folders below" in said
+    assert "1 images lie deeper in the class folders" in said
     with pytest.warns(UserWarning) as warned:
         datasets.load(tmp_path)
     assert {str(warning.message) for warning in warned} > {*notes}
