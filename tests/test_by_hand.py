@@ -104,7 +104,7 @@ def test_what_is_missing_is_said():
     mean, log_var = (keras.layers.Dense(2)(x) for _ in range(2))
     kl = keras_cvae.KLDivergence(prior=priors.Conditional(()))([mean, log_var], x)
     z = keras.layers.Dense(4)(keras_cvae.Sampling()(kl))
-    with pytest.raises(ValueError, match="What the prior of a `CVAE` is called with must depend"):
+    with pytest.raises(ValueError, match="The argument y of the prior of a `CVAE` must depend"):
         _ = keras_cvae.CVAE(x, keras_cvae.ReconstructionLoss()([x, z])).generator
 
 

@@ -89,7 +89,7 @@ def _model(cvae, parts):
     found = []
 
     def draw(group, mean, log_var, context) -> Tensor:
-        given = parts.given(group, context, mean)
+        given = parts.prior_arguments(group, context, mean)
         # A diagonal normal carries noise of 0 to its mean, and of 1 to a deviation above it.
         centre = group.prior(ops.zeros_like(mean), **given)
         deviation = group.prior(ops.ones_like(mean), **given) - centre

@@ -2,14 +2,14 @@
 
     image -> [pixels] -> [binarize] -> [standardize] -> [corruption] -> encoder -> latents
     latents -> decoder -> reconstruction
-    label -> condition -> y, which encoder, prior and decoder are given
+    label -> condition -> y -> encoder, prior, decoder
 
-A condition that looks at several y for each example makes rows of it before the encoder, which all
-that follows takes for examples, and of the rows of the reconstruction one for each example again.
-What lies between encoder and reconstruction is the objective's; the chain of latents is the same
-for all: each group's z is drawn given y and the groups before it, and only the way of drawing
-differs: from the posterior for training and for the K-sample bound, its mean for embedding, from
-the prior for generation. Parts are found again by their names, which a saved model keeps.
+A condition with several y for each example repeats the example as rows before the encoder, and
+chooses one row of the reconstruction. The objective wires the part between encoder and
+reconstruction. The chain of latents is the same for all models: z of each group depends on y and
+the groups above it. It is a sample of the posterior in training and in the K-sample bound, the
+posterior's mean in the encoder, and a sample of the prior in the generator. Parts are identified by
+their names, which a saved model keeps.
 """
 
 from keras_cvae.graph.chain import end_to_end, join_inputs, latents

@@ -1,8 +1,8 @@
-"""The parts of a graph that a user wired: found by following the tensors of its loss layers.
+"""Identifies the parts of a graph that a user wired, by following the tensors of its loss layers.
 
-inputs -> z_mean, z_log_var, which the divergence is given
-z: the first tensor that is made of both
-z, inputs -> the likelihood's parameters, which `ReconstructionLoss` is given
+inputs -> z_mean, z_log_var, the inputs of the divergence
+z: the first tensor that depends on both
+z, inputs -> the likelihood's parameters, an input of `ReconstructionLoss`
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ class RawInputs(Condition):
 
     Args:
         tensors: The symbolic inputs.
-        known: Dict of the names of those that a condition of encoder or decoder embeds, to it.
+        conditions: Dict from the names of some inputs to the `Condition` of the graph that embeds
+            each.
     """
 
-    def __init__(self, tensors, known):
+    def __init__(self, tensors, conditions):
         super().__init__(name="condition")
         self.shapes = {t.name: (tuple(t.shape[1:]), t.dtype) for t in tensors}
-        self._known = types.SimpleNamespace(by_name=known)  # layers of others
+        self._conditions = types.SimpleNamespace(by_name=conditions)  # not tracked as sublayers
 
     def known_y(self, inputs):
         return list(inputs)
@@ -45,11 +46,11 @@ class RawInputs(Condition):
 
     def _check(self, key, values, count, name):
         shape, dtype = self.shapes[key]
-        if key in self._known.by_name:
-            (checked,) = self._known.by_name[key].check(values, count, name).values()
+        if key in self._conditions.by_name:
+            (checked,) = self._conditions.by_name[key].check(values, count, name).values()
             return checked.reshape(count, *shape)
         if values is None:
-            raise ArgumentError(name, f"must be given for the input `{key}`", "None")
+            raise ArgumentError(name, f"must have values for the input `{key}`", "None")
         if np.ndim(values) == 0 or (shape and np.shape(values) == shape and count != shape[0]):
             values = np.broadcast_to(values, (count, *np.shape(values)))  # one for all
         return intake.by_shape(values, shape, dtype, count, name)
@@ -66,13 +67,13 @@ class PartsByHand(Parts):
     """The parts of a graph that a user wired.
 
     Attributes:
-        context: Model of the pseudo-inputs, if there are any, and the inputs behind the image, to
-            what the prior is called with; None for a prior that is called with latents alone.
+        context: Model from the pseudo-inputs, if there are any, and the inputs behind the image, to
+            the argument `y` of the prior; None for a prior that does not depend on y.
     """
 
     context: keras.Model | None = None
 
-    def given(self, group, context, tensor):
+    def prior_arguments(self, group, context, tensor):
         if self.context is None:
             return {}
         starts = keras.tree.flatten(self.pseudo_inputs(tensor)) if self.pseudo_inputs else []
@@ -81,12 +82,15 @@ class PartsByHand(Parts):
 
 
 def read(model, divergence, reconstruction) -> Parts:
-    """Finds the parts of a graph that a user wired.
+    """Identifies the parts of a graph that a user wired.
 
     Args:
         model: A `CVAE`.
         divergence: Its loss layer of the KL divergence.
         reconstruction: Its loss layer of the likelihood.
+
+    Returns:
+        The parts.
 
     Raises:
         ValueError: If a part is missing.
@@ -96,8 +100,8 @@ def read(model, divergence, reconstruction) -> Parts:
     encoder = keras.Model(model.inputs, [mean, log_var], name="encoder")
     others, z = model.inputs[1:], find_z(parameters, divergence, mean, log_var)
     refused = (
-        "must depend on z and the inputs behind the image alone; the first tensor made of both "
-        "z_mean and z_log_var is taken for z"
+        "must depend on z and the inputs behind the image alone; z is the first tensor that "
+        "depends on both z_mean and z_log_var"
     )
     decoder = _between([z, *others], parameters, "decoder", f"The decoder of a `CVAE` {refused}")
     group = Group(0, mean.shape[-1], divergence.prior)
@@ -108,11 +112,11 @@ def read(model, divergence, reconstruction) -> Parts:
         parts.pseudo_inputs = by_name(model).get("pseudo_inputs")
         starts = keras.tree.flatten(parts.pseudo_inputs.output) if parts.pseudo_inputs else []
         refused = (
-            "What the prior of a `CVAE` is called with must depend on the inputs behind the image "
+            "The argument y of the prior of a `CVAE` must depend on the inputs behind the image "
             "alone, or on a layer `pseudo_inputs`, which `prior.pseudo_inputs` makes"
         )
         ids = {id(tensor) for tensor in others}
-        y = keras.tree.map_structure(  # a model's output must not be its input
+        y = keras.tree.map_structure(  # Keras refuses a model whose output is its input
             lambda tensor: keras.layers.Identity()(tensor) if id(tensor) in ids else tensor, y
         )
         parts.context = _between([*starts, *others], y, "prior_inputs", refused)
@@ -120,38 +124,48 @@ def read(model, divergence, reconstruction) -> Parts:
 
 
 def _between(inputs, outputs, name, expected):
-    """The model between symbolic tensors of a graph, or a `ValueError` that says what must be."""
+    """Returns the model between symbolic tensors of a graph, or raises `ArgumentError`."""
     try:
         if not inputs:
             raise ValueError
         return inside.model_between(inputs, outputs, name)
     except ValueError as error:
-        raise ArgumentError(None, f"{expected}", "a graph in which it is otherwise") from error
+        raise ArgumentError(None, expected, "a graph in which it depends on others") from error
 
 
 def _embedded(model, inputs):
-    """The conditions that embed single inputs of a model, by the names of these."""
+    """Returns the conditions that embed single inputs of a model, by the names of the inputs."""
     names = {id(tensor): tensor.name for tensor in inputs}
-    found = {}
+    embedded = {}
     for layer in by_name(model).values():
         parts = by_name(layer).get("condition") if isinstance(layer, ImageModel) else layer
         if isinstance(parts, Condition) and not parts.infers and len(parts.inputs()) == 1:
             tensors = keras.tree.flatten(calls.arguments(model, layer)[0])
-            found |= {names[id(t)]: parts for t in tensors if id(t) in names}
-    return found
+            embedded |= {names[id(t)]: parts for t in tensors if id(t) in names}
+    return embedded
 
 
-def find_z(parameters, divergence, mean, log_var):
-    """The tensor between posterior and decoder: the first made of both z_mean and z_log_var."""
+def find_z(parameters, divergence, mean, log_var) -> keras.KerasTensor:
+    """Returns z, the first tensor that depends on both z_mean and z_log_var.
+
+    Args:
+        parameters: Symbolic parameters of the likelihood.
+        divergence: The loss layer of the KL divergence.
+        mean: Symbolic z_mean.
+        log_var: Symbolic z_log_var.
+
+    Raises:
+        ValueError: If the parameters do not depend on both.
+    """
     seen = {}
 
     def before(tensor):
-        """What a tensor is made of; what a divergence returns is what it was given."""
+        """Returns the tensors that a tensor is computed from; a divergence returns its inputs."""
         layer, inputs, index = calls.origin(tensor)
         return before(inputs[index]) if layer is divergence else inputs
 
     def sources(tensor):
-        """Which of the two a tensor is made of."""
+        """Returns which of the two a tensor depends on."""
         if id(tensor) not in seen:
             layer, inputs, index = calls.origin(tensor)
             if tensor is mean or tensor is log_var:
@@ -166,7 +180,7 @@ def find_z(parameters, divergence, mean, log_var):
     if sources(parameters) != both:
         raise ArgumentError(
             None,
-            "A `CVAE` must have a decoder of z, which `Sampling` draws of z_mean and z_log_var",
+            "A `CVAE` must have a decoder of z, which `Sampling` samples from z_mean and z_log_var",
             "a graph in which the likelihood's parameters do not depend on both",
         )
     tensor = parameters

@@ -1,4 +1,4 @@
-"""The chain of latents: each group's z is drawn given y and the groups before it."""
+"""The chain of latents: z of each group depends on y and the groups above it."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ def latents(encoded, y, groups, draw: Callable) -> keras.KerasTensor:
         encoded: `[z_mean, z_log_var]` of the first group, and features where there are more.
         y: The condition, or None.
         groups: The `Group`s.
-        draw: Function of a group, its z_mean, its z_log_var and what it depends on, of shape
-            `(rows, width)` or None, to the group's z.
+        draw: Function of a group, its z_mean, its z_log_var, and the concatenation of y and the
+            groups above, of shape `(rows, width)` or None, to the group's z.
 
     Returns:
-        All groups' z, end to end: of shape `(rows, latent_dim)`.
+        The concatenated z of all groups, of shape `(rows, latent_dim)`.
     """
     mean, log_var, *features = encoded
     above = [] if y is None else [y]
-    found = []
+    samples = []
     for group in groups:
         context = end_to_end(above, group.called("above")) if above else None
         if group.posterior is not None:
             mean, log_var = group.posterior([*features, context])
-        found.append(draw(group, mean, log_var, context))
-        above.append(found[-1])
-    return end_to_end(found, "latents")
+        samples.append(draw(group, mean, log_var, context))
+        above.append(samples[-1])
+    return end_to_end(samples, "latents")
 
 
 def end_to_end(tensors, name: str) -> keras.KerasTensor:
-    """Concatenates vectors; of one it is that one."""
+    """Concatenates vectors; returns a single one itself."""
     return tensors[0] if len(tensors) == 1 else keras.layers.Concatenate(name=name)(tensors)
 
 
-def join_inputs(first, y):
-    """What a model of one or two inputs is called with."""
+def join_inputs(first, y) -> keras.KerasTensor | list:
+    """Returns the argument of a model's call: `first`, or `[first, y]` where there is y."""
     return first if y is None else [first, *keras.tree.flatten(y)]

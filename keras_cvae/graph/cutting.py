@@ -156,7 +156,7 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
 
     def from_the_prior(group, mean, log_var, context):
         given = {} if output is None else {"temperature": temperature}
-        given |= parts.given(group, context, noise)
+        given |= parts.prior_arguments(group, context, noise)
         return group.prior(each[group.index], **given)
 
     groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]

@@ -1,4 +1,4 @@
-"""The parts that a graph is wired of, and how they are found again by their names."""
+"""The parts of a graph, and the names by which they are identified."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from keras_cvae.checks import ArgumentError
 
 @dataclasses.dataclass
 class Group:
-    """A group of latents: each depends on those before it.
+    """A group of latents, which depends on the groups above it.
 
     Attributes:
         index: Its number, from 0.
-        size: How many latents it has.
-        prior: The `priors.Prior` of the group, given y and the groups before it.
+        size: The number of latents.
+        prior: The `priors.Prior` of the group, which may depend on y and the groups above.
         posterior: Model `[features, above]` to `[z_mean, z_log_var]`; None for the first group,
             whose posterior is the encoder's.
     """
@@ -28,13 +28,13 @@ class Group:
     posterior: keras.Model | None = None
 
     def called(self, name: str) -> str:
-        """What a layer of the group is called: `kl`, or `kl_2`."""
+        """Returns the name of a layer of the group, such as `kl` or `kl_2`."""
         return names.of_group(name, self.index)
 
 
 @dataclasses.dataclass
 class Parts:
-    """The parts that a graph is wired of.
+    """The parts of a graph.
 
     Attributes:
         encoder: Model `[pixels, y]` to z_mean and z_log_var of the first group, and features where
@@ -45,9 +45,9 @@ class Parts:
         condition: The `conditions.Condition`, or None.
         classifier: Model `pixels` to logits, where labels are inferred, or None.
         binarize: The layer that makes pixels black or white, or None.
-        standardize: The layer that brings x to unit scale before it is encoded, or None.
-        corruption: The layer that spoils, in training, what is encoded, or None.
-        pseudo_inputs: The layer of what else the encoder is applied to, for the prior, or None.
+        standardize: The layer that brings x to unit scale before the encoder, or None.
+        corruption: The layer that corrupts the encoder's input in training, or None.
+        pseudo_inputs: The layer of pseudo-inputs, which the prior encodes, or None.
     """
 
     encoder: keras.Model
@@ -61,12 +61,12 @@ class Parts:
     corruption: keras.layers.Layer | None = None
     pseudo_inputs: keras.layers.Layer | None = None
 
-    def given(self, group: Group, context, tensor) -> dict:
-        """What a group's prior is called with, beside latents or noise: arguments by name.
+    def prior_arguments(self, group: Group, context, tensor) -> dict:
+        """Returns the arguments of a group's prior by name, beside latents or noise.
 
         Args:
             group: The group.
-            context: What the group depends on, of shape `(rows, width)`, or None.
+            context: The concatenation of y and the groups above, of shape `(rows, width)`, or None.
             tensor: Any symbolic tensor of the graph.
         """
 
@@ -78,21 +78,24 @@ class Parts:
 
     @property
     def latent_dim(self) -> int:
-        """Size of z, all groups together."""
+        """The size of z, summed over all groups."""
         return sum(group.size for group in self.groups)
 
 
 def by_name(model) -> dict[str, keras.layers.Layer]:
-    """The layers of a model by their names, without those of its inputs, which a user names."""
+    """Returns the layers of a model by name, without its inputs, whose names are the user's."""
     inputs = {tensor.name for tensor in model.inputs}
     return {layer.name: layer for layer in model.layers if layer.name not in inputs}
 
 
 def by_term(model) -> dict | None:
-    """The loss layers of a graph that a user wired, or None of one of `build_cvae`.
+    """Returns the loss layers of a graph that a user wired, or None for one of `build_cvae`.
+
+    Returns:
+        Dict of the layers `divergence` and `reconstruction`, or None.
 
     Raises:
-        ValueError: If there is not one of each.
+        ValueError: If the user's graph does not have exactly one of each.
     """
     here = by_name(model)
     wired = {"encoder", "decoder", "kl", "reconstruction"} <= here.keys()

@@ -1,4 +1,4 @@
-"""The parts of a model, found again by their names or by the tensors of a graph wired by hand."""
+"""Identifies the parts of a model by their names, or by the tensors of a user's graph."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keras_cvae.graph.parts import Group, Parts, by_name, by_term
 
 
 def read(model) -> Parts:
-    """Finds the parts of a model again.
+    """Returns the parts of a model.
 
     Args:
         model: A `CVAE`.

@@ -1,4 +1,4 @@
-"""The same graph with another prior: what follows the divergence is wired once more."""
+"""Wires a model's graph again with another prior, from the divergence on."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from keras_cvae.graph.parts import by_name, by_term
 from keras_cvae.graph.reading import read
 
 
-def with_prior(model, prior):
+def with_prior(model, prior) -> tuple:
     """Wires a model's graph with another prior for its first group of latents.
 
-    The layer of the KL divergence is a new one, all others are those of the model.
+    The new graph has a new layer of the KL divergence, and shares all others with the model.
 
     Args:
-        model: A `CVAE`, which stays as it is.
-        prior: A `priors.Prior`, of which the new graph has a copy, weights included.
+        model: A `CVAE`, which does not change.
+        prior: A `priors.Prior`, which the new graph copies, weights included.
 
     Returns:
         `(output, prior)`: the symbolic reconstruction, and the copy of the prior, built.
 
     Raises:
         ValueError: If the graph has no y for a prior that depends on it, or the objective does not
-            go with the prior.
+            support the prior.
     """
     parts, terms = read(model), by_term(model)
     layers = terms or {"divergence": "kl", "reconstruction": "reconstruction"}
@@ -50,16 +50,16 @@ def with_prior(model, prior):
     group = dataclasses.replace(parts.groups[0], prior=divergence.prior)
     shapes = [tensor.shape[1:] for tensor in parts.encoder.inputs]
     parts.pseudo_inputs = divergence.prior.pseudo_inputs(shapes, False)
-    given = parts.given(group, y[0] if y else None, mean)
+    arguments = parts.prior_arguments(group, y[0] if y else None, mean)
     is_late = not z and divergence.needs_sample
     sample = by_hand.find_z(parameters, before, mean, log_var) if is_late else None
 
     def call(layer, output, args, kwargs):
         if layer is before:
-            return args[0] if is_late else divergence(args[0], **given)
+            return args[0] if is_late else divergence(args[0], **arguments)
         called = layer(*args, **kwargs)
-        if output is sample:  # which the divergence had no need of before
-            return divergence([mean, log_var, called], **given)[2]
+        if output is sample:  # the old divergence did not take z
+            return divergence([mean, log_var, called], **arguments)[2]
         return called
 
     output = calls.again(model.outputs[0], before, call)
@@ -70,13 +70,13 @@ def with_prior(model, prior):
 
 
 def _with_prior(layer, prior):
-    """A layer like one of a divergence, of another prior."""
+    """Returns a copy of a layer of the divergence with another prior."""
     config = {**layer.get_config(), "prior": keras.saving.serialize_keras_object(prior)}
     return type(layer).from_config(config)
 
 
 def _copy_weights(before, after):
-    """Gives a layer of a divergence the weights of another that are not its prior's."""
+    """Copies the weights of a layer of the divergence, but not those of its prior."""
 
     def own(layer):
         of_prior = {id(weight) for weight in layer.prior.weights}

@@ -1,4 +1,4 @@
-"""How the parts of a model are wired to its graph."""
+"""Wires the parts of a model to its graph."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def wire(
 
     Args:
         input_shape: Shape of one image or vector.
-        condition: A `conditions.Condition` that belongs to no graph yet, or None.
-        latent_dim: Size of z, all groups together.
+        condition: A `conditions.Condition` that is not in a graph yet, or None.
+        latent_dim: Size of z, summed over all groups.
         network: A `networks.Network`.
         likelihood: A `likelihoods.Likelihood`.
         prior: The `priors.Prior` of the first group.
@@ -79,15 +79,15 @@ def wire(
 
 
 def _check_logits(decoder, likelihood):
-    """Refuses a decoder that ends in a sigmoid or a ReLU where it is asked for logits."""
+    """Raises `ArgumentError` if a decoder of logits ends in a sigmoid or a ReLU."""
     rng = np.random.default_rng(0)
     shapes = [(32, *tensor.shape[1:]) for tensor in decoder.inputs]
-    given = [keras.ops.convert_to_tensor(rng.standard_normal(s, "float32")) for s in shapes]
-    found = keras.ops.convert_to_numpy(decoder(given if len(given) > 1 else given[0]))
-    if found.min() >= 0 and np.ptp(found) > 0:
+    inputs = [keras.ops.convert_to_tensor(rng.standard_normal(s, "float32")) for s in shapes]
+    logits = keras.ops.convert_to_numpy(decoder(inputs if len(inputs) > 1 else inputs[0]))
+    if logits.min() >= 0 and np.ptp(logits) > 0:
         raise ArgumentError(
-            None,
-            f"The decoder must return what {type(likelihood).__name__} asks for, which for black "
-            "and white pixels are logits, of any sign: leave out the sigmoid (or ReLU) at its end",
-            f"a decoder that returned values from {found.min():.2f} to {found.max():.2f}",
+            "network",
+            f"must have a decoder that returns the parameters of {type(likelihood).__name__}, "
+            "logits of any sign: leave out the sigmoid (or ReLU) at its end",
+            f"a decoder that returned values from {logits.min():.2f} to {logits.max():.2f}",
         )

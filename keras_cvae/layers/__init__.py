@@ -2,8 +2,8 @@ r"""The graph's own layers: pixels, sampling, and the terms of minus the ELBO.
 
 -ELBO = -log p(x | z, y) + KL(q(z | x, y) || p(z | y)), z ~ q(z | x, y), in nats per example.
 
-Each loss layer adds its term, averaged over the batch, with `add_loss`; any Keras model that holds
-the layers is thereby trained on the sum of the terms, without a `loss` in `compile`.
+Each loss layer adds its term, averaged over the batch, with `add_loss`: any Keras model with these
+layers is trained on the sum of the terms, without a `loss` in `compile`.
 """
 
 from keras_cvae.layers.classification import ClassificationLoss, GumbelSoftmax

@@ -1,4 +1,4 @@
-"""The label y of an image x: drawn from q(y | x), and the loss that trains q(y | x)."""
+"""Samples of the label y from q(y | x), and the loss that trains q(y | x)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class ClassificationLoss(LossLayer):
         weight: Weight of the term in the loss.
 
     Call arguments:
-        inputs: `[label, logits]`: integer labels of shape `(batch,)`, -1 for an example that is
-            left out, and logits of shape `(batch, num_classes)`.
+        inputs: `[label, logits]`: integer labels of shape `(batch,)`, -1 for examples without a
+            label, and logits of shape `(batch, num_classes)`.
 
     Returns:
         The logits, unchanged.
@@ -52,19 +52,19 @@ class ClassificationLoss(LossLayer):
 
 @register
 class GumbelSoftmax(Float32Layer):
-    """Draws one-hot vectors from logits, with the gradient of their softmax relaxation.
+    """Samples one-hot vectors from logits, with the gradient of their softmax relaxation.
 
-    Training draws y = onehot(argmax(logits + g)), g Gumbel noise; the gradient is that of
+    In training y = onehot(argmax(logits + g)), where g is Gumbel noise; the gradient is that of
     softmax((logits + g) / temperature). Otherwise y is the most probable class.
 
     Args:
-        temperature: Of the relaxation; small values bring it near the one-hot vector, with a
-            gradient of greater variance. Positive.
+        temperature: Temperature of the relaxation, positive; small values bring it near the one-hot
+            vector, with a gradient of greater variance.
         seed: Optional integer seed.
 
     Call arguments:
         inputs: Logits of shape `(batch, num_classes)`.
-        training: Whether to draw.
+        training: Whether to sample.
 
     Returns:
         One-hot vectors of the same shape.

@@ -1,4 +1,4 @@
-"""What the posterior q(z | x, y) costs beside the prior p(z | y)."""
+"""Loss layers of the divergence of the posterior q(z | x, y) from the prior p(z | y)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ register = keras.saving.register_keras_serializable("keras_cvae")
 
 
 def flat(x) -> Tensor:
-    """A tensor of shape `(batch, ...)` with one row an example."""
+    """Reshapes a tensor of shape `(batch, ...)` to one row for each example."""
     return ops.reshape(x, (-1, math.prod(x.shape[1:])))
 
 
 class PriorLayer(Float32Layer):
-    """A layer that owns a prior, built for the latents that the layer is first called with.
+    """A layer that owns a prior, and builds it for the latents of the layer's first call.
 
     Args:
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
 
     Call arguments:
-        inputs: `[z_mean, z_log_var]`, and z where it is needed: tensors of shape `(batch, ...)`.
+        inputs: `[z_mean, z_log_var]`, or `[z_mean, z_log_var, z]`: tensors of shape
+            `(batch, ...)`.
         y: The condition, of shape `(batch, width)`, where the prior depends on it.
 
     Raises:
@@ -65,8 +66,8 @@ class Divergence(PriorLayer, LossLayer):
         y: The condition, of shape `(batch, width)`, where the prior depends on it.
 
     Returns:
-        The inputs, unchanged. Build on them: a layer that leads to no output is no part of a
-        functional model, nor is its loss.
+        The inputs, unchanged. Use them in the rest of the graph: Keras leaves a layer out of a
+        functional model, and its loss too, if no output depends on it.
 
     Raises:
         ValueError: If the prior is unknown, or z is missing where it is needed.
@@ -76,7 +77,7 @@ class Divergence(PriorLayer, LossLayer):
 
     @property
     def needs_sample(self) -> bool:
-        """Whether it must be given z."""
+        """Whether the inputs must include z."""
         return not self.prior.closed_form
 
     def build(self, inputs_shape, y_shape=None):
@@ -90,7 +91,7 @@ class Divergence(PriorLayer, LossLayer):
         super().build(inputs_shape, y_shape)
 
     def kl(self, inputs, y=None) -> Tensor:
-        """KL(q(z | x, y) || p(z | y)) of each example: a tensor of shape `(batch,)`, in nats."""
+        """Returns KL(q(z | x, y) || p(z | y)), a tensor of shape `(batch,)`, in nats."""
         return self.prior.kl(*map(flat, inputs), y=y)
 
     def compute_output_spec(self, inputs, y=None, training=False):
@@ -102,16 +103,16 @@ class KLDivergence(Divergence):
     """Loss layer: adds beta * KL(q(z | x, y) || p(z | y)), averaged over the batch, in nats.
 
     Args:
-        beta: Weight of the term in the loss; 1 makes the loss minus the ELBO. It becomes the
-            non-trainable weight `beta`, so that it may be assigned to while `fit` runs.
+        beta: Weight of the term in the loss; 1 makes the loss minus the ELBO. It is stored as the
+            non-trainable weight `beta`, which callbacks may assign while `fit` runs.
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
 
     Call arguments:
-        inputs: As of `Divergence`; z is needed by a prior without a closed form.
-        y: As of `Divergence`.
+        inputs: As for `Divergence`; a prior without a closed form needs z.
+        y: As for `Divergence`.
 
     Returns:
-        The inputs, unchanged, to be built on.
+        The inputs, unchanged; use them in the rest of the graph.
 
     Raises:
         ValueError: If an argument is not one of the above, or z is missing where it is needed.

@@ -1,4 +1,4 @@
-"""Models that are cut from a graph or built alone: what they are given, as users have it."""
+"""Functional models that take images and labels in the forms in which users have them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from keras import ops
 from keras_cvae.fitting import inside
 from keras_cvae.types import Tensor
 
-ONNX = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"}  # what exports to it
+ONNX = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"}  # package by backend
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class ImageModel(keras.Model):
-    """A functional model that takes uint8 images, and checks the labels that it can look at.
+    """A functional model that takes uint8 images, and labels in any form that `CVAE.fit` takes.
 
-    Images are its first input, and all others of two axes or more: 0..255 in uint8 is scaled to
-    [0, 1] inside the compiled program, on the device. Where the model has a layer `condition`, what
-    `predict`, or a call with NumPy arrays or lists, is given for it is checked, and may be in any
-    form that `CVAE.fit` takes: one-hot vectors or names too. In a graph, where values are not known
-    yet, a label that is none makes NaN.
+    Images are the first input, and all others of two axes or more: uint8 is scaled from 0..255 to
+    [0, 1] inside the compiled program, on the device. If the model has a layer `condition`,
+    `predict`, and a call with NumPy arrays or lists, checks its labels and converts them, such as
+    one-hot vectors or names. In a graph, where values are unknown, an invalid label becomes NaN.
 
     Built like any functional model: `ImageModel(inputs, outputs)`.
     """
@@ -52,7 +51,7 @@ class ImageModel(keras.Model):
     def predict(self, x, *args, **kwargs):
         """`keras.Model.predict`, after a check of the labels.
 
-        After an error the model is what it was before.
+        After an error the weights are those from before the call.
         """
         with inside.variables_kept(self):
             return super().predict(self._with_labels(x), *args, **kwargs)
@@ -77,7 +76,7 @@ class ImageModel(keras.Model):
         return super().export(filepath, format, *args, **kwargs)
 
     def _with_labels(self, x):
-        """What the model is given, with labels that were checked if they are arrays or lists."""
+        """Returns the inputs, with labels checked if they are arrays or lists."""
         if not isinstance(x, (dict, list, tuple)) or len(x) < 2:
             return x
         is_dict = isinstance(x, dict)
@@ -87,18 +86,18 @@ class ImageModel(keras.Model):
         names = [tensor.name for tensor in self.inputs]
         if not is_dict and len(x) != len(names):
             return x
-        given = dict(x) if is_dict else dict(zip(names, x, strict=True))
+        inputs = dict(x) if is_dict else dict(zip(names, x, strict=True))
         condition = next((layer for layer in self.layers if layer.name == "condition"), None)
         known = [*getattr(condition, "inputs", dict)()]
-        if not known or not {names[0], *known} <= given.keys():
+        if not known or not {names[0], *known} <= inputs.keys():
             return x
-        count = len(given[names[0]])
-        given |= condition.check_by_name({name: given[name] for name in known}, count)
-        return given if is_dict else [given[name] for name in names]
+        count = len(inputs[names[0]])
+        inputs |= condition.check_by_name({name: inputs[name] for name in known}, count)
+        return inputs if is_dict else [inputs[name] for name in names]
 
 
 def to_unit_interval(pixels) -> Tensor:
-    """Pixels of 0..255 in uint8 as floats in [0, 1]; others as they are."""
+    """Converts uint8 pixels of 0..255 to floats in [0, 1]; returns others unchanged."""
     if keras.backend.standardize_dtype(pixels.dtype) != "uint8":
         return pixels
     return ops.cast(pixels, keras.config.floatx()) / 255.0

@@ -1,4 +1,4 @@
-"""What is done to pixels before they are encoded."""
+"""Layers that scale or binarise pixels before the encoder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ register = keras.saving.register_keras_serializable("keras_cvae")
 
 @register
 class UnitInterval(Float32Layer):
-    """Scales images of 0..255 to [0, 1], and leaves those in [0, 1] as they are.
+    """Scales images of 0..255 to [0, 1]; leaves those in [0, 1] unchanged.
 
-    An example with a value above 1 is one of 0..255. `CVAE` and the models cut from it scale uint8
-    by its type, which is exact for all-black images too; this is for models that a user cuts out
-    of the graph, which Keras gives floats. In a step of a `CVAE` it does nothing.
+    An example with a value above 1 counts as one of 0..255. `CVAE` and its submodels scale uint8 by
+    its type, which is right for all-black images too; this layer serves models that a user cuts
+    from the graph, to which Keras passes floats. In a step of a `CVAE` it does nothing.
 
     Call arguments:
         inputs: Tensor of shape `(batch, ...)`.
@@ -50,8 +50,8 @@ class Binarize(Float32Layer):
     """Makes grey pixels black or white, in float32 under every dtype policy.
 
     Args:
-        mode: `"threshold"` (1 above a half) or `"dynamic"` (drawn anew at every call, a pixel's
-            grey value being its probability of 1).
+        mode: `"threshold"` (1 above a half) or `"dynamic"` (sampled at every call, with a pixel's
+            grey value as its probability of 1).
         seed: Optional integer seed for `"dynamic"`.
 
     Call arguments:
@@ -78,20 +78,20 @@ class Binarize(Float32Layer):
 
     @classmethod
     def get(cls, identifier, **options) -> Binarize:
-        """Returns the layer that a mode stands for, or `identifier` itself if it is one.
+        """Returns the layer of a mode, or `identifier` itself if it is a layer.
 
         Args:
             identifier: One of `MODES`, or a `Binarize`.
-            **options: Arguments of a new one, such as its `name`.
+            **options: Arguments of a new layer, such as its `name`.
 
         Raises:
-            ValueError: If it is neither.
+            ValueError: If `identifier` is neither.
         """
         return identifier if isinstance(identifier, cls) else cls(identifier, **options)
 
     @property
     def is_random(self) -> bool:
-        """Whether the same pixels can come out differently."""
+        """Whether the output is random."""
         return self.mode == "dynamic"
 
     def call(self, inputs):

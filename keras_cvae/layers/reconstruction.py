@@ -1,4 +1,4 @@
-"""What an image costs given its latents: -log p(x | z, y)."""
+"""The loss layer of the likelihood: -log p(x | z, y)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ReconstructionLoss(LossLayer):
         likelihood: `"bernoulli"`, another name or an object from `keras_cvae.likelihoods`.
 
     Call arguments:
-        inputs: `[x, parameters]`: the pixels that were encoded, of shape `(batch, ...)`, and what
-            the decoder returned for them, in the likelihood's `parameter_shape` of that.
+        inputs: `[x, parameters]`: pixels of shape `(batch, ...)`, and the decoder's output, whose
+            shape is the likelihood's `parameter_shape`.
 
     Returns:
         The mean of p(x | z, y), a tensor of the shape of `x`: the reconstruction.

@@ -1,4 +1,4 @@
-"""z of q(z | x, y): one sample of each example, or several."""
+"""Samples of z from q(z | x, y), one or several for each example."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ register = keras.saving.register_keras_serializable("keras_cvae")
 
 @register
 def reparameterize(inputs, seed) -> Tensor:
-    """Draws z = mean + exp(log_var / 2) * eps, eps ~ N(0, I).
+    """Samples z = mean + exp(log_var / 2) * eps, eps ~ N(0, I).
 
     Args:
         inputs: `[mean, log_var]`, tensors of shape `(batch, latent_dim)`.
@@ -36,7 +36,7 @@ def reparameterize(inputs, seed) -> Tensor:
 class Sampling(Float32Layer, keras.layers.Lambda):
     """Samples the posterior q(z | x, y) by the reparameterization trick, in float32.
 
-    Every call draws new noise, in training and in inference, before and after saving.
+    Every call samples new noise, in training and in inference, before and after saving.
 
     Args:
         seed: Optional integer seed.
@@ -70,7 +70,7 @@ class Repeat(keras.layers.Layer):
     """Repeats each row: K samples of an example are K rows, next to each other.
 
     Args:
-        count: How often, K.
+        count: The number of repetitions, K.
 
     Call arguments:
         inputs: Tensor of shape `(batch, ...)`, or a list of them.

@@ -65,7 +65,7 @@ class OneSample(Objective):
                     "be used with a condition that looks at each once",
                     f"{type(parts.condition).__name__}, which makes {rows} rows of each",
                 )
-            given = parts.given(group, context, mean)
+            given = parts.prior_arguments(group, context, mean)
             if not divergence.needs_sample:
                 return sampling(divergence([mean, log_var], **given))
             return divergence([mean, log_var, sampling([mean, log_var])], **given)[2]

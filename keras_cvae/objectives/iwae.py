@@ -78,7 +78,7 @@ def sampled(encoded, y, parts, samples, path_only=False):
             z, carrier = importance.WeightedPath(name=group.called("path"))(z)
             carriers.append(carrier)
         log_ratio = importance.LogRatio(group.prior, path_only, name=group.called("kl"))
-        given = parts.given(group, context, mean)
+        given = parts.prior_arguments(group, context, mean)
         log_ratios.append(log_ratio([mean, log_var, z], **given))
         return z
 
