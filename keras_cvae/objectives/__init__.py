@@ -1,4 +1,4 @@
-"""The objective: which loss layers stand in the graph, and how they are wired."""
+"""Objectives: the loss layers of a graph and their wiring."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def get(identifier) -> Objective:
         identifier: One of `NAMES`, or an `Objective`.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If `identifier` is neither.
     """
     return member("objective", identifier, Objective, NAMES)

@@ -1,4 +1,4 @@
-"""An adversary that reads the condition in z, for the encoder to learn to hide it."""
+"""An adversary that predicts the condition from z, against which the encoder is trained."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from keras_cvae import checks, layers, terms
 from keras_cvae.objectives.base import OneSample
 from keras_cvae.types import Tensor
 
-LEAST = 1e-6  # variance, below which all y of a batch are taken for the same
+LEAST = 1e-6  # least variance: below it, all y of a batch count as equal
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class AdversaryLoss(terms.LossLayer):
     r"""Loss layer: adds the share of the variance of y that a dense network of z does not predict.
 
-    |y - f(z)|^2 / Var(y), averaged over the examples of the batch whose y is known. Its gradient
-    trains f as it is, and reaches z times -weight as long as the average is below 1, which guessing
-    the mean of y has: beyond that f would be misled, and z no further from telling of y.
+    |y - f(z)|^2 / Var(y), averaged over the examples of the batch whose y is known. f is trained by
+    its gradient, and z by -weight times this gradient while the average is below 1, the error of
+    the constant prediction mean(y). Beyond 1, f would be misled without z holding less of y.
 
     Args:
-        weight: What z is trained against it with, in nats.
+        weight: Weight of the term for z, in nats.
         hidden_units: Units of each hidden layer of f.
 
     Call arguments:
-        inputs: `[z, y]`, tensors of shape `(batch, latent_dim)` and `(batch, width)`. Where y is
-            all zeros it is unknown. No gradient flows to y.
+        inputs: `[z, y]`, tensors of shape `(batch, latent_dim)` and `(batch, width)`. A y of all
+            zeros is unknown. No gradient flows to y.
 
     Returns:
-        z, unchanged, to be built on.
+        z, unchanged; use it in the rest of the graph.
 
     Raises:
         ValueError: If an argument is not one of the above.
@@ -65,12 +65,12 @@ class AdversaryLoss(terms.LossLayer):
         fixed, y = ops.stop_gradient(z), ops.stop_gradient(y)
         error = ops.stop_gradient(ops.mean(unexplained(y, self.predict(fixed))))
         weight = self.weight * ops.cast(error < 1.0, z.dtype)
-        opposed = fixed + weight * (fixed - z)  # the same, but for its gradient
+        opposed = fixed + weight * (fixed - z)  # equal to z, with the gradient reversed
         self.add_term(unexplained(y, self.predict(opposed)))
         return z
 
     def predict(self, z) -> Tensor:
-        """What f says of y, a tensor of shape `(batch, width)`."""
+        """Returns f(z), the prediction of y, of shape `(batch, width)`."""
         for layer in self.network:
             z = layer(z)
         return z
@@ -84,10 +84,10 @@ class AdversaryLoss(terms.LossLayer):
 
 
 def unexplained(y, predicted) -> Tensor:
-    """What each example adds to |y - predicted|^2 / Var(y), which is their mean.
+    """Returns terms of each example whose mean is |y - predicted|^2 / Var(y).
 
-    Rows of y that are all zeros, unknown, add 0 and are left out of the variance; where the others
-    are all alike there is nothing to predict, and each adds 0.
+    Unknown y, rows of zeros, have a term of 0 and are left out of the variance. Where all known y
+    are equal, all terms are 0.
 
     Args:
         y: Tensor of shape `(batch, width)`.
@@ -106,34 +106,34 @@ def unexplained(y, predicted) -> Tensor:
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Adversary(OneSample):
-    r"""-log p(x | z, y) + beta KL(q(z | x, y) || p(z | y)) against an adversary that reads y in z.
+    r"""-log p(x | z, y) + beta KL(q(z | x, y) || p(z | y)), with an adversary that reads y in z.
 
-    The more z tells of y, the less the decoder heeds y, and the less a change of the label changes
-    an image. A dense network f learns to predict y from z, by least squares; the encoder is trained
-    to raise its error to that of guessing the mean of y, so that at last z tells nothing of that
-    mean, which for classes is all there is. y may be of any kind: classes, vectors, attributes.
-    Where it is unknown (-1, NaN, or hidden by `dropout`) an example takes no part; where some of
-    several attributes are, it does with what is known.
+    The more information on y is in z, the less the decoder uses y, and the less a change of the
+    label changes an image. A dense network f learns to predict y from z, by least squares; the
+    encoder is trained to raise its error to that of the constant prediction mean(y), so that z
+    holds no information on the mean of y, which for classes is all of y. y may be of any kind:
+    classes, vectors, attributes. Examples with an unknown y (-1, NaN, or hidden by `dropout`) are
+    left out; of several attributes, the known ones count.
 
-    `adversary` is reported, the share of the variance of y that f does not predict: 1 where z tells
-    it nothing. It is also what the loss has beside minus the ELBO, and may rise as both learn: what
-    to monitor is `val_elbo`, the bound as ever. How much z holds that the adversary misses
-    `evaluation.label_leakage` says.
+    The reported `adversary` is the share of the variance of y that f does not predict, 1 if it
+    predicts nothing. This term makes the loss differ from minus the ELBO, and may rise in training:
+    monitor `val_elbo`. `evaluation.label_leakage` measures the information on y that the adversary
+    misses.
 
     Args:
-        weight: What the encoder is trained against the adversary with, in nats.
+        weight: Weight of the adversary's term for the encoder, in nats.
         beta: Weight of the KL divergence.
         hidden_units: Units of each hidden layer of the adversary.
 
     Raises:
-        ValueError: If an argument is not one of the above; where it is wired, if there is no
+        ValueError: If an argument is not one of the above; in `build_cvae`, if there is no
             condition.
 
     Reference:
-        [Edwards and Storkey, 2016](https://arxiv.org/abs/1511.05897), for an adversary that takes
-        what is known of the label from an autoencoder's latents;
-        [Lample et al., 2017](https://arxiv.org/abs/1706.00409), for one beside a decoder that is
-        given y.
+        [Edwards and Storkey, 2016](https://arxiv.org/abs/1511.05897), for an adversary that
+        removes the label from an autoencoder's latents;
+        [Lample et al., 2017](https://arxiv.org/abs/1706.00409), for one with a decoder
+        that takes y.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Adversary(OneSample):
         if y is None:
             raise checks.ArgumentError(
                 "objective",
-                "Adversary must be used with a `condition`, which z is to tell nothing of",
+                "Adversary must be used with a `condition`, which it removes from z",
                 "condition=None",
             )
         return AdversaryLoss(self.weight, self.hidden_units, name="adversary")([z, y])

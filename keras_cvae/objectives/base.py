@@ -1,4 +1,4 @@
-"""What every objective has: a way to wire what lies between encoder and output."""
+"""The base of all objectives, which wire the graph between encoder and output."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from keras_cvae.types import Tensor
 
 
 class Objective(Recipe):
-    """Wires loss layers into the graph of a model, which alone is what trains.
+    """Wires the loss layers, whose terms are the model's loss, into its graph.
 
-    A subclass defines `wire`. It keeps its arguments as attributes of their names, of which its
-    config is made.
+    A subclass defines `wire`, and stores its arguments as attributes of the same names, which are
+    its config.
     """
 
     def wire(self, x, encoded, y, parts) -> Tensor:
@@ -20,55 +20,55 @@ class Objective(Recipe):
 
         Args:
             x: Symbolic pixels, of shape `(batch, *input_shape)`.
-            encoded: What the encoder returned: z_mean, z_log_var, and features where there are
-                several groups of latents.
+            encoded: Outputs of the encoder: z_mean, z_log_var, and features if there are several
+                groups of latents.
             y: The symbolic condition, of shape `(batch, width)`, or None.
             parts: The `graph.Parts` of the model.
 
         Returns:
-            The symbolic reconstruction, of the shape of `x`. The layer that owns the likelihood is
-            called `reconstruction`, and those that own the priors `kl`, `kl_2`, ...
+            The symbolic reconstruction, of the shape of `x`. The layer that owns the likelihood
+            must have the name `reconstruction`, those that own the priors `kl`, `kl_2`, ...
         """
         raise NotImplementedError
 
 
 class OneSample(Objective):
-    """-log p(x | z, y), with one sample z ~ q(z | x, y), and what `divergence` adds to it."""
+    """-log p(x | z, y) for one sample z ~ q(z | x, y), plus the terms of `divergence`."""
 
     def divergence(self, group, name: str) -> layers.Divergence:
-        """The loss layer between the posterior and the prior of a group of latents.
+        """Returns the loss layer between the posterior and the prior of a group of latents.
 
         Args:
             group: The `graph.Group`.
-            name: What the layer is called.
+            name: Name of the layer.
         """
         raise NotImplementedError
 
     def constrain(self, z, y) -> Tensor:
-        """What the decoder is given of all latents: z, or what a loss layer of z and y returns.
+        """Returns the decoder's input: z, or the output of a loss layer of z and y.
 
         Args:
-            z: All groups' latents, of shape `(batch, latent_dim)`.
+            z: Latents of all groups, of shape `(batch, latent_dim)`.
             y: As for `wire`.
         """
         return z
 
-    def wire(self, x, encoded, y, parts):
+    def wire(self, x, encoded, y, parts) -> Tensor:
         def draw(group, mean, log_var, context):
             sampling = layers.Sampling(name=group.called("sampling"))
             divergence = self.divergence(group, group.called("kl"))
             rows = 1 if parts.condition is None else parts.condition.rows
             if divergence.compares_examples and rows > 1:
                 raise ArgumentError(
-                    None,
-                    f"`objective` {type(self).__name__} compares the examples of a batch, and must "
-                    "be used with a condition that looks at each once",
-                    f"{type(parts.condition).__name__}, which makes {rows} rows of each",
+                    "objective",
+                    f"{type(self).__name__}, which compares the examples of a batch, must be used "
+                    "with a condition that has one row for each example",
+                    f"{type(parts.condition).__name__}, which has {rows} rows for each",
                 )
-            given = parts.prior_arguments(group, context, mean)
+            arguments = parts.prior_arguments(group, context, mean)
             if not divergence.needs_sample:
-                return sampling(divergence([mean, log_var], **given))
-            return divergence([mean, log_var, sampling([mean, log_var])], **given)[2]
+                return sampling(divergence([mean, log_var], **arguments))
+            return divergence([mean, log_var, sampling([mean, log_var])], **arguments)[2]
 
         z = self.constrain(graph.latents(encoded, y, parts.groups, draw), y)
         parameters = parts.decoder(graph.join_inputs(z, y))
@@ -76,14 +76,14 @@ class OneSample(Objective):
 
 
 class OneGroup(OneSample):
-    """An objective of all of z, which is drawn at once: of one group of latents."""
+    """An objective for models with one group of latents."""
 
     def wire(self, x, encoded, y, parts) -> Tensor:
         if len(parts.groups) > 1:
             raise ArgumentError(
-                None,
-                f"`objective` {type(self).__name__} must be used with one group of latents: with "
-                "several, the posterior of one depends on samples of another",
-                f"{len(parts.groups)}",
+                "objective",
+                f"{type(self).__name__} must be used with one group of latents: with several, the "
+                "posterior of one depends on samples of another",
+                f"{len(parts.groups)} groups",
             )
         return super().wire(x, encoded, y, parts)

@@ -1,4 +1,4 @@
-"""A KL divergence that is held to a capacity, which rises in training."""
+"""A KL divergence held at a capacity that rises in training."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class CapacityLoss(Scheduled):
     Step t of training, from 1, has C_t = capacity * min(t / length, 1); evaluation has capacity.
 
     Args:
-        capacity: What the KL divergence is held to at the end, in nats.
-        gamma: Weight of the distance from it.
-        epochs: As of `Scheduled`.
-        steps: As of `Scheduled`.
+        capacity: Final capacity, in nats.
+        gamma: Weight of the distance from the capacity.
+        epochs: As for `Scheduled`.
+        steps: As for `Scheduled`.
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
     """
 
@@ -51,23 +51,23 @@ class Capacity(OneSample):
     r"""-log p(x | z, y) + gamma |KL - C_t|, with a capacity C_t that rises from 0.
 
     KL is KL(q(z | x, y) || p(z | y)), averaged over the batch (with the weights of its examples),
-    so that one example may take more than another. Step t of training, from 1, has
-    C_t = capacity min(t / length, 1): dimensions of z come into use one after another. The steps
-    are counted in weights of the layers `kl`, so that a saved model goes on where it was, and `fit`
-    logs the `capacity` of the last step of each epoch. Validation and `evaluate` have the capacity
-    of the end; `elbo` is the bound as ever.
+    so that it may differ between examples. Step t of training, from 1, has
+    C_t = capacity min(t / length, 1), so that dimensions of z come into use one after another. The
+    step is a weight of the layers `kl`: a saved model resumes there. `fit` logs the `capacity` of
+    the last step of each epoch. Validation and `evaluate` use the final capacity; `elbo` does not
+    depend on it.
 
     Args:
-        capacity: What the KL divergence is held to at the end, in nats; of several groups of
-            latents each by itself.
-        gamma: Weight of the distance from it. What is above the nats of reconstruction that a nat
-            of KL divergence saves holds it there; much more drowns the reconstruction's gradient.
-        epochs: For how many epochs the capacity rises; by default 10.
-        steps: For how many steps of training, in place of `epochs`.
+        capacity: Final capacity, in nats, of each group of latents.
+        gamma: Weight of the distance from the capacity. It holds KL there if it exceeds the nats of
+            reconstruction that one nat of KL saves; a much larger one drowns the gradient of the
+            reconstruction.
+        epochs: The number of epochs in which the capacity rises; by default 10.
+        steps: The number of training steps, in place of `epochs`.
 
     Raises:
-        ValueError: If an argument is not one of the above; in `fit`, if there are `epochs` and a
-            stream does not tell how many steps one has.
+        ValueError: If an argument is not one of the above; in `fit`, if there are `epochs` and
+            the number of steps in one is unknown, as in some streams.
 
     Reference:
         [Burgess et al., 2018](https://arxiv.org/abs/1804.03599).
@@ -85,6 +85,6 @@ class Capacity(OneSample):
         self.epochs, self.steps = epochs, steps
         self.duration = duration(epochs, steps)
 
-    def divergence(self, group, name):
+    def divergence(self, group, name) -> CapacityLoss:
         options = {**self.duration, "prior": group.prior, "name": name}
         return CapacityLoss(self.capacity, self.gamma, **options)

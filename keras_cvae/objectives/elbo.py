@@ -13,8 +13,8 @@ class ELBO(OneSample):
     r"""-log p(x | z, y) + beta KL(q(z | x, y) || p(z | y)), with one sample z ~ q(z | x, y).
 
     Args:
-        beta: Weight of the KL divergence; 1 makes the loss minus the ELBO. It becomes a weight of
-            the layers `kl`, which may be assigned to while `fit` runs.
+        beta: Weight of the KL divergence; 1 makes the loss minus the ELBO. It is stored as a weight
+            of the layers `kl`, which callbacks may assign while `fit` runs.
 
     Raises:
         ValueError: If `beta` is negative or not finite.

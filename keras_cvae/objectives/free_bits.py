@@ -1,4 +1,4 @@
-"""A KL divergence of which a part costs nothing."""
+"""A KL divergence with free bits: a part of it is not penalised."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class FreeBitsLoss(layers.Divergence):
     r"""Loss layer: adds \sum_j max(free, KL_j), KL_j averaged over the batch, in nats.
 
     Args:
-        free: Nats of each dimension that cost nothing.
-        per: `"dimension"`, where j are the dimensions of z, or `"group"`, where there is one j, all
-            of them: max(free * latent_dim, KL). The latter also where the prior's KL divergence is
-            no sum over dimensions.
+        free: Free nats of each dimension.
+        per: `"dimension"`, where j are the dimensions of z, or `"group"`, where the term is
+            max(free * latent_dim, KL), as it also is if the prior's KL divergence is not a sum over
+            dimensions.
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
 
     Raises:
@@ -51,21 +51,21 @@ class FreeBitsLoss(layers.Divergence):
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class FreeBits(OneSample):
-    r"""-log p(x | z, y) + \sum_j max(free, KL_j): the first nats of each dimension cost nothing.
+    r"""-log p(x | z, y) + \sum_j max(free, KL_j): the first nats of each dimension are free.
 
     KL_j is the share of dimension j in KL(q(z | x, y) || p(z | y)), averaged over the batch (with
-    the weights of its examples). Where it is below `free`, its gradient is zero: a dimension may
-    come into use before it pays. The loss is at least `free` times `latent_dim`; `kl` and `elbo`
-    are reported as they are.
+    the weights of its examples). Below `free` its gradient is zero, so that a dimension can come
+    into use without a penalty. The loss is at least `free` times `latent_dim`; `kl` and `elbo` do
+    not depend on `free`.
 
     Args:
-        free: Nats of each dimension that cost nothing.
-        per: `"dimension"`, or `"group"`: what is free may be spent in any dimension of a group of
-            latents, max(free * size, KL), as after `fit_prior`, whose prior may have no closed form
-            of the KL divergence.
+        free: Free nats of each dimension.
+        per: `"dimension"`, or `"group"`: the free nats of all dimensions of a group of latents are
+            shared, max(free * size, KL), as they are after `fit_prior`, whose prior may have no
+            closed form of the KL divergence.
 
     Raises:
-        ValueError: If an argument is not one of the above; and where it is wired, if `per` is
+        ValueError: If an argument is not one of the above; in `build_cvae`, if `per` is
             `"dimension"` and the prior's KL divergence has no closed form.
 
     Reference:

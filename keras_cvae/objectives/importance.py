@@ -1,9 +1,9 @@
-r"""Layers of the K-sample bound: importance weights of an example's samples.
+r"""Layers of the K-sample bound: importance weights of the samples of each example.
 
     log p(x | y) >= E log 1/K \sum_k w_k,   w_k = p(x | z_k, y) p(z_k | y) / q(z_k | x, y)
 
-K samples of an example are K rows, next to each other (`layers.Repeat`), so that decoders,
-likelihoods and priors need not know of them; here they come back to `(batch, K)`.
+K samples of an example are K adjacent rows (`layers.Repeat`), so that decoders, likelihoods and
+priors treat them as examples; these layers reshape them to `(batch, K)`.
 """
 
 from __future__ import annotations
@@ -59,14 +59,15 @@ class LogRatio(PriorLayer):
 
 @register
 class LogWeights(Float32Layer):
-    """Log importance weights of an example's samples, in nats.
+    """Log importance weights of the samples of each example, in nats.
 
     Args:
+        samples: The number of samples K of each example.
         likelihood: A name or an object from `keras_cvae.likelihoods`.
 
     Call arguments:
-        inputs: `[x, parameters, log_ratio, ...]`: pixels of shape `(batch, ...)`, what the decoder
-            returned for the `batch * K` samples, and the `LogRatio` of each group of latents, of
+        inputs: `[x, parameters, log_ratio, ...]`: pixels of shape `(batch, ...)`, the decoder's
+            output for the `batch * K` samples, and the `LogRatio` of each group of latents, of
             shape `(batch * K,)`.
 
     Returns:
@@ -88,13 +89,13 @@ class LogWeights(Float32Layer):
         return self.log_likelihood(x, parameters) - sum(map(self.by_example, log_ratios))
 
     def log_likelihood(self, x, parameters, training=False) -> Tensor:
-        """Log p(x | z, y) of every sample, of shape `(batch, K)`."""
+        """Returns log p(x | z, y) of every sample, of shape `(batch, K)`."""
         likelihood = self.likelihood
         log_prob = likelihood.log_prob_of_batch if training else likelihood.log_prob
         return self.by_example(log_prob(ops.repeat(x, self.samples, axis=0), parameters))
 
     def by_example(self, rows) -> Tensor:
-        """Rows of shape `(batch * K,)` as `(batch, K)`."""
+        """Reshapes rows of shape `(batch * K,)` to `(batch, K)`."""
         return ops.reshape(rows, (-1, self.samples))
 
     def compute_output_shape(self, input_shape):
@@ -118,12 +119,12 @@ class ImportanceWeightedLoss(LogWeights, LossLayer):
     whose sum is minus the ELBO; with K = 1 that is the loss.
 
     Args:
-        samples: How many samples K of each example.
+        samples: The number of samples K of each example.
         likelihood: A name or an object from `keras_cvae.likelihoods`.
-        groups: How many groups of latents there are.
+        groups: The number of groups of latents.
 
     Call arguments:
-        inputs: As of `LogWeights`, and behind them, for DReG, the carrier of `WeightedPath`.
+        inputs: As for `LogWeights`, followed, for DReG, by the carrier of `WeightedPath`.
 
     Returns:
         The mean of p(x | z_1, y), a tensor of the shape of `x`: a reconstruction.
@@ -155,7 +156,7 @@ class ImportanceWeightedLoss(LogWeights, LossLayer):
         return self.likelihood.mean(parameters[:: self.samples])
 
     def _carried(self, log_weights, carrier):
-        """Zero, whose gradients tell `WeightedPath` the normalised weight of every sample."""
+        """Returns zero, whose gradients pass the normalised weights on to `WeightedPath`."""
         log_total = ops.logsumexp(log_weights, axis=1, keepdims=True)
         weights = ops.stop_gradient(ops.exp(log_weights - log_total))
         weight, one = (self.by_example(carrier[:, i]) for i in range(2))
@@ -184,9 +185,9 @@ def _weighted(both):
 class WeightedPath(Float32Layer):
     """The identity on z, whose gradient is multiplied by the sample's normalised weight.
 
-    The weight is known where the loss is, after the decoder. It comes back as a gradient: the
-    carrier, two columns of zeros, gets the weight times c and c, whatever factor c the loss has
-    been scaled by, and their ratio multiplies the gradient of z.
+    The weight is known only in the loss, after the decoder, and comes back as a gradient: that of
+    the carrier, two columns of zeros, is the weight times c, and c, where c is the factor by which
+    the loss is scaled. Their ratio multiplies the gradient of z.
 
     Call arguments:
         inputs: z, a tensor of shape `(rows, latent_dim)`.

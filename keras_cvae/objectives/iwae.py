@@ -17,14 +17,14 @@ class IWAE(Objective):
     With K = 1 it is minus the ELBO with a Monte Carlo estimate of the KL divergence.
 
     Args:
-        samples: How many samples K of each example.
+        samples: The number of samples K of each example.
         gradient: `"plain"`, the gradient of the bound by reparameterization, or `"dreg"`, doubly
-            reparameterized: the same in expectation, with less variance in the encoder, most of all
-            where K is large.
+            reparameterized: equal in expectation, with less variance in the encoder, above all for
+            large K.
 
     Raises:
-        ValueError: If `samples` is not an integer of at least 1, or `gradient` is unknown; and
-            where it is wired, if DReG meets several groups of latents.
+        ValueError: If `samples` is not an integer of at least 1, or `gradient` is unknown; in
+            `build_cvae`, if DReG is used with several groups of latents.
 
     Reference:
         [Burda et al., 2016](https://arxiv.org/abs/1509.00519);
@@ -41,10 +41,10 @@ class IWAE(Objective):
     def wire(self, x, encoded, y, parts) -> Tensor:
         if self.path_only and len(parts.groups) > 1:
             raise checks.ArgumentError(
-                None,
-                '`gradient="dreg"` must be used with one group of latents: with several, the '
-                "posterior of one depends on samples of another",
-                f"{len(parts.groups)}",
+                "gradient",
+                'must be "plain" for several groups of latents: the posterior of one depends on '
+                "samples of another",
+                f"'dreg', {len(parts.groups)} groups",
             )
         parameters, log_ratios = sampled(encoded, y, parts, self.samples, self.path_only)
         loss = importance.ImportanceWeightedLoss(
@@ -53,19 +53,19 @@ class IWAE(Objective):
         return loss([x, parameters, *log_ratios])
 
 
-def sampled(encoded, y, parts, samples, path_only=False):
+def sampled(encoded, y, parts, samples: int, path_only: bool = False) -> tuple:
     """Wires K samples of each example, as rows, up to the decoder's parameters.
 
     Args:
         encoded: As for `Objective.wire`.
         y: As for `Objective.wire`.
         parts: The `graph.Parts` of the model.
-        samples: How many samples K.
+        samples: The number of samples K.
         path_only: Whether to wire for the doubly reparameterized gradient.
 
     Returns:
-        `(parameters, log_ratios)`: what the decoder returned, with `batch * K` rows, and what
-        `LogWeights` wants behind it.
+        `(parameters, log_ratios)`: the decoder's output, of `batch * K` rows, and the further
+        inputs of `LogWeights`.
     """
     if samples > 1:
         repeat = layers.Repeat(samples, name="samples")
@@ -78,8 +78,8 @@ def sampled(encoded, y, parts, samples, path_only=False):
             z, carrier = importance.WeightedPath(name=group.called("path"))(z)
             carriers.append(carrier)
         log_ratio = importance.LogRatio(group.prior, path_only, name=group.called("kl"))
-        given = parts.prior_arguments(group, context, mean)
-        log_ratios.append(log_ratio([mean, log_var, z], **given))
+        arguments = parts.prior_arguments(group, context, mean)
+        log_ratios.append(log_ratio([mean, log_var, z], **arguments))
         return z
 
     z = graph.latents(encoded, y, parts.groups, draw)

@@ -2,7 +2,7 @@ r"""The maximum mean discrepancy between the latents of a batch and samples of t
 
     MMD^2(q, p) = E k(z, z') + E k(e, e') - 2 E k(z, e),   z, z' ~ q(z),   e, e' ~ p(z)
 
-It is 0 where q(z), the posterior of all examples together, is the prior, and has no unit.
+It is 0 where q(z), the posterior averaged over all examples, is the prior, and has no unit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class MMDLoss(layers.Divergence):
     r"""Loss layer: adds (1 - alpha) * KL + (alpha + lambda - 1) * MMD^2, averaged over the batch.
 
     Args:
-        alpha: How much of the KL divergence is left out, at most 1.
+        alpha: The share of the KL divergence that is left out, at most 1.
         lambda_: Weight of q(z) being the prior, at least 1 - alpha, in nats.
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
         seed: Optional integer seed of the samples of the prior.
@@ -62,8 +62,8 @@ class MMDLoss(layers.Divergence):
     def call(self, inputs, y=None):
         self.add_term(self.kl(inputs, y), 1.0 - self.alpha)
         z = layers.flat(inputs[2])
-        drawn = self.prior.transport(noise.normal(ops.shape(z), self.seed_generator), y)
-        mmd = self.report("mmd", squared_mmd(z, drawn))
+        samples = self.prior.transport(noise.normal(ops.shape(z), self.seed_generator), y)
+        mmd = self.report("mmd", squared_mmd(z, samples))
         self.add_to_loss((self.alpha + self.lambda_ - 1.0) * mmd)
         return inputs
 
@@ -73,10 +73,10 @@ class MMDLoss(layers.Divergence):
 
 
 def kernel(a, b) -> Tensor:
-    """The inverse multiquadric kernel, c / (c + |a - b|^2) with c = 2 latent_dim.
+    """Returns the inverse multiquadric kernel, c / (c + |a - b|^2) with c = 2 latent_dim.
 
-    That is the mean of |a - b|^2 between two samples of N(0, I). Its tails are heavy: latents far
-    from all others still have a gradient.
+    c is the mean of |a - b|^2 between two samples of N(0, I). The tails are heavy, so that latents
+    far from all others still have a gradient.
 
     Args:
         a: Tensor of shape `(rows, latent_dim)`.
@@ -90,16 +90,16 @@ def kernel(a, b) -> Tensor:
     return scale / (scale + distance)
 
 
-def squared_mmd(z, drawn) -> Tensor:
-    r"""What each example adds to an unbiased estimate of MMD^2, which is their mean.
+def squared_mmd(z, samples) -> Tensor:
+    r"""Returns a term of each example whose mean is an unbiased estimate of MMD^2.
 
     1/(B - 1) \sum_{j != i} k(z_i, z_j) + k(e_i, e_j) - k(z_i, e_j) - k(e_i, z_j)
 
-    The estimate may be negative; of a batch of one it is 0.
+    The estimate may be negative; for a batch of one it is 0.
 
     Args:
-        z: One set of samples, of shape `(B, latent_dim)`.
-        drawn: The other, e, of the same shape.
+        z: Samples of q(z), of shape `(B, latent_dim)`.
+        samples: Samples e of p(z), of the same shape.
 
     Returns:
         Tensor of shape `(B,)`.
@@ -107,8 +107,8 @@ def squared_mmd(z, drawn) -> Tensor:
     Reference:
         [Gretton et al., 2012](https://jmlr.org/papers/v13/gretton12a.html), lemma 6.
     """
-    across = kernel(z, drawn)
-    both = kernel(z, z) + kernel(drawn, drawn) - across - ops.transpose(across)
+    across = kernel(z, samples)
+    both = kernel(z, z) + kernel(samples, samples) - across - ops.transpose(across)
     others = ops.cast(ops.shape(z)[0] - 1, both.dtype)
     both = both * (1.0 - ops.eye(ops.shape(z)[0], dtype=both.dtype))
     return ops.sum(both, axis=1) / ops.maximum(others, 1.0)
@@ -119,21 +119,21 @@ class MMD(OneGroup):
     r"""-log p(x | z, y) + (1 - alpha) KL + (alpha + lambda - 1) MMD^2: the InfoVAE.
 
     KL is KL(q(z | x, y) || p(z | y)), and MMD the maximum mean discrepancy, with an inverse
-    multiquadric kernel, between q(z), the posterior of all examples together, and the prior,
-    estimated from each batch. Alpha = 1 leaves z free to tell of x whatever it likes, as long as
-    all z together look like the prior; alpha = 0 and lambda = 1 is minus the ELBO. MMD^2 is
-    reported as `mmd`, without a unit; `elbo` is the bound as ever. An example's weight weighs its
-    own term, not its place among the others.
+    multiquadric kernel, between q(z), the posterior averaged over all examples, and the prior,
+    estimated from each batch. With alpha = 1 the information of z on x is not penalised, only the
+    distance of q(z) from the prior; alpha = 0 and lambda = 1 is minus the ELBO. MMD^2 is reported
+    as `mmd`, without a unit; `elbo` does not depend on it. An example's weight multiplies its own
+    term, not its part in the terms of others.
 
-    The estimate of a batch of B has a noise of about 1/B, times lambda in nats: where that drowns
-    the other terms, as with lambda = 1000 and B = 64, z tells nothing of x.
+    The estimate from a batch of B has noise of about 1/B, which is multiplied by lambda. If that
+    drowns the other terms, as with lambda = 1000 and B = 64, z holds no information on x.
 
     Args:
-        alpha: How much of the KL divergence is left out, at most 1.
+        alpha: The share of the KL divergence that is left out, at most 1.
         lambda_: Weight of q(z) being the prior, at least 1 - alpha, in nats.
 
     Raises:
-        ValueError: If an argument is not one of the above; where it is wired, if there are several
+        ValueError: If an argument is not one of the above; in `build_cvae`, if there are several
             groups of latents.
 
     Reference:

@@ -1,8 +1,8 @@
-"""What rises from 0 to its end as training goes on, and knows how far it has come.
+"""Settings of a loss layer that rise from 0 to a final value in training.
 
-How many steps were taken is a weight of the layer, so that a saved model goes on where it was.
-Step i of training, from 1, is at min(i / length, 1) of the end. Evaluation takes no step and is at
-the end: losses of different epochs measure the same thing.
+The number of steps taken is a weight of the layer: a saved model resumes there. In step i of
+training, from 1, the setting is min(i / length, 1) times its final value. Evaluation uses the final
+value, so that losses of different epochs are comparable.
 """
 
 from __future__ import annotations
@@ -15,47 +15,54 @@ from keras import ops
 from keras_cvae import checks, layers
 from keras_cvae.types import Tensor
 
-EPOCHS = 10  # where neither steps nor epochs are given
-MOST = 2**24  # steps, up to which float32 counts without gaps
+EPOCHS = 10  # default, where neither steps nor epochs are set
+MOST = 2**24  # steps; float32 holds all integers up to here
 
 
 def duration(epochs: int | None, steps: int | None) -> dict[str, int | None]:
-    """Checks for how long something rises: `epochs` and `steps`, of which one is None.
+    """Checks the length of a rise, in epochs or in steps.
+
+    Args:
+        epochs: The number of epochs, or None.
+        steps: The number of steps, or None.
+
+    Returns:
+        Dict of `epochs` and `steps`, one of which is None.
 
     Raises:
-        ValueError: If both are given, or one is not an integer of at least 1.
+        ValueError: If both are set, or one is not an integer of at least 1.
     """
     if steps is None:
         epochs = checks.integer("epochs", EPOCHS if epochs is None else epochs, least=1)
         return {"epochs": epochs, "steps": None}
-    expected = "must be left out where `epochs` are given"
+    expected = "must be left out if `epochs` is set"
     checks.require(epochs is None, "steps", expected, f"steps={steps!r}, epochs={epochs!r}")
     return {"epochs": None, "steps": checks.integer("steps", steps, least=1, most=MOST)}
 
 
 class Scheduled(layers.Divergence):
-    """A divergence whose place in the loss depends on a setting that rises in training.
+    """A divergence whose term in the loss depends on a setting that rises in training.
 
-    A subclass defines `penalty`, and says in `setting` what it calls that which rises.
+    A subclass defines `penalty`, and the name of the setting, `setting`.
 
     Args:
-        end: What it rises to.
-        epochs: For how many epochs; `fit` tells how many steps that is, and without it the
-            setting is at its end.
-        steps: For how many steps of training, in place of `epochs`.
+        end: Final value of the setting.
+        epochs: The number of epochs in which it rises; `fit` converts it to steps, and outside of
+            `fit` the setting has its final value.
+        steps: The number of training steps, in place of `epochs`.
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
 
     Call arguments:
-        inputs: As of `Divergence`.
-        y: As of `Divergence`.
-        training: Whether this is a step of training, which is counted.
+        inputs: As for `Divergence`.
+        y: As for `Divergence`.
+        training: Whether this is a training step, which is counted.
 
     Returns:
         The inputs, unchanged.
 
     Raises:
-        ValueError: If an argument is not one of the above; in `fit`, if there are `epochs` and it
-            is not known how many steps one has.
+        ValueError: If an argument is not one of the above; in `fit`, if there are `epochs` and
+            the number of steps in one is unknown.
     """
 
     setting: str
@@ -75,11 +82,11 @@ class Scheduled(layers.Divergence):
         return (self.setting,)
 
     def penalty(self, kl, setting) -> Tensor:
-        """What is added to the loss, a scalar.
+        """Returns the term of the loss, a scalar.
 
         Args:
-            kl: The average of the KL divergence over the batch, a scalar tensor.
-            setting: What rises, a scalar tensor.
+            kl: The KL divergence averaged over the batch, a scalar tensor.
+            setting: Value of the setting, a scalar tensor.
         """
         raise NotImplementedError
 
@@ -92,7 +99,7 @@ class Scheduled(layers.Divergence):
         return inputs
 
     def progress(self) -> Tensor:
-        """How far it has come, a scalar tensor from 0 to 1."""
+        """Returns the progress of the rise, a scalar tensor from 0 to 1."""
         taken, length = map(ops.convert_to_tensor, (self.taken, self.length))
         return ops.where(taken < length, taken / ops.maximum(length, 1.0), 1.0)
 
@@ -101,8 +108,8 @@ class Scheduled(layers.Divergence):
             if steps is None:
                 raise checks.ArgumentError(
                     "steps",
-                    f"must tell for how long {self.setting} rises, or `steps_per_epoch` of "
-                    "`fit` how many steps an epoch has, where a stream does not",
+                    f"must be the number of steps in which {self.setting} rises, or "
+                    "`steps_per_epoch` of `fit` that of an epoch, for a stream of unknown length",
                     f"epochs={self.duration['epochs']}",
                 )
             self.length.assign(self.duration["epochs"] * steps)
@@ -125,8 +132,8 @@ class Scheduled(layers.Divergence):
             warnings.warn(
                 f"Training is shorter than the rise of {self.setting}: it ends at step {last} of "
                 f"{length}, where {self.setting} is {self.end * last / length:.3g} instead of "
-                f"{self.end:g}. Train for longer, or give fewer `epochs` or `steps` to the "
-                "objective; another `fit` goes on from there.",
+                f"{self.end:g}. Train for longer, or set fewer `epochs` or `steps` in the "
+                "objective; another `fit` continues from there.",
                 stacklevel=2,
             )
 

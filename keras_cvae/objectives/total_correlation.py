@@ -1,8 +1,8 @@
-r"""The total correlation of the latents: how far they are from being independent.
+r"""The total correlation of the latents, their distance from independence.
 
     TC = KL(q(z) || \prod_d q(z_d)) = E_q(z) log q(z) - \sum_d log q(z_d)
 
-q(z) = 1/N \sum_n q(z | x_n, y_n) is the posterior of all N examples together.
+q(z) = 1/N \sum_n q(z | x_n, y_n) is the posterior averaged over all N examples.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class TotalCorrelationLoss(layers.Divergence):
 
     Args:
         beta: Weight of the total correlation within the KL divergence.
-        dataset_size: How many examples N training has; None: `fit` tells, and until then a batch
-            is taken for all of them.
+        dataset_size: The number N of training examples; by default that of the arrays of `fit`,
+            and before `fit` that of the batch.
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
 
     Call arguments:
@@ -68,7 +68,7 @@ class TotalCorrelationLoss(layers.Divergence):
             if examples is None:
                 raise checks.ArgumentError(
                     "dataset_size",
-                    "must say how many examples there are where `fit` is given a stream",
+                    "must be the number of training examples if the data of `fit` is a stream",
                     "None",
                 )
             self.count.assign(examples)
@@ -104,16 +104,16 @@ def log_of_all(mean, log_var, z, count) -> tuple[Tensor, Tensor]:
     r"""Estimates log q(z), and log q(z_d) of each dimension, at the samples of a batch.
 
     q(z_i) is estimated by 1/N q(z_i | x_i) + (N - 1)/N times the mean of q(z_i | x_j) over the
-    others of the batch; and so is q(z_id). Over the draw of the others this is unbiased, and exact
-    where the batch is all N examples; its logarithm is too small otherwise, by less the larger the
-    batch. It is the minibatch stratified sampling of Chen et al., averaged over which of the others
-    they give a weight of its own.
+    other examples of the batch; q(z_id) likewise. The estimate is unbiased over the choice of the
+    others, and exact if the batch is all N examples; otherwise its logarithm is too small, by less
+    for larger batches. It is the minibatch stratified sampling of Chen et al., averaged over the
+    choice of the one example to which they give a weight of its own.
 
     Args:
         mean: Means of q(z | x_i), of shape `(batch, latent_dim)`.
         log_var: Log-variances, of the same shape.
         z: A sample of each, of the same shape.
-        count: How many examples N there are, a scalar tensor; at least the batch is taken.
+        count: The number N of examples, a scalar tensor; at least that of the batch is used.
 
     Returns:
         Tensors of shape `(batch,)` and `(batch, latent_dim)`, in nats.
@@ -121,7 +121,7 @@ def log_of_all(mean, log_var, z, count) -> tuple[Tensor, Tensor]:
     size = ops.shape(z)[0]
     batch = ops.cast(size, "float32")
     share = 1.0 / ops.maximum(count, batch)
-    own = ops.where(batch > 1.0, share, 1.0)  # a batch of one knows of no others
+    own = ops.where(batch > 1.0, share, 1.0)  # in a batch of one there are no others
     other = (1.0 - share) / ops.maximum(batch - 1.0, 1.0)
     diagonal = ops.eye(size, dtype="float32")
     log_weight = ops.log(own * diagonal + other * (1.0 - diagonal))
@@ -138,21 +138,21 @@ def log_of_all(mean, log_var, z, count) -> tuple[Tensor, Tensor]:
 class TotalCorrelation(OneGroup):
     r"""-log p(x | z, y) + KL(q(z | x, y) || p(z | y)) + (beta - 1) TC: the beta-TCVAE.
 
-    The KL divergence, averaged over the data, holds the information of z on x, the total
-    correlation TC of its dimensions, and their distances from the prior; here the second weighs
-    beta, and the others 1. TC is estimated from each batch by minibatch stratified sampling (see
+    The KL divergence, averaged over the data, is the sum of the information of z on x, the total
+    correlation TC of the dimensions of z, and their distances from the prior; TC has the weight
+    beta, the others 1. TC is estimated from each batch by minibatch stratified sampling (see
     `log_of_all`), which compares every example with every other: memory grows as
-    batch^2 * latent_dim, and the estimate is the better the larger the batch. It is reported, in
-    nats, as `total_correlation`; `elbo` is the bound as ever. Of a conditional model q(z) is that
-    of all labels together. An example's weight weighs its own term, not its place in q(z).
+    batch^2 * latent_dim, and larger batches give better estimates. It is reported, in nats, as
+    `total_correlation`; `elbo` does not depend on beta. In a conditional model q(z) is averaged
+    over all labels. An example's weight multiplies its own term, not its part in q(z).
 
     Args:
         beta: Weight of the total correlation; 1 makes the loss minus the ELBO.
-        dataset_size: How many training examples there are; where `fit` is given arrays it knows.
+        dataset_size: The number of training examples; by default that of the arrays of `fit`.
 
     Raises:
-        ValueError: If an argument is not one of the above; where it is wired, if there are several
-            groups of latents; in `fit`, if `dataset_size` is None and the data are a stream.
+        ValueError: If an argument is not one of the above; in `build_cvae`, if there are several
+            groups of latents; in `fit`, if `dataset_size` is None and the data is a stream.
 
     Reference:
         [Chen et al., 2018](https://arxiv.org/abs/1802.04942), sections 4.1 and C.2.

@@ -1,4 +1,4 @@
-"""The evidence lower bound, the KL divergence of which comes in gradually."""
+"""The evidence lower bound with a weight of the KL divergence that rises in training."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class WarmedKLDivergence(Scheduled):
 
     Args:
         beta: Weight of the term at the end.
-        epochs: As of `Scheduled`.
-        steps: As of `Scheduled`.
+        epochs: As for `Scheduled`.
+        steps: As for `Scheduled`.
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
     """
 
@@ -39,21 +39,21 @@ class WarmedKLDivergence(Scheduled):
 class Warmup(OneSample):
     r"""-log p(x | z, y) + beta_t KL(q(z | x, y) || p(z | y)), with beta_t rising from 0 to beta.
 
-    It lets the decoder learn to use z before that has its price. Step t of training, from 1, has
-    beta_t = beta min(t / length, 1). The steps are counted in weights of the layers `kl`, so that a
-    saved model goes on where it was, and `fit` logs the `beta` of the last step of each epoch.
+    The decoder learns to use z before the KL divergence is fully penalised. Step t of training,
+    from 1, has beta_t = beta min(t / length, 1). The step is a weight of the layers `kl`: a saved
+    model resumes there. `fit` logs the `beta` of the last step of each epoch.
 
-    Validation and `evaluate` have beta itself, so that `val_loss` of different epochs measures the
-    same; `elbo` and `val_elbo` are the bound, whatever beta is.
+    Validation and `evaluate` use the final beta, so that `val_loss` of different epochs is
+    comparable; `elbo` and `val_elbo` do not depend on beta.
 
     Args:
-        beta: Weight of the KL divergence at the end.
-        epochs: For how many epochs beta rises; by default 10.
-        steps: For how many steps of training, in place of `epochs`.
+        beta: Final weight of the KL divergence.
+        epochs: The number of epochs in which beta rises; by default 10.
+        steps: The number of training steps, in place of `epochs`.
 
     Raises:
-        ValueError: If an argument is not one of the above; in `fit`, if there are `epochs` and a
-            stream does not tell how many steps one has.
+        ValueError: If an argument is not one of the above; in `fit`, if there are `epochs` and
+            the number of steps in one is unknown, as in some streams.
 
     Reference:
         [Bowman et al., 2016](https://arxiv.org/abs/1511.06349);
@@ -65,5 +65,5 @@ class Warmup(OneSample):
         self.epochs, self.steps = epochs, steps
         self.duration = duration(epochs, steps)
 
-    def divergence(self, group, name):
+    def divergence(self, group, name) -> WarmedKLDivergence:
         return WarmedKLDivergence(self.beta, **self.duration, prior=group.prior, name=name)

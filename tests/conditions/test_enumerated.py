@@ -208,7 +208,7 @@ def test_without_a_label_it_says_so():
 
 @pytest.mark.parametrize("objective", ["mmd", "total_correlation"])
 def test_objectives_that_compare_examples_are_refused(objective):
-    with pytest.raises(ValueError, match="compares the examples of a batch.*makes 3 rows of each"):
+    with pytest.raises(ValueError, match="compares the examples of a batch.*has 3 rows for each"):
         build(objective=objective)
 
 

@@ -124,7 +124,9 @@ def test_epochs_are_steps_once_fit_knows_how_many():
             yield (X[:BATCH],)
 
     cvae = build(objectives.Warmup(2.0, epochs=4))
-    with pytest.raises(ValueError, match="`steps` must tell for how long beta rises.*epochs=4"):
+    with pytest.raises(
+        ValueError, match="`steps` must be the number of steps in which beta rises.*epochs=4"
+    ):
         cvae.fit(batches(), verbose=0)
     history = cvae.fit(batches(), steps_per_epoch=5, epochs=2, verbose=0).history
     assert history["beta"] == pytest.approx([0.5, 1.0])
@@ -147,7 +149,7 @@ def test_without_fit_there_are_no_epochs_and_nothing_rises():
         ({"epochs": 2.5}, "`epochs` must be an integer of at least 1"),
         ({"steps": 0}, "`steps` must be an integer from 1 to 16777216"),
         ({"steps": 2**24 + 1}, "`steps` must be an integer from 1 to 16777216"),
-        ({"steps": 10, "epochs": 10}, "`steps` must be left out where `epochs` are given"),
+        ({"steps": 10, "epochs": 10}, "`steps` must be left out if `epochs` is set"),
     ],
 )
 def test_durations_that_are_none_are_refused(kind, duration, message):
