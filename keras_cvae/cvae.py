@@ -46,8 +46,8 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
     `decoder` and `generator` are models of the same layers, so training it trains them all.
 
     `fit` and `evaluate` take `[images, labels]`, a dict by input name, or a stream of
-    `(image, label)` pairs, and report `loss`, its terms, such as `reconstruction` and `kl`, and
-    `elbo`, minus the sum of the two whatever the objective weighs, in nats per example.
+    `(image, label)` pairs. They report `loss`, its terms, such as `reconstruction` and `kl`, and
+    `elbo`, minus the unweighted sum of these two, in nats per example.
     """
 
     def __init__(self, *args, **kwargs):
@@ -58,15 +58,16 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         self._class_weights = None
         self._recipes = types.SimpleNamespace(network=None, objective=None)  # their configs
 
-    # What it is made of.
+    # Parts.
 
     @property
     def encoder(self) -> keras.Model:
         """Model `[image, label]` (or `image`) to `[z_mean, z_log_var]`.
 
-        Where labels are inferred it takes the image alone, and its most probable class is y; where
-        they are enumerated, the label too, and the most probable class is y of an unknown one.
-        With dynamic binarisation it takes grey pixels as they are: its output is not random.
+        With `conditions.Inferred` it takes the image alone, and y is its most probable class; with
+        `conditions.Enumerated` it takes the label too, and y of an unknown one is the most probable
+        class. With dynamic binarisation it takes grey pixels unchanged, so its output is not
+        random.
         """
         return self._submodels.encoder
 
@@ -79,8 +80,8 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
     def generator(self) -> keras.Model:
         """Model `[noise, label]` (or `noise`) to the mean image, in [0, 1] for Bernoulli pixels.
 
-        The noise is of N(0, I), which for the standard normal prior is z itself; a learned prior
-        carries it to z.
+        The noise is N(0, I). For the standard normal prior it is z itself; a learned prior
+        transforms it to z.
         """
         return self._submodels.generator
 
@@ -93,7 +94,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """
         if not self.infers_label:
             raise ValueError(
-                "This model is given its labels and has no classifier; build one with "
+                "This model does not infer labels and has no classifier; build one with "
                 "`condition=conditions.Inferred(10)`."
             )
         return self._submodels.classifier
@@ -115,7 +116,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def network(self) -> networks.Network | None:
-        """The network that `build_cvae` was given, as new; None of a graph wired by hand.
+        """A new copy of the `network` of `build_cvae`; None for a graph wired by hand.
 
         Raises:
             TypeError: If it has classes that are not registered with Keras.
@@ -124,15 +125,15 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def objective(self) -> objectives.Objective | None:
-        """The objective that `build_cvae` was given; None of a graph wired by hand.
+        """A new copy of the `objective` of `build_cvae`; None for a graph wired by hand.
 
         Raises:
-            TypeError: As of `network`.
+            TypeError: As for `network`.
         """
         return keras.saving.deserialize_keras_object(self._recipes.objective)
 
     def keep_recipes(self, **recipes: Recipe) -> None:
-        """Keeps what the graph was made by, `network` and `objective`, for its config."""
+        """Stores the `network` and `objective` of the graph, for the model's config."""
         vars(self._recipes).update({name: describe(part) for name, part in recipes.items()})
 
     def get_config(self):
@@ -148,22 +149,22 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def binarize(self) -> keras.layers.Layer | None:
-        """The layer that makes pixels black or white; None where they are taken as they are."""
+        """The layer that makes pixels black or white; None if pixels stay grey."""
         return self._parts.binarize
 
     @property
     def corruption(self) -> keras.layers.Layer | None:
-        """The layer that spoils what the encoder sees in training; None where nothing does."""
+        """The layer that corrupts the encoder's input in training; None without one."""
         return self._parts.corruption
 
     @property
     def latent_dim(self) -> int:
-        """Size of z, all groups of latents together."""
+        """The size of z, summed over all groups of latents."""
         return self._parts.latent_dim
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """Shape of one image."""
+        """The shape of one image."""
         return tuple(self.inputs[0].shape[1:])
 
     @property
@@ -185,12 +186,12 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def infers_label(self) -> bool:
-        """Whether the label is predicted from the image rather than given."""
+        """Whether a classifier predicts the label from the image."""
         return self.condition is not None and self.condition.infers
 
     @property
     def support(self) -> tuple[float, float]:
-        """The bounds that pixels must lie in."""
+        """The bounds of pixel values."""
         return self.likelihood.support if self.binarize is None else (0.0, 1.0)
 
     @property
@@ -206,7 +207,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def kl_terms(self) -> tuple[str, ...]:
-        """Names of those that are of z: the KL divergence of each group of latents."""
+        """Names of the KL divergences, one for each group of latents."""
         return tuple(group.called("kl") for group in self._parts.groups)
 
     @property
@@ -216,12 +217,12 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def term_names(self) -> tuple[str, ...]:
-        """Names of what `fit` reports beside the loss and metrics of images."""
+        """Names of the terms and settings that `fit` reports, without metrics of images."""
         return self.reports.names
 
     @functools.cached_property
     def intake(self) -> Intake:
-        """What checks the data that the model is given."""
+        """The checks of the model's data."""
         check = self.likelihood.check
         if self.binarize is not None:
             check = functools.partial(arrays.check_values, support=self.support)
@@ -236,7 +237,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
     def _submodels(self) -> graph.Submodels:
         return graph.Submodels(self)
 
-    # How it is trained and measured.
+    # Training and evaluation.
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -245,7 +246,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def metrics_names(self) -> list[str]:
-        """Names of what `evaluate` returns, in its order."""
+        """Names of the values that `evaluate` returns, in its order."""
         return [metric.name for metric in [*super().metrics, *self.reports.metrics]]
 
     def compile(self, optimizer="rmsprop", loss=None, *, metrics=None, **kwargs):
@@ -253,27 +254,26 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
         Args:
             optimizer: A Keras optimizer or its name.
-            loss: None: the loss is the objective that the model was built with.
+            loss: None: the loss is the model's objective.
             metrics: Metrics of the reconstruction, whose target is the image: names, functions or
                 objects, such as `["mae"]`.
             **kwargs: As for `keras.Model.compile`, and `steps_per_execution="auto"`.
 
         Raises:
-            ValueError: If there is a `loss`, or `weighted_metrics`.
+            ValueError: If `loss`, `loss_weights` or `weighted_metrics` are passed.
         """
         if loss is not None or kwargs.get("loss_weights") is not None:
             raise checks.ArgumentError(
                 "loss",
-                "must be left out: the loss of a CVAE is the objective that it was built "
-                "with, `build_cvae(..., objective=...)`. A term of your own is a layer with "
-                "`add_loss` in a network of your own",
+                "must be left out: the loss of a CVAE is its objective, "
+                "`build_cvae(..., objective=...)`. Add your own term with `add_loss` of a layer in "
+                "your own network",
                 f"loss={loss!r}",
             )
         if kwargs.get("weighted_metrics"):
             raise checks.ArgumentError(
                 "metrics",
-                "must be used for metrics of the reconstruction: they are weighed where "
-                "examples are",
+                "must be used for metrics of the reconstruction; `sample_weight` weighs them",
                 "weighted_metrics",
             )
         super().compile(optimizer, **kwargs)
@@ -302,20 +302,21 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         Args:
             x: `[images, labels]`, a dict by the names of the inputs, images alone (with labels as
                 `y`, or for a plain VAE), or a stream of batches: `tf.data.Dataset`, `PyDataset`,
-                torch `DataLoader` or generator of `(image, label)` pairs, whose first batch is
-                checked beforehand and every other as it arrives. Images are floats or uint8 (of a
-                stream, floats of 0..255 too). Labels are integers from 0, or whole numbers of
-                another type, -1 or NaN for unknown; one-hot vectors, all zeros for unknown; or, but
-                for streams, names of the condition's classes, None for unknown. Arrays, DataFrames,
-                lists and tensors all do. Classes without examples are warned of.
-            y: Labels, where `x` is images alone; else None or the images once more.
+                torch `DataLoader` or generator of `(image, label)` pairs. The first batch of a
+                stream is checked before training, every other as it arrives. Images are floats or
+                uint8 (in streams, also floats of 0..255). Labels are integers from 0, or whole
+                numbers of another type, with -1 or NaN for unknown; one-hot vectors, all zeros for
+                unknown; or, except in streams, names of the classes, with None for unknown. Arrays,
+                DataFrames, lists and tensors are accepted. Classes without examples cause a
+                warning.
+            y: Labels if `x` is images alone; otherwise None, or the images again.
             *args: As for `keras.Model.fit`.
-            validation_data: `([images, labels], None)`, `(images, labels)`, with weights as a third
-                part, or a stream.
+            validation_data: `([images, labels], None)` or `(images, labels)`, optionally with
+                weights as a third element, or a stream.
             sample_weight: A weight for each example. The loss and each of its terms are the mean
-                over the batch of weight times term. Of a stream the weights are the third part of
-                each batch.
-            class_weight: Dict of labels to weights, for training alone.
+                over the batch of weight times term. In a stream the weights are the third element
+                of each batch.
+            class_weight: Dict of labels to weights, for training only.
             **kwargs: As for `keras.Model.fit`.
 
         Returns:
@@ -323,9 +324,9 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             `val_` twins, in nats per example.
 
         Raises:
-            ValueError: If the data is not what the model takes, before training begins, or for a
-                later batch of a stream when its turn comes; or if the loss does not stay finite, in
-                which case the weights are those of the last epoch in which it did.
+            ValueError: If the data is invalid: before training, or when a later batch of a stream
+                arrives. If the loss becomes infinite or NaN; the weights are then those of the last
+                epoch with a finite loss.
         """
         examples = arrays.ROWS if adapting.needs_data(self) else 1
         data, sample = self.intake.take(x, y, sample_weight, examples)
@@ -335,7 +336,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         elif validation_data is not None:
             validation_data, _ = self.intake.take(validation_data)
         adapting.adapt(self, sample)
-        if not is_stream:  # packed by what was learned just now
+        if not is_stream:  # packing depends on what `adapt` learned
             data = self.intake.pack(data)
         if isinstance(validation_data, tuple):
             validation_data = (self.intake.pack(validation_data[0]),)
@@ -377,23 +378,23 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             batch_size: As for `keras.Model.evaluate`.
             verbose: As for `keras.Model.evaluate`.
             sample_weight: As for `fit`.
-            seed: Seed of the draws of z: the same seed gives the same numbers.
-            draws: How many draws of z for each example of arrays; by default enough for about two
-                decimals. Of a stream each example is drawn once.
+            seed: Seed of the samples of z: the same seed gives the same numbers.
+            draws: The number of samples of z for each example of arrays; by default enough for
+                about two decimals. For a stream it is one.
             return_dict: Whether to return a dict.
             **kwargs: As for `keras.Model.evaluate`.
 
         Returns:
-            With `return_dict=True` a dict of `loss`, its terms and `elbo`; else a list of them. In
-            nats per example.
+            With `return_dict=True` a dict of `loss`, its terms and `elbo`, otherwise a list of
+            them, in nats per example.
 
         Raises:
-            ValueError: If the data is not what the model takes.
+            ValueError: If the data is invalid.
         """
         options = {"batch_size": batch_size, "verbose": verbose, "sample_weight": sample_weight}
         options |= kwargs
         if isinstance(kwargs.get("callbacks"), keras.callbacks.CallbackList):
-            # Within fit, which has checked the data, once for all epochs.
+            # Called by `fit`, which has checked the data once for all epochs.
             return super().evaluate(x, y, return_dict=return_dict, **options)
         estimates = evaluation.bound(self, x, y, draws=draws, seed=seed, **options)
         results = {name: estimates[name].value for name in self.metrics_names}
@@ -408,26 +409,26 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             **kwargs: As for `keras.Model.predict`.
 
         Returns:
-            Array of mean images, `(count, *image_shape)`, of z drawn from q(z | x, y).
+            Array of mean images, `(count, *image_shape)`, for samples z of q(z | x, y).
 
         Raises:
-            ValueError: If the data is not what the model takes.
+            ValueError: If the data is invalid.
         """
         data, _ = self.intake.take(x)
         return super().predict(data, *args, **kwargs)
 
     def adapt(self, x) -> None:
-        """Lets a model of numbers of any scale learn the scale of its data.
+        """Adapts a model of numbers to the scale of its data.
 
-        The first `fit` does it by itself: of a stream, with its first batches.
+        The first `fit` does so by itself, for a stream with its first batches.
 
         Args:
-            x: Array of shape `(count, *image_shape)`, or a stream of batches as `fit` takes it, of
-                which the first batches are read; a generator has lost them afterwards.
+            x: Array of shape `(count, *image_shape)`, or a stream of batches as for `fit`. The
+                first batches of a stream are read, and a generator does not yield them again.
 
         Raises:
-            ValueError: If the likelihood is not one of numbers of any scale, such as
-                `likelihoods.Gaussian`, or the images are not what the model takes.
+            ValueError: If the likelihood does not standardise x, as `likelihoods.Gaussian` does, or
+                the images are invalid.
         """
         if self._parts.standardize is None:
             raise checks.ArgumentError(
@@ -515,7 +516,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         batches = inputs.batches(data, aggregate_posterior.MOST, seed)
         return map(self.intake.pair, map(self.intake.checker(), batches))
 
-    # What it is used for.
+    # Use.
 
     def generate(
         self,
@@ -527,26 +528,26 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         seed: int | None = None,
         batch_size: int = batched.BATCH_SIZE,
     ) -> np.ndarray:
-        """Draws images from the model: z ~ p(z | y), then the mean of p(x | z, y), or a draw of it.
+        """Generates images: samples z ~ p(z | y), and returns means or samples of p(x | z, y).
 
         Args:
-            y: A label for each image, or one for all `count`: integers, or the names of the
-                condition's classes; -1 or None draws without a label. Of a condition of another
-                kind its values, of `conditions.Attributes` a dict of them.
-            count: How many images, where `y` does not tell; 1 by default.
-            temperature: Scales the spread of z, of a mixture about the mean of each component;
-                below 1 draws are more typical, less varied.
-            pixels: `"mean"` for the mean of p(x | z, y), without noise; `"sample"` for a draw.
-            seed: Seed of z: the same seed gives the same latents on every backend. Pixels that are
-                drawn are the same on one backend. By default each call draws anew, as
-                `keras.utils.set_random_seed` has seeded it.
-            batch_size: How many images are decoded at a time.
+            y: A label for each image, or one for all `count`: integers or names of classes; -1 or
+                None samples without a label. For other conditions their values, for
+                `conditions.Attributes` a dict of these.
+            count: The number of images; by default that of `y`, or 1.
+            temperature: Scales the spread of z; for a mixture, that about the mean of each
+                component. Below 1, images are more typical and vary less.
+            pixels: `"mean"` for the mean of p(x | z, y), without noise; `"sample"` for a sample.
+            seed: Seed of z: the same seed gives the same latents on every backend, and the same
+                sampled pixels on one backend. By default each call samples anew, in the sequence
+                that `keras.utils.set_random_seed` sets.
+            batch_size: The number of images to decode at a time.
 
         Returns:
             Array of shape `(count, *image_shape)`, in [0, 1] for Bernoulli pixels.
 
         Raises:
-            ValueError: If labels are out of range, or another argument makes no sense.
+            ValueError: If a label is out of range, or another argument is invalid.
         """
         checks.look_up("pixels", pixels, {"mean": None, "sample": None})
         if count is None:
@@ -577,38 +578,38 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         return np.concatenate(images)
 
     def encode(self, x, y=None, *, batch_size: int = batched.BATCH_SIZE) -> list:
-        """Encodes images: the parameters of q(z | x, y).
+        """Encodes images: returns the parameters of q(z | x, y).
 
         Args:
             x: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
-            y: The images' labels, as for `generate`, or one for all; -1 or None: unknown, or
-                inferred where the model infers them.
-            batch_size: How many images are processed at a time.
+            y: The images' labels, as for `generate`, or one for all; -1 or None for unknown, which
+                the model infers if it has a classifier.
+            batch_size: The number of images to process at a time.
 
         Returns:
             `[z_mean, z_log_var]`, arrays of shape `(count, latent_dim)`.
 
         Raises:
-            ValueError: If images or labels are not what the model takes.
+            ValueError: If images or labels are invalid.
         """
         x = self.intake.images(x)
-        is_given = len(self.encoder.inputs) > 1 or self.condition is None
-        rows = self._with_values(x, y) if is_given else x
+        takes_y = len(self.encoder.inputs) > 1 or self.condition is None
+        rows = self._with_values(x, y) if takes_y else x
         return batched.predict(self.encoder, rows, batch_size)
 
     def decode(self, z, y=None, *, batch_size: int = batched.BATCH_SIZE) -> np.ndarray:
-        """Decodes latents to mean images: any grid, path or set of them, in one call.
+        """Decodes latents, in any arrangement such as a grid, to mean images.
 
         Args:
             z: Array of shape `(..., latent_dim)`.
-            y: A label for each latent, of shape `(...)`, or one for all; -1 or None: unknown.
-            batch_size: How many images are decoded at a time.
+            y: A label for each latent, of shape `(...)`, or one for all; -1 or None for unknown.
+            batch_size: The number of images to decode at a time.
 
         Returns:
             Array of shape `(..., *image_shape)`, in [0, 1] for Bernoulli pixels.
 
         Raises:
-            ValueError: If latents or labels are not what the model takes.
+            ValueError: If latents or labels are invalid.
         """
         z = np.asarray(z, "float32")
         if z.ndim < 2 or z.shape[-1] != self.latent_dim:
@@ -663,22 +664,22 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         return self._generate(normal, self.infer_missing(x, changed), batch_size=batch_size)
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs):
-        """`keras.Model.export`, but to ONNX, which has no seeded random numbers to draw z by.
+        """Exports the model as `keras.Model.export` does, but not to ONNX, where z is not seeded.
 
         Raises:
-            ValueError: If `format` is `"onnx"`; it names the models to export instead.
+            ValueError: If `format` is `"onnx"`; the message names the models to export instead.
         """
         if format == "onnx":
             raise checks.ArgumentError(
                 "format",
-                "must be another for the whole model, which draws z at random; export "
+                "must be another one for the whole model, which samples z; export "
                 "`cvae.encoder`, `cvae.decoder` or `cvae.generator` to ONNX",
                 "'onnx'",
             )
         return super().export(filepath, format, *args, **kwargs)
 
     def infer(self, x: np.ndarray) -> np.ndarray:
-        """Infers labels: the probabilities q(y | x), of shape `(count, num_classes)`.
+        """Returns the probabilities q(y | x) of each class, of shape `(count, num_classes)`.
 
         Args:
             x: Checked images.
@@ -686,11 +687,14 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         return batched.predict(self.classifier, x)
 
     def infer_missing(self, x: np.ndarray, values: dict) -> dict:
-        """Fills in what is unknown of images, where the model infers it.
+        """Replaces unknown labels by the most probable ones, if the model has a classifier.
 
         Args:
             x: Checked images.
             values: Checked values by the names of the inputs.
+
+        Returns:
+            Dict like `values`.
         """
         if not values:
             return {}
@@ -708,14 +712,14 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         return batched.predict(self._submodels.tempered_generator, rows, batch_size)
 
     def _decode(self, rows, batch_size):
-        """The mean images of latents and checked values of the condition."""
+        """Returns the mean images of latents and checked values of the condition."""
         in_float64 = self.likelihood.in_float64()
         if in_float64:
             return in_float64(batched.predict(self.decoder, rows, batch_size))
         return batched.predict(self._submodels.mean_decoder, rows, batch_size)
 
     def _known(self, y, count: int, name: str = "y") -> dict[str, np.ndarray]:
-        """Checked values by the names of the inputs; warns of what training never showed."""
+        """Checks values by the names of the inputs; warns of those that training never showed."""
         values = self.intake.values(y, count, name)
         for sentence in self.condition.describe_untrained(values) if values else ():
             warnings.warn(sentence, stacklevel=4)
@@ -725,7 +729,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         values = self._known(y, len(first))
         return [first, *values.values()] if values else first
 
-    # What Keras and the fused steps call.
+    # Called by Keras and by the fused steps.
 
     def batch_checker(self):
         check = self.intake.checker()
@@ -735,7 +739,8 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         table = None
         if class_weight is not None:
             if self.condition is None:
-                raise checks.ArgumentError("class_weight", "needs a condition of classes", "none")
+                received = "a model without a condition"
+                raise checks.ArgumentError("class_weight", "needs a condition of classes", received)
             table = self.condition.class_weights(class_weight)
         if not np.array_equal(table, self._class_weights):
             self.forget_programs()  # the weights are part of them

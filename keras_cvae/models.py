@@ -35,9 +35,9 @@ def build_cvae(
     r"""Builds a conditional VAE, ready for `compile` and `fit`.
 
     The graph is x = binarize(image); z ~ q(z | x, y); x' ~ p(x | z, y), and its loss, by default,
-    -log p(x | z, y) + KL(q(z | x, y) || p(z | y)), in nats per example. Every argument is a name or
-    an object; what tunes a part is the object's own argument. The model has copies of the objects,
-    weights included: two models share none, and training leaves the objects as they are.
+    -log p(x | z, y) + KL(q(z | x, y) || p(z | y)), in nats per example. Every part is a name, or an
+    object with settings of its own. The model copies the objects, weights included: models share no
+    weights, and training does not change the objects.
 
     Args:
         input_shape: Shape of one image or vector, such as `(28, 28, 1)`, `(32, 32, 3)` or `(784,)`.
@@ -54,10 +54,10 @@ def build_cvae(
         objective: One of `objectives.NAMES`, such as `"elbo"`, `"warmup"` or `"iwae"`, or an object
             of `keras_cvae.objectives`.
         binarize: None keeps grey pixels; `"threshold"` sets those above a half to 1 and others to
-            0; `"dynamic"` draws them anew at every step; or a `layers.Binarize`.
-        corruption: None; one of `corruptions.NAMES`, such as `"gaussian"`, or an object of
-            `keras_cvae.corruptions`: what spoils the image that the encoder sees in training, while
-            the likelihood is of the clean one. `reconstruct` then restores noisy images.
+            0; `"dynamic"` samples them at every step; or a `layers.Binarize`.
+        corruption: None; one of `corruptions.NAMES`, such as `"gaussian"`; or an object of
+            `keras_cvae.corruptions`. It corrupts the encoder's input in training, while the
+            likelihood is of the clean image. `reconstruct` then restores noisy images.
         name: Name of the model.
 
     Returns:
