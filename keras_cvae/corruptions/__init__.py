@@ -1,4 +1,4 @@
-"""Corruptions: what spoils an image in training, for the encoder alone."""
+"""Corruptions of the encoder's input in training."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ NAMES = {"gaussian": GaussianNoise, "salt_and_pepper": SaltAndPepper, "blocks": 
 
 
 def get(identifier, **options) -> Corruption:
-    """Returns the corruption that `identifier` names, or `identifier` itself if it is one.
+    """Returns the corruption of a name, or `identifier` itself if it is a corruption.
 
     Args:
         identifier: One of `NAMES`, or a `Corruption`.
-        **options: Arguments of a new one, such as its `name`.
+        **options: Arguments of a new corruption, such as its `name`.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If `identifier` is neither.
     """
     return member("corruption", identifier, Corruption, NAMES, **options)

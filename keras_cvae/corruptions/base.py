@@ -1,4 +1,4 @@
-"""What every corruption is: a layer that spoils images in training, and lets them be otherwise."""
+"""The base of all corruptions, layers that corrupt images in training only."""
 
 from __future__ import annotations
 
@@ -14,30 +14,29 @@ from keras_cvae.types import Tensor
 
 
 class Corruption(Float32Layer):
-    r"""Spoils what the encoder sees in training, for it to learn to see through that.
+    r"""Corrupts the input of the encoder in training, so that the encoder learns to ignore noise.
 
-    In a model it stands before the encoder (and the classifier, where labels are inferred); the
-    likelihood is of the clean image. The posterior is then q(z | x') of a spoilt image x' ~ p(x' |
-    x), and the loss of `fit` is minus a bound of log p(x) still, that of the mixture of these
-    posteriors. Outside training nothing is spoilt: validation and `evaluate` have the ELBO of clean
-    images, `encoder` and `reconstruct` take images as they are. So `cvae.reconstruct(noisy,
-    labels)` restores images that are noisy already.
+    In a model the layer stands before the encoder (and before a classifier of labels); the
+    likelihood is of the clean image. The posterior is then q(z | x') of a corrupted image
+    x' ~ p(x' | x), and the loss of `fit` is still minus a bound of log p(x), that of the mixture of
+    these posteriors. Outside training nothing is corrupted: validation and `evaluate` report the
+    ELBO of clean images, and `cvae.reconstruct(noisy, labels)` restores noisy images.
 
-    Of a model with `binarize` the black and white pixels are spoilt. `SaltAndPepper` then turns
-    some over; `GaussianNoise` makes them grey, while `reconstruct` of a model that thresholds takes
-    none but black and white.
+    In a model with `binarize` the black and white pixels are corrupted: `SaltAndPepper` inverts
+    some of them, while `GaussianNoise` makes them grey, although `reconstruct` of a model that
+    thresholds encodes only black and white.
 
-    A subclass defines `corrupt`; it draws from `self.seed_generator`, by `keras_cvae.noise`.
+    A subclass defines `corrupt`, which samples by `keras_cvae.noise` from `self.seed_generator`.
 
     Args:
-        bounds: `(low, high)`, what spoilt values are held in; None: the support of the pixels of
-            the model, where that is bounded and they are not standardised first.
+        bounds: `(low, high)`, to which corrupted values are clipped; None: the support of the
+            model's pixels, if it is bounded and the model does not standardise them.
         seed: Optional integer seed.
 
     Call arguments:
-        inputs: Images as the encoder takes them, of shape `(batch, ...)`: at unit scale, where the
-            model standardises.
-        training: Whether to spoil them.
+        inputs: Inputs of the encoder, of shape `(batch, ...)`, at unit scale if the model
+            standardises.
+        training: Whether to corrupt them.
 
     Returns:
         Tensor of the same shape, in float32.
@@ -61,20 +60,20 @@ class Corruption(Float32Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def corrupt(self, x) -> Tensor:
-        """Spoils images: a tensor of the shape of `x`, which may leave the bounds."""
+        """Returns corrupted images, a tensor of the shape of `x`, which may exceed the bounds."""
         raise NotImplementedError
 
     def call(self, inputs, training=False):
         if not training:
             return inputs
-        spoilt = self.corrupt(inputs)
-        return spoilt if self.bounds is None else ops.clip(spoilt, *self.bounds)
+        corrupted = self.corrupt(inputs)
+        return corrupted if self.bounds is None else ops.clip(corrupted, *self.bounds)
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def hold_within(self, support: tuple[float, float]) -> None:
-        """Sets the bounds where there are none yet, if both ends of the support are finite."""
+        """Sets the bounds to the support if it is finite and there are no bounds yet."""
         if self.bounds is None and all(map(math.isfinite, support)):
             self.bounds = support
 

@@ -15,9 +15,9 @@ class GaussianNoise(Corruption):
     """Adds normal noise to every value, x' = x + deviation * eps, eps ~ N(0, I).
 
     Args:
-        deviation: Standard deviation of the noise; of pixels in [0, 1], or of data at unit scale.
-        bounds: As of `Corruption`; values beyond are clipped.
-        seed: As of `Corruption`.
+        deviation: Standard deviation of the noise, in the scale of pixels in [0, 1] or unit scale.
+        bounds: As for `Corruption`.
+        seed: As for `Corruption`.
 
     Raises:
         ValueError: If `deviation` is not a finite number of at least 0.

@@ -1,4 +1,4 @@
-"""Blocks that are hidden."""
+"""Cutout: hidden blocks of an image."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from keras_cvae.types import Tensor
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class HiddenBlocks(Corruption):
-    """Sets blocks, at places that are drawn for each example, to one value.
+    """Sets blocks at random places of each example to one value (Cutout).
 
-    A block is a rectangle of an image, in all its channels, or consecutive entries of a vector; it
-    lies wholly inside. Blocks may overlap.
+    A block is a rectangle of an image, in all channels, or consecutive entries of a vector. It lies
+    inside the image; blocks may overlap.
 
     Args:
-        size: Each side of a block, as a share of that of the image; in (0, 1].
-        count: How many blocks.
-        value: What they are set to: 0 is black, or the mean of what is standardised.
-        bounds: As of `Corruption`.
-        seed: As of `Corruption`.
+        size: Length of each side of a block, as a share of that of the image, in (0, 1].
+        count: The number of blocks.
+        value: Value of the blocks: 0 is black, or the mean of standardised data.
+        bounds: As for `Corruption`.
+        seed: As for `Corruption`.
 
     Raises:
         ValueError: If an argument is not one of the above.
@@ -59,10 +59,10 @@ class HiddenBlocks(Corruption):
         return ops.where(hidden, self.value, x)
 
     def _inside(self, rows, side):
-        """Which of the places along a side are in each block: `(rows, blocks, side)`."""
+        """Returns whether each place along a side is in each block, `(rows, blocks, side)`."""
         length = max(1, round(self.size * side))
-        drawn = noise.uniform((rows, self.count, 1), self.seed_generator)
-        start = ops.floor(drawn * (side - length + 1))
+        uniform = noise.uniform((rows, self.count, 1), self.seed_generator)
+        start = ops.floor(uniform * (side - length + 1))
         place = ops.arange(side, dtype="float32")
         return ops.logical_and(place >= start, place < start + length)
 

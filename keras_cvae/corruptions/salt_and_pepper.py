@@ -1,4 +1,4 @@
-"""Values that are lost: black or white, whatever they were."""
+"""Salt and pepper noise: some values become black or white."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from keras_cvae.types import Tensor
 class SaltAndPepper(Corruption):
     """Sets values, each with probability `rate`, to the lower or the upper bound.
 
-    Where there are no bounds, these are the least and the greatest value of each column, or
-    channel, in the batch.
+    Without bounds these are the least and the greatest value of each column, or channel, in the
+    batch.
 
     Args:
-        rate: The probability that a value is lost, half of the time to each bound; in [0, 1].
-        bounds: As of `Corruption`.
-        seed: As of `Corruption`.
+        rate: The probability that a value is replaced, with equal probability by each bound, in
+            [0, 1].
+        bounds: As for `Corruption`.
+        seed: As for `Corruption`.
 
     Raises:
         ValueError: If `rate` is outside [0, 1].
@@ -32,9 +33,9 @@ class SaltAndPepper(Corruption):
 
     def corrupt(self, x) -> Tensor:
         low, high = self.bounds or _extremes(x)
-        drawn = noise.uniform(ops.shape(x), self.seed_generator)
-        salted = ops.where(drawn < self.rate, high, x)
-        return ops.where(drawn < 0.5 * self.rate, low, salted)
+        uniform = noise.uniform(ops.shape(x), self.seed_generator)
+        salted = ops.where(uniform < self.rate, high, x)
+        return ops.where(uniform < 0.5 * self.rate, low, salted)
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate}

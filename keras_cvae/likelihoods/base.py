@@ -1,4 +1,4 @@
-"""What every likelihood is."""
+"""The base of all likelihoods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keras_cvae.types import Tensor
 
 
 def rows(x) -> Tensor:
-    """The entries of each example as a float32 vector, tensor of shape `(batch, entries)`.
+    """Returns the entries of each example as float32, of shape `(batch, entries)`.
 
     Compilers sum over one axis faster than over several.
     """
@@ -27,18 +27,18 @@ def rows(x) -> Tensor:
 
 
 class Likelihood(Float32Layer, abc.ABC):
-    """p(x | z, y): what the decoder's output says of x.
+    """p(x | z, y), the distribution of x whose parameters are the decoder's output.
 
-    The decoder returns one tensor, the `parameters`, whose shape the likelihood names. A subclass
-    defines `log_prob` and `mean`; `sample` where it is to be drawn from; `parameter_shape` where
-    the parameters do not have the shape of x; `support` where x is bounded. All computing is in
-    float32, whatever the dtype policy.
+    The decoder returns one tensor, the `parameters`, of the likelihood's `parameter_shape`. A
+    subclass defines `log_prob` and `mean`; `sample` to be sampled from; `parameter_shape` if the
+    parameters do not have the shape of x; `support` if x is bounded. All computations are in
+    float32 under every dtype policy.
 
     Attributes:
-        support: The lowest and the highest value that an entry of x may have.
-        standardizes: Whether x may have any scale, and `standardize` says which.
-        levels: How many values an entry of x may have, k / (levels - 1), of which `log_prob` gives
-            the probabilities; None where it gives a density.
+        support: The least and the greatest value of an entry of x.
+        standardizes: Whether x may have any scale, which `standardize` sets.
+        levels: The number of values k / (levels - 1) of an entry of x, if `log_prob` is a log
+            probability; None if it is a log density.
 
     Call arguments:
         parameters: Tensor of shape `(batch, *parameter_shape(x_shape))`.
@@ -64,15 +64,15 @@ class Likelihood(Float32Layer, abc.ABC):
     levels: int | None = None
 
     def parameter_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape, without the batch, of what the decoder returns for x of shape `x_shape`."""
+        """Returns the shape of the parameters, without the batch, for x of shape `x_shape`."""
         return tuple(x_shape)
 
     def build_for(self, x_shape, received) -> None:
-        """Makes the weights, after a look at what the decoder returns.
+        """Checks the shape of the decoder's output, and builds the weights.
 
         Args:
             x_shape: Shape of x, with the batch.
-            received: Shape of what the decoder returns, with the batch.
+            received: Shape of the decoder's output, with the batch.
 
         Raises:
             ValueError: If that is not the `parameter_shape`, or there are weights for another one.
@@ -96,41 +96,49 @@ class Likelihood(Float32Layer, abc.ABC):
                 f"{received[-1]}",
             )
 
-    def check(self, x, name: str):
-        """Checks values that a user gives for x, an array of shape `(count, *x_shape)`.
+    def check(self, x, name: str) -> np.ndarray:
+        """Checks the values of x.
+
+        Args:
+            x: Array of shape `(count, *x_shape)`.
+            name: Name of the argument, for messages.
 
         Returns:
-            The array, not copied unless its type has to be another.
+            The array, copied only if its type must change.
 
         Raises:
-            ValueError: If they are not what the likelihood is of; `name` is what they are called.
+            ValueError: If a value is not in the support, or not finite.
         """
         return arrays.check_values(x, self.support, name)
 
     def standardizer(self) -> keras.layers.Layer | None:
-        """A layer `standardize`, between x and the encoder; None where x is at unit scale."""
+        """Returns a layer `standardize` to put before the encoder, or None if x has unit scale."""
         return standardize.Standardize(name="standardize") if self.standardizes else None
 
     def standardize(self, location, scale) -> None:
-        """Takes what the `standardizer` has learned of x: arrays that broadcast against it.
+        """Sets the scale of x, as the `standardizer` has learned it.
 
-        What the encoder is given is (x - location) / scale. Called where `standardizes` is true.
+        The encoder's input is (x - location) / scale. Called if `standardizes` is true.
+
+        Args:
+            location: Array that broadcasts against x.
+            scale: Array of the same shape.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `standardize`.")
 
     def packer(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Returns a function that converts checked x to what the graph takes: see `far_columns`."""
+        """Returns a function that packs checked x for the graph: see `far_columns`."""
         return lambda x: x
 
-    def unpack(self, x):
-        """A tensor that the graph was given, as x itself."""
+    def unpack(self, x) -> Tensor:
+        """Returns x of a packed tensor."""
         return x
 
     def in_float64(self) -> Callable | None:
-        """Returns a function of parameters to x in float64, or None where float32 has its digits.
+        """Returns a function from parameters to x in float64, or None if float32 is precise enough.
 
-        The function takes an array of parameters, and a seed or None; without a seed it returns the
-        mean, with one a draw.
+        The function takes an array of parameters, and a seed or None: it returns a sample, or
+        without a seed the mean.
         """
         return None
 
@@ -147,15 +155,15 @@ class Likelihood(Float32Layer, abc.ABC):
         """
 
     def log_prob_of_batch(self, x, parameters) -> Tensor:
-        """As `log_prob`, in a step of training, where examples may say something of each other."""
+        """Returns `log_prob` in a training step, where it may depend on the whole batch."""
         return self.log_prob(x, parameters)
 
     @abc.abstractmethod
     def mean(self, parameters) -> Tensor:
-        """Mean of x, the picture that is shown: a tensor of shape `(batch, *x_shape)`."""
+        """Returns the mean of x, the displayed image, of shape `(batch, *x_shape)`."""
 
     def sample(self, parameters, seed=None) -> Tensor:
-        """Draws x.
+        """Samples x.
 
         Args:
             parameters: Tensor of shape `(batch, *parameter_shape(x_shape))`.
@@ -168,7 +176,7 @@ class Likelihood(Float32Layer, abc.ABC):
             NotImplementedError: If the subclass does not define it.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} cannot be drawn from: define `sample(self, parameters, "
+            f"{type(self).__name__} cannot be sampled from: define `sample(self, parameters, "
             "seed=None)`, which returns a tensor of the shape of x."
         )
 

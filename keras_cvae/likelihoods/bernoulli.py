@@ -11,16 +11,16 @@ from keras_cvae import noise
 from keras_cvae.likelihoods.base import Likelihood, rows
 from keras_cvae.types import Tensor
 
-MOST_FACTORS = 64  # whose product, at most 2^64, float32 holds
+MOST_FACTORS = 64  # their product, at most 2^64, is within the range of float32
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Bernoulli(Likelihood):
     r"""Independent Bernoulli pixels, from logits.
 
-    log p(x | l) = sum [ x l - log(1 + exp(l)) ], finite for every finite logit l. Grey pixels in
-    [0, 1] are taken as they are: the result is then the expectation over pixels drawn with these
-    probabilities, which is minus the binary cross-entropy.
+    log p(x | l) = sum [ x l - log(1 + exp(l)) ], finite for every finite logit l. For grey
+    pixels in [0, 1] it is the expectation over binary pixels with these probabilities, which is
+    minus the binary cross-entropy.
 
     Example:
     >>> keras_cvae.likelihoods.Bernoulli().log_prob(x, logits)   # shape (batch,)
@@ -44,7 +44,7 @@ class Bernoulli(Likelihood):
 
 
 def _softplus(logits):
-    """log(1 + exp(l)) in one pass, with exact gradients."""
+    """Returns log(1 + exp(l)) in one pass, with exact gradients."""
     if keras.backend.backend() == "torch":  # its own, each way, is one operation
         return ops.softplus(logits)
     r = ops.relu(logits)
@@ -53,10 +53,10 @@ def _softplus(logits):
 
 @ops.custom_gradient
 def _log_factors(logits):
-    r"""\sum log(1 + exp(-|l|)) of each row, what softplus has beside max(l, 0).
+    r"""Returns \sum log(1 + exp(-|l|)) of each row, the difference of softplus and max(l, 0).
 
-    Each factor is in [1, 2], so that one logarithm does for the product of many; what rounding
-    takes of one is less than 1e-7 of a nat.
+    Each factor is in [1, 2], so that one logarithm of the product of many suffices; rounding
+    changes each term by less than 1e-7 nats.
     """
 
     def gradient(*args, upstream=None):
@@ -65,7 +65,7 @@ def _log_factors(logits):
         return ops.expand_dims(upstream, 1) * (ops.sigmoid(logits) - of_maximum)
 
     pixels = logits.shape[1]
-    together = math.gcd(pixels, MOST_FACTORS)
+    count = math.gcd(pixels, MOST_FACTORS)
     factors = 1.0 + ops.exp(-ops.abs(logits))
-    products = ops.prod(ops.reshape(factors, (-1, together, pixels // together)), axis=1)
+    products = ops.prod(ops.reshape(factors, (-1, count, pixels // count)), axis=1)
     return ops.sum(ops.log(products), axis=1), gradient

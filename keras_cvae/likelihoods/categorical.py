@@ -1,4 +1,4 @@
-"""Levels without an order: a softmax for each entry."""
+"""Unordered levels: a softmax for each entry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Categorical(Likelihood):
     The last axis of `parameters` holds the logits of the levels.
 
     Args:
-        levels: How many values an entry may have, at least 2.
+        levels: The number of values of an entry, at least 2.
 
     Raises:
         ValueError: If `levels` is not an integer of at least 2.
@@ -67,7 +67,7 @@ class Categorical(Likelihood):
 
 
 def log_probability(level, logits) -> Tensor:
-    """Log-probability of each entry.
+    """Returns the log-probability of each entry.
 
     Args:
         level: Tensor of integers, of shape `(batch, entries)`.
@@ -80,8 +80,8 @@ def log_probability(level, logits) -> Tensor:
 
 
 def draw(logits, seed) -> Tensor:
-    """Draws the level of each entry, a whole number in float32, of shape `(batch, entries)`."""
-    # The level is how many of the cumulative probabilities a uniform number reaches.
+    """Samples the level of each entry, a whole number in float32, of shape `(batch, entries)`."""
+    # The level is the number of cumulative probabilities that are at most a uniform number.
     cumulative = ops.cumsum(ops.softmax(logits), axis=-1)
     uniform = ops.expand_dims(noise.uniform(ops.shape(logits)[:2], seed), -1)
     reached = cumulative[:, :, :-1] <= uniform * cumulative[:, :, -1:]

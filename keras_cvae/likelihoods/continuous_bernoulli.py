@@ -1,4 +1,4 @@
-"""Grey pixels as what they are: numbers in [0, 1] with a density."""
+"""A density of grey pixels, numbers in [0, 1]."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from keras_cvae import noise
 from keras_cvae.likelihoods.base import Likelihood, rows
 from keras_cvae.types import Tensor
 
-SMALL = 1.0  # logits below it are left to series, whose first missing term is then below 1e-7
+SMALL = 1.0  # below it, logits use series, whose first omitted term is less than 1e-7
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class ContinuousBernoulli(Likelihood):
     r"""Independent entries in [0, 1] of the density proportional to p^x (1 - p)^(1 - x).
 
-    With the logit l = log p / (1 - p), which is what the decoder returns,
+    With the logit l = log p / (1 - p), the decoder's output,
 
     log p(x | l) = sum [ x l - A(l) ],    A(l) = log \int_0^1 exp(x l) dx = log (exp(l) - 1) / l
 
-    (`Bernoulli` leaves out log C(l), C(l) = l / tanh(l / 2), and is no density of grey pixels). The
-    mean is A'(l) = 1 / (1 - exp(-l)) - 1 / l, not p. Near l = 0, where p = 1/2 and the formulas are
-    0 / 0, A and the mean are their Taylor series.
+    (`Bernoulli` leaves out log C(l), C(l) = l / tanh(l / 2), and is not a density of grey pixels).
+    The mean is A'(l) = 1 / (1 - exp(-l)) - 1 / l, not p. Near l = 0, where p = 1/2 and the formulas
+    are 0 / 0, A and the mean are their Taylor series.
 
     Reference:
         [Loaiza-Ganem and Cunningham, 2019](https://arxiv.org/abs/1907.06845).
@@ -46,7 +46,7 @@ class ContinuousBernoulli(Likelihood):
         return ops.clip(ops.where(magnitude < SMALL, around, beyond), 0.0, 1.0)
 
     def sample(self, parameters, seed=None) -> Tensor:
-        """Draws x by the inverse of the distribution function, log(1 + u (exp(l) - 1)) / l."""
+        """Samples x by the inverse of the distribution function, log(1 + u (exp(l) - 1)) / l."""
         logits = ops.cast(parameters, "float32")
         magnitude = ops.maximum(ops.abs(logits), 1e-6)
         uniform = noise.uniform(ops.shape(logits), seed)

@@ -1,4 +1,4 @@
-"""What likelihoods of counts share: how a decoder says their mean, and factorials."""
+"""The base of likelihoods of counts: their mean, and logarithms of factorials."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.types import Tensor
 
 LIMIT = 15.0  # of the logarithm of a mean: exp(15) is 3.3 million
-SHIFT = 8  # how far up Stirling's series is begun, whose first missing term is then 3e-10
+SHIFT = 8  # start of Stirling's series, whose first omitted term is then 3e-10
 
 
 class Counts(Likelihood):
     r"""A distribution of counts 0, 1, 2, ..., from the logarithm of their mean.
 
-    The decoder's output o is in units of the data: an entry's mean is
+    For the decoder's output o an entry has the mean
 
     m = b exp(o),
 
-    with b the mean of its column, so that o = 0 says that an entry is like the average of its
-    column; of images b is the mean of the channel where counts are far from unit scale, else 1.
-    Counts themselves are never rescaled, nor divided by 255; what is given to the encoder is
-    standardised. Beyond
-    o = 15 exp is continued by its tangent, so that a mean stays finite and o keeps its gradient.
+    where b is the mean of its column, so that o = 0 is the average of the column; for images it is
+    the mean of the channel if counts are far from unit scale, otherwise 1. Counts are never
+    rescaled, nor divided by 255; only the encoder's input is standardised. Above o = 15 exp is
+    continued by its tangent, so that the mean stays finite and o keeps its gradient.
     """
 
     support = (0.0, math.inf)
@@ -45,36 +44,36 @@ class Counts(Likelihood):
         return arrays.check_counts(x, name)
 
     def log_mean(self, outputs) -> Tensor:
-        """Logarithm of the mean, of the shape of `outputs`, in float32."""
+        """Returns the logarithm of the mean, of the shape of `outputs`, in float32."""
         base = ops.convert_to_tensor(self.log_base) if self.built else 0.0
         return continued(ops.cast(outputs, "float32")) + base
 
 
 def continued(outputs) -> Tensor:
-    """The logarithm of exp(o) where o is at most 15, of its tangent there beyond."""
+    """Returns o, or above 15 the logarithm of the tangent of exp at 15."""
     beyond = outputs > LIMIT
     inside = ops.where(beyond, LIMIT, outputs)
     return inside + ops.log1p(ops.where(beyond, outputs - LIMIT, 0.0))
 
 
 def log_factorial(x) -> Tensor:
-    """Logarithm of x!."""
+    """Returns the logarithm of x!."""
     return log_rising(ops.ones_like(x), x)
 
 
 def log_rising(start, steps) -> Tensor:
-    r"""Logarithm of Gamma(start + steps) / Gamma(start), for numbers of any size.
+    r"""Returns the logarithm of Gamma(start + steps) / Gamma(start), for numbers of any size.
 
-    Of s = start + 8 and t = s + steps, by Stirling's series d(u) = 1/(12 u) - 1/(360 u^3) + ...,
+    For s = start + 8 and t = s + steps, by Stirling's series d(u) = 1/(12 u) - 1/(360 u^3) + ...,
 
     log Gamma(t) / Gamma(s) = steps log t + (s - 1/2) log(1 + steps / s) - steps + d(t) - d(s),
 
-    which has no difference of large numbers where `start` is large, and the recurrence of Gamma
-    leads down to `start`.
+    which has no difference of large numbers if `start` is large; the recurrence of Gamma leads from
+    s down to `start`.
 
     Args:
         start: Tensor of positive numbers.
-        steps: Tensor of numbers of at least 0, which broadcasts against it.
+        steps: Tensor of numbers of at least 0, which broadcasts against `start`.
     """
     s = start + float(SHIFT)
     t = s + steps

@@ -20,12 +20,12 @@ class Gaussian(Normal):
     and samples are in the units of x. A constant column has a scale of 1.
 
     Args:
-        variance: The variance v, or where learning starts. Of a column it is the share of its
-            variance s^2 that is noise: noise of a known variance w, in the square of the column's
-            unit, is `w / x.var()`. Of pixels it is the variance itself. Positive; by default it is
-            learned, from 0.1. A variance that is much larger than what the decoder leaves
-            unexplained makes the KL divergence collapse to 0.
-        learn_variance: Whether v is a trainable weight; by default where none is given.
+        variance: The variance v, positive, or its initial value; by default it is learned, from
+            0.1. For a column it is the share of noise in the variance s^2: noise of a known
+            variance w, in the square of the column's unit, is `w / x.var()`. For pixels it is the
+            variance itself. A variance much larger than the decoder's mean squared error makes the
+            KL divergence collapse to 0.
+        learn_variance: Whether v is a trainable weight; by default it is if `variance` is None.
 
     Raises:
         ValueError: If `variance` is not a positive, finite number.

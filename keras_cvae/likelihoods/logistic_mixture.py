@@ -13,7 +13,7 @@ from keras_cvae.checks import ArgumentError
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.types import Tensor
 
-# Within, pixels are in [-1, 1], as in the paper: 256 levels, each a bin of half-width 1/255.
+# Internally pixels are in [-1, 1], as in the paper: 256 levels, each a bin of half-width 1/255.
 HALF_BIN = 1.0 / 255.0
 LOG_SCALE_LIMIT = 7.0
 # With outputs of 0 the components stand evenly on [-1, 1], so wide that no level is improbable.
@@ -29,21 +29,21 @@ class LogisticMixture(Likelihood):
     p(x) = sum_k w_k [ F((x + h - m_k) / s_k) - F((x - h - m_k) / s_k) ],
 
     where the bins of the lowest and the highest level reach to minus and plus infinity, so that
-    the 256 probabilities sum to 1. A grey value between two levels is given the mass of the bin
-    around it.
+    the 256 probabilities sum to 1. A grey value between two levels has the mass of the bin around
+    it.
 
     For colour images, x of shape `(height, width, channels)` with more than one channel, the
     channels of a pixel share its component, and the mean of channel j is shifted by the earlier
-    channels that were observed: m_kj + sum_{i<j} tanh(c_kji) x_i. For every other shape each entry
+    observed channels: m_kj + sum_{i<j} tanh(c_kji) x_i. For every other shape each entry
     of x is a pixel of its own.
 
     The last axis of `parameters` is, for c channels, (c + 1)(c + 2) / 2 groups of `components`
-    numbers: the logits of w; m (c groups); log s (c groups), held within +-7; the coefficients c
+    numbers: the logits of w; m (c groups); log s (c groups), clipped to +-7; the coefficients c
     (c (c - 1) / 2 groups, in the order 21, 31, 32, ...). m and log s are added to where the
     components start: spread evenly over the range, with log s = -1.
 
     Args:
-        components: How many logistics are mixed, at least 1.
+        components: The number of logistics, at least 1.
 
     Raises:
         ValueError: If `components` is not a positive integer.
@@ -109,12 +109,12 @@ class LogisticMixture(Likelihood):
         )
         uniform = ops.expand_dims(uniform[:, :, self.components :], -1)
         logistic = ops.exp(log_scales) * (ops.log(uniform) - ops.log1p(-uniform))
-        drawn = []
+        samples = []
         for j in range(channels):
-            value = means[:, :, j] + _shift(coefficients, drawn) + logistic[:, :, j]
+            value = means[:, :, j] + _shift(coefficients, samples) + logistic[:, :, j]
             level = ops.round(127.5 * (ops.clip(value, -1.0, 1.0) + 1.0))
-            drawn.append(level / 127.5 - 1.0)
-        levels = ops.round(127.5 * (ops.stack(drawn, axis=2) + 1.0))
+            samples.append(level / 127.5 - 1.0)
+        levels = ops.round(127.5 * (ops.stack(samples, axis=2) + 1.0))
         return self._pixels(levels / 255.0, parameters)
 
     def get_config(self):

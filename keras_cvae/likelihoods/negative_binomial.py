@@ -10,7 +10,7 @@ from keras_cvae.likelihoods.base import rows
 from keras_cvae.likelihoods.counts import Counts, log_factorial, log_rising
 from keras_cvae.types import Tensor
 
-LIMIT = 10.0  # of log r; a Poisson distribution is hardly different from there on
+LIMIT = 10.0  # of log r; beyond it the distribution is nearly Poisson
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -20,11 +20,11 @@ class NegativeBinomial(Counts):
     log p(x | o, a) = sum [ log Gamma(x + r) / Gamma(r) - log x!
                             + x log(m / (r + m)) - r log(1 + m / r) ],    m = b exp(o), r = exp(a)
 
-    It is a Poisson distribution whose mean is drawn from a gamma distribution of shape r and mean
-    m; as r grows it becomes the Poisson distribution of mean m.
+    It is a Poisson distribution whose mean has a gamma distribution of shape r and mean m; as r
+    grows it becomes the Poisson distribution of mean m.
 
     The last axis of `parameters` holds o and a. The base b is 1, or the column's mean (see
-    `Counts`); a is held within +-10.
+    `Counts`); a is clipped to +-10.
 
     Reference:
         [Lopez et al., 2018](https://doi.org/10.1038/s41592-018-0229-2) (scVI).
@@ -48,24 +48,24 @@ class NegativeBinomial(Counts):
         return draw(log_mean, r, seed)
 
     def _split(self, parameters):
-        """Logarithm of the mean, and r, each of the shape of x."""
+        """Returns the logarithm of the mean, and r, each of the shape of x."""
         parameters = ops.cast(parameters, "float32")
         return self.log_mean(parameters[..., 0]), shape_of(parameters[..., 1])
 
 
 def shape_of(log_r) -> Tensor:
-    """The number r of an entry, of what the decoder says of it."""
+    """Returns r of the decoder's output a."""
     return ops.exp(ops.clip(log_r, -LIMIT, LIMIT))
 
 
 def log_probability(x, log_mean, r) -> Tensor:
-    """Log-probability of each count, in nats; tensors of one shape."""
+    """Returns the log-probability of each count, in nats; all tensors have one shape."""
     mean = ops.exp(log_mean)
     log_choices = log_rising(r, x) - log_factorial(x)
     return log_choices + x * (log_mean - ops.log(r + mean)) - r * ops.log1p(mean / r)
 
 
 def draw(log_mean, r, seed) -> Tensor:
-    """Draws counts, of the shape of `r`."""
-    drawn = keras.random.gamma(ops.shape(r), r, dtype="float32", seed=seed)
-    return noise.poisson(ops.exp(log_mean) * drawn / r, seed)
+    """Samples counts, of the shape of `r`."""
+    gamma = keras.random.gamma(ops.shape(r), r, dtype="float32", seed=seed)
+    return noise.poisson(ops.exp(log_mean) * gamma / r, seed)

@@ -1,4 +1,4 @@
-"""Normal noise in unit scale: what every Gaussian likelihood shares."""
+"""The base of Gaussian likelihoods: normal noise in unit scale."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Normal(Likelihood):
         return self._log_density(self._residuals(x, parameters), log_variance)
 
     def _residuals(self, x, parameters):
-        """What the decoder leaves unexplained, in unit scale, of shape `(batch, entries)`."""
+        """Returns x minus its mean, in unit scale, of shape `(batch, entries)`."""
         x = ops.cast(x, "float32")
         if self.built:
             x = far_columns.standardize(x, *map(ops.convert_to_tensor, self._learned))

@@ -9,30 +9,30 @@ from keras_cvae import checks, terms
 from keras_cvae.likelihoods.normal import Normal
 from keras_cvae.types import Tensor
 
-LEAST = 1e-6  # a variance in unit scale: as it goes to 0, a density has no bound
+LEAST = 1e-6  # least variance, in unit scale: as it goes to 0, the density is unbounded
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class OptimalGaussian(Normal):
     r"""`Gaussian` with the variance that is best for each batch (sigma-VAE).
 
-    In a step of training the variance, one for all entries, is the one under which the batch is
-    most probable: the mean square of what the decoder leaves unexplained,
+    In a training step the variance, one for all entries, is that of maximum likelihood for the
+    batch, the decoder's mean squared error,
 
     v = 1/(N D) \sum_i |x_i - m_i|^2,   -log p = N D / 2 (log(2 pi v) + 1) for the batch of N.
 
-    At the best v the derivative by v is 0, so that the gradient is that of a constant v. No
-    gradient step can leave v behind the decoder, as one can a variance that is learned. Examples
-    count in v as they weigh in the loss; where there are K samples of each, all count alike.
+    At this v the derivative by v is 0, so that the gradient is that of a constant v. v never lags
+    behind the decoder, as a learned variance can. Examples have the same weights in v as in the
+    loss; K samples of each have equal weights.
 
-    Outside of training there is no batch to look at: densities and draws are those of the average
-    of v over the steps of training, the weight `log_variance`, which is saved with the model: of
-    all steps at first, then a moving one. Before training v is 1.
+    Outside training, densities and samples use the average of v over the training steps, the weight
+    `log_variance`, which is saved with the model: the mean of all steps at first, a moving average
+    later. Before training v is 1.
 
-    Location and scale are those of `Gaussian`. v is at least 1e-6.
+    Location and scale are as for `Gaussian`. v is at least 1e-6.
 
     Args:
-        momentum: Of the moving average, in [0, 1): what it keeps of itself in a step.
+        momentum: Momentum of the moving average, in [0, 1).
 
     Raises:
         ValueError: If `momentum` is not such a number.

@@ -1,4 +1,4 @@
-"""Counts of what happens independently."""
+"""Counts of independent events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Poisson(Counts):
     log p(x | o) = sum [ x log m - m - log x! ],    m = b exp(o)
 
     The decoder returns o, of the shape of x; the base b is 1, or the column's mean (see `Counts`).
-    In float32 a count of n has a log-probability that is precise to about n 10^-6.
+    In float32 the log-probability of a count n has an error of about n 10^-6.
 
     Reference:
         [Zhou et al., 2012](https://arxiv.org/abs/1112.3605), for counts from latent factors.

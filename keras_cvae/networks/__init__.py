@@ -1,8 +1,7 @@
 """The networks of encoder and decoder: dense, convolutional, residual, hierarchical, own.
 
-A network is an object with three methods that build Keras models: `encoder`, `decoder` and
-`classifier`. It needs two functions for that: from the image and y to features, and from z and y to
-the likelihood's parameters.
+A network builds three Keras models, `encoder`, `decoder` and `classifier`, from two functions:
+`features` of the image and y, and the likelihood's `parameters` of z and y.
 """
 
 from __future__ import annotations
@@ -48,14 +47,14 @@ NAMES = {"dense": Dense, "conv": Conv, "residual": Residual, "hierarchical": Hie
 
 
 def get(identifier) -> Network:
-    """Returns the network that `identifier` stands for.
+    """Returns the network of a name, or `identifier` itself if it is a network.
 
     Args:
         identifier: One of `NAMES`, a `Network`, or a pair `(encoder_body, decoder_body)` of Keras
             models, which is `Own(encoder_body, decoder_body)`.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If `identifier` is none of the above.
     """
     if isinstance(identifier, (list, tuple)) and len(identifier) == 2:
         return Own(*identifier)

@@ -1,4 +1,4 @@
-"""What every network has: named inputs, the joining of y, the heads of the posterior."""
+"""The base of all networks: named inputs, concatenation of y, the heads of the posterior."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from keras_cvae.types import Tensor
 class Network(Recipe):
     """Builds encoder q(z | x, y), decoder p(x | z, y) and classifier q(y | x) as Keras models.
 
-    A subclass defines `features` and `parameters`, functions of symbolic tensors; the rest follows.
-    It keeps its arguments as attributes of their names, of which its config is made.
+    A subclass defines `features` and `parameters`, functions of symbolic tensors, and stores its
+    arguments as attributes of the same names, which are its config.
 
     Attributes:
-        is_own: Whether the layers are the user's, so that what they return has to be looked at.
+        is_own: Whether the layers are the user's, so that `build_cvae` checks their output.
     """
 
     is_own = False
 
     def features(self, image, y) -> Tensor:
-        """Features of an image and its condition.
+        """Returns features of an image and its condition.
 
         Args:
             image: Symbolic tensor of shape `(batch, *input_shape)`.
             y: Symbolic tensor of shape `(batch, width)`, or None.
 
         Returns:
-            A tensor of any shape, or a list of z_mean and z_log_var themselves.
+            A tensor of any shape, or a list of z_mean and z_log_var.
         """
         raise NotImplementedError
 
     def parameters(self, z, y, shape) -> Tensor:
-        """The likelihood's parameters of latents and their condition, in float32.
+        """Returns the likelihood's parameters of latents and their condition, in float32.
 
         Args:
             z: Symbolic tensor of shape `(batch, latent_dim)`.
@@ -50,11 +50,11 @@ class Network(Recipe):
         raise NotImplementedError
 
     def classifier_features(self, image) -> Tensor:
-        """Features of an image for the classifier: those of an encoder without a condition."""
+        """Returns features of an image for the classifier, by default those without a condition."""
         return self.features(image, None)
 
     def group_sizes(self, latent_dim: int) -> tuple[int, ...]:
-        """Sizes of the groups of latents, of which each depends on those before it."""
+        """Returns the sizes of the groups of latents; each group depends on those above it."""
         return (latent_dim,)
 
     def encoder(self, input_shape, condition, latent_dim: int) -> keras.Model:
@@ -82,7 +82,7 @@ class Network(Recipe):
         """Builds the decoder.
 
         Args:
-            shape: Shape of the likelihood's parameters for one example: for most likelihoods that
+            shape: Shape of the likelihood's parameters for one example, for most likelihoods that
                 of an image.
             condition: A number of classes, a condition, or None.
             latent_dim: Size of z.
@@ -104,7 +104,7 @@ class Network(Recipe):
 
         Args:
             input_shape: Shape of one image or vector, without the batch.
-            num_classes: How many classes there are.
+            num_classes: The number of classes.
 
         Returns:
             A model `image` to logits of shape `(batch, num_classes)`.
@@ -120,8 +120,8 @@ class Network(Recipe):
 
         Args:
             group: Number of the group, from 1.
-            features_shape: Shape of what the encoder returned of the image, without the batch.
-            width: Length of y and the groups above, end to end.
+            features_shape: Shape of the encoder's features, without the batch.
+            width: Length of the concatenation of y and the groups above.
             size: Size of the group.
 
         Returns:
@@ -129,8 +129,8 @@ class Network(Recipe):
         """
         raise NotImplementedError
 
-    def lower_prior(self, group: int):
-        """The prior of a group of latents below the first, which depends on those above.
+    def lower_prior(self, group: int) -> keras.layers.Layer:
+        """Returns the prior of a group of latents below the first, which depends on those above.
 
         Args:
             group: Number of the group, from 1.
@@ -138,15 +138,15 @@ class Network(Recipe):
         raise NotImplementedError
 
 
-def inputs_with(first, condition):
-    """The inputs of a network, and y.
+def inputs_with(first, condition) -> tuple:
+    """Makes the inputs of a network, and y.
 
     Args:
         first: The symbolic image or z.
         condition: A number of classes, a condition, or None.
 
     Returns:
-        `(inputs, y)`: what the model takes (a list, or one tensor), and the tensor to build on,
+        `(inputs, y)`: the inputs of the model, a list or one tensor, and the symbolic vector y, or
         None without a condition.
     """
     condition = own(conditions.get, condition, "condition")
@@ -157,7 +157,7 @@ def inputs_with(first, condition):
 
 
 def flat(tensor, name: str = "flat_features") -> Tensor:
-    """A symbolic tensor as `(batch, n)`."""
+    """Reshapes a symbolic tensor to `(batch, n)`."""
     return keras.layers.Flatten(name=name)(tensor) if len(tensor.shape) > 2 else tensor
 
 
@@ -167,10 +167,17 @@ def join(vector, y, name: str = "joined") -> Tensor:
 
 
 def posterior(features, latent_dim, suffix: str = "") -> list[Tensor]:
-    """The heads of q(z | x, y): `[z_mean, z_log_var]`, each of shape `(batch, latent_dim)`.
+    """Returns the heads of q(z | x, y), `[z_mean, z_log_var]`, each `(batch, latent_dim)`.
 
-    Computed in float32 under every dtype policy. Features that are two are the heads already. The
-    layers are called so, with the `suffix` behind it.
+    They are computed in float32 under every dtype policy.
+
+    Args:
+        features: Symbolic features, or a list of the two heads, which is returned.
+        latent_dim: Size of z.
+        suffix: Suffix of the layers' names, `z_mean` and `z_log_var`.
+
+    Raises:
+        ValueError: If `features` is a list of other tensors.
     """
     if isinstance(features, (list, tuple)):
         shapes = [tuple(tensor.shape[1:]) for tensor in features]
@@ -189,6 +196,6 @@ def posterior(features, latent_dim, suffix: str = "") -> list[Tensor]:
     ]
 
 
-def embedded(y):
+def embedded(y) -> conditions.Embedded | None:
     """Returns the condition of a network inside a graph, where y is a symbolic vector or None."""
     return None if y is None else conditions.Embedded(y.shape[-1])

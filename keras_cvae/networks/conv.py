@@ -1,4 +1,4 @@
-"""Convolutional networks: y is constant planes beside the channels, and entries beside z.
+"""Convolutional networks: y is added to the channels as constant planes, and to z as entries.
 
 The defaults are the network of TensorFlow's convolutional VAE tutorial, with "same" padding: two
 convolutions of stride 2 down, two transposed ones up, for images of any size.
@@ -25,8 +25,8 @@ class Conv(Network):
     """Convolutional encoder and decoder.
 
     Each convolution of the encoder halves the image. In the decoder a dense layer makes a small
-    image of `filters[0]` channels, each transposed convolution doubles it, and what is larger than
-    the image is cropped.
+    image of `filters[0]` channels, each transposed convolution doubles it, and the result is
+    cropped to the image.
 
     Args:
         filters: Filters of each convolution; the decoder mirrors them.
@@ -37,7 +37,7 @@ class Conv(Network):
 
     Raises:
         ValueError: If `filters` or `kernel_size` are not positive integers, or `inject` is unknown;
-            and where it is built, if the shape is no image's.
+            in `build_cvae`, if the shape is not that of an image.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ def build_conv_encoder(
         A model `[image, label]` (or `image`) to `[z_mean, z_log_var]`, each `(batch, latent_dim)`.
 
     Raises:
-        ValueError: If `input_shape` is no image's.
+        ValueError: If `input_shape` is not the shape of an image.
     """
     return Conv(filters, kernel_size, activation).encoder(input_shape, condition, latent_dim)
 
@@ -126,7 +126,7 @@ def build_conv_decoder(
         input_shape: Shape of one image, `(height, width, channels)` or `(height, width)`.
         condition: A number of classes, a condition, or None for a plain VAE.
         latent_dim: Size of z.
-        filters: The encoder's; the decoder mirrors them.
+        filters: Filters of the encoder, which the decoder mirrors.
         kernel_size: Size of the kernels.
         activation: Activation of all layers but the last.
 
@@ -134,7 +134,7 @@ def build_conv_decoder(
         A model `[z, label]` (or `z`) to likelihood parameters of shape `(batch, *input_shape)`.
 
     Raises:
-        ValueError: If `input_shape` is no image's.
+        ValueError: If `input_shape` is not the shape of an image.
     """
     return Conv(filters, kernel_size, activation).decoder(input_shape, condition, latent_dim)
 
@@ -144,11 +144,11 @@ class LabelPlanes(keras.layers.Layer):
     """Concatenates a one-hot label to the channels of an image or a series, as constant planes.
 
     Call arguments:
-        inputs: `[image, one_hot]`, of shapes `(batch, height, width, channels)`, or of a series
+        inputs: `[image, one_hot]`, of shapes `(batch, height, width, channels)`, or for a series
             `(batch, steps, channels)`, and `(batch, num_classes)`.
 
     Returns:
-        Tensor of shape `(batch, height, width, channels + num_classes)`, or of a series
+        Tensor of shape `(batch, height, width, channels + num_classes)`, or for a series
         `(batch, steps, channels + num_classes)`.
     """
 
@@ -171,15 +171,15 @@ def join_planes(image, one_hot, name: str = "joined") -> Tensor:
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class LabelConv2D(keras.layers.Layer):
-    """Convolves an image and its label, joined as constant planes, without making the planes.
+    """Convolves an image and its label, concatenated as constant planes, without the planes.
 
-    What a plane of ones contributes to each place of the output is the same for all images: it is
-    convolved once for every class (borders included, where the padding cuts kernels off), and each
-    image adds that of its label. The weights are those of a `Conv2D` on the image's channels
-    followed by the planes, and so is the output.
+    The contribution of a plane of ones to the output is the same for all images: it is computed
+    once for every class (borders included, where padding cuts kernels off), and each image adds
+    that of its label. Weights and output are those of a `Conv2D` on the image's channels followed
+    by the planes.
 
     Args:
-        filters: How many filters there are.
+        filters: The number of filters.
         kernel_size: Height and width of the kernels.
         strides: Stride along both axes.
         padding: `"same"` or `"valid"`.
@@ -210,7 +210,7 @@ class LabelConv2D(keras.layers.Layer):
         height, width, channels = image.shape[1:]
         num_classes = one_hot.shape[-1]
         kernel = ops.convert_to_tensor(self.kernel)
-        # Of a slice torch's export to ONNX knows no shape, of a product it does.
+        # In torch's export to ONNX a slice has no known shape, a product has.
         of_image, of_classes = np.split(np.eye(channels + num_classes, dtype="float32"), [channels])
         of_image = self._channels(kernel, of_image)
         planes = ops.reshape(self._channels(kernel, of_classes), (*kernel.shape[:2], 1, -1))
@@ -229,7 +229,7 @@ class LabelConv2D(keras.layers.Layer):
         return self._convolve(keras.KerasTensor(image), keras.KerasTensor(kernel)).shape
 
     def _channels(self, kernel, choice):
-        """Some channels of a kernel, by a matrix of zeros and ones."""
+        """Returns some channels of a kernel, chosen by a matrix of zeros and ones."""
         return ops.matmul(ops.cast(choice, kernel.dtype), kernel)
 
     def _convolve(self, x, kernel):
@@ -247,10 +247,10 @@ class LabelConv2D(keras.layers.Layer):
 
 
 def image_shape(shape) -> tuple[int, ...]:
-    """`(height, width, ...)` of an image's shape, in which channels may be left out.
+    """Returns `(height, width, ...)` of an image's shape, in which channels may be left out.
 
     Raises:
-        ValueError: If it is no image's.
+        ValueError: If it is not the shape of an image.
     """
     if len(shape) < 2:
         raise checks.ArgumentError(
@@ -263,13 +263,13 @@ def image_shape(shape) -> tuple[int, ...]:
 
 
 def with_channels(image) -> Tensor:
-    """A symbolic image with an axis of channels, which its shape may leave out."""
+    """Returns a symbolic image with an axis of channels, adding one if it is left out."""
     shape = image_shape(tuple(image.shape[1:]))
     return image if len(image.shape) == 4 else keras.layers.Reshape(shape, name="reshape")(image)
 
 
 def cut_to(x, shape) -> Tensor:
-    """Crops a symbolic image, in float32, below and on the right: to `(batch, *shape)`."""
+    """Crops a symbolic image at the bottom and the right to `(batch, *shape)`, in float32."""
     surplus = [(0, size - wanted) for size, wanted in zip(x.shape[1:3], shape[:2], strict=True)]
     if surplus != [(0, 0), (0, 0)]:
         x = keras.layers.Cropping2D(surplus, dtype="float32", name="crop")(x)

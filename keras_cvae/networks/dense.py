@@ -1,4 +1,4 @@
-"""Dense networks: y is concatenated to the flattened image and to z, and enters where asked."""
+"""Dense networks: y is concatenated to the flattened image and to z, or to every layer."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ class Dense(Network):
     Args:
         hidden_units: Units of each hidden layer, from the image inwards; the decoder mirrors them.
         activation: Activation of the hidden layers.
-        inject: Where y enters: `"input"`, beside what the first layer of encoder and decoder is
-            given; `"every_layer"`, beside what each hidden layer is given; or `"film"`, as with
-            `"input"`, and y scales and shifts each hidden unit before its activation, which starts
-            as no change.
+        inject: Where y enters: `"input"`, concatenated to the input of encoder and decoder;
+            `"every_layer"`, to that of each hidden layer; or `"film"`, as with `"input"`, and y
+            also scales and shifts each hidden unit before its activation, initially by 1 and 0.
 
     Raises:
         ValueError: If `hidden_units` are not positive integers, or `inject` is unknown.
@@ -98,7 +97,7 @@ def build_dense_decoder(
         input_shape: Shape of one image or vector, without the batch.
         condition: A number of classes, a condition, or None for a plain VAE.
         latent_dim: Size of z.
-        hidden_units: The encoder's; the decoder mirrors them.
+        hidden_units: Units of the encoder, which the decoder mirrors.
         activation: Activation of the hidden layers.
 
     Returns:

@@ -4,8 +4,8 @@ r"""Two groups of latents, top-down.
     p(z | y) = p(z_1 | y) p(z_2 | z_1, y)
     q(z | x, y) = q(z_1 | x, y) q(z_2 | x, z_1, y)
 
-The encoder looks at the image once; its features serve both posteriors. The lower group's prior is
-a network of the upper group, so that the KL divergence of each is a term of its own.
+Both posteriors use the features of one encoder. The prior of the lower group is a network of the
+upper group, and each group has its own term of the KL divergence.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ class Hierarchical(Network):
     """Any network, with two groups of latents instead of one.
 
     Args:
-        network: The network underneath: a name, an object, or a pair of Keras models.
-        top_dim: Size of the upper group; the rest of `latent_dim` is the lower one. By default a
-            half.
+        network: The network of features and parameters: a name, an object, or a pair of Keras
+            models.
+        top_dim: Size of the upper group, by default half of `latent_dim`; the rest is the lower
+            group.
         hidden_units: Units of the hidden layers of the lower group's posterior and prior.
-        activation: Their activation.
+        activation: Activation of these layers.
 
     Raises:
         ValueError: If an argument is not one of the above, or `latent_dim` leaves no lower group.
@@ -66,7 +67,7 @@ class Hierarchical(Network):
         if not 0 < top < latent_dim:
             raise checks.ArgumentError(
                 "latent_dim",
-                "must be at least 2 and above `top_dim`: both groups of latents are in it",
+                "must be at least 2 and above `top_dim`: it is the size of both groups of latents",
                 f"latent_dim={latent_dim}, top_dim={self.top_dim}",
             )
         return top, latent_dim - top

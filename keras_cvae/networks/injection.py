@@ -1,4 +1,4 @@
-"""Where y enters the hidden layers of a network: beside their inputs, or by scale and shift."""
+"""Injection of y into the hidden layers of a network: by concatenation, or by scale and shift."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from keras_cvae.types import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class Injection:
-    """How the hidden layers of a network are given y.
+    """How y enters the hidden layers of a network.
 
     Attributes:
-        everywhere: Whether y is joined to what each layer is given, not to what the first is alone.
-        modulates: Whether y scales and shifts what each layer returns, before its activation.
+        everywhere: Whether y is concatenated to the input of every layer, not only of the first.
+        modulates: Whether y scales and shifts each layer's output before its activation.
     """
 
     everywhere: bool = False
     modulates: bool = False
 
     def joined(self, y, is_first: bool) -> Tensor:
-        """What of y is joined to a layer's input: y or None."""
+        """Returns y if it is concatenated to a layer's input, otherwise None."""
         return y if is_first or self.everywhere else None
 
     def apply(self, layer: Callable, x, y, activation, number: int) -> Tensor:
-        """Applies a hidden layer, modulated where that is asked for.
+        """Applies a hidden layer, whose output y may scale and shift.
 
-        What comes out last is the layer `hidden_1`, or of another number.
+        The last layer has the name `hidden_1`, or that of another number.
 
         Args:
-            layer: Function that makes the layer, with the activation and the name that it is given.
-            x: What the layer is called with.
+            layer: Function that makes the layer, of `activation` and `name`.
+            x: Input of the layer.
             y: Symbolic tensor of shape `(batch, width)`, or None.
             activation: The activation.
             number: Number of the hidden layer, from 1.
@@ -57,7 +57,7 @@ INJECTIONS = {
 class FiLM(keras.layers.Layer):
     r"""Scales and shifts each channel by linear functions of y: (1 + y A) * x + y B.
 
-    It starts as the identity, with A = B = 0, and stays so for a y of zeros, an unknown label.
+    Initially A = B = 0, the identity. For an unknown label, a y of zeros, it remains the identity.
 
     Call arguments:
         inputs: `[x, y]`, of shapes `(batch, ..., channels)` and `(batch, width_of_y)`.

@@ -1,4 +1,4 @@
-"""A network of the user's own: any Keras models as bodies of encoder and decoder."""
+"""The user's own network: any Keras models as bodies of encoder and decoder."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from keras_cvae.types import Tensor
 class Own(Network):
     """Encoder and decoder around bodies of any Keras layers.
 
-    A `CVAE` trains copies of the bodies, their weights included: what is pretrained or frozen stays
-    so, and the bodies themselves are left as they are. The copies have the bodies' names:
+    A `CVAE` trains copies of the bodies, weights included: pretrained weights are kept, frozen
+    layers stay frozen, and the bodies do not change. The copies have the names of the bodies:
     `cvae.encoder.get_layer(encoder_body.name)`.
 
     Args:
         encoder_body: A Keras model. With two inputs it takes `[image, y]`. With one input it takes
-            the image, or series, with y joined to it: as constant planes beside the channels,
-            where the body takes images or series; as more entries of the flattened image, where it
-            takes vectors. What a body that is not built takes its first layers tell: `Conv2D` an
-            image, whose channels may be left out, `Conv1D` or `LSTM` a series `(steps, channels)`.
-            With two outputs these are z_mean and z_log_var; one output is flattened and followed by
-            a dense layer for each.
-        decoder_body: A Keras model. With two inputs it takes `[z, y]`, with one the two
-            concatenated. It returns the likelihood's parameters: logits for Bernoulli pixels, means
-            for normal ones, in the shape of an image.
-        classifier_body: A Keras model of the image, followed by a dense layer of logits, where
-            labels are inferred; by default the dense network of this package.
+            the image, or series, concatenated with y: as constant planes beside the channels if the
+            body takes images or series, as more entries of the flattened image if it takes vectors.
+            For a body that is not built this follows from its first layers: `Conv2D` takes an
+            image, whose channels may be left out, `Conv1D` and `LSTM` a series `(steps, channels)`.
+            Two outputs are z_mean and z_log_var; one output is flattened and followed by a dense
+            layer for each.
+        decoder_body: A Keras model of `[z, y]`, or with one input of their concatenation. It
+            returns the likelihood's parameters: logits for Bernoulli pixels, means for normal ones,
+            in the shape of an image.
+        classifier_body: A Keras model of the image, followed by a dense layer of logits, for
+            conditions that infer labels; by default the dense network of this package.
 
     Raises:
-        ValueError: If a body is no Keras model or layer, or two share weights, which copies would
-            not; and where it is built, if it does not take what it would be given, returns another
+        ValueError: If a body is not a Keras model or layer, or two share weights, which their
+            copies would not; in `build_cvae`, if a body does not take its inputs, returns another
             shape, or cannot be copied.
     """
 
@@ -87,22 +87,22 @@ def _apply(body, first, y, name):
     takes = [tuple(tensor.shape[1:]) for tensor in body.inputs] if _is_built(body) else []
     axes = len(takes[0]) if takes else _axes_of(body)
     if y is not None and len(takes) == 2:
-        given = [first, y]
+        inputs = [first, y]
     elif axes == 1 or len(first.shape) == 2:
-        given = join(flat(first, "flatten"), y)
+        inputs = join(flat(first, "flatten"), y)
     else:
         if axes == len(first.shape):  # an image without channels
             first = keras.layers.Reshape((*first.shape[1:], 1), name="reshape")(first)
-        given = join_planes(first, y)
-    shapes = [tuple(tensor.shape[1:]) for tensor in keras.tree.flatten(given)]
+        inputs = join_planes(first, y)
+    shapes = [tuple(tensor.shape[1:]) for tensor in keras.tree.flatten(inputs)]
     if takes and shapes != takes:
         raise ArgumentError(
             None,
-            f"The {name} body is given inputs of shape {shapes}, labels joined to the image or to "
-            f"z",
+            f"The {name} body must take inputs of shape {shapes}, with labels concatenated to the "
+            "image or to z",
             f"a model that takes {takes}",
         )
-    return copy_of(body)(given)
+    return copy_of(body)(inputs)
 
 
 def _is_built(body):
@@ -110,7 +110,7 @@ def _is_built(body):
 
 
 def _axes_of(body) -> int | None:
-    """How many axes, without the batch, a body that is not built takes, if its layers tell."""
+    """Returns the number of axes, without the batch, of the input of a body that is not built."""
     for layer in inside.layers(body):
         if isinstance(layer, keras.layers.Reshape):
             return None

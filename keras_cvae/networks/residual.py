@@ -1,12 +1,12 @@
-r"""Residual convolutional networks, whose features y scales and shifts in every block.
+r"""Residual convolutional networks in which y scales and shifts the features of every block.
 
     block(h) = h + conv(f(film(conv(f(h)), y)))        film(h, y) = (1 + y A) * h + y B
 
-Activations f come before convolutions, so that nothing but sums lies on the way through the blocks.
-The last convolution of a block, A and B start at 0: a block starts as the identity, and FiLM as
-scale 1 and shift 0. This is also what stands in for normalisation: features start at the scale of
-a plain convolutional network's, however many blocks there are, and nothing normalises. Statistics
-of a batch would let q(z | x, y) and p(x | z, y) of an image depend on the images beside it.
+Activations f come before convolutions, so that the path through the blocks has only sums. The last
+convolution of a block, A and B start at 0: initially a block is the identity, and FiLM has scale 1
+and shift 0. There is no normalisation: with this initialisation features start at the scale of a
+plain convolutional network for any number of blocks, and with batch statistics q(z | x, y) and
+p(x | z, y) of an image would depend on the other images of the batch.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from keras_cvae.types import Tensor
 class Residual(Network):
     """Residual convolutional encoder and decoder.
 
-    In the encoder a convolution of stride 2 halves the image before the blocks of each size; in the
-    decoder, which mirrors it, the image is repeated to twice its size and convolved behind them. A
-    transposed convolution of stride 2 would cost less, but lets its kernel overlap more in some
-    pixels than in others, which shows as a checkerboard. What is larger than the image is cropped.
-    y is given as to `Conv`, as planes beside the channels and entries beside z, and scales and
-    shifts the features of every block.
+    In the encoder a convolution of stride 2 halves the image before the blocks of each size. The
+    decoder mirrors it: after the blocks the image is upsampled by 2 and convolved. A transposed
+    convolution of stride 2 would be cheaper, but its kernels overlap more in some pixels than in
+    others, which shows as a checkerboard. The result is cropped to the image. y enters as in
+    `Conv`, as planes beside the channels and entries beside z, and scales and shifts the features
+    of every block.
 
     Args:
         filters: Filters at each size, from the largest image to the smallest.
@@ -41,13 +41,13 @@ class Residual(Network):
         activation: Activation before all convolutions but that of the image.
 
     Raises:
-        ValueError: If `filters`, `blocks` or `kernel_size` are not positive integers; and where it
-            is built, if the shape is no image's.
+        ValueError: If `filters`, `blocks` or `kernel_size` are not positive integers; in
+            `build_cvae`, if the shape is not that of an image.
 
     Reference:
         [He et al., 2016](https://arxiv.org/abs/1603.05027), for blocks with the activation first;
-        [Zhang et al., 2019](https://arxiv.org/abs/1901.09321), for how they start;
-        [Odena et al., 2016](https://distill.pub/2016/deconv-checkerboard), for repeated pixels.
+        [Zhang et al., 2019](https://arxiv.org/abs/1901.09321), for their initialisation;
+        [Odena et al., 2016](https://distill.pub/2016/deconv-checkerboard), for upsampling.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Residual(Network):
         return cut_to(self._convolve(x, math.prod(others), "parameters", dtype="float32"), shape)
 
     def _through_blocks(self, x, y, size):
-        """The blocks of one size: `block_2_1` is the output of the first one of the second size."""
+        """Applies the blocks of one size; `block_2_1` is the first block of the second size."""
         count = x.shape[-1]
         for number in range(1, self.blocks + 1):
             block = f"block_{size}_{number}"

@@ -263,7 +263,7 @@ BAD = {
     "no batches": (lambda x, y: iter(()), "must have at least one batch.*an empty stream"),
     "unequal number": (lambda x, y: [x, y[:-1]], r"must be 70 integers.*Received: shape \(69,\)"),
     "no labels": (lambda x, y: x, r"takes \[images, label\], a dict .*Received: image$"),
-    "None for labels": (lambda x, y: [x, None], "`label` must be given; .* is -1 for a label"),
+    "None for labels": (lambda x, y: [x, None], "`label` must not be None: an unknown label is -1"),
     "three": (lambda x, y: [x, y, y], r"Received: image, ndarray of shape \(70,\), ndarray"),
     "images as a list alone": (lambda x, y: x.tolist(), r"list, ... \(70 in all\)"),
     "dict without labels": (lambda x, y: {"image": x}, r"\[images, label\].*Received: image$"),

@@ -202,7 +202,7 @@ def test_a_likelihood_of_the_users(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
-    with pytest.raises(NotImplementedError, match="Laplace cannot be drawn from: define `sample"):
+    with pytest.raises(NotImplementedError, match="Laplace cannot be sampled from: define `sample"):
         Laplace().sample(x)
 
 

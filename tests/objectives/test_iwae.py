@@ -123,6 +123,8 @@ def test_bad_samples_are_refused(samples):
 def test_refusals():
     with pytest.raises(ValueError, match="`gradient` must be one of 'plain', 'dreg'"):
         objectives.IWAE(5, "drag")
-    with pytest.raises(ValueError, match="one group of latents"):
+    with pytest.raises(
+        ValueError, match='`gradient` must be "plain" for several groups of latents'
+    ):
         options = {"network": "hierarchical", "objective": objectives.IWAE(5, "dreg")}
         keras_cvae.build_cvae((6,), None, 4, **options)

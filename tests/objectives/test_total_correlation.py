@@ -135,7 +135,7 @@ def test_fit_knows_how_many_examples_there_are(model, tmp_path):
     model.save(tmp_path / "cvae.keras")
     loaded = keras.saving.load_model(tmp_path / "cvae.keras")
     assert float(numpy(loaded.get_layer("kl").count)) == 30
-    with pytest.raises(ValueError, match="`dataset_size` must say how many.*stream"):
+    with pytest.raises(ValueError, match="`dataset_size` must be the number of.*stream"):
         model.fit(((X[:10],) for _ in range(3)), verbose=0)
     given = TotalCorrelationLoss(dataset_size=1000)
     given.on_fit_begin(None, None, 1)
