@@ -174,7 +174,7 @@ def cut_noise(model) -> keras.Model:
     noise = []
 
     def to_noise(group, mean, log_var, context):
-        given = parts.given(group, context, z)
+        given = parts.prior_arguments(group, context, z)
         noise.append(group.prior(each[group.index], inverse=True, **given))
         return each[group.index]
 

@@ -145,7 +145,9 @@ def test_losses_of_the_users_layers_train_but_do_not_disturb_the_terms():
 
 def test_bodies_that_do_not_fit_are_refused():
     dense, other = (keras.Sequential([keras.Input((7,)), keras.layers.Dense(4)]) for _ in range(2))
-    with pytest.raises(ValueError, match=r"must take inputs of shape \[\(39,\)\].*takes \[\(7,\)\]"):
+    with pytest.raises(
+        ValueError, match=r"must take inputs of shape \[\(39,\)\].*takes \[\(7,\)\]"
+    ):
         keras_cvae.build_cvae((6, 6, 1), 3, 2, network=(dense, other))
     encoder, _ = bodies("vectors")
     with pytest.raises(ValueError, match=r"decoder body must return.*\(6, 6, 1\).*\(4,\)"):
