@@ -1,4 +1,4 @@
-"""What a model learns from its data before training: the scale of numbers, where a prior starts."""
+"""Adapts a model to its data before training: the scale of numbers, pseudo-inputs of a prior."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras_cvae import batched, graph
 
 
 def needs_data(cvae) -> bool:
-    """Whether a part of a model has yet to learn something from data before training begins."""
+    """Returns whether a part of a model must adapt to data before training."""
     parts = graph.read(cvae)
     layers = parts.standardize, parts.pseudo_inputs
     is_new = any(layer is not None and not layer.is_adapted for layer in layers)
@@ -19,7 +19,7 @@ def needs_data(cvae) -> bool:
 
 
 def adapt(cvae, sample: Mapping[str, np.ndarray]) -> None:
-    """Lets the parts of a model learn from checked examples what they have not learned before.
+    """Adapts those parts of a model that have not been adapted to checked examples.
 
     Args:
         cvae: A `CVAE`.
@@ -38,11 +38,11 @@ def adapt(cvae, sample: Mapping[str, np.ndarray]) -> None:
         outputs = batched.predict(model, chosen if len(chosen) > 1 else chosen[0])
         shapes = parts.pseudo_inputs.shapes
         examples = keras.tree.flatten(outputs)[: len(shapes)]
-        if [rows.shape[1:] for rows in examples] == shapes:  # not so in every graph of a user's
+        if [rows.shape[1:] for rows in examples] == shapes:  # a user's graph may differ
             parts.pseudo_inputs.adapt(examples)
 
 
 def learn_scale(parts: graph.Parts, images: np.ndarray) -> None:
-    """Brings a likelihood of numbers, and the encoder's input, to the scale of checked images."""
+    """Adapts a likelihood of numbers, and the encoder's input, to the scale of checked images."""
     parts.standardize.adapt(images)
     parts.likelihood.standardize(*parts.standardize.learned)

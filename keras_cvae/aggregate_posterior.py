@@ -1,4 +1,4 @@
-r"""The aggregate posterior: what a model encodes examples to, for a prior to be fitted to."""
+"""The aggregate posterior: encodings of examples, to which a prior is fitted."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from keras_cvae import batched, graph
 from keras_cvae.evaluation import examples
 from keras_cvae.priors.fitting import Encodings
 
-MOST = 100_000  # examples that are encoded
-UNLABELLED = 8_000  # of these, once more without what is known of them
+MOST = 100_000  # encoded examples
+UNLABELLED = 8_000  # of these, the number encoded again without labels
 
 
 def encodings(cvae, batches: Iterable[tuple]) -> Encodings:
     """Encodes examples, for the first group of latents.
 
-    Where the model was trained with unknown labels, some images are encoded without theirs, too.
+    If the model was trained with unknown labels, some images are encoded without labels too.
 
     Args:
         cvae: A `CVAE`.
         batches: Iterable of `(images, labels)`, as `CVAE.encode` takes them.
 
     Returns:
-        The encodings, with the conditions as the prior is given them.
+        The encodings, with the vectors y that the prior takes.
     """
     embed = graph.cut_condition(cvae)
     condition, size = cvae.condition, graph.read(cvae).groups[0].size

@@ -1,4 +1,4 @@
-"""Prediction over many rows, in batches of few shapes, so that nothing is compiled again."""
+"""Prediction in batches of few shapes, so that models are compiled rarely."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from keras_cvae.fitting import custom_gradients, inside
 
 BATCH_SIZE = 512
-_PREPARED = weakref.WeakKeyDictionary()  # model: its fingerprint, and how to apply it to a batch
+_PREPARED = weakref.WeakKeyDictionary()  # model: (fingerprint, function of model and batch)
 
 
 def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
     """Applies a model to arrays, batch by batch, into arrays that are allocated once.
 
     Every batch has `batch_size` rows, the last one padded; fewer rows than that are padded to a
-    power of two. So a model is compiled for a handful of shapes, whatever the number of rows, where
-    `keras.Model.predict` compiles it for every size of a last batch. It is compiled again where its
-    variables or dtype policies have changed since the last call, by LoRA or quantization.
+    power of two. So a model is compiled for a few shapes, while `keras.Model.predict` compiles it
+    for every size of the last batch. It is compiled again if its variables or dtype policies have
+    changed since the last call, by LoRA or quantization.
 
     Args:
         model: A built Keras model, of one or more inputs and outputs.
@@ -55,7 +55,7 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
 
 
 def _applied():
-    """A function of a model and a batch to its outputs, which on torch avoids Keras's layers."""
+    """Returns a function of a model and a batch, which on torch bypasses Keras's layers."""
     if keras.backend.backend() == "torch":
         from keras_cvae.fitting import torch_steps
 

@@ -1,6 +1,6 @@
-"""The one rule of ownership: a model has copies of what it is given, weights included.
+"""The rule of ownership: a model has copies of the parts that it is built from, weights included.
 
-So two models that are built of the same object share no weight, and training one changes neither
+Two models that are built from the same object share no weights, and training one changes neither
 the other nor the object.
 """
 
@@ -26,13 +26,13 @@ def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
     Args:
         part: A Keras layer or model, copied by its `get_config`. Its classes need not be registered
             with Keras.
-        **changes: Arguments of which the copy has others, such as `name`.
+        **changes: Arguments of the copy that differ, such as `name`.
 
     Returns:
-        A layer of the same class, which belongs to no graph yet.
+        A layer of the same class, which is not in a graph yet.
 
     Raises:
-        ValueError: If it cannot be made again of its config.
+        ValueError: If it cannot be created from its config.
     """
     kinds = {type(layer) for layer in inside.layers(part)}
     own = {kind for kind in kinds if not kind.__module__.startswith(("keras.", "keras_cvae."))}
@@ -48,22 +48,22 @@ def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
             None,
             f"{type(part).__name__} must have a `get_config`, as must the layers in it, and its "
             "functions must be registered with `keras.saving.register_keras_serializable`: a model "
-            f"trains copies of what it is given, and can be saved",
+            "trains copies of its parts, and can be saved",
             f"{reason}",
         ) from error
 
 
 def own(get: Callable, identifier, name: str):
-    """A part that no other model has: a new one of its family, or a copy of the one that is given.
+    """Returns a new part of a model, or a copy of `identifier` if it is a layer.
 
     Args:
-        get: The `get` of the family.
-        identifier: What it takes.
-        name: What the part is to be called.
+        get: The `get` of the part's family.
+        identifier: Argument of `get`.
+        name: Name of the part.
     """
     part = get(identifier, name=name)
-    is_given = part is identifier and isinstance(part, keras.layers.Layer)
-    return copy_of(part, name=name) if is_given else part
+    is_layer = part is identifier and isinstance(part, keras.layers.Layer)
+    return copy_of(part, name=name) if is_layer else part
 
 
 def _made_again(part, changes, makers):
@@ -79,7 +79,7 @@ def _made_again(part, changes, makers):
 
 
 def _maker(kind):
-    """What makes layers of a class, which may take none of the arguments that every layer has."""
+    """Returns a maker of layers of a class that may not take the arguments of every layer."""
 
     def from_config(config):
         parameters = inspect.signature(kind.__init__).parameters

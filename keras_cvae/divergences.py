@@ -1,9 +1,9 @@
 r"""Log-densities of diagonal normals and the KL divergences between them, in nats.
 
 Every function takes tensors of shape `(..., latent_dim)` and, but for `normal_kl_by_dimension`,
-sums over the last axis and returns shape `(...)`. A variance is given by its logarithm.
-Log-variances are held below 60 (and above -60 where their reciprocal is needed), so that sums of
-their `exp` over dimensions and examples stay finite in float32.
+sums over the last axis and returns shape `(...)`. Variances are passed as logarithms.
+Log-variances are clipped to at most 60 (and at least -60 where their reciprocal is needed), so that
+sums of their `exp` over dimensions and examples stay finite in float32.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def normal_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
 
 
 def normal_kl_by_dimension(mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
-    r"""What each dimension adds to `normal_kl`, of the same arguments.
+    r"""The contribution of each dimension to `normal_kl`.
 
     Args:
         mean: Mean of q, of shape `(..., latent_dim)`.
@@ -75,7 +75,7 @@ def normal_kl_by_dimension(mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> 
 def monte_carlo_kl(z, mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
     r"""One-sample estimate of the KL divergence, log q(z) - log p(z).
 
-    Its expectation over z ~ q is `normal_kl` of the same arguments; a single value may be negative.
+    Its expectation over z ~ q is `normal_kl`; a single value may be negative.
 
     Args:
         z: A sample of q, of shape `(..., latent_dim)`.

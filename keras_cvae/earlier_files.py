@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 
 def fill(store: Mapping, variables: list) -> dict:
-    """Fills in the weights that a layer did not have yet when it was saved.
+    """Adds the weights that an earlier version of a layer did not have.
 
     Args:
-        store: What a file has of the layer, as for `keras.layers.Layer.load_own_variables`.
+        store: The layer's weights in a file, as for `keras.layers.Layer.load_own_variables`.
         variables: The layer's own variables, new ones last.
 
     Returns:
-        An entry for each variable, by its number: what it is now where the file has none.
+        Dict of weights by number, with the variable's current value where the file has none.
     """
     saved = set(store.keys())
     names = map(str, range(len(variables)))

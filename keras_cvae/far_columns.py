@@ -1,13 +1,13 @@
-r"""Columns whose values lie far from 0 for how much they differ, such as seconds since 1970.
+r"""Columns whose values lie far from 0 compared with their spread, such as seconds since 1970.
 
-float32 keeps 7 digits: of the 1,001 whole numbers from 1.6e9 on it has 9. So where the location of
-a column is more than 1,000 deviations from 0, it is kept as two float32 weights, `origin +
-location`, and values in float64 are standardised before they become float32 and enter the graph,
+float32 keeps 7 digits: of the 1,001 whole numbers from 1.6e9 on it has 9. If the location of a
+column is more than 1,000 deviations from 0, it is stored as two float32 weights, `origin +
+location`, and float64 values are standardised before they become float32 and enter the graph,
 
 u = (x - origin - location) / scale.
 
-They enter as u 2^-60, numbers smaller than any that such a column has. What enters as it is, in a
-Keras model that was cut from a CVAE, is standardised in the graph.
+They enter as u 2^-60, which is smaller than any value of such a column. Values that are not packed,
+as in a Keras model that was cut from a CVAE, are standardised in the graph.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from keras_cvae.types import Tensor
+
 FAR = 1000.0  # deviations from 0
-PACKED = 2.0**-60  # what u is multiplied by on its way
-LEAST, MOST = 2.0**-36, 2.0**30  # of |u| on its way
+PACKED = 2.0**-60  # factor of packed values
+LEAST, MOST = 2.0**-36, 2.0**30  # of |u| when packed
 LIMIT = PACKED * MOST
 
 
 def split(location, scale) -> tuple[np.ndarray, np.ndarray]:
-    """Splits the location of columns in two, of which float32 keeps enough digits.
+    """Splits the location of columns into two parts that float32 stores with enough digits.
 
     Args:
         location: Array of shape `(columns,)`, in float64.
         scale: Array of the same shape.
 
     Returns:
-        `(origin, rest)`: the origin is 0 of columns that are not far from 0.
+        `(origin, rest)`: the origin is 0 for columns that are not far from 0.
     """
     location = np.asarray(location, "float64")
     is_far = np.abs(location) > FAR * np.asarray(scale, "float64")
@@ -41,14 +43,14 @@ def pack(x: np.ndarray, origin, location, scale) -> np.ndarray:
     """Packs values for the graph, so that columns far from 0 keep the digits of float64.
 
     Args:
-        x: Array of shape `(count, columns)`. What was packed before stays as it is, and so do
-            images, which have more axes.
-        origin: Array of shape `(columns,)`; 0 where nothing is to be done.
-        location: What is to be subtracted beside the origin, of the same shape.
-        scale: What is to be divided by, of the same shape.
+        x: Array of shape `(count, columns)`. Packed values and images, which have more axes, are
+            left unchanged.
+        origin: Array of shape `(columns,)`; 0 for columns that are not packed.
+        location: Location of the columns beside the origin, of the same shape.
+        scale: Scale of the columns, of the same shape.
 
     Returns:
-        `x` itself where no column is far from 0, else an array of float32.
+        `x` itself if no column is far from 0, otherwise an array of float32.
     """
     places = np.flatnonzero(origin)
     if x.ndim != 2 or x.dtype == "uint8" or not len(places):
@@ -64,8 +66,8 @@ def pack(x: np.ndarray, origin, location, scale) -> np.ndarray:
     return packed
 
 
-def standardize(x, origin, location, scale):
-    """Standardises values in the graph: u, in float32.
+def standardize(x, origin, location, scale) -> Tensor:
+    """Returns standardised values u in the graph, in float32.
 
     Args:
         x: float32 tensor of shape `(batch, columns)`, packed or not, or of more axes, not packed.
@@ -79,8 +81,8 @@ def standardize(x, origin, location, scale):
     return ops.where(_is_packed(x, origin), x / PACKED, units)
 
 
-def unpack(x, origin, location, scale):
-    """Values in the graph as they were before `pack`, in float32: tensors as for `standardize`."""
+def unpack(x, origin, location, scale) -> Tensor:
+    """Returns the values from before `pack`, in float32; arguments as for `standardize`."""
     if len(x.shape) != 2:
         return x
     return ops.where(_is_packed(x, origin), x / PACKED * scale + location + origin, x)

@@ -1,8 +1,7 @@
-"""Where to look in latent space: grids, paths and traversals, to be decoded and drawn.
+"""Grids, paths and traversals of the latent space.
 
-Plain NumPy: latent vectors in, float32 latent vectors out. `cvae.generator` makes images of them
-and `keras_cvae.plots` draws these. Wherever an argument has the wrong shape or range, a
-`ValueError` says so.
+Functions of NumPy arrays that return float32 latent vectors. `cvae.generator` makes images of them,
+and `keras_cvae.plots` draws these. An argument of a wrong shape or range raises a `ValueError`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from keras_cvae.types import Tensor
 LARGEST_SEED = 2**31 - 2
 
 
-def as_state(words):
+def as_state(words) -> np.ndarray:
     """Two words of random bits as the state of a `keras.random.SeedGenerator`.
 
     Keras on torch adds the two numbers, so that (0, 1) and (1, 0) are one state: a seed must be

@@ -1,4 +1,4 @@
-"""What networks and objectives are: arguments, of which layers are made anew for each model."""
+"""The base of networks and objectives: arguments from which the layers of a model are made."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import keras
 
 
 class Recipe:
-    """An object that is its arguments, each an attribute of the same name, and owns no layers."""
+    """An object without layers, whose arguments are attributes of the same names."""
 
     def get_config(self) -> dict:
-        """The arguments, as JSON takes them."""
+        """Returns the arguments, serialized."""
         names = [*inspect.signature(type(self)).parameters]
         return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
 
     @classmethod
     def from_config(cls, config: dict):
-        """Makes it again of its config."""
+        """Creates an object from its config."""
         return cls(
             **{
                 name: keras.saving.deserialize_keras_object(value)
@@ -30,7 +30,7 @@ class Recipe:
 
 
 def describe(recipe: Recipe) -> dict | None:
-    """The config of a recipe, class included; None of one that does not keep its arguments."""
+    """Returns the config of a recipe, class included, or None if arguments are not stored."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of what is unsafe in a file
             return keras.saving.serialize_keras_object(recipe)

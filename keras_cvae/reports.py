@@ -1,4 +1,4 @@
-"""What `fit` and `evaluate` report: the terms of the loss, the ELBO, and metrics of images."""
+"""The values that `fit` and `evaluate` report: terms of the loss, the ELBO, metrics of images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ELBO, RATE = "elbo", "rate"
 
 
 class Reports:
-    """The metrics of a `CVAE`, and how a step updates them.
+    """The metrics of a `CVAE`, and their update in each step.
 
     Args:
-        layers: The model's layers, of which some have names of terms and settings.
-        renamed: Dict of the names of layers to what their terms are reported as instead.
+        layers: The model's layers; some report terms and settings.
+        renamed: Dict from names of layers to the names under which their terms are reported.
         elbo_terms: Names of the terms whose sum is minus the ELBO, `reconstruction` first.
     """
 
@@ -42,7 +42,7 @@ class Reports:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of what is reported beside the loss and the metrics of images."""
+        """Names of the reported terms and settings."""
         return tuple(metric.name for metric in [*self.terms, *self.settings])
 
     @property
@@ -52,7 +52,7 @@ class Reports:
 
     @property
     def silent_metrics(self) -> list[keras.metrics.Metric]:
-        """Metrics that report nothing: standard errors, and which way the others get better."""
+        """Metrics without a reported value: standard errors, and the direction of the others."""
         directions = {metric.name: "down" for metric in self.terms} | {ELBO: "up"}
         for metric in self.images:
             if hasattr(metric, "_direction"):
@@ -71,10 +71,10 @@ class Reports:
         """Updates the metrics.
 
         Args:
-            step: What the loss layers reported.
+            step: The step, with the terms of the loss layers.
             image: Tensor of images in [0, 1].
             reconstruction: Tensor of the same shape.
-            training: Whether this is a step of training, of which no spread is asked for.
+            training: Whether this is a training step, for which no spread is computed.
         """
         reported = {self.renamed.get(name, name): value for name, value in step.reported.items()}
         reported[ELBO] = -sum(reported[name] for name in self.elbo_terms)
@@ -121,11 +121,11 @@ class Spread(keras.metrics.Metric):
         return {}
 
     def standard_errors(self, examples: int | None = None) -> dict[str, float | None]:
-        """The standard errors of the means, by name; None of a single example.
+        """Returns the standard errors of the means by name, or None for a single example.
 
         Args:
-            examples: How many different examples the values are of, where some are draws of the
-                same one; by default all are different. The error is then that of one draw of each.
+            examples: The number of different examples, if some values are of the same one; by
+                default all are different.
         """
         count, sums, squares = (
             ops.convert_to_numpy(variable).astype("float64")
@@ -140,7 +140,7 @@ class Spread(keras.metrics.Metric):
 
 
 def _metric(identifier) -> keras.metrics.Metric:
-    """A metric of the reconstruction, whose pixels are compared as numbers in [0, 1]."""
+    """Returns a metric of the reconstruction, which compares pixels as numbers in [0, 1]."""
     name = BINARY.get(identifier, identifier) if isinstance(identifier, str) else identifier
     metric = keras.metrics.get(name)
     if not isinstance(metric, keras.metrics.Metric):

@@ -1,4 +1,4 @@
-"""A batch inside a step of a `CVAE`: arranged by the names of the inputs, weighed, in [0, 1]."""
+"""Arranges the batch of a step of a `CVAE` by the names of the inputs, with its weights."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ def arrange(model, data, is_checked: bool, class_weights=None) -> tuple:
 
     Args:
         model: A `CVAE`.
-        data: What Keras hands to a step.
-        is_checked: Whether the batch has been through the model's `intake`, or comes from a stream
-            as it is.
-        class_weights: Array of a weight for each class and, behind them, for an unknown one, or
+        data: Argument of a Keras step.
+        is_checked: Whether the model's `intake` has checked the batch.
+        class_weights: Array of a weight for each class, followed by that for unknown labels, or
             None.
 
     Returns:
-        `(inputs, sample_weight)`: what the model is called with, and a tensor of shape `(batch,)`
-        or None.
+        `(inputs, sample_weight)`: the model's inputs, and a tensor of shape `(batch,)` or None.
     """
     batch = inputs.arrange(data, model.input_names)
     weights = batch.pop(arrays.WEIGHT, None)
@@ -41,7 +39,7 @@ def arrange(model, data, is_checked: bool, class_weights=None) -> tuple:
 
 
 def _to_unit_interval(images):
-    """A batch of floats of 0..255, as loaders of files give them, in [0, 1]; others as they are."""
+    """Scales a batch of floats of 0..255, as file loaders yield, to [0, 1]; leaves others."""
     if "float" not in keras.backend.standardize_dtype(images.dtype):
         return images
     return images * ops.cast(ops.where(ops.max(images) > 1, 1.0 / 255.0, 1.0), images.dtype)

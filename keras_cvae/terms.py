@@ -1,17 +1,16 @@
-r"""Terms of the loss: a value for each example, until they are averaged.
+r"""Terms of the loss: a value for each example, averaged over the batch.
 
-A loss layer computes a tensor of shape `(batch,)`. Alone in a graph of the user's own, its mean
-over the batch is its loss, by Keras's `add_loss`. Within a step of a `CVAE`, examples may have
-weights, and the loss is
+A loss layer computes a tensor of shape `(batch,)`. In a user's graph its mean over the batch is
+added by Keras's `add_loss`. In a step of a `CVAE`, examples may have weights, and the loss is
 
     1/batch \sum_i w_i term_i,
 
-as it is for a loss that Keras compiles. The step collects it, and the averages by name for the
-metrics: what is reported need not be what is minimised (`kl` beside `beta * kl`). (Keras knows by
-Python's `id` whose loss is whose, and on JAX without compilation mistakes one for another.)
+as for a loss that Keras compiles. The step collects it, and the averages by name for the metrics:
+the reported value may differ from the minimised one (`kl` and `beta * kl`). (Keras identifies
+losses by Python's `id`, and on JAX without compilation confuses them.)
 
-Where an unknown label is enumerated, an example is K rows, next to each other, and a term has a
-value for each row. `split` tells the step what they weigh, and the average is
+With an enumerated label an example is K adjacent rows, and a term has a value for each row. `split`
+sets their weights v, and the average is
 
     1/batch \sum_i w_i \sum_k v_ik term_ik,   \sum_k v_ik = 1.
 """
@@ -39,11 +38,11 @@ class Step:
         is_checked: Whether labels were checked before the step.
 
     Attributes:
-        row_weight: What the rows of terms weigh: those of the examples, until `split`.
-        rows: How many rows an example has, of the terms to come.
-        losses: What is to be minimised, scalars.
+        row_weight: Weights of the rows of terms: those of the examples, until `split`.
+        rows: The number of rows of each example in later terms.
+        losses: Minimised scalars.
         reported: Averages by name, scalars in nats.
-        of_examples: By name what the averages are of, tensors of shape `(batch,)`.
+        of_examples: Terms by name, tensors of shape `(batch,)`.
     """
 
     def __init__(self, sample_weight=None, is_checked: bool = True):
@@ -54,8 +53,8 @@ class Step:
         self.reported = {}
         self.of_examples = {}
 
-    def report(self, name: str, term):
-        """Returns the average of a term, of shape `(batch * rows,)`, and keeps it by its name."""
+    def report(self, name: str, term) -> Tensor:
+        """Returns the average of a term of shape `(batch * rows,)`, and stores it by name."""
         weighted = _weighted(term)
         self.of_examples[name] = ops.mean(ops.reshape(weighted, (-1, self.rows)), axis=1)
         self.reported[name] = ops.mean(weighted, axis=0)
@@ -73,21 +72,21 @@ def step(sample_weight=None, is_checked: bool = True) -> Iterator[Step]:
 
 
 def current() -> Step | None:
-    """The step that is being computed, if any."""
+    """Returns the current step, or None outside of one."""
     return _STEP.get()
 
 
 def are_checked() -> bool:
-    """Whether this is a step whose labels were checked before."""
+    """Returns whether the labels of the current step have been checked."""
     step = current()
     return step is not None and step.is_checked
 
 
 def split(weights) -> None:
-    """From here on, terms of the step have K rows for each example. Without a step, nothing.
+    """Sets K rows for each example in later terms of the current step, if there is one.
 
     Args:
-        weights: Tensor of shape `(batch, K)`: what the rows weigh, a sum of 1 for each example.
+        weights: Weights of the rows, of shape `(batch, K)`, with a sum of 1 for each example.
     """
     step = current()
     if step is not None:
@@ -102,10 +101,10 @@ class LossLayer(Float32Layer):
     """A layer that adds a term to the loss, computed in float32 under every dtype policy.
 
     Attributes:
-        compares_examples: Whether its term is of the examples of a batch with each other, so that
-            none of them may be in it twice.
-        term: What a `CVAE` that a user wired calls the term, whatever the layer's name.
-        units: The unit of each name that it reports which is not in nats per example.
+        compares_examples: Whether the term compares the examples of a batch, so that none of them
+            may be in it twice.
+        term: Name of the term in a `CVAE` that a user wired, under any name of the layer.
+        units: Units by name, of those reported values that are not in nats per example.
     """
 
     compares_examples = False
@@ -119,16 +118,16 @@ class LossLayer(Float32Layer):
 
     @property
     def setting_names(self) -> tuple[str, ...]:
-        """Names of the numbers that it reports beside its terms, as they are at the last step."""
+        """Names of reported settings, whose value is that of the last step."""
         return ()
 
     def on_fit_begin(self, examples: int | None, steps: int | None, epochs: int) -> None:
         """Called by the `fit` of a `CVAE` before its first step.
 
         Args:
-            examples: How many it trains on; None where they are a stream.
-            steps: How many steps make an epoch, or None where that is not known.
-            epochs: How many epochs are to come.
+            examples: The number of training examples, or None for a stream.
+            steps: The number of steps of an epoch, or None if it is unknown.
+            epochs: The number of epochs of this `fit`.
         """
 
     def on_fit_end(self) -> None:
@@ -144,25 +143,25 @@ class LossLayer(Float32Layer):
         self.add_to_loss(weight * self.report(self.name, term))
 
     def add_to_loss(self, loss) -> None:
-        """Adds a scalar to the loss: of the step, or else of whatever model Keras trains."""
+        """Adds a scalar to the loss of the step, or outside of one by Keras's `add_loss`."""
         if current() is None:
             self.add_loss(loss)
         else:
             current().losses.append(loss)
 
     def report(self, name: str, term) -> Tensor:
-        """Returns the average of a term, and lets the metrics know it by a name."""
+        """Returns the average of a term, and reports it under a name."""
         step = current()
         return average(term) if step is None else step.report(name, term)
 
     def report_setting(self, name: str, value) -> None:
-        """Lets the metrics know a scalar tensor by a name."""
+        """Reports a scalar tensor under a name."""
         if current() is not None:
             current().reported[name] = value
 
 
 class Latest(keras.metrics.Metric):
-    """A scalar as it was at the last step."""
+    """The value of a scalar at the last step."""
 
     def __init__(self, name: str):
         super().__init__(name=name)
@@ -176,7 +175,7 @@ class Latest(keras.metrics.Metric):
 
 
 def average(term) -> Tensor:
-    """The average over the batch, with the weights of the step, if any.
+    """Returns the average over the batch, with the weights of the step, if any.
 
     Args:
         term: Tensor of shape `(batch, ...)`, or `(batch * K, ...)` where examples were `split`.
@@ -195,14 +194,13 @@ def _weighted(term):
 
 
 def average_of_rows(values) -> Tensor:
-    """The average of what each row of a step has, however many rows an example is.
+    """Returns the average over all rows of a step, with their weights in the loss.
 
     Args:
-        values: Tensor of shape `(rows,)`: of examples, of K samples of each, or as they were
-            `split`.
+        values: Tensor of shape `(rows,)`: one row, K samples, or the `split` rows of each example.
 
     Returns:
-        A scalar: rows count as they weigh in the loss, all alike where all weigh 0.
+        A scalar; rows have equal weights if all weights are 0.
     """
     weights = current() and current().row_weight
     if weights is None:

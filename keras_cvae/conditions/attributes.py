@@ -80,7 +80,7 @@ class Attributes(Condition):
             attribute.build(input_shape[name])
         self.built = True
 
-    def inputs(self):
+    def inputs(self) -> dict[str, keras.KerasTensor]:
         tensors = {}
         for name, attribute in self.attributes.items():
             (tensor,) = attribute.inputs().values()
@@ -98,7 +98,7 @@ class Attributes(Condition):
         batch = next(iter(inputs.values())).shape[0]
         return keras.KerasTensor((batch, self.width), dtype=self.compute_dtype)
 
-    def check(self, values, count, name="y"):
+    def check(self, values, count, name="y") -> dict:
         values = {} if values is None else values
         if not isinstance(values, dict) or not set(values) <= set(self.attributes):
             received = sorted(values) if isinstance(values, dict) else type(values).__name__
@@ -112,15 +112,15 @@ class Attributes(Condition):
             (checked[key],) = attribute.check(values.get(key), count, f"{name}[{key!r}]").values()
         return checked
 
-    def check_by_name(self, values, count):
+    def check_by_name(self, values, count) -> dict:
         return self.check(values, count)
 
-    def count(self, values):
+    def count(self, values) -> int:
         known = values if isinstance(values, dict) else {}
         parts = {name: part for name, part in self.attributes.items() if name in known}
         return max((part.count(known[name]) for name, part in parts.items()), default=1)
 
-    def as_argument(self, values):
+    def as_argument(self, values) -> dict:
         return values
 
     def adapt(self, values: dict) -> None:
@@ -136,7 +136,7 @@ class Attributes(Condition):
             if name in values and hasattr(attribute, "adapt"):
                 attribute.adapt(values[name])
 
-    def adapt_once(self, values):
+    def adapt_once(self, values) -> None:
         for name, attribute in self.attributes.items():
             attribute.adapt_once({own: values[name] for own in attribute.inputs()})
 
@@ -153,13 +153,13 @@ class Attributes(Condition):
         return pack
 
     @property
-    def needs_data(self):
+    def needs_data(self) -> bool:
         return any(attribute.needs_data for attribute in self.attributes.values())
 
-    def describe_missing(self, values=None):
+    def describe_missing(self, values=None) -> list[str]:
         return self._describe("describe_missing", values)
 
-    def describe_untrained(self, values):
+    def describe_untrained(self, values) -> list[str]:
         return self._describe("describe_untrained", values)
 
     def _describe(self, method, values):

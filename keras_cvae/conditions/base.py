@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_cvae import checks, noise
+from keras_cvae.types import Tensor
 
 HIDDEN = 0.1  # default share of labels that runs and estimators hide in training
 
@@ -172,7 +173,7 @@ class Condition(keras.layers.Layer):
         """Whether the condition must adapt to training values before training begins."""
         return False
 
-    def is_unknown(self, values):
+    def is_unknown(self, values) -> Tensor | np.ndarray:
         """Returns a tensor or array of booleans of shape `(batch,)`: which values are unknown."""
         raise NotImplementedError
 
@@ -226,7 +227,7 @@ class Condition(keras.layers.Layer):
             f"class_weight={weights!r} for a {type(self).__name__}",
         )
 
-    def wire(self, pixels, network):
+    def wire(self, pixels, network) -> tuple:
         """Wires the condition into a graph.
 
         Args:
@@ -241,7 +242,7 @@ class Condition(keras.layers.Layer):
         y = self(self.as_argument(inputs))
         return list(inputs.values()), y, y
 
-    def known_y(self, inputs):
+    def known_y(self, inputs) -> Tensor:
         """Returns the symbolic vector y of known values, in a wired graph.
 
         Args:
@@ -249,7 +250,7 @@ class Condition(keras.layers.Layer):
         """
         return self.output
 
-    def inferred_y(self, inputs, logits):
+    def inferred_y(self, inputs, logits) -> tuple:
         """Returns the symbolic vector y where unknown values are inferred from the image.
 
         Args:
@@ -265,7 +266,7 @@ class Condition(keras.layers.Layer):
         """Repeats each example of symbolic tensors `rows` times, next to each other."""
         return tensors
 
-    def choose_rows(self, tensor):
+    def choose_rows(self, tensor) -> Tensor:
         """Chooses one row of each example from a symbolic tensor of `rows` rows for each."""
         return tensor
 
@@ -273,7 +274,7 @@ class Condition(keras.layers.Layer):
         """Returns a copy with names for the classes; itself where these have names or are none."""
         return self
 
-    def hide(self, values, unknown, training):
+    def hide(self, values, unknown, training) -> Tensor:
         """Replaces values by `unknown` at random, in training, and records in `seen_unknown`."""
         if not training:
             return values

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_cvae.conditions.labels import Labels
 from keras_cvae.conditions.naming import UNKNOWN
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -63,7 +64,7 @@ class Classes(Labels):
         return {**super().get_config(), "dropout": self.dropout, "seed": self.seed}
 
 
-def to_integers(labels):
+def to_integers(labels) -> Tensor:
     """Converts the labels of a batch of a stream to integers.
 
     Args:

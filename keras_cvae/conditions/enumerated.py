@@ -21,6 +21,7 @@ from keras_cvae.conditions.predicted import Predicted
 from keras_cvae.copying import copy_of
 from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer
+from keras_cvae.types import Tensor
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
@@ -103,12 +104,12 @@ class Enumerated(Predicted):
             self.consistency = ConsistencyLoss(weight, name="consistency")
 
     @property
-    def term_names(self):
+    def term_names(self) -> tuple[str, ...]:
         consistency = self.consistency.term_names if self.consistency else ()
         return (*super().term_names, *consistency, *self.label_term_names)
 
     @property
-    def label_term_names(self):
+    def label_term_names(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.divergence.term_names
 
     def wire(self, pixels, network):
@@ -164,14 +165,14 @@ class Enumerated(Predicted):
             if len(rows):
                 yield rows, {"label": np.full(len(rows), label, "int32")}, weights[rows, label]
 
-    def sample_missing(self, values, rng):
+    def sample_missing(self, values, rng) -> dict:
         labels = values["label"].copy()
         unknown = self.is_unknown(labels)
         p = np.exp(self.divergence.log_prior.astype("float64"))
         labels[unknown] = rng.choice(self.num_classes, np.sum(unknown), p=p / p.sum())
         return {"label": labels}
 
-    def label_terms(self, values, infer):
+    def label_terms(self, values, infer) -> dict:
         weights = self._weights(values, infer)
         log_ratio = np.log(np.where(weights > 0, weights, 1.0)) - self.divergence.log_prior
         return {self.divergence.name: np.sum(weights * log_ratio, axis=1)}
@@ -270,6 +271,6 @@ class Chosen(Float32Layer):
         return (label[0], *rows[1:])
 
 
-def fill_labels(label, logits):
+def fill_labels(label, logits) -> Tensor:
     """Returns labels of shape `(batch,)`, with the most probable class in place of -1."""
     return ops.where(label < 0, ops.cast(ops.argmax(logits, axis=-1), label.dtype), label)

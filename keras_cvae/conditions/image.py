@@ -76,7 +76,7 @@ class Image(Condition):
         checks.require(is_one, "model", expected, received)
         self.width = math.prod(features.shape[1:])
 
-    def inputs(self):
+    def inputs(self) -> dict[str, keras.KerasTensor]:
         return {"context": keras.Input(self.shape, name="context")}
 
     def call(self, inputs, training=False):
@@ -94,7 +94,7 @@ class Image(Condition):
         library = np if isinstance(values, np.ndarray) else ops
         return library.any(library.isnan(values), axis=tuple(range(1, len(values.shape))))
 
-    def count(self, values):
+    def count(self, values) -> int:
         return 1 if self._is_one(values) else len(values)
 
     def _is_one(self, values):
@@ -104,7 +104,7 @@ class Image(Condition):
         """Returns the shapes that an example may have: a last axis of 1 may be missing."""
         return {self.shape, self.shape[:-1] if self.shape[-1] == 1 else self.shape} - {()}
 
-    def check(self, values, count, name="y"):
+    def check(self, values, count, name="y") -> dict:
         if np.ndim(values) == 0 and (values is None or values != values):
             values = np.broadcast_to(np.float32(math.nan), (count, *self.shape))
         values = arrays.array(values, name)

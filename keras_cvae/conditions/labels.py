@@ -70,10 +70,10 @@ class Labels(Condition):
         """Names of the classes, which are their numbers where the user gave no names."""
         return self._names if self.has_names else tuple(map(str, range(self.num_classes)))
 
-    def with_names(self, names):
+    def with_names(self, names) -> Labels:
         return self if self.has_names else copy_of(self, names=list(names))
 
-    def inputs(self):
+    def inputs(self) -> dict[str, keras.KerasTensor]:
         return {"label": keras.Input((), dtype="int32", name="label")}
 
     def one_hot(self, labels):
@@ -99,7 +99,7 @@ class Labels(Condition):
     def is_unknown(self, values):
         return values == UNKNOWN
 
-    def check(self, values, count, name="y"):
+    def check(self, values, count, name="y") -> dict:
         if values is None or np.ndim(values) == 0:
             values = np.full(count, UNKNOWN if values is None else values)
         values = self.class_of(values, name)
@@ -110,7 +110,7 @@ class Labels(Condition):
     def class_of(self, values, name: str = "y"):
         return naming.to_labels(values, self._names, name)
 
-    def count(self, values):
+    def count(self, values) -> int:
         shape = np.shape(values)
         if shape == (self.num_classes,) and self.num_classes > 2:
             numbers = np.asarray(values)
@@ -125,7 +125,7 @@ class Labels(Condition):
             )
         return super().count(values)
 
-    def describe_missing(self, values=None):
+    def describe_missing(self, values=None) -> list[str]:
         counts = ops.convert_to_numpy(self.seen)
         if values is not None:
             counts = counts + coverage.count(values["label"], self.num_classes)
@@ -134,7 +134,7 @@ class Labels(Condition):
             return [f"All labels are unknown (-1): {self.ALL_UNKNOWN}."]
         return coverage.describe_missing(counts, self.classes, self.has_names)
 
-    def describe_untrained(self, values):
+    def describe_untrained(self, values) -> list[str]:
         seen = ops.convert_to_numpy(self.seen)[:-1]
         labels = np.unique(values["label"])
         labels = [label for label in labels if label >= 0 and not seen[label]]
@@ -151,7 +151,7 @@ class Labels(Condition):
         variables = [self.seen_unknown, self.seen]
         super().load_own_variables(earlier_files.fill(store, variables))
 
-    def class_weights(self, weights):
+    def class_weights(self, weights) -> np.ndarray:
         if isinstance(weights, dict):
             labels = self.class_of([*weights], "class_weight")
             weights = dict(zip(labels, weights.values(), strict=True))

@@ -55,7 +55,7 @@ class Predicted(Labels):
         """Returns symbolic one-hot vectors of `inputs`, as `MostProbable` takes them."""
         return MostProbable(self.num_classes, names=self._names, name="condition")(inputs)
 
-    def infer_missing(self, values, infer):
+    def infer_missing(self, values, infer) -> dict:
         labels = values["label"].copy()
         unknown = self.is_unknown(labels)
         if unknown.any():
@@ -63,7 +63,7 @@ class Predicted(Labels):
         return {"label": labels}
 
     @property
-    def has_seen_unknown(self):
+    def has_seen_unknown(self) -> bool:
         return True  # an unknown label is inferred, or summed over
 
     def get_config(self):

@@ -105,18 +105,18 @@ class Vector(Condition):
             raise checks.ArgumentError("values", "must have a known vector", "NaN in all vectors")
         self._standardize(known.mean(0), known.var(0))
 
-    def adapt_once(self, values):
+    def adapt_once(self, values) -> None:
         if not self._is_adapted():
             self.adapt(values["vector"])
 
     @property
-    def needs_data(self):
+    def needs_data(self) -> bool:
         return not self._is_adapted()
 
     def _is_adapted(self):
         return bool(ops.convert_to_numpy(self.adapted))
 
-    def inputs(self):
+    def inputs(self) -> dict[str, keras.KerasTensor]:
         return {"vector": keras.Input((self.size,), name="vector")}
 
     def call(self, inputs, training=False):
@@ -135,10 +135,10 @@ class Vector(Condition):
         library = np if isinstance(values, np.ndarray) else ops
         return library.any(library.isnan(values), axis=-1)
 
-    def count(self, values):
+    def count(self, values) -> int:
         return len(values) if np.ndim(values) > (self.size > 1) else 1
 
-    def check(self, values, count, name="y"):
+    def check(self, values, count, name="y") -> dict:
         values = np.nan if values is None else values
         if isinstance(values, (list, tuple)):
             unknown = math.nan if self.size == 1 else [math.nan] * self.size

@@ -36,10 +36,10 @@ class RawInputs(Condition):
         self.shapes = {t.name: (tuple(t.shape[1:]), t.dtype) for t in tensors}
         self._conditions = types.SimpleNamespace(by_name=conditions)  # not tracked as sublayers
 
-    def known_y(self, inputs):
+    def known_y(self, inputs) -> list:
         return list(inputs)
 
-    def check(self, values, count, name="y"):
+    def check(self, values, count, name="y") -> dict:
         if not isinstance(values, dict):
             values = dict.fromkeys(self.shapes, values)
         return {key: self._check(key, values.get(key), count, name) for key in self.shapes}
@@ -55,10 +55,10 @@ class RawInputs(Condition):
             values = np.broadcast_to(values, (count, *np.shape(values)))  # one for all
         return intake.by_shape(values, shape, dtype, count, name)
 
-    def check_by_name(self, values, count):
+    def check_by_name(self, values, count) -> dict:
         return self.check(values, count)
 
-    def describe_untrained(self, values):
+    def describe_untrained(self, values) -> list[str]:
         return []
 
 
@@ -73,7 +73,7 @@ class PartsByHand(Parts):
 
     context: keras.Model | None = None
 
-    def prior_arguments(self, group, context, tensor):
+    def prior_arguments(self, group, context, tensor) -> dict:
         if self.context is None:
             return {}
         starts = keras.tree.flatten(self.pseudo_inputs(tensor)) if self.pseudo_inputs else []

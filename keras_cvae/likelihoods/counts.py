@@ -40,7 +40,7 @@ class Counts(Likelihood):
     def standardize(self, location, scale) -> None:
         self.log_base.assign(np.log(np.where(location > 0, location, 1.0)))
 
-    def check(self, x, name):
+    def check(self, x, name) -> np.ndarray:
         return arrays.check_counts(x, name)
 
     def log_mean(self, outputs) -> Tensor:

@@ -101,6 +101,6 @@ class Hierarchical(Network):
             outputs = posterior(x, size, f"_{group + 1}")
         return ImageModel([*inputs], outputs, name=name)
 
-    def lower_prior(self, group):
+    def lower_prior(self, group) -> priors.Conditional:
         name = f"prior_{group + 1}"
         return priors.Conditional(self.hidden_units, self.activation, name=name)
