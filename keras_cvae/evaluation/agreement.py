@@ -1,4 +1,4 @@
-"""Whether generated images are of the class that was asked for."""
+"""Whether generated images are of the class that they were generated for."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from keras_cvae.evaluation.estimates import Estimate, average
 
 
 def draw(cvae, y=None, *, count: int | None = None, seed=0, **options) -> np.ndarray:
-    """Draws examples as they are compared with real ones.
+    """Generates examples to compare with real ones.
 
-    Of images the mean of p(x | z, y), as `CVAE.generate` shows it; of vectors a draw of it, since
-    what noise adds to columns of numbers is part of how they vary.
+    Images are the means of p(x | z, y), as of `CVAE.generate`; vectors are samples of it, since the
+    noise of columns of numbers is part of their variation.
 
     Args:
         cvae: A `CVAE`.
@@ -30,16 +30,15 @@ def draw(cvae, y=None, *, count: int | None = None, seed=0, **options) -> np.nda
 def label_agreement(
     cvae, y, classifier: Classifier, *, temperature: float = 1.0, seed: int = 0
 ) -> Estimate:
-    """How often images are read as the label that they were generated for.
+    """Measures how often a classifier gives generated images the label they were generated for.
 
-    No model is read better than real images are by a classifier that errs, unless its images are
-    more typical than real ones: see it beside the classifier's accuracy on real test images, and
-    beside how varied the images are.
+    Compare it with the classifier's accuracy on real test images, which only images that are more
+    typical than real ones exceed, and with a measure of diversity.
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.
-        y: A label for each image to be generated, of shape `(count,)`, none unknown.
-        classifier: What reads them, such as `train_classifier` makes of real images.
+        y: A label for each generated image, of shape `(count,)`, none unknown.
+        classifier: A classifier of real images, such as `train_classifier` returns.
         temperature: As for `CVAE.generate`.
         seed: Seed of the images.
 
@@ -49,13 +48,13 @@ def label_agreement(
     Raises:
         ValueError: If the condition is not one of classes, or the labels are not what it takes.
     """
-    y = _asked(cvae, y)
+    y = _labels(cvae, y)
     x = draw(cvae, y, seed=seed, temperature=temperature)
     return average(classifier.predict(x) == y)
 
 
 def swap_agreement(cvae, x, y, classifier: Classifier) -> Estimate:
-    """How often images whose label was changed are read as the new one.
+    """Measures how often a classifier gives images with a changed label the new label.
 
     Each image is reconstructed by `CVAE.reconstruct` as another class, the classes in turn.
 
@@ -71,7 +70,7 @@ def swap_agreement(cvae, x, y, classifier: Classifier) -> Estimate:
     Raises:
         ValueError: If the condition is not one of classes, or an argument is not what it takes.
     """
-    y = _asked(cvae, y)
+    y = _labels(cvae, y)
     others = len(cvae.classes) - 1
     changed = (y + 1 + np.arange(len(y)) % others) % (others + 1)
     return average(classifier.predict(cvae.reconstruct(x, y, changed)) == changed)
@@ -80,14 +79,14 @@ def swap_agreement(cvae, x, y, classifier: Classifier) -> Estimate:
 def classification_accuracy_score(
     cvae, y, x_test, y_test, *, epochs: int | None = None, seed: int = 0, verbose: int = 0
 ) -> Estimate:
-    """Accuracy on real images of a classifier that has learned from generated ones alone.
+    """Measures the accuracy on real images of a classifier trained on generated images only.
 
-    It falls where classes are mistaken and where images are less varied than real ones.
+    It falls where generated images have the wrong class or are less varied than real ones.
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.
-        y: A label for each image to be generated and learned from: those of the real training
-            images, to be compared with a classifier that has learned from these.
+        y: A label for each generated image. With the labels of the real training images, the
+            accuracy compares with that of a classifier trained on these images.
         x_test: Real images, as for `train_classifier`.
         y_test: Their labels.
         epochs: As for `train_classifier`.
@@ -95,7 +94,7 @@ def classification_accuracy_score(
         verbose: As for `train_classifier`.
 
     Returns:
-        The share that is read right, with its standard error over the real images.
+        The accuracy, with its standard error over the real images.
 
     Raises:
         ValueError: If the condition is not one of classes, or an argument is not one of the above.
@@ -103,14 +102,14 @@ def classification_accuracy_score(
     Reference:
         [Ravuri and Vinyals, 2019](https://arxiv.org/abs/1905.10887).
     """
-    y = _asked(cvae, y)
+    y = _labels(cvae, y)
     x_test, (y_test,) = examples.check(cvae, x_test, y_test)
     x = draw(cvae, y, seed=seed)
     learner = train_classifier(x, y, seed=seed, epochs=epochs, verbose=verbose)
     return average(learner.predict(x_test) == y_test)
 
 
-def _asked(cvae, y):
+def _labels(cvae, y):
     most = examples.count_classes(cvae) - 1
     y = checks.array("y", cvae.condition.class_of(y), (None,), "int64")
     received = f"values from {y.min()} to {y.max()}"

@@ -1,4 +1,4 @@
-"""How unusual a model finds an image: scores for detecting anomalies."""
+"""Scores of how unusual an example is under a model, for detecting anomalies."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ KINDS = {"reconstruction": _reconstruction, "elbo": _elbo, "log_likelihood": _lo
 def anomaly_score(
     cvae, x, y=None, *, kind: str = "elbo", samples: int = 16, seed: int = 0, verbose: int = 0
 ) -> np.ndarray:
-    """Scores examples: the greater, the less they are like what the model was trained on.
+    """Scores examples: the greater, the less they are like the training data.
 
     Args:
         cvae: A `CVAE`.
         x: Images of shape `(count, *image_shape)`, uint8 or floats.
-        y: What is known of them, as for `log_likelihood`.
-        kind: `"reconstruction"`, -E_q log p(x | z, y), how badly the example is described by the z
-            that it is encoded as; `"elbo"`, minus the ELBO, which adds how unusual that z is; or
-            `"log_likelihood"`, minus the importance-weighted log p(x | y).
-        samples: How many draws of z for each example.
+        y: Labels or other conditions, as for `log_likelihood`.
+        kind: `"reconstruction"`, -E_q log p(x | z, y), the error of the reconstruction; `"elbo"`,
+            minus the ELBO, which adds how unusual its z is; or `"log_likelihood"`, minus the
+            importance-weighted log p(x | y).
+        samples: The number of draws of z for each example.
         seed: Seed of the draws.
         verbose: 1 shows progress, 0 does not.
 

@@ -1,4 +1,4 @@
-"""Bits per dimension of a model, where its log p(x) is that of levels."""
+"""Images at the levels by which bits per dimension are comparable."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ BYTES = 256  # the levels of uint8
 
 
 def as_levels(cvae, x, *, seed: int = 0) -> tuple[np.ndarray, int | None]:
-    """Images and levels for which `bits_per_dimension` is that of a code for the images.
+    """Returns images and levels for which `bits_per_dimension` is the length of a code.
 
-    Where the likelihood gives probabilities, images at its levels are taken as they are. Where it
-    is a density, bytes k become (k + u) / 256, u uniform noise in [0, 1): the mean log-density of
-    those is at most the log-probability of k under the model that rounds.
+    If the likelihood gives probabilities, images at its levels stay as they are. If it is a
+    density, bytes k become (k + u) / 256 with uniform noise u in [0, 1): their mean log-density is
+    at most the log-probability of k under the model that rounds.
 
     Args:
         cvae: A `CVAE`.
         x: Images of shape `(count, *image_shape)`, uint8 or floats.
-        seed: Seed of u, which is drawn once.
+        seed: Seed of u, sampled once.
 
     Returns:
         `(images, levels)`: for `log_likelihood` or `terms`, and for `bits_per_dimension`.
@@ -42,6 +42,6 @@ def as_levels(cvae, x, *, seed: int = 0) -> tuple[np.ndarray, int | None]:
     steps = examples.pixels(cvae, x) * (levels - 1)
     expected = f"Pixels must be at the {levels} levels of {kind} for its bits"
     checks.require(
-        np.abs(steps - np.round(steps)).max() < 1e-3, None, expected, "others between them"
+        np.abs(steps - np.round(steps)).max() < 1e-3, None, expected, "values between them"
     )
     return x, None

@@ -25,25 +25,25 @@ def bound(
 ) -> dict[str, Estimate]:
     """Measures the loss of a model, its terms and the ELBO, as the loss layers compute them.
 
-    What `CVAE.evaluate`, `measure` and a run report are these numbers.
+    `CVAE.evaluate`, `measure` and a run report these numbers.
 
     Args:
         cvae: A `CVAE`.
         x: As for `CVAE.fit`: arrays, or a stream of batches.
         y: As for `CVAE.fit`.
-        draws: How many draws of z for each example of arrays; by default enough for about two
-            decimals. Of a stream each example is drawn once.
-        seed: Seed of all that is random: the same seed gives the same numbers on one backend.
+        draws: The number of draws of z for each example of arrays; by default enough for about two
+            decimals. A stream has one draw for each example.
+        seed: Seed of all randomness: the same seed gives the same numbers on one backend.
         sample_weight: As for `CVAE.fit`.
-        batch_size: How many examples are in a batch; a large one by default.
+        batch_size: The number of examples in a batch; large by default.
         verbose: As for `keras.Model.evaluate`.
         **options: As for `keras.Model.evaluate`.
 
     Returns:
         Dict of `loss`, the terms, `elbo`, and `rate`, the sum of all terms of the ELBO but the
         reconstruction: each an `Estimate`, in nats per example. Standard errors are over examples,
-        with one draw of z each, and so slightly too large; what is no average over examples, such
-        as a metric of the reconstruction, has none.
+        with one draw of z each, and so slightly too large; values that are not averages over
+        examples, such as a metric of the reconstruction, have none.
 
     Raises:
         ValueError: If the data is not what the model takes, or `draws` is not an integer of at
@@ -73,7 +73,7 @@ def bound(
 
 @contextlib.contextmanager
 def _compiled(cvae) -> Iterator[None]:
-    """Within it a model is compiled, which a model from a file need not be."""
+    """Compiles a model within the context, if it is not compiled, as a model from a file may be."""
     if cvae.compiled:
         yield
         return

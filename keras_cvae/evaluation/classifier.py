@@ -1,4 +1,4 @@
-"""A classifier of real data: what reads generated images, and whose features compare them."""
+"""Classifiers of real data, which label generated examples and give features of them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import numpy as np
 
 from keras_cvae import batched, checks, fitting, layers, noise
 
-SMALL = 7  # pixels of a side, down to which images are pooled
+SMALL = 7  # pixels of a side, to which images are pooled
 SEEN = 60_000  # images in all, or four epochs of more: enough for 99% of MNIST
 PASSES = 200  # over few vectors, at most
 
 
 class Classifier(abc.ABC):
-    """What is read from examples of shape `(count, *shape)`."""
+    """Features and labels of examples of shape `(count, *shape)`."""
 
     @abc.abstractmethod
     def features(self, x) -> np.ndarray:
-        """Its last hidden layer, an array of shape `(count, units)`."""
+        """Returns the activations of its last hidden layer, of shape `(count, units)`."""
 
     @abc.abstractmethod
     def predict(self, x) -> np.ndarray:
-        """The most probable labels, integers of shape `(count,)`."""
+        """Returns the most probable labels, integers of shape `(count,)`."""
 
 
 class ImageClassifier(Classifier):
     """A small convolutional network.
 
     Args:
-        model: Model of images in [0, 1] to `[features, logits]`; `train_classifier` makes one.
+        model: Model from images in [0, 1] to `[features, logits]`, as `train_classifier` makes it.
     """
 
     def __init__(self, model: keras.Model):
@@ -50,8 +50,8 @@ class ImageClassifier(Classifier):
             # A loss layer rather than a loss, so that many steps run in one program.
             training = fitting.FusedModel([image, label], loss)
             training.compile("adam")
-            given = {"image": unit(x), "label": y.astype("int32")}
-            training.fit(given, batch_size=128, epochs=epochs, verbose=verbose)
+            data = {"image": unit(x), "label": y.astype("int32")}
+            training.fit(data, batch_size=128, epochs=epochs, verbose=verbose)
         return cls(keras.Model(image, [features, logits]))
 
     def features(self, x) -> np.ndarray:
@@ -104,9 +104,9 @@ def train_classifier(
         x: Images of shape `(count, height, width, channels)`, uint8 or in [0, 1], or vectors of
             shape `(count, size)`.
         y: Their labels, integers of at least 0, of shape `(count,)`, of two classes or more.
-        epochs: Passes over the images; by default more of few images.
-        seed: Seed of its weights, of the order of the images and of what it drops.
-        verbose: What `fit` shows of images: 0 nothing, 1 a bar, 2 a line an epoch.
+        epochs: Passes over the images; by default more for fewer images.
+        seed: Seed of its weights, of the order of the images and of dropout.
+        verbose: Progress of `fit` on images: 0 nothing, 1 a bar, 2 a line an epoch.
 
     Returns:
         A `Classifier`.
@@ -129,18 +129,18 @@ def train_classifier(
 
 
 def scaled(x: np.ndarray) -> np.ndarray:
-    """Numbers as models generate them, float32: bytes are divided by 255."""
+    """Returns numbers as models generate them, as float32: bytes are divided by 255."""
     return x.astype("float32") / np.float32(255 if x.dtype == np.uint8 else 1)
 
 
 def unit(images: np.ndarray) -> np.ndarray:
-    """Pixels in [0, 1], as float32: what a picture shows of them."""
+    """Returns pixels clipped to [0, 1], as float32."""
     return scaled(images).clip(0, 1)
 
 
 def _network(shape, num_classes, seed):
     of_keras = keras.layers
-    # Without seeds of its own dropout draws from torch's generator.
+    # Without its own seeds dropout uses torch's generator.
     seeds = [int(word) for word in noise.as_state(np.random.SeedSequence(seed).generate_state(2))]
     drop, drop_last = (of_keras.Dropout(0.3, seed=one) for one in seeds)
     image = x = keras.Input(shape, name="image")

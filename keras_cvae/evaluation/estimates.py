@@ -9,11 +9,11 @@ import numpy as np
 
 
 class Estimate(NamedTuple):
-    """What was estimated, and how far it may be off.
+    """An estimate with its standard error.
 
     Attributes:
         value: The number.
-        standard_error: Its standard error, in the same unit; None of a single observation.
+        standard_error: Its standard error, in the same unit; None for a single observation.
     """
 
     value: float
@@ -21,14 +21,14 @@ class Estimate(NamedTuple):
 
 
 def average(values) -> Estimate:
-    """The mean of independent observations, such as one a test image.
+    """Returns the mean of independent observations, such as one for each test image.
 
     Args:
         values: Array of shape `(count,)`, at least one; booleans give a share.
 
     Returns:
         The mean, and as its error the standard deviation over the root of the count. A share of 0
-        or 1 has an error of 0: no observation was seen to differ.
+        or 1 has an error of 0, as all observations are equal.
     """
     values = np.asarray(values, "float64")
     count = len(values)

@@ -1,4 +1,4 @@
-"""Examples as a measure needs them: checked, with labels inferred, black and white where asked."""
+"""Examples for a measure: checked, with inferred labels, and binarised as the model does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keras_cvae import checks
 
 
 def check(cvae, x, y=None) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Checks images and what is known of them.
+    """Checks images and their labels or other conditions.
 
     Args:
         cvae: A `CVAE`.
@@ -18,8 +18,8 @@ def check(cvae, x, y=None) -> tuple[np.ndarray, list[np.ndarray]]:
         y: As for `CVAE.encode`.
 
     Returns:
-        `(images, values)`: the images, and an array for each other input, in which what is unknown
-        has been inferred where the model does so.
+        `(images, values)`: the images, and an array for each other input, with unknown values
+        inferred if the model infers them.
 
     Raises:
         ValueError: If they are not what the model takes.
@@ -40,7 +40,7 @@ def count_classes(cvae) -> int:
 
 
 def possible_values(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]:
-    """Returns the labels that images may have, which their bound averages over.
+    """Returns the possible labels of images, over which their bound averages.
 
     Args:
         cvae: A `CVAE`.
@@ -50,7 +50,7 @@ def possible_values(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]
     Returns:
         `(images, values, label_terms)`: the images; an iterator of `(rows, y, weights)`, an index
         of the images, their labels, and the weights of these in the bound; and the terms of minus
-        the bound that are of the labels alone, arrays of shape `(count,)` by name.
+        the bound that depend on the labels only, arrays of shape `(count,)` by name.
 
     Raises:
         ValueError: If they are not what the model takes.
@@ -70,7 +70,7 @@ def possible_values(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]
 
 
 def pixels(cvae, images, rng=None) -> np.ndarray:
-    """The pixels that the likelihood is of: float32, binarised as in training.
+    """Returns pixels as the likelihood takes them: float32, binarised as in training.
 
     Args:
         cvae: A `CVAE`.

@@ -1,8 +1,8 @@
-"""How like real images generated ones are, and how varied, in a space of features.
+"""Fidelity and diversity of generated images beside real ones, in a space of features.
 
 Every function takes two arrays of features, of shape `(count, features)`, such as a classifier's.
-Numbers depend on the features and, the Frechet distance above all, on how many images there are:
-compare them where both are the same.
+Numbers depend on the features and on the number of images, the Frechet distance above all: compare
+only numbers for which both are the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def frechet_distance(real, generated) -> float:
     |m_r - m_g|^2 + tr(C_r + C_g - 2 (C_r^{1/2} C_g C_r^{1/2})^{1/2})
 
     The published FID is this formula on features of the Inception network, on another scale: with
-    other features, such as those of a classifier trained here, it is no FID.
+    other features, such as those of a classifier trained here, it is not FID.
 
     Args:
         real: Features of real images.
@@ -28,7 +28,7 @@ def frechet_distance(real, generated) -> float:
         A number of at least 0, up to rounding, in squared units of the features.
 
     Raises:
-        ValueError: If there are fewer than two of either, or they differ in length.
+        ValueError: If either has fewer than two rows, or their numbers of features differ.
 
     Reference:
         [Dowson and Landau, 1982](https://doi.org/10.1016/0047-259X(82)90077-X);
@@ -40,16 +40,17 @@ def frechet_distance(real, generated) -> float:
     of_real, of_generated = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (real, generated))
     values, vectors = eigh(of_real)
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    # Symmetric, so that singular covariances of few images leave nothing complex.
+    # Symmetric, so that singular covariances of few images have no complex root.
     cross = np.sqrt(eigvalsh(root @ of_generated @ root).clip(0)).sum()
     between = np.square(real.mean(0) - generated.mean(0)).sum()
     return float(between + np.trace(of_real) + np.trace(of_generated) - 2 * cross)
 
 
 def precision_recall(real, generated, neighbours: int = 3) -> dict[str, float]:
-    """Shares of each set that lie in the support of the other.
+    """Computes the share of each set that lies in the support of the other.
 
-    The support of a set are the balls around its points that reach their k-th nearest neighbour.
+    The support of a set is the union of balls around its points that reach their k-th nearest
+    neighbour.
 
     Args:
         real: Features of real images.
@@ -61,7 +62,7 @@ def precision_recall(real, generated, neighbours: int = 3) -> dict[str, float]:
         `recall`, the share of real images among the generated ones (diversity).
 
     Raises:
-        ValueError: If there are not more than k of either, or they differ in length.
+        ValueError: If either has k rows or fewer, or their numbers of features differ.
 
     Reference:
         [Kynkaanniemi et al., 2019](https://arxiv.org/abs/1904.06991).
@@ -75,7 +76,7 @@ def precision_recall(real, generated, neighbours: int = 3) -> dict[str, float]:
 
 
 def density_coverage(real, generated, neighbours: int = 5) -> dict[str, float]:
-    """Density and coverage, which single outliers among the real images do not sway.
+    """Computes density and coverage, which are robust to single outliers among the real images.
 
     Args:
         real: Features of real images.
@@ -83,12 +84,13 @@ def density_coverage(real, generated, neighbours: int = 5) -> dict[str, float]:
         neighbours: The number k: balls around the real points reach their k-th nearest neighbour.
 
     Returns:
-        Dict of `density`, in how many balls a generated image lies, over k (about 1 for images as
-        real as the real ones, and not bounded by 1), and `coverage`, the share of balls that hold a
-        generated image (of equally many like ones 1 - 2^-k in expectation).
+        Dict of `density`, the mean number of balls that a generated image lies in, over k (about 1
+        for images of the real distribution, and not bounded by 1), and `coverage`, the share of
+        balls that hold a generated image (in expectation 1 - 2^-k for equally many images of the
+        real distribution).
 
     Raises:
-        ValueError: If there are not more than k of either, or they differ in length.
+        ValueError: If either has k rows or fewer, or their numbers of features differ.
 
     Reference:
         [Naeem et al., 2020](https://arxiv.org/abs/2002.09797).
@@ -105,14 +107,14 @@ def density_coverage(real, generated, neighbours: int = 5) -> dict[str, float]:
 
 
 def _radii(points, k):
-    """Distance from each point to its k-th nearest neighbour among the others."""
+    """Returns the distance of each point to its k-th nearest neighbour among the others."""
     from sklearn.neighbors import NearestNeighbors
 
     return NearestNeighbors(n_neighbors=k).fit(points).kneighbors()[0][:, -1]
 
 
 def _balls_around(points, centres, k):
-    """In how many of the balls around the centres each point lies."""
+    """Returns for each point the number of balls around the centres that it lies in."""
     from sklearn.metrics import pairwise_distances_chunked
 
     radii = _radii(centres, k)

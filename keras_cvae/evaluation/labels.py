@@ -1,4 +1,4 @@
-"""What a model makes of its labels."""
+"""The effect of the label on an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keras_cvae.evaluation import examples
 
 
 def label_effect(cvae, x, y) -> float:
-    r"""How much of an image changes with its label, beside how much images differ.
+    r"""Measures how much an image changes with its label, relative to how much images differ.
 
     E |m(z, y) - m(z, y')|^2 / E |m(z, y) - m(z', y)|^2, m the mean of p(x | z, y), z and z' those
     of q(z | x, y) for two of the images, y' another class, each in turn. Near 0 the model ignores
@@ -18,18 +18,18 @@ def label_effect(cvae, x, y) -> float:
     Args:
         cvae: A `CVAE` whose condition is one of classes.
         x: Images of shape `(count, *image_shape)`, uint8 or floats, two or more.
-        y: Their labels, of shape `(count,)`, of which those of -1 are left out.
+        y: Their labels, of shape `(count,)`; images with -1 are left out.
 
     Returns:
-        A number of at least 0; NaN where no two images are labelled.
+        A number of at least 0; NaN if fewer than two images are labelled.
     """
     x, (y,) = examples.check(cvae, x, y)
     x, y = x[y >= 0], y[y >= 0]
     if len(x) < 2:
         return float("nan")
     pixels = examples.pixels(cvae, x)
-    given = [pixels, y][: len(cvae.encoder.inputs)]
-    z, _ = cvae.encoder(given if len(given) > 1 else pixels, training=False)
+    data = [pixels, y][: len(cvae.encoder.inputs)]
+    z, _ = cvae.encoder(data if len(data) > 1 else pixels, training=False)
     count = len(cvae.classes)
     changed = (y + np.arange(len(y)) % (count - 1) + 1) % count
     means = [

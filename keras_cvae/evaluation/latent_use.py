@@ -1,4 +1,4 @@
-"""What the latents are used for: active units, KL divergence by dimension, posterior collapse."""
+"""Use of the latents: active units, KL divergence by dimension, posterior collapse."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from keras_cvae.evaluation.likelihood import terms
 from keras_cvae.types import Tensor
 
 ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts as in use
-COLLAPSED = 0.05  # nats of KL divergence, below which z says next to nothing of an example
+COLLAPSED = 0.05  # nats of KL divergence, below which z holds next to no information
 
 
 def variance_of_means(cvae, x, y=None) -> np.ndarray:
-    """Var_x E[z | x, y] of every dimension of z.
+    """Computes Var_x E[z | x, y] of every dimension of z.
 
     Args:
         cvae: A `CVAE`.
         x: Images of shape `(count, *image_shape)`, uint8 or floats.
-        y: What is known of them, as for `CVAE.encode`.
+        y: Labels or other conditions, as for `CVAE.encode`.
 
     Returns:
         Array of shape `(latent_dim,)`.
@@ -33,7 +33,7 @@ def variance_of_means(cvae, x, y=None) -> np.ndarray:
 
 
 def active_units(cvae, x, y=None, *, threshold: float = ACTIVE) -> np.ndarray:
-    """Tells which dimensions of z are in use: those whose posterior mean varies with the image.
+    """Returns which dimensions of z are active: their posterior mean varies with the image.
 
     Args:
         cvae: As for `variance_of_means`.
@@ -54,10 +54,10 @@ def active_units(cvae, x, y=None, *, threshold: float = ACTIVE) -> np.ndarray:
 
 
 def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
-    r"""KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension.
+    r"""Computes KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension.
 
     For one group of latents it is exact, and sums over dimensions to the KL divergence of the
-    bound. Where there are more groups, it is given one draw of those above.
+    bound. With more groups, it is conditional on one draw of the groups above.
 
     Args:
         cvae: A `CVAE` whose priors are diagonal normals.
@@ -69,8 +69,8 @@ def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
         Array of shape `(count, latent_dim)`, in nats.
 
     Raises:
-        ValueError: If a prior is another, whose KL divergence is no sum over dimensions; or images
-            or labels are not what the model takes.
+        ValueError: If a prior is not a diagonal normal, so that its KL divergence is not a sum over
+            dimensions; or images or labels are not what the model takes.
     """
     parts = graph.read(cvae)
     for group in parts.groups:
@@ -84,7 +84,7 @@ def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
 
 
 def _model(cvae, parts):
-    """A model of pixels and what is known of them to the divergences, and its generators."""
+    """Returns a model from pixels and conditions to the divergences, and its seed generators."""
     x, inputs, y, encoded = graph.encode_pixels(cvae, parts)
     found = []
 
@@ -105,9 +105,9 @@ def _model(cvae, parts):
 
 
 def collapse(cvae, x, y=None, *, seed: int = 0) -> str:
-    """Says in a sentence whether the posterior has collapsed onto the prior.
+    """Describes in a sentence whether the posterior has collapsed onto the prior.
 
-    It has where a KL divergence is below `COLLAPSED` nats, or no dimension is active.
+    It has if a KL divergence is below `COLLAPSED` nats, or if no dimension is active.
 
     Args:
         cvae: A `CVAE`.
@@ -122,15 +122,15 @@ def collapse(cvae, x, y=None, *, seed: int = 0) -> str:
         ValueError: As for `variance_of_means`.
     """
     active = active_units(cvae, x, y)
-    found = terms(cvae, x, y, draws=1, seed=seed)
-    kl = {name: float(found[name].mean()) for name in cvae.kl_terms}
+    values = terms(cvae, x, y, draws=1, seed=seed)
+    kl = {name: float(values[name].mean()) for name in cvae.kl_terms}
     total, used = sum(kl.values()), int(active.sum())
-    said = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"
+    use = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"
     if total < COLLAPSED:
-        return f"Posterior collapse: z says next to nothing of an example; {said}"
+        return f"Posterior collapse: z holds next to no information; {use}"
     if not used:
-        return f"Posterior collapse: the mean of z does not depend on the example; {said}"
+        return f"Posterior collapse: the mean of z does not depend on the example; {use}"
     idle = [name for name, nats in kl.items() if nats < COLLAPSED]
     if idle:
-        return f"Partial collapse: {', '.join(idle)} is next to nothing; {said}"
-    return f"No posterior collapse: {said}"
+        return f"Partial collapse: {', '.join(idle)} is next to 0; {use}"
+    return f"No posterior collapse: {use}"

@@ -1,4 +1,4 @@
-"""How much of the label z holds: a linear probe."""
+"""A linear probe of how much of the label z holds."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def label_leakage(
 ) -> tuple[Estimate, float]:
     """Trains a linear probe from z to the label.
 
-    The probe is a logistic regression on standardised draws of q(z | x, y): the draws are what the
-    decoder is given, while a mean may tell of the label what the noise hides. At chance, z holds
-    nothing of the label that a linear probe can read, and the label must come from y; above it, a
-    change of y alone need not change the class of an image.
+    The probe is a logistic regression on standardised draws of q(z | x, y). It takes draws, as the
+    decoder does: a mean may hold differences that the noise hides. An accuracy at chance means that
+    z holds nothing of the label that is linearly separable, so that the label must come from y;
+    above chance, a change of y alone need not change the class of an image.
 
     Args:
-        cvae: A `CVAE` of any condition or none; where it has one of classes it is given the labels.
+        cvae: A `CVAE` of any condition or none; one of classes takes the labels.
         x_train: Images that the probe is trained on.
         y_train: Their labels, of two classes or more, none unknown.
         x_test: Images that the probe is tested on.
@@ -27,8 +27,8 @@ def label_leakage(
         seed: Seed of the draws.
 
     Returns:
-        `(accuracy, chance)`: the share of test labels that are read from z, and the share that is
-        right where the most frequent training label is always guessed.
+        `(accuracy, chance)`: the accuracy of the probe on the test images, and that of always
+        guessing the most frequent training label.
 
     Raises:
         ValueError: If there are fewer than two classes, or images or labels are not what the model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from keras_cvae import batched, checks, graph, layers, noise, objectives, progre
 from keras_cvae.evaluation import examples
 from keras_cvae.fitting import inside
 
-CHUNK = 1024  # samples of one image that are decoded together, at most
+CHUNK = 1024  # samples of one image in a batch of the decoder, at most
 # Of the decoder's largest activation: enough rows for fast products. On torch each operation reads
 # and writes memory, and half of it stays in the cache.
 ACTIVATION_BYTES = 2**24 if keras.backend.backend() == "torch" else 2**25
@@ -28,15 +29,15 @@ def log_likelihood(
     at most log p(x | y), grows with K and tends to it; with K = 1 it is the ELBO. The layers are
     those of the objective `objectives.IWAE`.
 
-    Where the model binarises dynamically, each image is drawn once.
+    A model that binarises dynamically binarises each image once.
 
     Args:
         cvae: A `CVAE`.
         x: Images of shape `(count, *image_shape)`, uint8 or floats.
-        y: What is known of the images, or one for all; -1 or None: unknown, or the most
-            probable class where the model infers labels.
-        samples: How many samples K of each image.
-        seed: Seed of the samples; the numbers drawn differ between backends.
+        y: Labels or other conditions of the images, or one for all; -1 or None: unknown, or the
+            most probable class if the model infers labels.
+        samples: The number K of samples of each image.
+        seed: Seed of the samples, which differ between backends.
         verbose: 1 shows progress, 0 does not.
 
     Returns:
@@ -61,15 +62,15 @@ def log_likelihood(
 def terms(cvae, x, y=None, *, draws: int = 16, seed: int = 0, verbose=0) -> dict[str, np.ndarray]:
     r"""Measures the ELBO of each image and its terms, averaged over draws of z ~ q(z | x, y).
 
-    -log p(x | z, y) + \sum_groups log q(z | x, y) / p(z | y), as `objectives.IWAE` has them. Where
-    the model enumerates labels, an unknown one is summed out as in training.
+    -log p(x | z, y) + \sum_groups log q(z | x, y) / p(z | y), as in `objectives.IWAE`. A model that
+    enumerates labels sums over an unknown one, as in training.
 
     Args:
         cvae: A `CVAE`.
         x: As for `log_likelihood`.
         y: As for `log_likelihood`.
-        draws: How many draws of z for each image.
-        seed: Seed of the draws; the numbers drawn differ between backends.
+        draws: The number of draws of z for each image.
+        seed: Seed of the draws, which differ between backends.
         verbose: 1 shows progress, 0 does not.
 
     Returns:
@@ -92,7 +93,7 @@ def terms(cvae, x, y=None, *, draws: int = 16, seed: int = 0, verbose=0) -> dict
 
 
 def _log_ratios(cvae, x, y, samples, seed, verbose):
-    """By batch, `[log p(x | z, y), log q(z | x, y) / p(z | y) of each group]`.
+    """Yields for each batch `[log p(x | z, y), log q(z | x, y) / p(z | y) of each group]`.
 
     Each is an array of shape `(batch, samples)`.
     """
@@ -118,14 +119,14 @@ def _log_ratios(cvae, x, y, samples, seed, verbose):
 
 
 def _most_rows(decoder):
-    """How many rows are decoded together, a power of two: memory stays bounded by it."""
+    """Returns how many rows to decode at once, a power of two that bounds the memory."""
     outputs = [getattr(layer, "output", ()) for layer in inside.layers(decoder)]
     largest = max(math.prod(tensor.shape[1:]) for tensor in keras.tree.flatten(outputs))
     return 1 << max(0, (ACTIVATION_BYTES // (4 * largest)).bit_length() - 1)
 
 
 def _weigher(cvae, samples):
-    """A model `[pixels, label]` to what `_log_ratios` yields, and the generators of its noise."""
+    """Returns a model from pixels and label to the output of `_log_ratios`, and its generators."""
     cached = _WEIGHERS.setdefault(cvae, {})
     parts = graph.read(cvae)
     key = samples, id(parts.groups[0].prior)
@@ -144,8 +145,8 @@ def _weigher(cvae, samples):
     return cached[key]
 
 
-def bits_per_dimension(log_likelihood, input_shape, *, levels: int | None = None):
-    r"""Turns log p(x) in nats per example into bits per dimension, the smaller the better.
+def bits_per_dimension(log_likelihood, input_shape, *, levels: int | None = None) -> Any:
+    r"""Converts log p(x) in nats per example to bits per dimension, the smaller the better.
 
     -log p(x) / (D log 2), D the number of entries of x. A density over [0, 1] becomes comparable
     with the probability of one of `levels` values by the width of their bins, 1 / levels:
@@ -154,8 +155,8 @@ def bits_per_dimension(log_likelihood, input_shape, *, levels: int | None = None
     Args:
         log_likelihood: Number or array, in nats per example.
         input_shape: Shape of one example.
-        levels: How many values an entry can have, where log p is a density, such as 256 for a
-            Gaussian of 8-bit pixels; None where it is a probability.
+        levels: The number of values that an entry can have if log p is a density, such as 256 for a
+            Gaussian of 8-bit pixels; None if it is a probability.
 
     Returns:
         Number or array of the same shape, in bits per dimension.

@@ -1,4 +1,4 @@
-"""log p(x) of a model of p(x | y): the label summed out."""
+"""log p(x) of a model of p(x | y), by a sum over labels."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def marginal_log_likelihood(
 ) -> np.ndarray:
     r"""Estimates log p(x) = log \sum_y p(y) p(x | y) of each image.
 
-    Each p(x | y) is estimated with `samples` draws of q(z | x, y), as `log_likelihood` does it, so
-    that the estimate of p(x) is unbiased and the expectation of its logarithm at most log p(x).
+    Each p(x | y) is estimated with `samples` draws of q(z | x, y), as by `log_likelihood`. The
+    estimate of p(x) is unbiased, and the expectation of its logarithm at most log p(x).
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.
         x: As for `log_likelihood`.
-        label_weights: p(y) up to a factor, such as how often each label occurs, of shape
+        label_weights: p(y) up to a factor, such as the count of each label, of shape
             `(num_classes,)`; by default all labels are equally probable.
-        samples: How many samples for each image and label.
+        samples: The number of samples for each image and label.
         seed: As for `log_likelihood`.
         verbose: 1 shows progress, 0 does not.
 

@@ -1,4 +1,4 @@
-"""All measures of a model on a data set."""
+"""All measures of a model on a data set, as one report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from keras_cvae.evaluation.marginal import marginal_log_likelihood
 from keras_cvae.evaluation.subject import LeftOut, Subject
 from keras_cvae.evaluation.table import Measure, Report
 
-NEIGHBOURS = 5  # the most that a measure of fidelity looks at
+NEIGHBOURS = 5  # the largest number of neighbours in a measure of fidelity
 SETS = 5  # of generated examples, over which fidelity is averaged
 SET_SIZE = 5000  # examples in each, at most: distances between all pairs are computed
 NATS, SHARE = "nats", "share"
@@ -63,7 +63,7 @@ def evidence(subject: Subject) -> Iterator[Measure]:
 
 
 def marginal(subject: Subject) -> Iterator[Measure]:
-    """The same of x alone, the label summed out."""
+    """The importance-weighted log p(x), by a sum over labels."""
     s = subject
     s.require_condition("a sum over labels")
     count = len(s.model.classes)
@@ -76,7 +76,7 @@ def marginal(subject: Subject) -> Iterator[Measure]:
 
 
 def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
-    """Bits per dimension, of a code that the ELBO promises."""
+    """Bits per dimension of the ELBO."""
     s = subject
     if len(s.model.image_shape) == 1 and s.x.dtype != np.uint8:
         raise LeftOut("columns of numbers have no levels")
@@ -88,7 +88,7 @@ def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
     shape = s.model.image_shape
     value = likelihood.bits_per_dimension(elbo.value, shape, levels=levels)
     error = abs(likelihood.bits_per_dimension(elbo.standard_error, shape))
-    noise = "" if levels is None else f", with uniform noise that fills {levels} levels"
+    noise = "" if levels is None else f", with uniform noise within each of {levels} levels"
     of_noise = math.log2(levels or 256)
     how = f"of the ELBO{noise}; uniform noise has {of_noise:.3g}"
     yield Measure("bits per dimension", value, error, "bits", how, reference=of_noise)
@@ -114,13 +114,14 @@ def dimensions(subject: Subject) -> Iterator[Measure]:
 
 
 def inferred_labels(subject: Subject) -> Iterator[Measure]:
-    """How often a model that infers its label is right."""
+    """The accuracy of a model that infers its label."""
     s = subject
     if not s.model.infers_label:
         return
-    s.require_labels("the share that is inferred right")
-    found = batched.predict(s.model.classifier, s.x).argmax(-1)
-    yield Measure("label inferred", *average(found == s.y), SHARE, "the most probable by q(y | x)")
+    s.require_labels("the accuracy of inferred labels")
+    inferred = batched.predict(s.model.classifier, s.x).argmax(-1)
+    how = "accuracy of the most probable label by q(y | x)"
+    yield Measure("label inferred", *average(inferred == s.y), SHARE, how)
 
 
 def label_in_z(subject: Subject) -> Iterator[Measure]:
@@ -129,7 +130,7 @@ def label_in_z(subject: Subject) -> Iterator[Measure]:
     s.require_labels("a probe")
     data = s.x_train, s.y_train, s.x, s.y
     accuracy, chance = leakage.label_leakage(s.model, *data, seed=s.seed)
-    how = f"a linear probe from z; chance is {chance:.4f}"
+    how = f"accuracy of a linear probe; chance is {chance:.4f}"
     yield Measure("label read from z", *accuracy, SHARE, how, reference=chance)
 
 
@@ -137,17 +138,17 @@ def labels_of_samples(subject: Subject) -> Iterator[Measure]:
     """The classifier, label agreement, classification accuracy score."""
     s = subject
     own = average(s.classifier.predict(s.x) == s.y)
-    yield Measure("classifier", *own, SHARE, "right on real test data, trained on real data")
-    s.require_condition("agreement with the label that was asked for")
-    read = agreement.label_agreement(s.model, s.y, s.classifier, seed=s.seed)
-    how = f"{len(s.y)} generated, read by the classifier as asked"
-    yield Measure("label agreement", *read, SHARE, how, own.value)
+    yield Measure("classifier", *own, SHARE, "accuracy on real test data, trained on real data")
+    s.require_condition("label agreement")
+    agreed = agreement.label_agreement(s.model, s.y, s.classifier, seed=s.seed)
+    how = f"of {len(s.y)} generated, the classifier gives their label"
+    yield Measure("label agreement", *agreed, SHARE, how, own.value)
     changed = agreement.swap_agreement(s.model, s.x, s.y, s.classifier)
-    how = "of test examples with another label, read by the classifier as that one"
+    how = "of test examples with a changed label, the classifier gives that label"
     yield Measure("label swap", *changed, SHARE, how, own.value)
     options = {"seed": s.seed, "verbose": s.verbose}
     score = agreement.classification_accuracy_score(s.model, s.y_train, s.x, s.y, **options)
-    how = f"right on real test data, trained on {len(s.y_train)} generated"
+    how = f"accuracy on real test data, trained on {len(s.y_train)} generated"
     yield Measure("classification accuracy score", *score, SHARE, how, own.value)
 
 
@@ -157,28 +158,31 @@ def likeness(subject: Subject) -> Iterator[Measure]:
     s.require_labels("a classifier")
     size = min(len(s.x), len(s.x_train), SET_SIZE)
     if size <= NEIGHBOURS:
-        raise LeftOut(f"more than {NEIGHBOURS} examples are needed, and there are {size}")
+        raise LeftOut(f"it needs more than {NEIGHBOURS} examples, and there are {size}")
     features = s.classifier.features
-    found, bar = [], progress.bar(SETS, "set", s.verbose)
+    pairs, bar = [], progress.bar(SETS, "set", s.verbose)
     for number in range(SETS):
         rng = np.random.default_rng((s.seed, number))
         reference = features(s.x_train[rng.choice(len(s.x_train), size, replace=False)])
         rows = rng.choice(len(s.x), size, replace=False)
-        asked = s.model.y_of_class(s.y[rows])
-        drawn = agreement.draw(s.model, asked, count=size, seed=(s.seed, number))
-        found.append([_likeness(reference, features(x)) for x in (drawn, s.x[rows])])
+        y = s.model.y_of_class(s.y[rows])
+        generated = agreement.draw(s.model, y, count=size, seed=(s.seed, number))
+        pairs.append([_likeness(reference, features(x)) for x in (generated, s.x[rows])])
         bar.add(1)
-    for name in found[0][0]:
-        drawn, real = (average([pair[i][name] for pair in found]) for i in (0, 1))
-        yield Measure(name, *drawn, *OF_LIKENESS[name], real.value)
+    for name in pairs[0][0]:
+        generated, real = (average([pair[i][name] for pair in pairs]) for i in (0, 1))
+        yield Measure(name, *generated, *OF_LIKENESS[name], real.value)
 
 
-# By name, the unit and what is said of it.
+# By name, the unit and how it was measured.
 OF_LIKENESS = {
-    "Frechet distance": ("squared features", "of the classifier's features: not Inception's FID"),
-    "precision": (SHARE, "of generated images, among real ones in the features"),
-    "recall": (SHARE, "of real images, among generated ones"),
-    "density": ("ratio", "how densely real images surround generated ones"),
+    "Frechet distance": (
+        "squared features",
+        "of the classifier's features, not Inception's as in FID",
+    ),
+    "precision": (SHARE, "of generated images that lie among real ones"),
+    "recall": (SHARE, "of real images that lie among generated ones"),
+    "density": ("ratio", "of real images around generated ones"),
     "coverage": (SHARE, "of real images, with a generated one nearby"),
 }
 
@@ -215,25 +219,25 @@ def measure(
     verbose: int = 1,
     begun: Callable[[str], None] = lambda stage: None,
 ) -> Report:
-    """Measures a model on test data, in every way that applies to the two.
+    """Measures a model on test data, in every way that applies.
 
-    The classifier, the probe and the reference of fidelity learn from the training data; all else
-    sees the test data alone.
+    The classifier, the probe and the reference of fidelity take the training data; all else takes
+    the test data only.
 
     Args:
-        cvae: A `CVAE`. Labels are those of a condition of classes; of any other, what needs
-            labels is left out.
+        cvae: A `CVAE`. Labels are those of a condition of classes; with another condition,
+            measures that need labels are left out.
         dataset: A `datasets.Dataset`.
-        samples: How many samples of z for the importance-weighted log p of an image; for log p(x)
-            the labels share them.
-        limit: How many test images to measure on, drawn with the seed; by default all.
-        seed: Seed of all that is random.
+        samples: The number of samples of z for the importance-weighted log p of an image; for log
+            p(x) the labels share them.
+        limit: The number of test images to measure on, sampled with the seed; by default all.
+        seed: Seed of all randomness.
         verbose: 1 shows progress, 0 does not.
-        begun: Function of a text, called as each stage begins: its number and name.
+        begun: Function of a text, the number and name of a stage, called as each begins.
 
     Returns:
-        A `Report`: a table when it is printed, with a standard error wherever there is one: over
-        test images, of measures of fidelity over sets of generated images.
+        A `Report`, which prints as a table. Standard errors are over test images, and those of
+        measures of fidelity over sets of generated images.
 
     Raises:
         ValueError: If an argument is not one of the above or the model does not take the data,
@@ -249,13 +253,12 @@ def measure(
     for number, (stage, measures) in enumerate(STAGES.items(), start=1):
         begun(f"{number}/{len(STAGES)} {stage}")
         try:
-            for found in measures(subject):
-                report.measures.append(found)
+            report.measures.extend(measures(subject))
         except LeftOut as why:
             report.left_out[stage] = str(why)
-    by_name = {found.name: found for found in report.measures}
-    for found in report.measures:
-        found.remark = words.remark(found, by_name)
+    by_name = {one.name: one for one in report.measures}
+    for one in report.measures:
+        one.remark = words.remark(one, by_name)
     report.verdict = latent_use.collapse(cvae, subject.x, subject.given, seed=seed)
     return report
 
@@ -269,7 +272,7 @@ def _protocol(subject):
         "draws": s.draws,
         "seed": s.seed,
         "prior": type(s.model.prior).__name__,
-        "generated": "the mean of p(x | z, y) for images, a draw of it for vectors",
+        "generated": "the mean of p(x | z, y) for images, a sample of it for vectors",
         "standard_errors": "over test examples; of fidelity over sets of generated examples",
         "fidelity": f"{SETS} sets of at most {SET_SIZE}, each against as many training examples",
         "backend": keras.backend.backend(),

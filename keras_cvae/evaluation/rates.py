@@ -1,4 +1,4 @@
-"""Rate and distortion: what z says of an image, and what it leaves to be said."""
+"""Rate and distortion, the two parts of minus the ELBO."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def rate_and_distortion(cvae, x, y=None, **options) -> dict[str, np.ndarray]:
         cvae: A `CVAE`.
         x: As for `log_likelihood`.
         y: As for `log_likelihood`.
-        **options: `draws`, `seed`, `trained` and `verbose`, as for `terms`.
+        **options: `draws`, `seed` and `verbose`, as for `terms`.
 
     Returns:
         Dict of `rate` and `distortion`, arrays of shape `(count,)`, in nats.
@@ -28,6 +28,6 @@ def rate_and_distortion(cvae, x, y=None, **options) -> dict[str, np.ndarray]:
     Reference:
         [Alemi et al., 2018](https://arxiv.org/abs/1711.00464).
     """
-    found = terms(cvae, x, y, **options)
-    distortion = found["reconstruction"]
-    return {"rate": -found["elbo"] - distortion, "distortion": distortion}
+    values = terms(cvae, x, y, **options)
+    distortion = values["reconstruction"]
+    return {"rate": -values["elbo"] - distortion, "distortion": distortion}

@@ -1,4 +1,4 @@
-"""What makes the numbers of `evaluate` the same at every call: a seed, and many draws of z."""
+"""Repeatable numbers of `evaluate`: a seed, and averages over many draws of z."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from keras import ops
 from keras_cvae import batched, checks, noise
 from keras_cvae.fitting import inside
 
-DRAWS = 2**15  # of z in all: with so many, averages of a trained model vary by about 0.02 nats
+DRAWS = 2**15  # of z in all, with which averages of a trained model vary by about 0.02 nats
 MOST_DRAWS = 64  # of one example
-REPEATED = 2**26  # bytes of data repeated, so that a small data set is drawn often in few passes
+REPEATED = 2**26  # bytes of repeated data, so that a small data set needs few passes
 
 
 def draws_of(count: int, draws: int | None = None) -> int:
-    """How many draws of z each of `count` examples is given, where it is not said.
+    """Returns the number of draws of z of each of `count` examples, chosen if it is None.
 
     Raises:
         ValueError: If `draws` is neither None nor an integer of at least 1.
@@ -30,7 +30,7 @@ def draws_of(count: int, draws: int | None = None) -> int:
 
 @contextlib.contextmanager
 def seeded(model: keras.Model, seed: int) -> Iterator[None]:
-    """Within it all that is random in a model begins anew with a seed; then it is as before."""
+    """Seeds all randomness of a model within the context; afterwards it continues as before."""
     states = inside.generator_states(model)
     before = [np.array(ops.convert_to_numpy(state)) for state in states]
     noise.seed_states(states, seed)
@@ -48,14 +48,14 @@ def averaged(
     copies: bool = True,
     **options,
 ) -> dict:
-    """Averages what is evaluated over draws of z: of data repeated, and in passes over that.
+    """Averages `evaluate` over draws of z, by repeated data and by passes over them.
 
     Args:
-        evaluate: `keras.Model.evaluate`, or what takes its arguments and returns a dict.
+        evaluate: `keras.Model.evaluate`, or a function like it that returns a dict.
         arrays: Checked arrays by the names of the inputs.
-        draws: How many draws of each example, at least.
+        draws: The least number of draws of each example.
         copies: Whether an example may be in a batch twice; if not, every draw is a pass.
-        **options: For `evaluate`. Progress is shown of the first pass.
+        **options: For `evaluate`. Only the first pass shows progress.
     """
     count = len(next(iter(arrays.values())))
     size = sum(array.nbytes for array in arrays.values())

@@ -15,23 +15,23 @@ from keras_cvae.evaluation.classifier import Classifier, train_classifier
 
 
 class LeftOut(Exception):
-    """Why a measure does not apply, in words."""
+    """The reason why a measure does not apply, in words."""
 
 
 @dataclasses.dataclass
 class Subject:
-    """A model and the data it is measured on, checked.
+    """A model and the data that it is measured on, checked.
 
     Attributes:
         model: The `CVAE`.
-        x_train: Training images, those without a label left out where there are labels.
+        x_train: Training images; if there are labels, those that have one.
         y_train: Their labels, or None.
         x: Test images.
         y: Their labels, or None.
-        given: What the model is told of the test images: their labels, or a dict by name of what
-            else its condition is, or None for a model without one. Only classes are labels.
-        samples: How many samples of z for log p.
-        seed: Seed of everything.
+        given: The y that the model takes of the test images: their labels, a dict by name of other
+            conditions, or None for a model without one. Only classes are labels.
+        samples: The number of samples of z for log p.
+        seed: Seed of all randomness.
         verbose: 1 shows progress, 0 does not.
     """
 
@@ -47,7 +47,7 @@ class Subject:
 
     @classmethod
     def of(cls, cvae, dataset, samples, limit, seed, verbose) -> Subject:
-        """Checks what `measure` is given; `limit` test images are drawn with the seed.
+        """Checks the arguments of `measure`; samples `limit` test images with the seed.
 
         Raises:
             ValueError: As for `measure`.
@@ -72,17 +72,17 @@ class Subject:
 
     @property
     def draws(self) -> int:
-        """How many draws of z for the ELBO of an image."""
+        """The number of draws of z for the ELBO of an image."""
         return repeated.draws_of(len(self.x))
 
     @functools.cached_property
     def classifier(self) -> Classifier:
-        """A classifier that has learned from the real training images."""
+        """A classifier trained on the real training images."""
         self.require_labels("a classifier")
         return train_classifier(self.x_train, self.y_train, seed=self.seed, verbose=self.verbose)
 
     def require_labels(self, what: str) -> None:
-        """Leaves a measure out of data without labels of two classes."""
+        """Raises `LeftOut` for data without labels of two classes."""
         if self.y is None:
             raise LeftOut(f"the data have no labels, which {what} needs")
         if self.y.min() < 0:
@@ -91,6 +91,6 @@ class Subject:
             raise LeftOut(f"the training labels are of a single class, and {what} needs two")
 
     def require_condition(self, what: str) -> None:
-        """Leaves a measure out of a model without classes."""
+        """Raises `LeftOut` for a model without classes."""
         if not self.model.classes:
             raise LeftOut(f"the model has no classes, which {what} needs")

@@ -1,4 +1,4 @@
-"""What was measured: rows of a table to read, and a dict to keep."""
+"""Measures as rows of a table, and as a dict."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ class Measure:
     """A row of the table.
 
     Attributes:
-        name: What was measured.
+        name: The name of the measure.
         value: The number, or a list of them.
-        standard_error: Of `value`; None where there is none.
-        unit: The unit of all three numbers.
-        real: The same measure of real test data: what a perfect model would come near to.
+        standard_error: That of `value`, or None.
+        unit: The unit of all numbers.
+        real: The same measure of real test data, which a perfect model would be close to.
         how: How it was measured.
-        reference: The same measure where nothing was learned, of uniform noise or by chance; None
-            where it has no such value.
-        remark: What the number says of the model, where it means trouble; else empty.
+        reference: The same measure of uniform noise or by chance, or None.
+        remark: Words on a number in a range that means trouble; else empty.
     """
 
     name: str
@@ -33,13 +32,13 @@ class Measure:
 
 @dataclasses.dataclass
 class Report:
-    """What `measure` found; printed, it is a table.
+    """The measures of a model, which print as a table.
 
     Attributes:
-        protocol: On what and how it was measured.
+        protocol: Data and settings of the measures.
         measures: A `Measure` for each row.
         verdict: Whether the posterior has collapsed, in a sentence.
-        left_out: By name, why a measure does not apply.
+        left_out: Reasons why measures do not apply, by name.
     """
 
     protocol: dict
@@ -48,11 +47,11 @@ class Report:
     left_out: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Measure:
-        """The measure of this name."""
+        """Returns the measure of this name."""
         return {measure.name: measure for measure in self.measures}[name]
 
     def as_dict(self) -> dict:
-        """All of it as numbers, texts, lists and dicts, for JSON."""
+        """Returns the report as numbers, texts, lists and dicts, for JSON."""
         return dataclasses.asdict(self)
 
     def __str__(self):

@@ -1,4 +1,4 @@
-"""What a measure means, in words, where its number is in a range that means trouble."""
+"""Words on measures whose number is in a range that means trouble."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from keras_cvae.evaluation.table import Measure
 
 GAP = 10.0  # nats of log p above the ELBO, above which few of the samples of z count
 SHORT = 0.1  # of accuracy, by which samples may fall short of real images
-LEAK = 0.2  # of accuracy above chance, by which a linear probe may read the label from z
-FEW = 0.5  # of what real images have in recall or coverage
+LEAK = 0.2  # of accuracy above chance, that a linear probe from z to the label may have
+FEW = 0.5  # of the recall or coverage of real images
 
 
 def remark(measure: Measure, others: Mapping[str, Measure]) -> str:
-    """Tells what a number in a range that means trouble says of the model.
+    """Explains a measure whose number means trouble.
 
     Args:
         measure: The measure.
         others: By name, all measures of the same report.
 
     Returns:
-        A text, empty where there is nothing to say.
+        A text, empty if the number means no trouble.
     """
     words = _WORDS.get(measure.name)
     return words(measure, others) if words else ""
@@ -46,9 +46,7 @@ def _log_p(m, others):
 def _precision(m, others):
     if m.real is None or m.value <= m.real:
         return ""
-    return (
-        "above that of real examples: generated ones are typical or smooth; recall tells how varied"
-    )
+    return "above that of real examples: generated ones are typical or smooth; see recall, too"
 
 
 def _density(m, others):
@@ -66,7 +64,7 @@ def _variety(m, others):
 def _agreement(m, others):
     if m.real is None or m.value >= m.real - SHORT:
         return ""
-    return "well below the classifier on real examples: many samples are not of the label asked for"
+    return "well below the classifier on real examples: many samples are not of their label"
 
 
 def _swap(m, others):
@@ -78,7 +76,7 @@ def _swap(m, others):
 def _score(m, others):
     if m.real is None or m.value >= m.real - SHORT:
         return ""
-    return "well below training on real examples: samples lack what tells the classes apart"
+    return "well below training on real examples: samples lack features that separate the classes"
 
 
 def _leak(m, others):
@@ -97,7 +95,7 @@ def _units(m, others):
 def _rate(m, others):
     if m.value >= 0.05:
         return ""
-    return "next to 0: z says nothing of an example, the posterior has collapsed"
+    return "next to 0: z holds no information, the posterior has collapsed"
 
 
 _WORDS = {

@@ -150,7 +150,7 @@ def test_colour_images_and_two_groups_of_latents(colour, likelihood, levels):
         expected = evaluation.bits_per_dimension(report["ELBO"].value, (6, 5, 3))
         assert bits.value == pytest.approx(expected)
     else:
-        assert "uniform noise that fills 256 levels" in bits.how
+        assert "uniform noise within each of 256 levels" in bits.how
     assert report["classifier"].value > 0.9
 
 
@@ -161,7 +161,7 @@ def test_a_model_without_a_condition_on_data_with_labels(colour):
     why = report.left_out["label agreement and classification accuracy score"]
     assert "the model has no classes" in why
     assert report.left_out["fidelity and diversity"] == (
-        "more than 5 examples are needed, and there are 5"
+        "it needs more than 5 examples, and there are 5"
     )
     report = evaluation.measure(cvae, colour, samples=2, limit=6, verbose=0)
     assert report["precision"].value >= 0

@@ -20,7 +20,7 @@ ELBO = Measure("ELBO", -100.0, 1.0, "nats", "")
         ("density", 3.0, 1.0, {"real": 1.0}, "crowd"),
         ("recall", 0.01, 0.8, {"real": 0.9}, "never generated"),
         ("coverage", 0.3, 0.8, {"real": 0.9}, "never generated"),
-        ("label agreement", 0.6, 0.95, {"real": 0.98}, "not of the label"),
+        ("label agreement", 0.6, 0.95, {"real": 0.98}, "not of their label"),
         ("label swap", 0.6, 0.95, {"real": 0.98}, "z holds the class"),
         ("classification accuracy score", 0.6, 0.95, {"real": 0.98}, "well below training on real"),
         ("label read from z", 0.8, 0.15, {"reference": 0.1}, "z holds the class"),
