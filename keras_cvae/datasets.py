@@ -29,9 +29,9 @@ NAMES = ("digits", *OF_KERAS)
 
 
 class Dataset(NamedTuple):
-    """Images and labels to train and to test with; `load` gives their shapes and ranges.
+    """Images and labels to train and to test with, of the shapes and ranges that `load` describes.
 
-    Of a table, rows and a dict by name of what their conditions are.
+    Of a table, rows and a dict of their conditions by name.
     """
 
     x_train: np.ndarray
@@ -42,12 +42,12 @@ class Dataset(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What `read` returns.
+    """A data set as `read` returns it.
 
     Attributes:
         dataset: The `Dataset`.
-        validation: Images and labels to validate with, `(x, y)`, where the source has a part for
-            that; else None.
+        validation: Images and labels to validate with, `(x, y)`, if the source has such a part;
+            else None.
         notes: Sentences on what of the source was left out or changed.
     """
 
@@ -69,28 +69,29 @@ def load(
 ) -> Dataset:
     """Loads a data set by name, or from the user's own files.
 
-    It warns of what is left out or changed, such as files that are no images, or images that are
-    composited on a background.
+    It warns of data that are left out or changed, such as files that are not images, or images that
+    are composited on a background.
 
     Args:
         name_or_path: `"digits"` (8x8, embedded in scikit-learn), `"mnist"` or `"fashion_mnist"`
             (downloaded once by Keras), or the path of one of:
-            an `.npz` file that holds `x_train`, `y_train`, `x_test` and `y_test`, or `x` and `y`
-            (or `x_train` and `y_train`) alone, to be split, and the names of the classes as
-            strings in `class_names` if it likes; its labels may be these names, an empty one being
+            an `.npz` file that holds `x_train`, `y_train`, `x_test` and `y_test`, or only `x` and
+            `y` (or `x_train` and `y_train`), which are then split, and optionally the names of the
+            classes as strings in `class_names`; its labels may be these names, an empty one being
             unknown; `x_val` and `y_val` are to validate with;
             a folder of four IDX files under MNIST's names, plain or gzipped;
-            a folder with one sub-folder of images a class, PNG, JPEG, WebP, GIF, BMP or TIFF, or
-            with `train/` that holds such sub-folders, beside `test/`, `val/` or both. Images of 16
-            bits become floats: white is the largest number of as many bits as the greatest pixel.
+            a folder with one sub-folder of images for each class (PNG, JPEG, WebP, GIF, BMP or
+            TIFF), or with `train/` that holds such sub-folders, beside `test/`, `val/` or both.
+            Images of 16 bits become floats: white is the largest number of as many bits as the
+            greatest pixel.
             A name wins over a path: write `"./mnist"` for a folder called so.
         labelled: Whether to load labels. Without, the arrays or files of labels may be missing, a
             folder may hold images directly, and all that its sub-folders hold are one set.
-        class_names: A name a class, in the place of those that the source gives.
-        image_size: What to resize every image to: an integer or `(height, width)`.
+        class_names: A name for each class, in place of those of the source.
+        image_size: The size to resize every image to: an integer or `(height, width)`.
             `None` keeps the images' own size.
         test_fraction: Share of each class (without labels, of all images) held out for testing, in
-            (0, 1), where the source is not split already.
+            (0, 1), if the source is not split already.
         seed: Integer seed of that split.
         background: The colour that transparent pixels of image files show: a name or a hexadecimal
             number such as `"#ff8000"`.
@@ -101,8 +102,8 @@ def load(
         `(N, H, W, C)`, uint8 in 0..255 or float32 in [0, 1]. Vectors have shape `(N, D)`: float32
         of any scale; uint8 if they are stored so, or are integers that span 0 to 255 exactly, as
         flattened images do. Labels are int32 of shape `(N,)`, indices into the tuple of strings
-        `class_names`, and may be -1 in the training part: unknown. Of a source that is to be split
-        all unknown ones are to train. Without labels they are `None`, and `class_names` is empty.
+        `class_names`, and may be -1, unknown, in the training part; a source that is split leaves
+        all unknown ones in it. Without labels they are `None`, and `class_names` is empty.
 
     Raises:
         ValueError: If the name is unknown, a file is missing or damaged, or the data are not
@@ -135,7 +136,7 @@ def read(
     background: str = "white",
     skip_damaged: bool = False,
 ) -> Reading:
-    """Reads a data set as `load` does; tells what was left out or changed instead of warning of it.
+    """Reads a data set as `load` does; returns notes on it instead of warnings.
 
     It takes the arguments of `load`.
 
@@ -182,7 +183,7 @@ def read(
 def hold_out(
     dataset: Dataset, fraction: float = 0.1, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
-    """Splits the training images once more, to validate with some of them.
+    """Splits the training images into a part to train and a part to validate with.
 
     Args:
         dataset: A `Dataset`.
@@ -215,10 +216,10 @@ def hold_out(
 
 
 def digest(dataset: Dataset) -> str:
-    """Returns a short fingerprint of a data set, to record with a run.
+    """Returns a short fingerprint of a data set.
 
     Args:
-        dataset: A `Dataset`. Its class names do not count.
+        dataset: A `Dataset`. Its class names are ignored.
 
     Returns:
         The first 16 hexadecimal digits of the SHA-256 of the arrays' dtypes, shapes and bytes;
