@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 from sklearn import base
@@ -10,6 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from keras_cvae import checks, conditions, evaluation, models, noise, tables
 from keras_cvae.estimators import files, labels
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
 LARGEST_SEED = 2**31 - 1
@@ -21,45 +26,43 @@ class CVAEEstimator(
     base.DensityMixin,
     base.BaseEstimator,
 ):
-    """A conditional VAE of the rows of a table: embeds them, draws new ones, gives log p(x).
+    """A conditional VAE of the rows of a table: embeds rows, generates rows, estimates log p(x).
 
-    What is fitted is the `keras_cvae.CVAE` `model_`, built and trained with the arguments here;
-    every other tool of the package works with it.
+    `fit` builds and trains a `keras_cvae.CVAE`, the attribute `model_`; every other tool of the
+    package works with it.
 
-    X is an array of numbers, or a DataFrame of numbers, counts and categories, which
-    `tables.Table` tells apart; rows that are drawn or decoded are a DataFrame like it. NaN is
-    a cell that is missing.
+    X is an array of numbers, or a DataFrame, for whose columns `tables.Table` decides the kinds;
+    generated and decoded rows are then a DataFrame too. NaN is a missing cell.
 
     Args:
         latent_dim: Size of z, the number of columns that `transform` returns.
         network: As for `build_cvae`.
-        likelihood: As for `build_cvae`; None for `tables.Columns` as X has them. With any
-            other X must be numbers, and what is drawn is an array.
+        likelihood: As for `build_cvae`; None for `tables.Columns` of the columns of X. With any
+            other X must be numbers, and generated rows are an array.
         prior: As for `build_cvae`.
         objective: As for `build_cvae`.
-        kinds: Of columns of a DataFrame, by name, what they are where that is to be another than is
-            decided by their cells, as for `tables.Table.of`.
-        conditional: Whether the model is conditional on the classes `y` that `fit` is given. Where
-            what follows in a pipeline is to predict y from z, take False: z then holds the class
-            too, and `y` may be anything.
-        fit_prior: Whether the prior is fitted after training to where the rows of each class are
-            encoded (`CVAE.fit_prior`), which matters most for what `sample` draws.
-        epochs: How often training passes over the rows.
-        batch_size: How many rows a step of training sees.
-        learning_rate: Of Adam, at the beginning; it falls to 0 along half a cosine.
-        samples: How many draws of z for each row `score_samples` takes.
+        kinds: Dict from names of columns of a DataFrame to their kinds, as for `tables.Table.of`.
+        conditional: Whether the model is conditional on the classes `y` of `fit`. Take False where
+            a later step of a pipeline predicts y from z: z then encodes the class too, and `y` may
+            be anything.
+        fit_prior: Whether to fit the prior to the encodings of the rows after training
+            (`CVAE.fit_prior`), which matters most for `sample`.
+        epochs: Number of passes of training over the rows.
+        batch_size: Number of rows in a training step.
+        learning_rate: Learning rate of Adam at the beginning; it falls to 0 along half a cosine.
+        samples: Number of samples of z for each row in `score_samples`.
         random_state: An integer, a `numpy.random.RandomState` or None: seeds weights, order, noise
-            and what is drawn. With an integer two fits are equal.
-        verbose: What training shows: 0 nothing, 1 a bar, 2 a line an epoch.
+            and samples. With an integer two fits are equal.
+        verbose: 0, 1 or 2: training shows nothing, a bar, or a line an epoch.
 
     Attributes:
         model_: The fitted `CVAE`.
         history_: Dict of the loss, its terms and the ELBO of each epoch, in nats per row.
         table_: The `tables.Table` of a DataFrame, or None.
         classes_: The classes, sorted; None where the model is not conditional.
-        class_counts_: How many rows of each class `fit` was given, or None.
-        n_features_in_: How many columns there are.
-        feature_names_in_: Their names, where X had names that are all strings.
+        class_counts_: Number of rows of each class in `fit`, or None.
+        n_features_in_: Number of columns.
+        feature_names_in_: Names of the columns, where all are strings.
 
     Example:
     ```python
@@ -105,7 +108,7 @@ class CVAEEstimator(
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None) -> CVAEEstimator:
         """Trains a new model.
 
         Args:
@@ -158,14 +161,14 @@ class CVAEEstimator(
             condition = conditions.Classes(len(self.classes_), dropout=conditions.HIDDEN)
         return models.build_cvae((columns,), condition, self.latent_dim, **parts)
 
-    def transform(self, X):
-        """Encodes rows, of which no class is given.
+    def transform(self, X) -> np.ndarray:
+        """Encodes rows, whose classes are unknown.
 
         Args:
             X: Table of shape `(rows, columns)`.
 
         Returns:
-            Means of q(z | x), an array of shape `(rows, latent_dim)`, or what `set_output` says.
+            Means of q(z | x), an array of shape `(rows, latent_dim)`, or as `set_output` sets.
 
         Raises:
             ValueError: If X is not what the model was fitted to.
@@ -173,7 +176,7 @@ class CVAEEstimator(
         mean, _ = self.model_.encode(self._checked(X))
         return mean
 
-    def inverse_transform(self, X, y=None):
+    def inverse_transform(self, X, y=None) -> np.ndarray | DataFrame:
         """Decodes latents.
 
         Args:
@@ -188,19 +191,19 @@ class CVAEEstimator(
         """
         check_is_fitted(self)
         z = check_array(X, dtype="float32", input_name="X")
-        return self._as_given(self.model_.decode(z, self._labels(y, len(z))))
+        return self._as_in_fit(self.model_.decode(z, self._labels(y, len(z))))
 
-    def score_samples(self, X, y=None):
+    def score_samples(self, X, y=None) -> np.ndarray:
         """Estimates the log-density of rows, by importance sampling from q(z | x, y).
 
-        The estimate is at most the log-density in expectation, and grows towards it with
-        `samples`. It is of the columns as they are given, so that it changes with their units. The
-        draws depend on a row's place among the others.
+        The expectation of the estimate is at most the log-density, and grows towards it with
+        `samples`. The density is of the columns in their units, and changes with these. The noise
+        depends on a row's place among the others.
 
         Args:
             X: Table of shape `(rows, columns)`.
-            y: The class of each row, for log p(x | y). None, of a conditional model, for log p(x),
-                over classes as frequent as those that `fit` was given.
+            y: The class of each row, for log p(x | y). None: of a conditional model log p(x), over
+                classes as frequent as in `fit`.
 
         Returns:
             Array of shape `(rows,)`, in nats.
@@ -214,10 +217,10 @@ class CVAEEstimator(
             return evaluation.marginal_log_likelihood(self.model_, X, self.class_counts_, **options)
         return evaluation.log_likelihood(self.model_, X, self._labels(y, len(X)), **options)
 
-    def score(self, X, y=None):
-        """Averages `score_samples`, in nats per row: the greater the better, as in a grid search.
+    def score(self, X, y=None) -> float:
+        """Returns the mean of `score_samples`, in nats per row; greater is better.
 
-        To cross-validate a conditional model take folds that hold every class, such as
+        To cross-validate a conditional model, take folds that contain every class, such as those of
         `StratifiedKFold`.
 
         Args:
@@ -226,15 +229,17 @@ class CVAEEstimator(
         """
         return float(np.mean(self.score_samples(X, y)))
 
-    def sample(self, n_samples=1, y=None, *, temperature=1.0, random_state=None):
-        """Draws rows: z ~ p(z | y), then x ~ p(x | z, y).
+    def sample(
+        self, n_samples=1, y=None, *, temperature=1.0, random_state=None
+    ) -> np.ndarray | DataFrame:
+        """Generates rows: z ~ p(z | y), then x ~ p(x | z, y).
 
         Args:
-            n_samples: How many.
-            y: A class for each, or one for all. None, of a conditional model: classes as frequent
-                as those that `fit` was given.
+            n_samples: Number of rows.
+            y: A class for each, or one for all. None: of a conditional model classes as frequent as
+                in `fit`.
             temperature: Scales the spread of z; below 1 rows are more typical and less varied.
-            random_state: As for the estimator, whose own is taken by default.
+            random_state: As for the estimator, whose own is the default.
 
         Returns:
             Array or DataFrame of shape `(n_samples, columns)`.
@@ -246,12 +251,12 @@ class CVAEEstimator(
         n_samples = checks.integer("n_samples", n_samples, least=1)
         seed = self._seed(random_state)
         if y is None and self.classes_ is not None:
-            y = labels.draw(self.classes_, self.class_counts_, n_samples, seed)
+            y = labels.sample(self.classes_, self.class_counts_, n_samples, seed)
         numbers = self._labels(y, n_samples)
         rows = self.model_.generate(
             numbers, count=n_samples, temperature=temperature, pixels="sample", seed=seed
         )
-        return self._as_given(rows if self.table_ is None else self.table_.settle(rows))
+        return self._as_in_fit(rows if self.table_ is None else self.table_.settle(rows))
 
     def _checked(self, X, reset=False):
         if not reset:
@@ -262,14 +267,14 @@ class CVAEEstimator(
         validate_data(self, X, reset=reset, skip_check_array=True)  # the names
         return check_array(self.table_.arrays(X)[0], **options)
 
-    def _as_given(self, rows):
+    def _as_in_fit(self, rows):
         return rows if self.table_ is None else self.table_.frame(rows)
 
     def _labels(self, y, count):
-        """Classes as the model knows them, integers of shape `(count,)`; None: unknown."""
+        """Returns the integers of classes in the model, of shape `(count,)`; None: unknown."""
         if y is None or self.classes_ is None:
             return None
-        return labels.places(labels.from_one_hot(y), self.classes_, count)
+        return labels.indices_of(labels.from_one_hot(y), self.classes_, count)
 
     def _seed(self, random_state=None):
         random_state = self.random_state if random_state is None else random_state

@@ -1,6 +1,8 @@
-"""Classes of any type, and the integers that stand for them in a model."""
+"""Classes of any type, and their integers in a model."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
@@ -8,16 +10,16 @@ from sklearn.utils.multiclass import type_of_target
 from keras_cvae import checks
 
 
-def from_one_hot(y):
-    """Returns the classes that one-hot rows stand for, and anything else as it is.
+def from_one_hot(y) -> Any:
+    """Converts one-hot rows to classes; returns anything else unchanged.
 
     Args:
         y: Array or DataFrame of shape `(rows, classes)`, in each row of which one entry is 1 and
             all others are 0.
 
     Returns:
-        The number of the column of each row's 1, or of a DataFrame its name: an array of shape
-        `(rows,)`.
+        The index of the column of each row's 1, or of a DataFrame the column's name: an array of
+        shape `(rows,)`.
     """
     table = np.asarray(y)  # not `np.ndim`, which an object with `__array__` alone may refuse
     if table.ndim != 2 or table.shape[1] < 2 or table.dtype.kind not in "buif":
@@ -35,8 +37,8 @@ def learn(y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         y: Classes, an array of shape `(rows,)`.
 
     Returns:
-        `(classes, labels, counts)`: the classes, sorted, the place of each row's among them, and
-        how many rows each has.
+        `(classes, labels, counts)`: the classes, sorted; the index of each row's class among them;
+        and the number of rows of each class.
 
     Raises:
         ValueError: If y is not of two classes or more.
@@ -50,18 +52,18 @@ def learn(y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return classes, labels, counts
 
 
-def draw(classes: np.ndarray, counts: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Draws `count` classes, each as often as its share of the `counts`."""
+def sample(classes: np.ndarray, counts: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Samples `count` classes, with probabilities in proportion to the `counts`."""
     return np.random.default_rng(seed).choice(classes, count, p=counts / counts.sum())
 
 
-def places(y, classes: np.ndarray, count: int) -> np.ndarray:
-    """Looks up the places of given classes among the known ones.
+def indices_of(y, classes: np.ndarray, count: int) -> np.ndarray:
+    """Looks up the indices of classes.
 
     Args:
         y: One class, or `count` of them.
         classes: The known classes, sorted.
-        count: How many places are asked for.
+        count: The number of rows.
 
     Returns:
         Integers of shape `(count,)`.
@@ -69,11 +71,11 @@ def places(y, classes: np.ndarray, count: int) -> np.ndarray:
     Raises:
         ValueError: If y is anything else.
     """
-    given = np.full(count, y) if np.ndim(y) == 0 else np.asarray(y)
+    labels = np.full(count, y) if np.ndim(y) == 0 else np.asarray(y)
     expected = f"must be one class, or one for each of {count} rows"
-    checks.require(given.shape == (count,), "y", expected, f"shape {given.shape}")
-    found = np.minimum(np.searchsorted(classes, given), len(classes) - 1)
-    strange = given[classes[found] != given]
+    checks.require(labels.shape == (count,), "y", expected, f"shape {labels.shape}")
+    indices = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    strange = labels[classes[indices] != labels]
     expected = f"must be of the classes {classes.tolist()}"
     checks.require(not strange.size, "y", expected, f"{strange[:1].tolist()}")
-    return found
+    return indices
