@@ -1,4 +1,4 @@
-"""Whether generated rows of a table are like real ones: each column, each pair, and whole rows."""
+"""Likeness of generated and real rows of a table: by column, by pair of columns, by row."""
 
 from __future__ import annotations
 
@@ -6,70 +6,67 @@ import numpy as np
 
 from keras_cvae.evaluation.table import Measure
 
-# By name, the unit and how it is measured.
+# The unit and the definition of each measure, by name.
 OF_LIKENESS = {
-    "columns": ("share", "distance of generated from test rows: KS or total variation, mean"),
+    "columns": ("share", "KS or total variation of generated from test rows, mean over columns"),
     "worst column": ("share", "the greatest of these"),
-    "pairs of columns": ("", "by how much their association is another, mean"),
-    "told from real": (
-        "AUC",
-        "C2ST by boosted trees, with the same cells missing; 0.5: not at all",
-    ),
+    "pairs of columns": ("", "difference of their associations, mean"),
+    "C2ST": ("AUC", "of boosted trees, with the same cells missing; 0.5: cannot discriminate"),
 }
 
 
 def distances(real: np.ndarray, generated: np.ndarray, categories: list[int | None]) -> np.ndarray:
-    r"""How far the distribution of each column is from the real one, from 0 to 1.
+    r"""Returns the distance of each column's distribution from the real one, from 0 to 1.
 
-    Of numbers the Kolmogorov-Smirnov distance, max |F(v) - G(v)|; of categories the total
-    variation, 1/2 \sum |p - q|. Missing cells, NaN, are left out.
+    For numbers the Kolmogorov-Smirnov distance, max |F(v) - G(v)|; for categories the total
+    variation, 1/2 \sum |p - q|. Missing cells, NaN, are ignored.
 
     Args:
         real: Real rows, of shape `(rows, columns)`.
         generated: Generated rows, of shape `(others, columns)`.
-        categories: By column how many categories it has, None for numbers.
+        categories: The number of categories of each column, None for numbers.
 
     Returns:
-        Array of shape `(columns,)`; NaN where no cell of a column is known.
+        Array of shape `(columns,)`; NaN where all cells of a column are missing.
     """
     from scipy.stats import ks_2samp
 
-    found = []
+    apart = []
     for a, b, count in zip(real.T, generated.T, categories, strict=True):
         a, b = a[~np.isnan(a)], b[~np.isnan(b)]
         if not (len(a) and len(b)):
-            found.append(np.nan)
+            apart.append(np.nan)
         elif count is None:
-            found.append(ks_2samp(a, b, method="asymp").statistic)
+            apart.append(ks_2samp(a, b, method="asymp").statistic)
         else:
             shares = [np.bincount(c.astype(int), minlength=count) / len(c) for c in (a, b)]
-            found.append(0.5 * np.abs(np.subtract(*shares)).sum())
-    return np.array(found)
+            apart.append(0.5 * np.abs(np.subtract(*shares)).sum())
+    return np.array(apart)
 
 
 def associations(rows: np.ndarray, categories: list[int | None]) -> np.ndarray:
-    r"""Association of each two columns of a table, over the rows in which both are known.
+    r"""Returns the association of each two columns, over the rows in which both are known.
 
-    Of two columns of numbers Pearson's correlation, from -1 to 1. Of numbers and categories the
-    correlation ratio, the root of the share of variance between the categories; of two columns of
-    categories Cramer's V: both from 0 to 1.
+    For two columns of numbers Pearson's correlation, from -1 to 1; for numbers and categories the
+    correlation ratio, the root of the share of variance between the categories; for two columns of
+    categories Cramer's V. The last two are from 0 to 1.
 
     Args:
         rows: Array of shape `(rows, columns)`, NaN where a cell is missing.
-        categories: By column how many categories it has, None for numbers.
+        categories: The number of categories of each column, None for numbers.
 
     Returns:
         Symmetric array of shape `(columns, columns)`; 0 where a column does not vary.
     """
     size = rows.shape[1]
-    found = np.eye(size)
+    square = np.eye(size)
     for i in range(size):
         for j in range(i):
             known = ~np.isnan(rows[:, [i, j]]).any(1)
             a, b = rows[known, i], rows[known, j]
             counts = categories[i], categories[j]
-            found[i, j] = found[j, i] = _association(a, b, *counts) if len(a) > 1 else 0.0
-    return found
+            square[i, j] = square[j, i] = _association(a, b, *counts) if len(a) > 1 else 0.0
+    return square
 
 
 def _association(a, b, count_a, count_b):
@@ -102,14 +99,15 @@ def _cramers_v(a, b, count_a, count_b):
 
 
 def c2st(real: np.ndarray, generated: np.ndarray, seed: int = 0) -> float:
-    """Classifier two-sample test: how well boosted trees tell generated rows from real ones.
+    """Classifier two-sample test (C2ST): boosted trees that discriminate generated and real rows.
 
-    The area under the ROC curve over three folds: 0.5 where they cannot, 1 where they always can.
+    Returns the area under their ROC curve over three folds: 0.5 where they cannot discriminate, 1
+    where they always can.
 
     Args:
         real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
-        generated: Generated rows, of the same shape. Cells that are missing in either are left out
-            of both, row by row, so that missing cells alone do not decide.
+        generated: Generated rows, of the same shape. Cells that are missing in either are made
+            missing in both, row by row, so that missing cells alone do not decide.
         seed: Seed of the folds.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -120,7 +118,7 @@ def c2st(real: np.ndarray, generated: np.ndarray, seed: int = 0) -> float:
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     trees = HistGradientBoostingClassifier(random_state=seed)
     rows = np.concatenate([real, generated]).astype("float64")
-    # A number of their own: trees refuse a column that no row of a fold has.
+    # Missing cells become a number of their own, as trees refuse a column of NaN alone.
     least = np.min(rows, axis=0, where=~holes, initial=0.0)
     rows = np.where(holes, least - 1.0, rows)
     return float(cross_val_score(trees, rows, labels, cv=folds, scoring="roc_auc").mean())
@@ -134,22 +132,22 @@ def likeness(
     *,
     seed: int = 0,
 ) -> list[Measure]:
-    """All of these measures of generated rows, beside those of other real rows.
+    """Measures generated rows, and other real rows for comparison, beside real ones.
 
     Args:
         real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
         generated: Generated rows, of the same shape.
         others: Other real rows, of the same shape.
-        categories: By column how many categories it has, None for numbers.
-        seed: Of the folds of `c2st`.
+        categories: The number of categories of each column, None for numbers.
+        seed: Seed of the folds of `c2st`.
 
     Returns:
-        A list of `Measure`s, none of which has a standard error.
+        A list of `Measure`s without standard errors.
     """
-    found, expected = (_values(real, rows, categories, seed) for rows in (generated, others))
+    values, expected = (_values(real, rows, categories, seed) for rows in (generated, others))
     return [
-        Measure(name, value, None, *said, of_real)
-        for (name, said), value, of_real in zip(OF_LIKENESS.items(), found, expected, strict=True)
+        Measure(name, value, None, *text, of_real)
+        for (name, text), value, of_real in zip(OF_LIKENESS.items(), values, expected, strict=True)
     ]
 
 

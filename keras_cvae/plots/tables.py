@@ -1,4 +1,4 @@
-"""Pictures of tables: each column by itself, and how each two are associated."""
+"""Pictures of tables: the distribution of each column, and the associations of pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ACROSS = 4  # panels side by side
-MOST_BARS = 20  # categories that are drawn, the most frequent
+MOST_BARS = 20  # most frequent categories
 MOST_BINS = 30
 COLOURS = "tab:blue", "tab:orange"
 
@@ -34,14 +34,14 @@ def marginals(
     Args:
         real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
         generated: Generated rows, of shape `(others, columns)`.
-        columns: The columns, as `Table.learned` has them, or as `tables.Columns` takes them.
+        columns: The columns, such as `Table.learned`, or a dict for `tables.Columns`.
         title: Title of the figure.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If the arrays do not have as many columns as are named.
+        ValueError: If the arrays have another number of columns.
     """
     from matplotlib.figure import Figure
 
@@ -77,7 +77,7 @@ def correlations(
     *,
     title: str | None = "Association of columns",
 ) -> Figure:
-    """Draws two square arrays side by side, and their mean distance.
+    """Draws the associations of real and of generated columns, and their mean difference.
 
     Args:
         real: The association of each two columns of real rows, of shape `(columns, columns)`, from
@@ -90,7 +90,7 @@ def correlations(
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If the arrays are not square, with a row a name.
+        ValueError: If the arrays do not have a row and a column for each name.
     """
     from matplotlib.figure import Figure
 
@@ -100,8 +100,8 @@ def correlations(
     side = max(3.0, 0.28 * len(names) + 1.2)
     figure = Figure(figsize=(2 * side + 1.5, side + 0.6), dpi=DPI, layout="constrained")
     off = ~np.eye(len(names), dtype=bool)
-    apart = np.abs(np.subtract(real, generated))[off].mean() if off.any() else 0.0
-    figure.suptitle(f"{title}; {apart:.3f} apart on average" if title else "")
+    difference = np.abs(np.subtract(real, generated))[off].mean() if off.any() else 0.0
+    figure.suptitle(f"{title}; mean difference {difference:.3f}" if title else "")
     panels = figure.subplots(1, 2, sharey=True)
     ticks = range(len(names))
     for axes, square, label in zip(panels, (real, generated), ("real", "generated"), strict=True):
@@ -148,7 +148,7 @@ def _bars(axes, column, cells):
 
 
 def _plain(name):
-    """A name whose dollar signs are no mathematics."""
+    """Returns a name whose dollar signs are not mathematics to matplotlib."""
     return name.replace("$", r"\$")
 
 

@@ -79,7 +79,7 @@ def test_likeness():
     alike = {m.name: m for m in evaluation.likeness(real, whole, others, CATEGORIES)}
     shifted = evaluation.likeness(real, table(1, shift=2.0), others, CATEGORIES)
     apart = {m.name: m.value for m in shifted}
-    assert alike["told from real"].value < 0.65 and apart["told from real"] > 0.8
-    assert alike["told from real"].real == pytest.approx(0.5, abs=0.12)
+    assert alike["C2ST"].value < 0.65 and apart["C2ST"] > 0.8
+    assert alike["C2ST"].real == pytest.approx(0.5, abs=0.12)
     assert alike["columns"].value < apart["columns"] and apart["worst column"] > 0.6
     assert alike["pairs of columns"].value < 0.1

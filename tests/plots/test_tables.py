@@ -34,7 +34,7 @@ def test_correlations(tmp_path):
     np.testing.assert_array_equal(real.images[0].get_array(), square)
     np.testing.assert_array_equal(generated.images[0].get_array(), np.eye(3))
     apart = np.abs(square[np.triu_indices(3, 1)]).mean()
-    assert figure.get_suptitle().endswith(f"{apart:.3f} apart on average")
+    assert figure.get_suptitle().endswith(f"mean difference {apart:.3f}")
     figure.savefig(tmp_path / "correlations.png")
 
 

@@ -143,11 +143,11 @@ def test_reconstructions_and_pictures(folder, tmp_path, capsys):
 def test_evaluation(folder, capsys):
     assert run_cli("evaluate", folder / "run", "--samples", 5) == 0
     printed = capsys.readouterr().out
-    assert "told from real" in printed and "log p(x | y)" in printed
+    assert "C2ST" in printed and "log p(x | y)" in printed
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
     (report,) = metrics["evaluations"].values()
     found = {measure["name"]: measure["value"] for measure in report["measures"]}
-    assert 0 < found["columns"] < found["worst column"] < 1 and found["told from real"] > 0.4
+    assert 0 < found["columns"] < found["worst column"] < 1 and found["C2ST"] > 0.4
 
 
 def test_what_is_refused(folder, tmp_path, capsys):
