@@ -17,7 +17,7 @@ Condition = Annotated[
 ]
 Columns = Annotated[
     str | None,
-    Option(help=f"What columns are ({', '.join(names.COLUMN_KINDS)}), as id=ignore,age=count."),
+    Option(help=f"Kinds of columns ({', '.join(names.COLUMN_KINDS)}), as id=ignore,age=count."),
 ]
 Encoding = Annotated[str | None, Option(help="Of a CSV file, such as latin-1.  [default: utf-8]")]
 NaValues = Annotated[
@@ -39,7 +39,7 @@ def training(condition, columns, dropout, encoding, na_values, of_images) -> Cal
     options["na_values"] = _listed(na_values) if na_values is not None else None
     options = {name: value for name, value in options.items() if value is not None}
     pairs = [part.rpartition("=") for part in _listed(columns)]
-    expected = "must be names and what they are, as id=ignore,age=count"
+    expected = "must be names and kinds of columns, as id=ignore,age=count"
     require(all(sign for _, sign, _ in pairs), "--columns", expected, repr(columns))
     kinds = {name.strip(): kind.strip() for name, _, kind in pairs}
     conditions = _listed(condition)

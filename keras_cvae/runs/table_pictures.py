@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from keras_cvae import evaluation, plots
 from keras_cvae.runs.pictures import loss
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST = 10_000  # rows
 
 
-def marginals(run, *, count=MOST, seed=0, data=None):
+def marginals(run, *, count=MOST, seed=0, data=None) -> Figure:
     """Draws each column of test rows, and of as many rows generated for their conditions."""
-    return plots.marginals(*run.real_and_generated(count, seed, data), run.table.learned)
+    real, generated = run.real_and_generated(count, seed, data)
+    return plots.marginals(real, generated, run.table.learned)
 
 
-def correlations(run, *, count=MOST, seed=0, data=None):
-    """Draws how each two columns of the same rows are associated."""
+def correlations(run, *, count=MOST, seed=0, data=None) -> Figure:
+    """Draws the associations of each two columns of the same rows."""
     rows = run.real_and_generated(count, seed, data)
-    pair = [evaluation.associations(part, run.levels) for part in rows]
-    return plots.correlations(*pair, [column.name for column in run.table.learned])
+    real, generated = (evaluation.associations(part, run.levels) for part in rows)
+    return plots.correlations(real, generated, [column.name for column in run.table.learned])
 
 
 _ALL = marginals, correlations, loss

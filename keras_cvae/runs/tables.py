@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KEPT = "conditions.csv"
 MOST_KEPT = 5000  # rows of conditions
-MOST_TRIED = 200_000  # rows that are generated for those as asked
+MOST_TRIED = 200_000  # generated rows, of which those that match are chosen
 MOST_AT_ONCE = 20_000
 MOST_COMPARED = 5000  # rows, with as many generated
 
@@ -44,16 +44,16 @@ def train_table(
     na_values: Sequence[str] = (),
     **options,
 ) -> TableRun:
-    """Trains a model of the rows of a table; leaves it, its numbers and its pictures in a folder.
+    """Trains a model of the rows of a table; writes it, its measures and its pictures to a folder.
 
     Args:
         data: Path of a .csv or .parquet file.
         out: The folder; by default `runs/` and the name of the file.
-        force: Whether a run that is there already is replaced.
+        force: Whether to replace a run that is there already.
         conditions: As for `tables.Table.of`.
         kinds: As for `tables.Table.of`.
-        dropout: How often training hides a condition, each by itself, in [0, 1].
-        test_fraction: Share of the rows to test with.
+        dropout: Rate at which training hides each condition, in [0, 1].
+        test_fraction: Share of the rows that are test rows.
         encoding: As for `tables.read`.
         na_values: As for `tables.read`.
         **options: As for `make`.
@@ -62,7 +62,8 @@ def train_table(
         The run.
 
     Raises:
-        ValueError: As for `runs.train`; or if the table is none, before anything is written.
+        ValueError: As for `runs.train`; or if the file is not a table that can be learned, before
+            anything is written.
 
     Example:
     ```python
@@ -70,25 +71,25 @@ def train_table(
     rows = run.generate({"sex": "F", "age": 40}, count=1000)    # a DataFrame
     ```
     """
-    expected = "must be left out of a table, each column of which has its own"
+    expected = "must be left out for a table, each column of which has its own"
     checks.require(options.pop("likelihood", AUTO) == AUTO, "likelihood", expected, "another")
     folder = folder_for(data, out, force)
     frame = tables.read(data, encoding, na_values)
     table = Table.of(frame, conditions, kinds)
     dataset = _dataset(table, frame, test_fraction)
-    given = table.condition(checks.number("dropout", dropout, least=0, most=1))
+    condition = table.condition(checks.number("dropout", dropout, least=0, most=1))
     source = {"name": absolute(data), "test_fraction": test_fraction}
     source |= {"encoding": encoding, "na_values": [*na_values]}
     options["likelihood"] = table.likelihood()
     reading = datasets.Reading(dataset)
-    return make(TableRun, folder, reading, given, source, force=force, **options)
+    return make(TableRun, folder, reading, condition, source, force=force, **options)
 
 
 class TableRun(Run):
     """A run of a table.
 
     Attributes:
-        table: What the columns are, as the model keeps it.
+        table: The columns and their kinds, saved with the model.
     """
 
     example = "row"
@@ -99,35 +100,36 @@ class TableRun(Run):
     settings = ("test_fraction",)
 
     @classmethod
-    def takes(cls, data):
+    def takes(cls, data: str | os.PathLike) -> bool:
         return tables.is_table(data)
 
     @functools.cached_property
     def table(self) -> Table:
-        """What the columns are."""
-        expected = f"The model of '{self.folder}' must be one of a table that `train` has made"
+        """The columns and their kinds."""
+        expected = f"The model of '{self.folder}' must be a model of a table, made by `train`"
         with explain(None, expected, (AttributeError, KeyError, TypeError)):
             return Table.from_config(self.model.likelihood.table)
 
     @property
     def levels(self) -> list[int | None]:
-        """By column of x how many categories it has, None for numbers."""
+        """The number of categories of each column of x, None for numbers."""
         return [column.levels for column in self.table.learned]
 
-    def summary(self):
+    def summary(self) -> str:
         names = ", ".join(self.table.conditions) or "none"
         columns = [f"{column.name} {column.summary}" for column in self.table.learned]
         counts = f"{self._counts()} of {len(columns)} columns, conditions: {names}"
         return f"{counts}\nColumns: {', '.join(columns)}"
 
-    def measures(self, dataset, seed=0):
-        """How like real rows the generated ones are, beside training rows of the same number."""
+    def measures(self, dataset: datasets.Dataset, seed: int = 0) -> Iterator[evaluation.Measure]:
+        """Measures the likeness of generated and test rows, beside that of training rows."""
         count = min(len(dataset.x_test), len(dataset.x_train), MOST_COMPARED)
         real, y = dataset.x_test[:count], splitting.take(dataset.y_test, slice(count))
-        drawn = self._generated(y, count, seed)
-        return evaluation.likeness(real, drawn, dataset.x_train[:count], self.levels, seed=seed)
+        generated = self._generated(y, count, seed)
+        others = dataset.x_train[:count]
+        yield from evaluation.likeness(real, generated, others, self.levels, seed=seed)
 
-    def keep(self, y_train):
+    def keep(self, y_train) -> None:
         """Keeps the conditions of at most 5,000 training rows, from which `generate` takes them.
 
         Missing cells are kept too, so that generated rows have them at the same rate.
@@ -148,60 +150,59 @@ class TableRun(Run):
         temperature: float = 1.0,
         seed: int | None = None,
     ) -> DataFrame:
-        """Draws rows in the original columns, order, types and units.
+        """Generates rows in the original columns, order, types and units.
 
-        Conditions that `where` leaves open are taken together from training rows that are as asked,
-        and where these are few from those nearest to them too, with a warning where they are very
-        few. What it asks of other columns is a choice among generated rows: at most 200,000 are
-        generated to find as many as `count`.
+        Conditions that `where` does not name are copied from training rows that match it, missing
+        cells included; where few rows match, the nearest ones take part, and a warning says so.
+        Other columns in `where` select among generated rows: at most 200,000 are generated until
+        `count` match.
 
         Args:
-            where: What columns are to hold, such as `"sex=F,age=30..40"` or a dict by name, as for
-                `tables.Table.parse`.
-            count: How many rows.
+            where: Values or ranges of columns, such as `"sex=F,age=30..40"`, or a dict by name, as
+                for `tables.Table.parse`.
+            count: Number of rows.
             temperature: Scales the spread of z.
-            seed: Seed of all that is sampled; by default as for `CVAE.generate`.
+            seed: Seed of the samples; by default as for `CVAE.generate`.
 
         Returns:
-            A DataFrame of `count` rows; of fewer, with a warning, where no more were as asked.
+            A DataFrame of `count` rows; of fewer, with a warning, where no more match.
 
         Raises:
-            ValueError: If `where` names no column or asks for what it cannot hold, or if no
-                generated row is as asked.
+            ValueError: If `where` names no column, or a value that a column cannot hold, or if no
+                generated row matches.
         """
         import pandas
 
         count = checks.integer("count", count, least=1)
-        asked = self.table.parse(where)
+        ranges = self.table.parse(where)
         seed = noise.seed_or_next(seed)
-        others = {name: ends for name, ends in asked.items() if name not in self.table.conditions}
+        others = {name: ends for name, ends in ranges.items() if name not in self.table.conditions}
         if not others:
-            return self._rows(asked, count, temperature, seed)
+            return self._rows(ranges, count, temperature, seed)
         for name in others:
-            asked.pop(name)
+            ranges.pop(name)
         frames, kept, tried = [], 0, 0
         seeds = np.random.default_rng(seed)
         while kept < count and tried < MOST_TRIED:
             wanted = (count - kept) * 1.2 * tried / kept if kept else 10 * max(count, tried)
             size = int(min(max(wanted, 1000), MOST_AT_ONCE, MOST_TRIED - tried))
-            rows = self._rows(asked, size, temperature, int(seeds.integers(2**31)))
+            rows = self._rows(ranges, size, temperature, int(seeds.integers(2**31)))
             rows = rows[asking.matches(self.table.cells(rows, [*others]), others)]
             frames.append(rows)
             kept, tried = kept + len(rows), tried + size
         names = ", ".join(others)
         advice = f"name {names} in --condition when training, or ask for a wider range"
-        expected = f"must ask for what generated rows hold of {names}; {advice}"
-        checks.require(
-            kept, "where", expected, f"{where!r}, which none of {tried} generated rows is"
-        )
+        expected = f"must allow values of {names} that generated rows have; {advice}"
+        received = f"{where!r}, which none of {tried} generated rows matches"
+        checks.require(kept, "where", expected, received)
         if kept < count:
-            message = f"Only {kept} of {tried} generated rows are as asked, not {count}; {advice}"
+            message = f"Only {kept} of {tried} generated rows match, not {count}; {advice}"
             warnings.warn(message, stacklevel=2)
         return pandas.concat(frames, ignore_index=True)[:count]
 
-    def _rows(self, asked, count, temperature, seed):
-        """Rows of which conditions are as asked."""
-        cells = self._conditions(asked, count, seed) if self.table.conditions else None
+    def _rows(self, ranges, count, temperature, seed):
+        """Generates rows whose conditions lie in the ranges."""
+        cells = self._conditions(ranges, count, seed) if self.table.conditions else None
         x = self.model.generate(
             cells and self.table.to_inputs(cells),
             count=count,
@@ -211,26 +212,30 @@ class TableRun(Run):
         )
         return self.table.frame(self.table.settle(x), cells)
 
-    def reconstruct(self, data: str | None = None, count: int | None = None):
-        """Test rows and what becomes of them: `(real, reconstructed)`, DataFrames.
+    def reconstruct(
+        self, data: str | None = None, count: int | None = None
+    ) -> tuple[DataFrame, DataFrame]:
+        """Reconstructs test rows: returns `(real, reconstructed)`, DataFrames.
 
-        Reconstructed are the mean of a number and the most probable category; a cell that was
-        missing has been filled in.
+        A reconstructed number is the mean, a category the most probable one; missing cells are
+        imputed.
         """
         x, y, _ = self.test_images(data, count)
         cells = self.table.from_inputs(y)
         decoded = self.model.reconstruct(x, y)
         return self.table.frame(x, cells), self.table.frame(decoded, cells)
 
-    def real_and_generated(self, count: int, seed: int = 0, data: str | None = None):
-        """Test rows, at most `count`, and rows that are drawn for their conditions: arrays x."""
+    def real_and_generated(
+        self, count: int, seed: int = 0, data: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns at most `count` test rows, and rows generated for their conditions: arrays x."""
         x, y, _ = self.test_images(data, count)
         return x, self._generated(y, len(x), seed)
 
     def _generated(self, y, count, seed):
-        """Rows as they are written, rounded and in bounds, as an array x."""
-        drawn = self.model.generate(y, count=count, pixels="sample", seed=seed)
-        rows = self.table.frame(self.table.settle(drawn), self.table.from_inputs(y))
+        """Generates rows, rounded and in bounds as they are written, as an array x."""
+        samples = self.model.generate(y, count=count, pixels="sample", seed=seed)
+        rows = self.table.frame(self.table.settle(samples), self.table.from_inputs(y))
         return self.table.arrays(rows)[0]
 
     def test_images(self, data=None, count=None):
@@ -242,16 +247,16 @@ class TableRun(Run):
         options = {key: source[key] for key in ("encoding", "na_values") if key in source}
         return _dataset(self.table, tables.read(name, **options), source["test_fraction"])
 
-    def _conditions(self, asked, count, seed):
-        """Cells of the conditions by name, those asked for and others that go with them."""
+    def _conditions(self, ranges, count, seed):
+        """Samples cells of the conditions, by name, within the ranges."""
         path, columns = self.folder / KEPT, self.table.condition_columns
         with explain(None, f"'{path}' must hold the conditions that `train` keeps"):
             kept = self.table.condition_cells_of_texts(read_texts(path))
-        return asking.conditions_like(kept, columns, asked, count, seed)
+        return asking.conditions_like(kept, columns, ranges, count, seed)
 
 
 def _dataset(table, frame, test_fraction):
-    """The rows of a table, split at random."""
+    """Returns the rows of a table, split at random."""
     x, y = table.arrays(frame)
     checks.number("test_fraction", test_fraction, above=0, below=1)
     with explain(None, "The table has too few rows to be split", ValueError):

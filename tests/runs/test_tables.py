@@ -169,13 +169,13 @@ def test_what_is_refused(folder, tmp_path, capsys):
         (train, "'id' must have categories, most of them in several rows"),
         ((*train, "--columns", "id=text"), "`--columns` must give column 'id' one of 'date', 'mon"),
         ((*train, "--columns", "id=date"), "`--columns` must give column 'id' a kind that fits"),
-        ((*train, "--columns", "id"), "`--columns` must be names and what they are"),
+        ((*train, "--columns", "id"), "`--columns` must be names and kinds of columns"),
         (
             (*train, "--columns", "id=ignore", "--condition", "six"),
             "`--condition` must name columns, of 'id', 'sex'",
         ),
         ((*train, "--infer-label"), "`--infer-label` is an option of images"),
-        ((*train, "--likelihood", "gaussian"), "`--likelihood` must be left out of a table"),
+        ((*train, "--likelihood", "gaussian"), "`--likelihood` must be left out for a table"),
         (("train", "--condition", "a"), "`--condition` is an option of tables"),
     ):
         assert expected in refused(capsys, *arguments)
