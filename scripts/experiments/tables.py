@@ -1,17 +1,17 @@
-"""Tables: rows drawn by a conditional VAE beside SMOTE's and those of a Gaussian copula.
+"""Tables: rows of a conditional VAE beside those of SMOTE and of a Gaussian copula.
 
-Three tables come with scikit-learn; `customers` are
-50,000 rows made here: numbers, categories and counts that depend on each other. Each seed splits a
-table in halves. Models see the first half, and choose their settings by folds of it: the VAE its
-epochs by log p(x | y); for oversampling the VAE its temperature, and SMOTE its neighbours, by the
-balanced accuracy of the forest that follows. All figures are of the second half.
+Four tables come with scikit-learn; `customers` are 50,000 rows made here: numbers, categories and
+counts that depend on each other. Each seed splits a table in halves. Models see the first half, and
+choose their settings by folds of it: the VAE its epochs by log p(x | y); for oversampling the VAE
+its temperature, and SMOTE its neighbours, by the balanced accuracy of the forest that follows. All
+figures are of the second half.
 
-The first table asks how good as many drawn rows as there were are: the distance of marginals
-(Kolmogorov-Smirnov, of categories total variation), of rank correlations, the balanced accuracy of
-a random forest that has seen nothing but them, and how far they are from the closest training row,
-divided by how far rows of the second half are: much below 1 is copying, 0 for the real rows
-themselves. The second asks what drawn rows do for a class of which few rows are left. Each seed's
-figures are kept in `--out` as they come.
+The first table is about as many generated rows as real ones: the distance of marginals
+(Kolmogorov-Smirnov, of categories total variation) and of rank correlations, the balanced accuracy
+of a random forest trained on them alone, and the distance to the closest training row, divided by
+that of rows of the second half: much below 1 is copying, 0 for the real rows themselves. The second
+table is about oversampling a class of which few rows are left. The figures of each seed are kept in
+`--out` as they come.
 """
 
 import json
@@ -28,15 +28,9 @@ import typer
 from imblearn.over_sampling import SMOTE, SMOTENC, RandomOverSampler
 from imblearn.pipeline import make_pipeline
 from matplotlib.figure import Figure
-from sklearn import datasets
+from sklearn import datasets, metrics
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import (
-    average_precision_score,
-    balanced_accuracy_score,
-    f1_score,
-    recall_score,
-)
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -86,7 +80,7 @@ def diabetes():
 
 
 class Table(NamedTuple):
-    """A table, its rare class, how many rows of that are kept for oversampling, and settings."""
+    """A table, its rare class, the number of its rows to keep for oversampling, and settings."""
 
     load: Callable
     rare: object
@@ -102,22 +96,23 @@ TABLES = {
     "wine": Table(partial(datasets.load_wine, **FRAME), 2, 12, *SMALL),
     "diabetes": Table(diabetes, "high", 15, *SMALL),
     "cancer": Table(partial(datasets.load_breast_cancer, **FRAME), 0, 15, *SMALL),
+    "digits": Table(partial(datasets.load_digits, **FRAME), 8, 12, *SMALL),
     "customers": Table(customers, "leaves", 250, *LARGE),
 }
 
 
 def copula(x, count, rng):
-    """Draws rows of a Gaussian copula whose marginals are the columns' own."""
+    """Samples rows of a Gaussian copula with the marginals of the columns."""
     codes = x.apply(lambda cells: cells.cat.codes if cells.dtype == "category" else cells)
     mixed = codes.sample(frac=1, random_state=int(rng.integers(2**31)))  # ties in random order
     normal = scipy.stats.norm.ppf((mixed.rank(method="first") - 0.5) / len(x))
     covariance = np.atleast_2d(np.cov(normal.T))
     u = scipy.stats.norm.cdf(rng.multivariate_normal(np.zeros(len(covariance)), covariance, count))
-    drawn = x.iloc[:0].reindex(range(count))
+    rows = x.iloc[:0].reindex(range(count))
     for place, (name, cells) in enumerate(x.items()):
         order = cells.iloc[np.argsort(codes[name], kind="stable")]
-        drawn[name] = order.iloc[(u[:, place] * len(x)).astype(int)].array
-    return drawn.astype(x.dtypes)
+        rows[name] = order.iloc[(u[:, place] * len(x)).astype(int)].array
+    return rows.astype(x.dtypes)
 
 
 def encoder(x):
@@ -128,7 +123,7 @@ def encoder(x):
     return make_column_transformer((StandardScaler(), numbers), (one_hot, categories)).fit(x)
 
 
-forest = partial(RandomForestClassifier, 100)  # what all is measured with
+forest = partial(RandomForestClassifier, 100)
 
 
 def folds(rows, seed):
@@ -151,8 +146,8 @@ def smote(x, seed, **options):
     return kind(random_state=seed, **options)
 
 
-def drawn_rows(table, x, y, seed):
-    """Yields `(name, x, y)`: as many rows as there are, by each of the ways."""
+def generated_rows(table, x, y, seed):
+    """Yields `(name, x, y)` for each method: as many rows as there are."""
     rng = np.random.default_rng(seed)
     yield "real rows", x, y
     labels, counts = np.unique(y, return_counts=True)
@@ -167,9 +162,9 @@ def drawn_rows(table, x, y, seed):
     yield "VAE", search.best_estimator_.sample(len(y), y), y
 
 
-def quality(real, drawn, train, seed):
-    """The figures of `QUALITY`, of drawn rows beside real ones."""
-    (x_real, y_real), (x, y), (x_train, _) = real, drawn, train
+def quality(real, generated, train, seed):
+    """The figures of `QUALITY`, of generated rows beside real ones."""
+    (x_real, y_real), (x, y), (x_train, _) = real, generated, train
     of_columns = []
     for name, cells in x_real.items():
         if cells.dtype == "category":
@@ -179,9 +174,8 @@ def quality(real, drawn, train, seed):
             of_columns.append(scipy.stats.ks_2samp(cells, x[name]).statistic)
     encode = encoder(x_train).transform
     a, b, near = encode(x_real), encode(x), encode(x_train)
-    with np.errstate(invalid="ignore"):
-        found = [np.corrcoef(scipy.stats.rankdata(part, axis=0).T) for part in (a, b)]
-    apart = np.abs(np.nan_to_num(found[0]) - np.nan_to_num(found[1]))
+    of_pairs = [pd.DataFrame(part).corr("spearman").fillna(0.0).to_numpy() for part in (a, b)]
+    apart = np.abs(np.subtract(*of_pairs))
     neighbours = NearestNeighbors(n_neighbors=1).fit(near)
     rng = np.random.default_rng(seed)
     far = [np.median(neighbours.kneighbors(rng.permutation(rows)[:2000])[0]) for rows in (b, a)]
@@ -189,7 +183,7 @@ def quality(real, drawn, train, seed):
     return {
         "marginals": float(np.mean(of_columns)),
         "correlations": float(apart[np.triu_indices(len(apart), 1)].mean()),
-        "accuracy": float(balanced_accuracy_score(y_real, predicted)),
+        "accuracy": float(metrics.balanced_accuracy_score(y_real, predicted)),
         "distance": float(far[0] / far[1]) if x is not x_train else 0.0,
     }
 
@@ -203,7 +197,7 @@ def imbalanced(table, x, y, seed):
 
 
 def oversampling(table, x, y, x_test, y_test, seed):
-    """Returns the figures of `RARE` by what was done for the rare class."""
+    """The figures of `RARE` for each method."""
     x, y = imbalanced(table, x, y, seed)
     vae = CVAEOversampler(estimator(table, seed), random_state=seed)
     of_smote = smote(x, seed)
@@ -221,16 +215,14 @@ def oversampling(table, x, y, x_test, y_test, seed):
         model = GridSearchCV(model, grid, scoring="balanced_accuracy", cv=folds(x, seed))
         predicted = model.fit(x, y).predict(x_test)
         shares = model.predict_proba(x_test)[:, list(model.classes_).index(table.rare)]
-        if way in ("SMOTE", "VAE"):
-            print(f"  chosen for oversampling: {model.best_params_}", flush=True)
         options = {"labels": [table.rare], "average": "macro", "zero_division": 0}
         figures[way] = {
-            "recall": float(recall_score(y_test, predicted, **options)),
-            "f1": float(f1_score(y_test, predicted, **options)),
-            "balanced": float(balanced_accuracy_score(y_test, predicted)),
-            "precision": float(average_precision_score(y_test == table.rare, shares)),
+            "recall": float(metrics.recall_score(y_test, predicted, **options)),
+            "f1": float(metrics.f1_score(y_test, predicted, **options)),
+            "balanced": float(metrics.balanced_accuracy_score(y_test, predicted)),
+            "precision": float(metrics.average_precision_score(y_test == table.rare, shares)),
         }
-        print(f"  {way}: {figures[way]}", flush=True)
+        print(f"  {way}, chosen: {model.best_params_}: {figures[way]}", flush=True)
     return figures
 
 
@@ -244,11 +236,11 @@ def run(name, seed, limit):
         x, y = x.iloc[rows], y[rows]
     halves = next(StratifiedShuffleSplit(1, test_size=0.5, random_state=seed).split(x, y))
     train, test = ((x.iloc[rows].reset_index(drop=True), y[rows]) for rows in halves)
-    found = {}
-    for way, *drawn in drawn_rows(table, *train, seed):
-        found[way] = quality(test, drawn, train, seed)
-        print(f"  {way}: {found[way]}", flush=True)
-    return {"quality": found, "oversampling": oversampling(table, *train, *test, seed)}
+    of_rows = {}
+    for way, *rows in generated_rows(table, *train, seed):
+        of_rows[way] = quality(test, rows, train, seed)
+        print(f"  {way}: {of_rows[way]}", flush=True)
+    return {"quality": of_rows, "oversampling": oversampling(table, *train, *test, seed)}
 
 
 def table_of(figures, part, names):
@@ -257,14 +249,14 @@ def table_of(figures, part, names):
     for name, seeds in figures.items():
         for way in seeds[0][part]:
             cells = [[one[part][way][measure] for one in seeds] for measure in names]
-            said = [f"{np.mean(cell):.3f} ± {np.std(cell):.3f}" for cell in cells]
-            yield f"| {name} | {way} | {' | '.join(said)} |"
+            texts = [f"{np.mean(cell):.3f} ± {np.std(cell):.3f}" for cell in cells]
+            yield f"| {name} | {way} | {' | '.join(texts)} |"
 
 
 def picture(figures, part, names):
     """A panel a measure, a group of points a table."""
     figure = Figure(figsize=(4.2 * len(names), 3.8), layout="constrained", dpi=110)
-    for axes, (measure, said) in zip(figure.subplots(1, len(names)), names.items(), strict=True):
+    for axes, (measure, label) in zip(figure.subplots(1, len(names)), names.items(), strict=True):
         ways = list(next(iter(figures.values()))[0][part])
         for number, way in enumerate(ways):
             cells = [[one[part][way][measure] for one in seeds] for seeds in figures.values()]
@@ -272,7 +264,7 @@ def picture(figures, part, names):
             means, spreads = np.mean(cells, axis=1), np.std(cells, axis=1)
             axes.errorbar(places, means, spreads, fmt="o", capsize=3, label=way)
         axes.set_xticks(range(len(figures)), figures)
-        axes.set(ylabel=said, xlabel="table")
+        axes.set(ylabel=label, xlabel="table")
         axes.grid(alpha=0.3, axis="y")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=len(ways))
     return figure
@@ -284,7 +276,7 @@ def main(
     out: Path = Path("runs/tables"),
     limit: int | None = None,
 ) -> None:
-    """Measure what is not there yet, and print and draw all of it."""
+    """Measure the seeds that `--out` does not have yet; print and draw all of them."""
     warnings.filterwarnings("ignore", "The model ignores its label|Posterior collapse")
     for name in tables or TABLES:
         if name not in TABLES:
