@@ -14,7 +14,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What a test compiles runs for a moment: XLA is not to spend seconds on making it fast. (At level 0
 # sums are taken in another order for another batch size.)
 os.environ.setdefault(
-    "XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false",
 )
 # JAX keeps what it compiles, for all processes of this run that come to the same program.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
@@ -28,6 +30,7 @@ import numpy as np
 import pytest
 
 from keras_cvae import datasets
+from keras_cvae.evaluation import repeated
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,19 +56,21 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _kept():
+def _clear_kernels():
     """Spares TensorFlow's compiled kernels, which each seed of its own clears.
 
-    Nothing is drawn by that seed: Keras's generators have states, and orders are NumPy's.
+    Nothing is drawn by that seed: Keras's generators have states, and orders are NumPy's. Yields a
+    function that clears the kernels after all.
     """
     if keras.backend.backend() != "tensorflow":
-        yield
+        yield lambda: None
         return
     import tensorflow as tf
 
+    set_seed = tf.random.set_seed
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.random, "set_seed", lambda seed: None)
-        yield
+        yield lambda: set_seed(0)
 
 
 @pytest.fixture(autouse=True)
@@ -73,11 +78,20 @@ def _seeded():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _few_draws():
+    """An ELBO is measured by fewer draws than users have, but where their number is the subject."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repeated, "DRAWS", 2**12)
+        yield
+
+
 @pytest.fixture(autouse=True, scope="module")
-def _let_go():
+def _let_go(_clear_kernels):
     """After the tests of a file, lets go of what their models compiled: gigabytes by the end."""
     yield
     keras.utils.clear_session()
+    _clear_kernels()
     if keras.backend.backend() == "jax":
         import jax
 

@@ -45,6 +45,7 @@ def test_it_trains_reports_its_terms_and_is_used(one_hot, tmp_path):
     assert cvae.generate([2] * 3, seed=0).shape == cvae.predict([X[:3], Y[:3]], verbose=0).shape
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("one_hot", [True, False])
 def test_labels_out_of_range_are_refused(one_hot):
     cvae = wired(one_hot)
@@ -65,6 +66,7 @@ PRIORS = {
 }
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("name", PRIORS)
 def test_learned_priors(name, tmp_path):
     """Called with a vector y, which is the input or made of it, or with pseudo-inputs."""
@@ -97,6 +99,7 @@ def test_learned_priors(name, tmp_path):
     assert np.isfinite(log_p).all()
 
 
+@pytest.mark.once
 def test_what_is_missing_is_said():
     x = keras.Input((4,))
     with pytest.raises(ValueError, match="one loss layer of the KL divergence"):

@@ -337,6 +337,7 @@ def public_functions():
                 yield f"{member.__module__}.{name}", member
 
 
+@pytest.mark.once
 def test_everything_public_is_documented():
     undocumented = [name for name, member in public_functions() if not inspect.getdoc(member)]
     assert not undocumented
@@ -397,6 +398,9 @@ MIXED = [
 MEMBERS = {
     "the defaults": {},
     **{f"{m['likelihood']} {m['prior']}": m for m in MIXED},
+    "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
+}
+PAIRS = {  # which of the backend is tested by the above
     "corruption of numbers that are standardised": {
         "corruption": "salt_and_pepper",
         "likelihood": "gaussian",
@@ -407,7 +411,6 @@ MEMBERS = {
         "prior": priors.Conditional((), name="prior_of_y"),
         "likelihood": likelihoods.LogisticMixture(2),
     },
-    "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
     "capacity of each group": {"network": "hierarchical", "objective": "capacity"},
     "images that are changed": {
         "condition": lambda: conditions.Enumerated(4, augment=keras.layers.GaussianNoise(0.1))
@@ -464,10 +467,12 @@ def test_no_condition_is_forgotten():
     assert {kind.__name__ for kind in kinds} == set(CONDITIONS)
 
 
-@pytest.mark.parametrize("member", MEMBERS)
+@pytest.mark.parametrize(
+    "member", [*MEMBERS, *(pytest.param(name, marks=pytest.mark.once) for name in PAIRS)]
+)
 def test_every_member_in_a_model(member, tmp_path, with_xla, eagerly):
     """It trains, is saved and loaded in safe mode, is then the same, and trains on."""
-    cvae = build(**MEMBERS[member])
+    cvae = build(**{**MEMBERS, **PAIRS}[member])
     rng = np.random.default_rng(0)
     x, y = rng.random((16, *SHAPE), dtype="float32"), values_for(cvae)
     if cvae.likelihood.support == (0.0, np.inf):  # counts
@@ -525,6 +530,7 @@ OF_OBJECTS["own network"] = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", OF_OBJECTS)
 def test_models_of_the_same_objects_share_nothing(name):
     """Of every member of every family, new, or taken from a model, whose weights it then has."""
@@ -555,6 +561,7 @@ def test_models_of_the_same_objects_share_nothing(name):
     assert np.isfinite(keras.ops.convert_to_numpy(outputs)).all()
 
 
+@pytest.mark.once
 def test_what_is_trained_already_fits_another_model_or_is_refused():
     one = keras_cvae.build_cvae((6,), 3, 2, prior="conditional", likelihood="gaussian")
     with pytest.raises(
@@ -565,6 +572,7 @@ def test_what_is_trained_already_fits_another_model_or_is_refused():
         keras_cvae.build_cvae((7,), 3, 2, likelihood=one.likelihood)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("family", ["network", "objective"])
 def test_networks_and_objectives_are_made_again_of_their_config(family):
     module = FAMILIES[family]

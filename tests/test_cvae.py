@@ -45,6 +45,7 @@ def test_metrics_are_those_of_the_reconstruction_and_are_saved(tmp_path):
         assert "accuracy" in model.fit(X, Y, verbose=0).history
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -163,6 +164,7 @@ def test_cut_models_have_been_called_so_that_keras_exports_them(name, tmp_path):
     getattr(cvae, name).export(tmp_path / path, verbose=False, format=kind)
 
 
+@pytest.mark.once
 def test_every_layer_of_a_diagram_has_its_shape():
     """Layers that are called twice have none, and show a question mark."""
     cvae = build(conditions.Classes(3, dropout=0.1))
@@ -257,6 +259,7 @@ def test_a_compiled_model_is_saved_without_the_name_of_a_backend(optimizer):
     assert "backend" not in json.dumps(cvae.get_compile_config())
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("network", [networks.Dense((8, 4), inject="film"), "hierarchical"])
 def test_hidden_layers_are_reached_by_stable_names(network, tmp_path):

@@ -16,6 +16,7 @@ def build(width, **options):
     return cvae
 
 
+@pytest.mark.once
 def test_raw_columns_are_learned_and_drawn_in_their_own_units(tmp_path):
     x, y = load_wine(return_X_y=True)
     cvae = build(13, likelihood="gaussian")
@@ -95,12 +96,14 @@ def test_series_and_images_whose_channels_have_unlike_scales(shape):
 LEVELS = np.random.default_rng(0).integers(0, 17, (300, 20)) / 16
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("pixels", [LEVELS, (LEVELS * 255).astype("uint8"), LEVELS > 0.5])
 def test_flattened_images_are_no_columns_of_unlike_units(pixels):
     assert not standardize.Standardize().is_far(pixels)
     assert standardize.Standardize().is_far(4 * LEVELS)
 
 
+@pytest.mark.once
 def test_near_unit_scale_images_stay_as_they_are():
     layer = standardize.Standardize()
     x = np.random.default_rng(0).random((20, 4, 4, 2), dtype="float32")
@@ -114,6 +117,7 @@ def test_near_unit_scale_images_stay_as_they_are():
     np.testing.assert_allclose(found.std((0, 1, 2)), 1, atol=1e-5)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_stream_is_adapted_to_by_its_first_batches():
     x, y = load_wine(return_X_y=True)
     cvae = build(13, likelihood="gaussian")

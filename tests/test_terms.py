@@ -184,6 +184,7 @@ def test_a_loss_layer_alone_adds_its_own_mean():
     assert float(loss) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
@@ -200,6 +201,7 @@ def test_bad_weights_are_refused(weights, message):
         build().fit([X, Y], **weights, verbose=0)
 
 
+@pytest.mark.once
 def test_weights_where_they_cannot_be():
     with pytest.raises(ValueError, match="third part of each batch"):
         build().fit(STREAMS["pairs"](), sample_weight=W, verbose=0)

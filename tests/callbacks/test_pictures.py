@@ -93,6 +93,7 @@ def test_images_are_those_of_the_weights_of_that_epoch(trained):
         assert np.abs(after - before).max() > 1e-3
 
 
+@pytest.mark.once
 def test_a_file_shows_its_images(trained):
     folder, drawn, *_ = trained
     shown = np.array(Image.open(folder / "images" / "epoch_003.png").convert("RGB"))
@@ -101,6 +102,7 @@ def test_a_file_shows_its_images(trained):
     np.testing.assert_array_equal(shown, expected)
 
 
+@pytest.mark.once
 def test_the_gif_is_complete_after_every_epoch_and_shows_the_same(trained):
     folder, _, counts, *_ = trained
     assert counts == [2, 3, 4]
@@ -117,6 +119,7 @@ def test_training_is_the_same_as_without(trained, digits):
         np.testing.assert_allclose(history[name], values, rtol=1e-6)
 
 
+@pytest.mark.once
 def test_an_interrupted_run_leaves_a_gif_that_a_resumed_one_continues(trained, digits, tmp_path):
     *_, cvae, _ = trained
     path = tmp_path / "training.gif"
@@ -140,6 +143,7 @@ def test_an_interrupted_run_leaves_a_gif_that_a_resumed_one_continues(trained, d
     assert len(frames_of(path)) == 2
 
 
+@pytest.mark.once
 def test_a_failed_write_keeps_the_gif_of_the_epoch_before(tmp_path, monkeypatch):
     path = tmp_path / "training.gif"
     gif = callbacks.EpochGIF(draw, path, duration=50)
@@ -176,6 +180,7 @@ def test_no_function_is_compiled_anew(trained, digits, tmp_path):
     assert len(set(functions)) == len(functions) // 3
 
 
+@pytest.mark.once
 def test_tensorboard_shows_images_and_scalars(trained, digits, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -192,12 +197,14 @@ def test_tensorboard_shows_images_and_scalars(trained, digits, tmp_path):
     assert {"epoch_loss", "epoch_kl", "epoch_reconstruction"} <= set(scalars)
 
 
+@pytest.mark.once
 def test_missing_tensorboard_is_said(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(ImportError, match="pip install .*tensorboard"):
         callbacks.EpochTensorBoard(draw, tmp_path)
 
 
+@pytest.mark.once
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="`draw` must be a function.*Received: 'z'"):
         callbacks.EpochImages("z", "images")
@@ -207,6 +214,7 @@ def test_wrong_arguments_are_refused():
         callbacks.EpochGIF(draw, "training.gif", duration=0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "images, message",
     [
@@ -225,6 +233,7 @@ def test_what_is_no_image_is_refused_before_training(images, message, trained, d
     np.testing.assert_array_equal(cvae.get_weights()[0], before[0])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "images",
     [
@@ -240,6 +249,7 @@ def test_what_draw_may_return(images, tmp_path):
     assert picture.dtype == np.uint8 and picture.ndim == 3
 
 
+@pytest.mark.once
 def test_places_that_cannot_be_written_are_refused(trained, digits, tmp_path):
     *_, cvae, _ = trained
     (tmp_path / "file").write_text("")
@@ -251,6 +261,7 @@ def test_places_that_cannot_be_written_are_refused(trained, digits, tmp_path):
             fit(digits, cvae=cvae, callbacks=[written])
 
 
+@pytest.mark.once
 def test_a_resumed_run_says_that_its_gif_is_none(trained, digits, tmp_path):
     *_, cvae, _ = trained
     (tmp_path / "training.gif").write_text("text")

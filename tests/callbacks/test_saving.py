@@ -11,6 +11,7 @@ import keras_cvae
 from keras_cvae import callbacks
 
 
+@pytest.mark.once
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
 def test_an_interrupt_waits_for_a_save_and_is_not_lost(tmp_path, monkeypatch):
     model = keras_cvae.build_cvae((6,), latent_dim=2)
@@ -39,6 +40,7 @@ def test_an_interrupt_waits_for_a_save_and_is_not_lost(tmp_path, monkeypatch):
     assert keras.models.load_model(tmp_path / "model.keras").latent_dim == 2
 
 
+@pytest.mark.once
 def test_a_link_that_is_there_is_not_written_through(tmp_path):
     model = keras_cvae.build_cvae((6,), latent_dim=2)
     (tmp_path / "precious").write_text("mine")

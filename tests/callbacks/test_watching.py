@@ -35,12 +35,14 @@ def test_a_loss_that_is_not_finite_stops_fit_with_the_last_good_weights(digits):
     assert np.isfinite(history["loss"]).all()
 
 
+@pytest.mark.once
 def test_collapse_is_said(digits):
     cvae = build(digits, keras.optimizers.Adam(1e-2), likelihood=likelihoods.Gaussian(5.0))
     with pytest.warns(UserWarning, match="collapse: the KL divergence is 0.0. nats.*beta"):
         cvae.fit([digits.x_train, digits.y_train], epochs=5, verbose=0)
 
 
+@pytest.mark.once
 def test_a_label_that_says_nothing_is_said(digits):
     """A label that is drawn by lot."""
     cvae = build(digits, keras.optimizers.Adam(3e-3))
@@ -49,6 +51,7 @@ def test_a_label_that_says_nothing_is_said(digits):
         cvae.fit([digits.x_train, labels], epochs=12, verbose=0)
 
 
+@pytest.mark.once
 def test_a_good_model_hears_nothing(digits):
     cvae = build(digits, keras.optimizers.Adam(3e-3), likelihood="gaussian")
     with warnings.catch_warnings():

@@ -17,6 +17,7 @@ def _short(monkeypatch):
     monkeypatch.setattr(evaluation.classifier, "SEEN", 2000)
 
 
+@pytest.mark.once
 def test_evaluate(run, tmp_path, capsys, _short):
     folder = shutil.copytree(run, tmp_path / "run")
     before = json.loads((folder / "metrics.json").read_text())

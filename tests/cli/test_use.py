@@ -47,6 +47,7 @@ def test_the_default_folder_force_one_seed_and_no_graphviz(tmp_path, toys, monke
         assert "dropout" in warned(capsys, *plot, *unknown)
 
 
+@pytest.mark.once
 def test_an_unconditional_model(plain_run, tmp_path, capsys):
     metrics = json.loads((plain_run / "metrics.json").read_text())
     assert metrics["elbo"] == pytest.approx(-metrics["reconstruction"] - metrics["kl"])
@@ -61,6 +62,7 @@ def test_an_unconditional_model(plain_run, tmp_path, capsys):
     assert "without a condition" in refused(capsys, *generate)
 
 
+@pytest.mark.once
 def test_generate_arrays(run, tmp_path):
     generate = ["generate", run, "--count", 12, "--out"]
     assert run_cli(*generate, tmp_path / "all.npz") == 0
@@ -114,6 +116,7 @@ def test_a_temperature_is_finite(run, tmp_path, capsys, temperature):
     assert "`--temperature` must be a finite number" in refused(capsys, *generate)
 
 
+@pytest.mark.once
 def test_reconstruct(run, tmp_path):
     reconstruct = ["reconstruct", run, "--count", 4, "--out"]
     assert run_cli(*reconstruct, tmp_path / "a.npz", "--as-label", 8) == 0

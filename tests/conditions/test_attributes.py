@@ -159,6 +159,7 @@ def test_saved_and_loaded(cvae, data, tmp_path):
     ]
 
 
+@pytest.mark.once
 def test_an_attribute_that_was_never_unknown_warns(data):
     x, values = data
     cvae = tiny()
@@ -185,6 +186,7 @@ WRONG = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_names_and_values_are_refused(case, cvae):
     use, message = WRONG[case]
@@ -209,6 +211,7 @@ def test_each_attribute_has_names_and_an_unknown_of_its_own(data):
         cvae.generate({"sex": "X"})
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
@@ -230,6 +233,7 @@ def test_what_are_no_attributes_is_refused(attributes, message):
         conditions.Attributes(**attributes)
 
 
+@pytest.mark.once
 def test_one_attribute_alone(data):
     x, values = data
     given = {"digit": values["digit"]}

@@ -21,6 +21,7 @@ def test_unknown_labels_are_all_zero():
     np.testing.assert_array_equal(one_hot, [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("num_classes", [0, 1, -3, 2.5, "ten", True])
 def test_classes_refuses_what_is_no_number_of_classes(num_classes):
     for make in (conditions.get, conditions.Classes):
@@ -42,12 +43,14 @@ def test_dropout_hides_its_share_in_training_alone():
     assert not np.array_equal(numpy(layer(labels, training=True)), dropped)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", [conditions.Inferred, conditions.Enumerated])
 def test_labels_are_hidden_of_known_ones_alone(kind):
     with pytest.raises(TypeError, match="dropout"):
         kind(3, dropout=0.1)
 
 
+@pytest.mark.once
 def test_unknown_labels_in_the_data_are_noticed():
     layer = conditions.Classes(2)
     layer(np.int32([0, 1]), training=True)
@@ -58,6 +61,7 @@ def test_unknown_labels_in_the_data_are_noticed():
     assert numpy(layer.seen_unknown) == 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("dropout", [-0.1, 1.1, float("nan"), "often"])
 def test_dropout_refuses_what_is_no_probability(dropout):
     for make in (lambda **o: conditions.Classes(3, **o), lambda **o: conditions.Vector(3, **o)):
@@ -113,6 +117,7 @@ def test_a_model_says_which_classes_y_may_be():
         assert condition is None or condition.class_of(labels) is None
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "names", [["a"], ["a", "b", "a"], ["a", "b", " "], ["a", "b", 3], "abc", 3]
 )
@@ -121,6 +126,7 @@ def test_names_are_one_for_each_class(names):
         conditions.Classes(3, names=names)
 
 
+@pytest.mark.once
 def test_a_condition_saved_without_names_is_read():
     config = conditions.Classes(3).get_config()
     del config["names"]
@@ -147,6 +153,7 @@ def forms():
         yield pandas.Series([2, 0, None, 1], dtype="Int64")
 
 
+@pytest.mark.once
 def test_names_are_labels_in_every_form():
     condition = conditions.get(ANIMALS)
     assert condition.classes == tuple(ANIMALS) and condition.num_classes == 3
@@ -175,6 +182,7 @@ def named(eagerly):
     return cvae, x, y
 
 
+@pytest.mark.once
 def test_names_wherever_labels_are_taken(named):
     cvae, x, y = named
     labels = cvae.condition.check(y, 16)["label"]
@@ -196,6 +204,7 @@ def test_names_wherever_labels_are_taken(named):
     np.testing.assert_array_equal(weights, np.float32([0.5, 1, 3, 1]))
 
 
+@pytest.mark.once
 def test_a_name_never_seen_is_refused(named):
     cvae, x, y = named
     message = (
@@ -218,6 +227,7 @@ def test_a_name_never_seen_is_refused(named):
         cvae.fit([x, y], class_weight={"bird": 2.0}, verbose=0)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "build",
     [
@@ -233,6 +243,7 @@ def test_without_a_label_it_says_so(build):
         cvae.fit([np.zeros((4, 6)), np.full(4, -1)], verbose=0)
 
 
+@pytest.mark.once
 def test_names_in_a_stream_are_refused(named):
     cvae, x, y = named
     batches = [(x[:8], y[:8].astype(str)), (x[8:], y[8:].astype(str))]

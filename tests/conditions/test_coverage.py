@@ -61,6 +61,8 @@ def build():
     return build
 
 
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.once
 @pytest.mark.parametrize("kind", PAIRS)
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_fit_tells_of_a_class_without_examples_and_generate_of_one_asked_for(kind, build, tmp_path):
@@ -77,6 +79,7 @@ def test_fit_tells_of_a_class_without_examples_and_generate_of_one_asked_for(kin
     cvae.fit(X, np.resize([0, 1], 64), verbose=0)  # now it has seen all three
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("condition", [conditions.Inferred(3), conditions.Enumerated(3)])
 def test_labels_beside_inferred_ones_are_counted_too(condition):
     y = np.int32([2, 2, -1, 0])
@@ -89,6 +92,7 @@ def test_labels_beside_inferred_ones_are_counted_too(condition):
     assert "class 1" in condition.describe_untrained({"label": np.int32([1, 1])})[0]
 
 
+@pytest.mark.once
 def test_attributes_are_told_of_by_name():
     condition = conditions.Attributes(digit=3, slant=conditions.Vector(1), hand=["left", "right"])
     values = {"digit": [0, 1, 2], "slant": [0.1, 0.2, 0.3], "hand": ["left"] * 3}
@@ -96,6 +100,7 @@ def test_attributes_are_told_of_by_name():
     assert sentence.startswith("`hand`: No training example is of class 1 ('right')")
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.once
 def test_the_second_half_that_is_held_out_is_not_trained_on(build):
     cvae = build(2)
@@ -103,6 +108,7 @@ def test_the_second_half_that_is_held_out_is_not_trained_on(build):
         cvae.fit(X, np.arange(64) // 32, validation_split=0.5, verbose=0)
 
 
+@pytest.mark.once
 def test_weights_of_before_examples_were_counted_are_read():
     condition = conditions.Classes(3)
     condition.load_own_variables({"0": np.float32(1)})

@@ -197,6 +197,7 @@ def test_what_is_unknown_is_inferred_and_labels_are_drawn(cvae):
     assert found["elbo"] == pytest.approx(-sum(found[name] for name in cvae.elbo_terms), rel=1e-5)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_without_a_label_it_says_so():
     cvae = build()
@@ -206,17 +207,20 @@ def test_without_a_label_it_says_so():
     assert history["classification"] == [0.0] and np.isfinite(history["loss"]).all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("objective", ["mmd", "total_correlation"])
 def test_objectives_that_compare_examples_are_refused(objective):
     with pytest.raises(ValueError, match="compares the examples of a batch.*has 3 rows for each"):
         build(objective=objective)
 
 
+@pytest.mark.once
 def test_what_is_no_layer_cannot_change_images():
     with pytest.raises(ValueError, match="`augment` must be a Keras layer, or None"):
         conditions.Enumerated(3, augment=abs)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("prior", [[0.5, 0.5], [1.0, 0.0, 1.0], [1.0, np.nan, 1.0]])
 def test_bad_priors_are_refused(prior):
     with pytest.raises(ValueError, match="`prior` must be"):

@@ -139,6 +139,7 @@ def test_a_copy_has_weights_of_its_own(is_built):
     np.testing.assert_array_equal(numpy(twin(values)), before)
 
 
+@pytest.mark.once
 def test_beside_other_attributes(data, tmp_path):
     x, seen = data
     condition = conditions.Attributes(
@@ -173,6 +174,7 @@ WRONG = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_conditions_are_refused(case, cvae, data):
     x, seen = data
@@ -206,6 +208,7 @@ NO_MODEL = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("case", NO_MODEL)
 def test_what_is_no_model_is_refused(case):
     make, message = NO_MODEL[case]

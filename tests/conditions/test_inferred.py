@@ -61,6 +61,7 @@ def model(digits, request):
     return model
 
 
+@pytest.mark.once
 def test_it_learns_the_labels_and_the_images(model, digits):
     history = model.history_.history
     assert set(history) == {"loss", "reconstruction", "kl", "classification", "elbo"}
@@ -75,6 +76,7 @@ def test_it_learns_the_labels_and_the_images(model, digits):
     assert np.mean(right.argmax(-1) == np.arange(10).repeat(20)) > 0.9
 
 
+@pytest.mark.once
 def test_an_image_alone_gives_its_latent_and_its_digit(model, digits, tmp_path):
     x = digits.x_test[:20]
     z_mean, z_log_var = model.encoder.predict(x, verbose=0)
@@ -152,6 +154,7 @@ def test_with_other_objectives_and_networks(encoder, options):
     assert model.generate([0, 1, 2]).shape == (3, 6)
 
 
+@pytest.mark.once
 def test_refusals():
     given = keras_cvae.build_cvae((6,), 10)
     with pytest.raises(ValueError, match=r"has no classifier; .*conditions.Inferred\(10\)"):

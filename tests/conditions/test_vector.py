@@ -75,6 +75,7 @@ def test_dropout_hides_whole_vectors_in_training_alone():
     assert numpy(vector.seen_unknown) == 1
 
 
+@pytest.mark.once
 def test_a_config_holds_what_was_learned():
     vector = conditions.Vector(2, dropout=0.1)
     assert "mean" not in vector.get_config()
@@ -131,6 +132,7 @@ def test_a_stream_is_adapted_to_by_its_first_batches(data):
         np.testing.assert_allclose(numpy(cvae.condition.mean), numpy(adapted.mean))
 
 
+@pytest.mark.once
 def test_unknown_values_are_told_to_be_arbitrary_until_training_has_shown_one(data):
     x, slant = data
     cvae = tiny(conditions.Vector(1, mean=5.0, variance=9.0))
@@ -152,6 +154,7 @@ WRONG = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.filterwarnings("ignore:divide")
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_values_are_refused_before_training(case, data):
@@ -161,6 +164,7 @@ def test_wrong_values_are_refused_before_training(case, data):
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -85,6 +85,7 @@ def test_a_block_of_an_image_and_of_a_vector():
     assert set(twice) == {2, 3, 4}
 
 
+@pytest.mark.once
 def test_strengths_that_make_no_sense_are_refused():
     for kind, argument, value in (
         (corruptions.GaussianNoise, "deviation", -1),

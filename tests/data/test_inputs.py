@@ -127,6 +127,8 @@ def test_every_form_of_the_same_data_trains_the_same_model(form, data, again, ex
         np.testing.assert_allclose(history[name], values, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.once
 @pytest.mark.parametrize("form", ENDING)
 def test_every_form_validates_and_evaluates(form, data, again):
     given = FORMS[form](*data)
@@ -148,6 +150,7 @@ AS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", AS)
 def test_every_use_takes_what_is_no_array(kind, data, again):
     cvae = again()
@@ -169,6 +172,7 @@ def test_every_use_takes_what_is_no_array(kind, data, again):
     np.testing.assert_array_equal(cvae.decode(AS[kind](z), other_y), cvae.decode(z, y))
 
 
+@pytest.mark.once
 def test_codes_of_a_categorical_are_labels_and_itself_is_not_without_names(data, again):
     pandas = pytest.importorskip("pandas")
     x, y = data
@@ -183,6 +187,7 @@ def test_codes_of_a_categorical_are_labels_and_itself_is_not_without_names(data,
             again().fit([x, texts], verbose=0)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_a_plain_vae_takes_images_and_leaves_labels_out(data):
     x, y = data
@@ -197,6 +202,8 @@ def test_a_plain_vae_takes_images_and_leaves_labels_out(data):
         vae.set_weights(before)
 
 
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.once
 def test_predict_takes_pairs_too(data):
     cvae = tiny()
     cvae.get_layer("encoder").get_layer("z_log_var").bias.assign(np.full(2, -60.0))
@@ -212,6 +219,7 @@ def test_uint8_pixels_as_they_are(data, again):
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_a_missing_channel_axis_is_added():
     x = np.random.default_rng(0).random((16, 5, 4), dtype="float32")
@@ -280,6 +288,7 @@ BAD = {
 OF_BATCHES = "bad pairs", "no batches"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("case", BAD)
 def test_bad_data_is_refused_before_training(case, data, again):
     make, message = BAD[case]
@@ -302,6 +311,7 @@ def test_bad_data_is_refused_before_training(case, data, again):
         np.testing.assert_array_equal(ours, unchanged)
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_a_gaussian_likelihood_takes_any_finite_pixels(data):
     x, y = data

@@ -37,7 +37,7 @@ def tiny(**options):
     return CVAEEstimator(2, **{**given, "samples": 2, "fit_prior": False, **options})
 
 
-@pytest.mark.once
+@once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.filterwarnings("ignore:In training this model never saw:UserWarning")
 @parametrize_with_checks([tiny(network="dense")], expected_failed_checks=lambda estimator: EXPECTED)
@@ -53,10 +53,13 @@ def wine():
 
 
 @pytest.fixture(scope="module")
-def fitted(wine):
-    return tiny(epochs=4, fit_prior=True, random_state=0).fit(*wine)
+def fitted(wine, eagerly):
+    with eagerly():
+        return tiny(epochs=4, fit_prior=True, random_state=0).fit(*wine)
 
 
+@pytest.mark.once
+@pytest.mark.usefixtures("uncompiled")
 def test_it_is_the_model_of_the_package(wine, fitted):
     x, y = wine
     labels = np.searchsorted(fitted.classes_, y)
@@ -70,17 +73,18 @@ def test_it_is_the_model_of_the_package(wine, fitted):
     decoded = fitted.table_.frame(model.decode(mean, labels))
     pd.testing.assert_frame_equal(fitted.inverse_transform(mean, y), decoded)
     # Of many draws the estimate hardly depends on the seed.
-    many = copy.copy(fitted).set_params(samples=300)
-    expected = evaluation.log_likelihood(model, array, labels, samples=300, seed=9, verbose=0)
+    many = copy.copy(fitted).set_params(samples=100)
+    expected = evaluation.log_likelihood(model, array, labels, samples=100, seed=9, verbose=0)
     np.testing.assert_allclose(many.score(x, y), expected.mean(), atol=0.3)
     weights = fitted.class_counts_
     expected = evaluation.marginal_log_likelihood(
-        model, array, weights, samples=300, seed=9, verbose=0
+        model, array, weights, samples=100, seed=9, verbose=0
     )
     np.testing.assert_allclose(many.score(x), expected.mean(), atol=0.3)
     assert many.score_samples(x).shape == (178,)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_seeds(wine, fitted):
     x, y = wine
     state = np.random.get_state()[1].copy()
@@ -94,6 +98,7 @@ def test_seeds(wine, fitted):
     assert not np.allclose(fitted.sample(9, random_state=1), fitted.sample(9))
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("through", ["pickle", "joblib"])
 def test_pickle(through, wine, fitted):
     x, y = wine
@@ -119,7 +124,7 @@ def test_a_pickled_model_runs_no_code():
         CVAEEstimator().__setstate__(state)
 
 
-@pytest.mark.once
+@once
 @pytest.mark.usefixtures("uncompiled")
 def test_arguments_are_left_as_they_are(wine):
     likelihood = likelihoods.Gaussian()
@@ -132,7 +137,7 @@ def test_arguments_are_left_as_they_are(wine):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old)
 
 
-@pytest.mark.once
+@once
 @pytest.mark.usefixtures("uncompiled")
 def test_frames():
     """What the columns are is decided once; rows come back as they were given."""
@@ -169,9 +174,8 @@ def test_frames():
         tiny(likelihood="gaussian").fit(frame)
 
 
-@pytest.mark.once
-@pytest.mark.usefixtures("uncompiled")
 @once
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("as_frame", [False, True])
 def test_one_hot_classes(as_frame, wine):
     """Their classes are the columns; a class that no row has is none."""
@@ -189,6 +193,8 @@ def test_one_hot_classes(as_frame, wine):
         tiny().fit(X, 2 * np.eye(3)[y])
 
 
+@once
+@pytest.mark.usefixtures("uncompiled")
 def test_pipelines_and_grid_search(wine):
     x, y = wine
     steps = make_pipeline(StandardScaler(), tiny(conditional=False), LogisticRegression())
@@ -198,6 +204,7 @@ def test_pipelines_and_grid_search(wine):
     assert list(found)[0] == "cvaeestimator0" and found.shape[1] in (1, 3)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "options, fitted_to, message",
     [
@@ -214,6 +221,7 @@ def test_what_fit_refuses(options, fitted_to, message):
         tiny(**options).fit(np.eye(20)[:, :3], fitted_to)
 
 
+@pytest.mark.once
 def test_what_a_fitted_model_refuses(wine, fitted):
     x, y = wine
     with pytest.raises(ValueError, match="`y` must be of the classes .*Received: .*merlot"):

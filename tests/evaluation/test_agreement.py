@@ -77,6 +77,7 @@ def test_what_is_drawn():
     np.testing.assert_array_equal(images, cvae.generate([1, 2], **options))  # no noise
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "labels, message",
     [([0, 3], r"`y` must be in 0..2. Received: values from 0 to 3"), ([], "non-empty")],
@@ -89,6 +90,7 @@ def test_bad_labels(labels, message):
         evaluation.classification_accuracy_score(cvae, labels, CORNERS, [0, 1, 2])
 
 
+@pytest.mark.once
 def test_bad_models_and_data():
     with pytest.raises(ValueError, match="must have a condition of classes.*NoneType"):
         evaluation.label_agreement(known.Linear().cvae, LABELS, Nearest())

@@ -34,6 +34,7 @@ def test_what_it_reads_is_linear_in_its_features(reader, digits):
     np.testing.assert_array_equal(read, reader.predict(digits.x_test[:20]))
 
 
+@pytest.mark.once
 def test_colour_images_of_an_odd_size():
     rng = np.random.default_rng(0)
     y = np.arange(120) % 2
@@ -81,6 +82,7 @@ def test_pixels_are_those_of_a_picture():
     assert classifier.unit(np.array([0, 255], "uint8")).tolist() == [0.0, 1.0]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "x, y, message",
     [
@@ -97,6 +99,7 @@ def test_bad_data(x, y, message):
         evaluation.train_classifier(x, y)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("options", [{"epochs": 0}, {"seed": -1}, {"seed": 2**32}])
 def test_bad_options(options):
     (name,) = options

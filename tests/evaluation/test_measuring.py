@@ -43,6 +43,7 @@ def grey(digits):
     return cvae
 
 
+@pytest.mark.once
 def test_grey_images_with_labels(grey, digits):
     stages = []
     options = {"samples": 30, "verbose": 0, "seed": 2, "limit": 300}
@@ -137,6 +138,7 @@ def colour():
     return Dataset(x[:100], y[:100], x[100:], y[100:], ("grey", "red"))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("likelihood, levels", [("gaussian", 256), ("logistic_mixture", None)])
 def test_colour_images_and_two_groups_of_latents(colour, likelihood, levels):
     options = {"network": networks.Hierarchical(networks.Dense((8,)), top_dim=1)}
@@ -154,6 +156,7 @@ def test_colour_images_and_two_groups_of_latents(colour, likelihood, levels):
     assert report["classifier"].value > 0.9
 
 
+@pytest.mark.once
 def test_a_model_without_a_condition_on_data_with_labels(colour):
     cvae = keras_cvae.build_cvae((6, 5, 3), None, 2, network=networks.Dense((8,)))
     report = evaluation.measure(cvae, colour, samples=2, limit=5, verbose=0)
@@ -167,6 +170,7 @@ def test_a_model_without_a_condition_on_data_with_labels(colour):
     assert report["precision"].value >= 0
 
 
+@pytest.mark.once
 def test_a_single_class_and_a_single_image(colour):
     one = Dataset(colour.x_train, 0 * colour.y_train, colour.x_test[:1], np.array([0]), ("a", "b"))
     cvae = keras_cvae.build_cvae((6, 5, 3), 2, 2, network=networks.Dense((8,)))
@@ -176,6 +180,7 @@ def test_a_single_class_and_a_single_image(colour):
     json.dumps(report.as_dict(), allow_nan=False)
 
 
+@pytest.mark.once
 def test_the_limit_draws_test_images_of_all_kinds(colour):
     order = np.argsort(colour.y_test, kind="stable")
     sorted_by_class = colour._replace(x_test=colour.x_test[order], y_test=colour.y_test[order])
@@ -189,6 +194,7 @@ def test_the_limit_draws_test_images_of_all_kinds(colour):
     assert (subject(0).x != subject(1).x).any()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "change, options, message",
     [
@@ -210,6 +216,7 @@ def test_what_is_wrong_is_said_before_anything_is_computed(
         evaluation.measure(cvae, colour._replace(**change), **options)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_condition_of_another_kind():
     vector = keras_cvae.conditions.Vector(2, mean=0.0, variance=1.0)
     cvae = keras_cvae.build_cvae(
@@ -224,6 +231,8 @@ def test_a_condition_of_another_kind():
     assert report.left_out["label read from z"] == "the data have no labels, which a probe needs"
 
 
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.once
 def test_labels_that_a_model_infers_and_test_labels_that_are_unknown():
     rng = np.random.default_rng(0)
     y = np.arange(60) % 3

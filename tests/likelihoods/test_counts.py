@@ -125,6 +125,7 @@ def genes():
     return rng.poisson(mean)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
 def test_in_a_model_means_are_in_units_of_the_data(name, genes):
     """Integers or floats; the decoder begins at the columns' means, and nothing is rescaled."""
@@ -147,6 +148,7 @@ def test_in_a_model_means_are_in_units_of_the_data(name, genes):
     assert (drawn == drawn.round()).all() and drawn.min() == 0 and drawn.max() > 300
 
 
+@pytest.mark.once
 def test_a_negative_binomial_explains_more_where_counts_vary_more(genes):
     elbos = []
     for likelihood in (Poisson(), NegativeBinomial()):
@@ -171,6 +173,7 @@ def test_of_a_stream_counts_stay_counts(genes, steps_per_execution):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

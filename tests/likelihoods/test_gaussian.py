@@ -25,6 +25,7 @@ def test_gaussian_samples_have_its_mean_and_variance():
     assert abs(samples.var() / 0.25 - 1) < 4 * np.sqrt(2 / len(samples))
 
 
+@pytest.mark.once
 def test_learned_variance_becomes_that_of_the_residuals():
     x = np.random.default_rng(0).normal(0.4, 0.2, size=(512, 6)).astype("float32")
     gaussian = likelihoods.Gaussian(1.0, learn_variance=True)

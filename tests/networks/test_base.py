@@ -98,6 +98,7 @@ def test_a_condition_computed_before_is_one_input():
         assert y.name == "y" and y.shape[-1] == 4
 
 
+@pytest.mark.once
 def test_get():
     for name, kind in networks.NAMES.items():
         assert type(networks.get(name)) is kind
@@ -137,6 +138,7 @@ NO_NETWORK = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("case", NO_NETWORK)
 def test_what_is_no_network_is_refused(case):
     make, message = NO_NETWORK[case]

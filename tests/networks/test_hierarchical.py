@@ -126,6 +126,7 @@ def test_it_saves_and_loads(cvae, data, tmp_path):
     np.testing.assert_allclose(cvae.generate(y, seed=0), loaded.generate(y, seed=0), atol=1e-6)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("top_dim", "sizes"), [(None, [2, 3]), (1, [1, 4]), (4, [4, 1])])
 def test_sizes_of_the_groups(top_dim, sizes):
     cvae = keras_cvae.build_cvae((6,), None, 5, network=networks.Hierarchical(top_dim=top_dim))
@@ -143,6 +144,7 @@ def test_over_convolutions_and_a_conditional_prior():
     assert kernels == [(3, 3, 1 + 3, 4), (3, 3, 4, 6)]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("latent_dim", "top_dim"), [(1, None), (3, 3), (3, 7)])
 def test_no_room_for_two_groups_is_refused(latent_dim, top_dim):
     network = networks.Hierarchical(top_dim=top_dim)
@@ -150,6 +152,7 @@ def test_no_room_for_two_groups_is_refused(latent_dim, top_dim):
         keras_cvae.build_cvae((6,), 3, latent_dim, network=network)
 
 
+@pytest.mark.once
 def test_bodies_with_heads_of_their_own_are_refused():
     h = keras.layers.Dense(4)(x := keras.Input((9,)))
     encoder = keras.Model(x, [keras.layers.Dense(1)(h), keras.layers.Dense(1)(h)])

@@ -113,6 +113,7 @@ def test_without_a_condition_there_is_nothing_to_inject():
             assert [type(a) for a in film.layers] == [type(b) for b in plain.layers], kind
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("make", [networks.Dense, networks.Conv])
 def test_another_place_is_refused(make):
     with pytest.raises(

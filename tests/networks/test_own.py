@@ -99,6 +99,7 @@ def test_bodies_are_copied_with_their_weights(tmp_path):
         networks.Own(encoder, tied)
 
 
+@pytest.mark.once
 def test_layers_without_a_config_of_their_own(tmp_path):
     """A class is no less a user's for being in no registry; what cannot be copied is refused."""
 
@@ -143,6 +144,7 @@ def test_losses_of_the_users_layers_train_but_do_not_disturb_the_terms():
     assert abs(logs["reconstruction"] - nll) < 1.5
 
 
+@pytest.mark.once
 def test_bodies_that_do_not_fit_are_refused():
     dense, other = (keras.Sequential([keras.Input((7,)), keras.layers.Dense(4)]) for _ in range(2))
     with pytest.raises(
@@ -156,6 +158,7 @@ def test_bodies_that_do_not_fit_are_refused():
         keras_cvae.build_cvae((6, 6, 1), 3, 5, network=bodies("heads"))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("end", ["sigmoid", "relu"])
 def test_a_decoder_that_returns_no_logits_is_refused(end):
     """The habit of tutorials: pixels that were squashed once would be squashed again."""

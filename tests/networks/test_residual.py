@@ -112,6 +112,7 @@ def test_an_image_does_not_depend_on_those_beside_it(part):
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.once
 def test_vectors_are_refused():
     for build in BUILD.values():
         with pytest.raises(ValueError, match=r'network="dense" takes vectors. Received: \(784,\)'):
@@ -130,6 +131,7 @@ def test_half_precision_ends_in_float32():
             assert keras.backend.standardize_dtype(output.dtype) == "float32"
 
 
+@pytest.mark.once
 def test_it_learns_as_well_as_plain_convolutions(digits):
     losses = {}
     for kind in (networks.Conv, networks.Residual):

@@ -77,6 +77,7 @@ def test_weights_of_examples_weigh_the_term():
     assert float(numpy(step.reported[layer.name])) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.once
 def test_z_of_a_model_tells_less_of_the_label():
     """Of images that are their label and noise."""
     rng = np.random.default_rng(0)
@@ -98,6 +99,7 @@ def test_z_of_a_model_tells_less_of_the_label():
     assert found[0] < 0.7 < 0.8 < found[1]
 
 
+@pytest.mark.once
 def test_refusals():
     for kind in (objectives.Adversary, AdversaryLoss):
         with pytest.raises(ValueError, match="`weight` must be a finite number of at least 0"):

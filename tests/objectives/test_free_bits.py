@@ -92,6 +92,7 @@ def test_a_prior_without_a_closed_form_can_be_free_as_a_whole():
     assert elbo == pytest.approx(-reconstruction - kl, rel=1e-5)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", [objectives.FreeBits, FreeBitsLoss])
 def test_refusals(kind):
     with pytest.raises(ValueError, match="`free` must be a finite number of at least 0"):

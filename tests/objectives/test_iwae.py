@@ -120,6 +120,7 @@ def test_bad_samples_are_refused(samples):
         objectives.IWAE(samples)
 
 
+@pytest.mark.once
 def test_refusals():
     with pytest.raises(ValueError, match="`gradient` must be one of 'plain', 'dreg'"):
         objectives.IWAE(5, "drag")

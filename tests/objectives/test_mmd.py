@@ -93,6 +93,7 @@ def test_z_is_compared_with_the_prior_of_its_label(where, is_prior):
     assert abs(mmd) < 0.01 if is_prior else mmd > 0.1
 
 
+@pytest.mark.once
 def test_refusals():
     for kind in (objectives.MMD, MMDLoss):
         with pytest.raises(ValueError, match="`alpha` must be a finite number of at most 1"):

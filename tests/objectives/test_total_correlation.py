@@ -158,6 +158,7 @@ def test_evaluation_compares_no_example_with_its_copies(model):
     assert found["total_correlation"] == pytest.approx(2 * np.log(1000), rel=1e-3)
 
 
+@pytest.mark.once
 def test_refusals():
     for kind in (objectives.TotalCorrelation, TotalCorrelationLoss):
         with pytest.raises(ValueError, match="`beta` must be a finite number of at least 0"):

@@ -82,6 +82,7 @@ def test_it_starts_as_the_standard_normal(hidden_units):
     assert len(prior.trainable_weights) == 4 + 2 * len(hidden_units)
 
 
+@pytest.mark.once
 def test_it_learns_where_the_latents_of_each_label_lie():
     """A posterior that is fixed, at another place for each label: the prior moves onto it."""
     label, z_mean, z_log_var = keras.Input((3,)), keras.Input((2,)), keras.Input((2,))
@@ -104,6 +105,7 @@ def test_it_learns_where_the_latents_of_each_label_lie():
     assert model.evaluate(data, verbose=0) < before - 1
 
 
+@pytest.mark.once
 def test_it_is_no_worse_on_real_digits_and_generates_them(digits):
     """Seeds 0 to 2 gave ELBOs of -22.1 to -21.8 and, with N(0, I), of -22.0 to -21.9."""
     elbos = {}
@@ -128,6 +130,7 @@ def test_it_is_no_worse_on_real_digits_and_generates_them(digits):
     assert np.mean(distances.argmin(1) == labels) > 0.85
 
 
+@pytest.mark.once
 def test_no_condition_is_refused():
     with pytest.raises(ValueError, match="`prior` must not depend on y where there is no `cond"):
         keras_cvae.build_cvae((6,), prior=priors.Conditional())
@@ -136,6 +139,7 @@ def test_no_condition_is_refused():
         layers.KLDivergence(prior="conditional")(posterior)
 
 
+@pytest.mark.once
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="`hidden_units` must be a list or tuple"):
         priors.Conditional(64)

@@ -123,6 +123,7 @@ def test_gradients_are_those_of_the_density(gradient):
     assert abs((slope * direction).sum() - expected) < 0.01 * abs(expected) + 0.01
 
 
+@pytest.mark.once
 def test_it_learns_a_density_that_is_no_normal():
     """Latents that are given, on a parabola: log-density from -4.4 to near its own, -1.6."""
     rng = np.random.default_rng(0)
@@ -155,6 +156,7 @@ def test_in_a_model_each_class_has_its_own(tmp_path):
     np.testing.assert_allclose(loaded.predict([noise, labels], verbose=0), images, atol=1e-6)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -168,6 +170,7 @@ def test_bad_arguments_are_refused(options, message):
         priors.Flow(**options)
 
 
+@pytest.mark.once
 def test_what_it_cannot_be_built_for_is_refused():
     with pytest.raises(ValueError, match="`latent_dim` of a flow must be an integer of at least 2"):
         keras_cvae.build_cvae((6,), latent_dim=1, prior="flow")

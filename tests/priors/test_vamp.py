@@ -147,6 +147,7 @@ def test_of_a_stream_they_start_at_examples_of_the_first_batches(data):
     assert {tuple(row) for row in images} <= black_and_white
 
 
+@pytest.mark.once
 def test_it_learns_where_the_encodings_lie():
     """Four images, as often each: the ELBO is at most -log 4.
 
@@ -166,6 +167,7 @@ def test_it_learns_where_the_encodings_lie():
     assert standard + 0.1 < vamp < 0.02 - np.log(4), elbos
 
 
+@pytest.mark.once
 def test_what_is_refused():
     with pytest.raises(ValueError, match="`components` must be an integer of at least 1"):
         priors.VampPrior(0)

@@ -10,6 +10,7 @@ SITE = columns.Categorical("site", "str", [f"s{place}" for place in range(9)])
 ALL = [AGE, SEX, SITE]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -24,6 +25,7 @@ def test_names_and_values(text, expected):
     assert asking.split(text) == expected
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("text", ["sex", "sex=F,age", '"sex=F', "sex=F,,age=3", 'a="b"c'])
 def test_texts_that_are_refused(text):
     with pytest.raises(ValueError, match="names and values, as sex=F,age=30..40"):
@@ -45,6 +47,7 @@ def chosen(asked, count=2000):
     return asking.conditions_like(kept(), ALL, asked, count, seed=0)
 
 
+@pytest.mark.once
 def test_what_is_left_open_comes_from_rows_as_asked():
     cells = chosen({"sex": (1.0, 1.0), "age": (30.0, 34.0)})
     assert [*cells] == ["age", "sex", "site"] and (cells["sex"] == 1).all()
@@ -54,6 +57,7 @@ def test_what_is_left_open_comes_from_rows_as_asked():
     assert pairs[0] <= pairs[1] and len(pairs[0]) > 300
 
 
+@pytest.mark.once
 def test_open_conditions_are_missing_as_often_as_in_rows_as_asked():
     cells = kept()
     is_missing = (cells["sex"] == 1) & (np.arange(2000) % 4 == 0)
@@ -64,6 +68,7 @@ def test_open_conditions_are_missing_as_often_as_in_rows_as_asked():
         assert np.isnan(made["age"]).mean() == pytest.approx(share, abs=0.04)
 
 
+@pytest.mark.once
 def test_a_rare_combination_does_not_repeat_one_training_row():
     with pytest.warns(UserWarning, match="Only 1 training row matches.*from the nearest rows too"):
         cells = chosen({"site": (8.0, 8.0)})
@@ -76,11 +81,13 @@ def test_a_rare_combination_does_not_repeat_one_training_row():
     assert (cells["sex"] == other).all() and len({*cells["age"]}) > 20
 
 
+@pytest.mark.once
 def test_a_number_takes_the_rows_nearest_to_it():
     cells = chosen({"age": (79.5, 79.5)})
     assert (cells["age"] == 79.5).all() and len({*cells["site"]}) > 5
 
 
+@pytest.mark.once
 def test_rows_that_match():
     cells = {"a": np.float32([1, 2, 3, np.nan]), "b": np.float32([0, 1, 1, 1])}
     found = asking.matches(cells, {"a": (1.5, 3.0), "b": (1.0, 1.0)})

@@ -9,6 +9,7 @@ from keras_cvae import tables
 from tests.tables.rows import frame
 
 
+@pytest.mark.once
 def test_files(tmp_path):
     """Written and read, a table is the same; whole numbers stay so where cells are empty."""
     rows = frame().drop(columns="empty")
@@ -28,6 +29,7 @@ def test_files(tmp_path):
     pd.testing.assert_frame_equal(read, expected)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -48,6 +50,7 @@ def test_files_that_are_refused(tmp_path, name, content, expected):
         tables.read(tmp_path / name)
 
 
+@pytest.mark.once
 def test_a_parquet_file_cut_short_or_missing(tmp_path):
     path = tmp_path / "rows.parquet"
     tables.write(frame(), path)

@@ -163,6 +163,7 @@ def test_what_the_encoder_sees(columns):
     np.testing.assert_array_equal(seen[:, 10:].argmax(1)[known[:, 3]], x[known[:, 3], 3])
 
 
+@pytest.mark.once
 def test_config_round_trip():
     """The order of the columns is kept, and what is said of the table."""
     ours = tables.Columns(COLUMNS, table={"rows": [1, None]}, name="mine")
@@ -172,6 +173,7 @@ def test_config_round_trip():
     assert list(again.columns) == list(COLUMNS) and again.table == {"rows": [1, None]}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
@@ -191,6 +193,7 @@ def test_descriptions_that_are_refused(wrong, expected):
         tables.Columns(wrong)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("column", "value", "expected"),
     [
@@ -208,6 +211,7 @@ def test_cells_that_are_refused(column, value, expected):
         cvae.encode(x)
 
 
+@pytest.mark.once
 def test_tables_that_do_not_fit():
     with pytest.raises(ValueError, match=r"`input_shape` must be \(6,\), as many numbers"):
         keras_cvae.build_cvae((5,), None, 2, likelihood=tables.Columns(COLUMNS))
@@ -230,10 +234,11 @@ def trained():
         likelihood=tables.Columns(COLUMNS),
     )
     cvae.compile(keras.optimizers.Adam(0.01))
-    history = cvae.fit([x, y], validation_split=0.2, epochs=3, batch_size=50, verbose=0).history
+    history = cvae.fit([x, y], validation_split=0.2, epochs=5, batch_size=80, verbose=0).history
     return cvae, x, y, history
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_model_of_a_table_with_holes(trained, tmp_path):
     cvae, x, y, history = trained
     assert np.isfinite(list(history.values())).all()
@@ -256,6 +261,7 @@ def test_a_model_of_a_table_with_holes(trained, tmp_path):
     assert rows[y == 1, 2].mean() > rows[y == 0, 2].mean() + 3
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_a_stream_of_rows_with_holes(trained):
     _, x, y, _ = trained
     cvae = keras_cvae.build_cvae((6,), 2, 2, likelihood=tables.Columns(COLUMNS), prior="vamp")

@@ -17,6 +17,7 @@ def table():
         return tables.Table.of(frame(), ["sex", "age"])
 
 
+@pytest.mark.once
 def test_kinds_of_columns(table):
     found = {column.name: column for column in table.columns}
     assert list(found) == list(frame().columns)
@@ -32,6 +33,7 @@ def test_kinds_of_columns(table):
     assert isinstance(found["dose"], Numeric) and isinstance(found["sex"], Categorical)
 
 
+@pytest.mark.once
 def test_a_kind_may_be_asked_for():
     kinds = {"visits": "numeric", "age": "categorical", "rooms": "count", "ratio": "ignore"}
     kinds |= {"country": "ignore", "empty": "ignore"}
@@ -40,6 +42,7 @@ def test_a_kind_may_be_asked_for():
     assert len(found["age"].categories) > 10 and not {"ratio", "country"} & set(found)
 
 
+@pytest.mark.once
 def test_arrays_and_rows_again(table):
     """Rows come back as they were: order, types, decimals."""
     rows = frame()
@@ -63,6 +66,7 @@ def test_arrays_and_rows_again(table):
     assert ours == theirs  # without a hole every type can be kept
 
 
+@pytest.mark.once
 def test_what_is_drawn_is_rounded_and_in_bounds(table):
     x, y = table.arrays(frame().iloc[2:4])
     columns = [column.name for column in table.learned]
@@ -73,12 +77,14 @@ def test_what_is_drawn_is_rounded_and_in_bounds(table):
     assert list(drawn["visits"]) == [frame()["visits"].max(), 2]
 
 
+@pytest.mark.once
 def test_it_is_kept_as_json(table):
     config = json.loads(json.dumps(table.as_config()))
     assert tables.Table.from_config(config) == table
     assert table.likelihood().table == table.as_config()
 
 
+@pytest.mark.once
 def test_conditions_asked_for(table):
     assert table.parse(" sex=F, age = 40 ") == {"sex": (0.0, 0.0), "age": (40.0, 40.0)}
     assert table.parse({"age": 40}) == {"age": (40.0, 40.0)} and table.parse("") == {}
@@ -144,6 +150,7 @@ def test_columns_that_are_refused(column, kinds, expected):
         assert len(tables.Table.of(rows, kinds={"new": "ignore"}).columns) == 1
 
 
+@pytest.mark.once
 def test_tables_that_are_refused(table):
     rows = pd.DataFrame({"a": [0, 1] * 10, "image": [1, 2] * 10})
     for arguments, expected in (
