@@ -400,7 +400,7 @@ MEMBERS = {
     **{f"{m['likelihood']} {m['prior']}": m for m in MIXED},
     "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
 }
-PAIRS = {  # which of the backend is tested by the above
+PAIRS = {  # what depends on the backend is in the above
     "corruption of numbers that are standardised": {
         "corruption": "salt_and_pepper",
         "likelihood": "gaussian",

@@ -39,7 +39,7 @@ def _restore_argv(monkeypatch):
     monkeypatch.setattr(sys, "argv", sys.argv)
 
 
-EVERYWHERE = ("dense_vae", "conv_cvae")
+EVERYWHERE = ("dense_vae",)
 
 
 @pytest.mark.parametrize(

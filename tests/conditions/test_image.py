@@ -93,6 +93,7 @@ def test_dropout_hides_whole_examples_in_training_alone():
     assert (numpy(condition(values)) != 0).all()
 
 
+@pytest.mark.once
 def test_bytes_are_scaled_wherever_they_are_taken(cvae, data):
     x, seen = data
     floats = seen / np.float32(255)

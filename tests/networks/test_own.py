@@ -53,7 +53,7 @@ def test_a_network_of_the_users_own(kind, tmp_path):
 
 
 @pytest.mark.usefixtures("uncompiled")
-@pytest.mark.parametrize("kind", ["convolutions", "lstm"])
+@pytest.mark.parametrize("kind", ["convolutions", pytest.param("lstm", marks=pytest.mark.once)])
 @pytest.mark.parametrize("condition", [3, None])
 def test_series(kind, condition, tmp_path):
     """Of shape (steps, channels), which are no images without channels."""
