@@ -78,14 +78,6 @@ def _seeded():
     keras.utils.set_random_seed(0)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _few_draws():
-    """An ELBO is measured by fewer draws than users have, but where their number is the subject."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(repeated, "DRAWS", 2**12)
-        yield
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _let_go(_clear_kernels):
     """After the tests of a file, lets go of what their models compiled: gigabytes by the end."""
@@ -135,7 +127,10 @@ def with_xla():
 
 @pytest.fixture(scope="session")
 def eagerly():
-    """A context in which TensorFlow compiles nothing: a few steps cost less than compiling does."""
+    """A context in which TensorFlow compiles nothing: a few steps cost less than compiling does.
+
+    Then an ELBO is measured by fewer draws than users have.
+    """
     if keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext
     import tensorflow as tf
@@ -144,7 +139,9 @@ def eagerly():
     def step_by_step():
         tf.config.run_functions_eagerly(True)
         try:
-            yield
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(repeated, "DRAWS", 2**12)
+                yield
         finally:
             tf.config.run_functions_eagerly(False)
 
