@@ -1,12 +1,12 @@
-"""Anomalies found: each class in turn is kept from training, and looked for among test images.
+"""Anomaly detection: each class in turn is left out of training and detected among test images.
 
-A plain VAE learns from the training images of the other classes alone. Then all test images are
-scored by what is unusual about them: how badly they are reconstructed, minus the ELBO, and minus
-the importance-weighted log p(x) (`evaluation.anomaly_score`), beside two methods of scikit-learn
-that are given the same images: an isolation forest, and the squared error of a reconstruction from
-as many principal components as the model has latents. The table holds the area under the ROC curve:
-how often an image of the class that was kept out scores higher than one of the others; 0.5 is
-chance. `--held-out 3 --held-out 8` does some classes alone.
+A plain VAE is trained on the images of the other classes. Then all test images are scored by the
+error of their reconstruction, minus the ELBO, and minus the importance-weighted log p(x)
+(`evaluation.anomaly_score`), and by two methods of scikit-learn on the same images: an isolation
+forest, and the squared error of a reconstruction from as many principal components as the model has
+latents. The table shows the area under the ROC curve: how often an image of the class that was left
+out scores higher than one of the others; 0.5 is chance. `--held-out 3 --held-out 8` tests these
+classes only.
 
 The settings are those that `keras-cvae train` chooses for the data, but with beta = 1, since the
 ELBO itself is a score.
@@ -78,7 +78,7 @@ def main(
         scores |= of_scikit_learn(usual, x_test, cvae.latent_dim, seed)
         rows.append([roc_auc_score(y_test == label, scores[name]) for name in columns])
 
-    print(f"\nArea under the ROC curve of {len(x_test):,} test images, by the class kept out")
+    print(f"\nArea under the ROC curve of {len(x_test):,} test images, by the class left out")
     print("| class | " + " | ".join(columns) + " |\n|---" + "|---" * len(columns) + "|")
     named = [(names[label], row) for label, row in zip(classes, rows, strict=True)]
     for name, row in [*named, ("mean", np.mean(rows, axis=0))]:

@@ -1,9 +1,9 @@
-"""How often generated images are read as the label asked for, and how varied they are.
+"""How often a classifier gives generated images their label, and how varied they are.
 
     python scripts/label_agreement.py runs/mnist/model.keras [more models ...] --data mnist
 
 The classifier of `keras-cvae evaluate` is trained on the real images alone and kept in `--out`.
-Each model draws `--count` images, the labels in turn, at temperatures 1, 0.8 and 0.6; then their
+Each model generates `--count` images, labels in turn, at temperatures 1, 0.8 and 0.6; then their
 spread within a class, the root of the summed variance of their pixels, beside that of the real
 images; then real images redrawn as another class. A model whose prior is that of training is
 measured once more with a prior fitted to the encodings. `--validate` measures on a tenth of the
@@ -63,7 +63,7 @@ def main(
     real = share(x_real, y_real)
     print(f"\nThe classifier reads {100 * real:.2f}% of {len(x_real):,} real images right.")
     columns = ["prior", *map(str, TEMPERATURES), "of real", "spread", "redrawn"]
-    print("% read as asked, by temperature; beside real; spread; redrawn as another label, %\n")
+    print("% classified as their label, by temperature; of real images; spread; label changed, %\n")
     print("| model | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     classes = len(dataset.class_names)
