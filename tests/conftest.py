@@ -31,6 +31,9 @@ import pytest
 
 from keras_cvae import datasets
 from keras_cvae.evaluation import repeated
+from keras_cvae.priors import fitting
+
+EPOCHS = fitting.EPOCHS
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -71,6 +74,21 @@ def _clear_kernels():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.random, "set_seed", lambda seed: None)
         yield lambda: set_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def long_fits():
+    """A context in which priors are fitted for as long as users have them fitted; else an epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "EPOCHS", 1)
+
+        @contextlib.contextmanager
+        def as_users_have_them():
+            with pytest.MonkeyPatch.context() as inner:
+                inner.setattr(fitting, "EPOCHS", EPOCHS)
+                yield
+
+        yield as_users_have_them
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,12 @@ from keras_cvae import conditions, evaluation, likelihoods, networks, objectives
 from keras_cvae.priors.fitting import Encodings
 
 
+@pytest.fixture(autouse=True)
+def _long_fits(long_fits):
+    with long_fits():
+        yield
+
+
 def numpy(x):
     return keras.ops.convert_to_numpy(x)
 

@@ -146,10 +146,10 @@ def train(
     metrics = run.metrics
     if run.prior_fit and not quiet:
         fit = run.prior_fit
-        scores = ", ".join(f"{count}: {score:.2f}" for count, score in fit["scores"].items())
+        scores = ", ".join(f"{name}: {score:.2f}" for name, score in fit["scores"].items())
         print(
-            f"Prior: a mixture fitted to the encodings, normals in it: {fit['components']}; "
-            f"log-density of held-out encodings by their number {scores}"
+            f"Prior: {fit['prior']}, fitted to the encodings; log-density of validation encodings "
+            f"by prior {scores} nats"
         )
         print(
             f"ELBO of training {run.example}s under the prior before {fit['elbo_before']:.2f}, "

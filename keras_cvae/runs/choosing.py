@@ -12,9 +12,11 @@ from keras_cvae import likelihoods, networks, objectives
 AUTO = "auto"
 PARTS = "likelihood", "objective", "network", "latent_dim"  # arguments of `build_cvae`
 STEPS = 8000  # of the optimizer: where more were tried, the validation ELBO had stopped to rise
-EPOCHS = 20, 200  # the fewest and the most
+CONV_STEPS = 4000  # of a convolutional network, each of which takes longer and teaches more
+EPOCHS = 10, 200  # the fewest and the most
 SMALL = 5000  # examples, below which small batches learn more from each
-WIDE = 4096  # numbers in an example, above which a dense network has too many weights
+TINY = 256  # numbers in an image, up to which a dense network does as well as convolutions
+WIDE = 4096  # numbers in an image, above which convolutions are of three sizes
 COUNT_AS = 70  # what the pixels of an image count as: neighbours repeat each other
 LEAST_BETA = 1.5  # of images, however few their pixels
 BINARY_BETA = 2.0  # of images in black and white, whose pixels say less each
@@ -27,12 +29,16 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(x_train: np.ndarray, likelihood=AUTO) -> dict[str, Choice]:
+def choose(
+    x_train: np.ndarray, likelihood=AUTO, network=AUTO, fit_prior: bool = True
+) -> dict[str, Choice]:
     """Chooses settings for training data.
 
     Args:
         x_train: Training images or vectors, as `datasets.load` returns them.
         likelihood: The likelihood, where the user has chosen it.
+        network: The network, where the user has chosen it.
+        fit_prior: Whether the prior is fitted after training.
 
     Returns:
         By the names of the arguments of `runs.train`: `likelihood`, `objective`, `network`,
@@ -43,10 +49,11 @@ def choose(x_train: np.ndarray, likelihood=AUTO) -> dict[str, Choice]:
     batch_size = 32 if count < SMALL else 128
     found = {"likelihood": _likelihood(x_train)}
     given = found["likelihood"].value if likelihood == AUTO else likelihood
-    found["objective"] = _objective(shape, likelihoods.get(given), given == "bernoulli")
-    if numbers > WIDE and len(shape) == 3:
-        reason = f"{numbers:,} numbers an image are too many for a dense network"
-        found["network"] = Choice(networks.Conv((32, 64, 128)), reason)
+    found["objective"] = _objective(shape, likelihoods.get(given), given == "bernoulli", fit_prior)
+    is_conv = len(shape) > 1 and numbers > TINY
+    if is_conv:
+        filters = (32, 64, 128) if numbers > WIDE else (32, 64)
+        found["network"] = Choice(networks.Conv(filters), f"images of {numbers:,} numbers")
     else:
         units = 256 if numbers <= 256 else 512
         found["network"] = Choice(networks.Dense((units, units)), f"{numbers:,} numbers an example")
@@ -55,20 +62,25 @@ def choose(x_train: np.ndarray, likelihood=AUTO) -> dict[str, Choice]:
         latent_dim, "what is not needed stays unused" if latent_dim == 16 else "half of the numbers"
     )
     found["batch_size"] = Choice(batch_size, f"{count:,} training examples")
-    steps = math.ceil(count / batch_size)
-    epochs = int(np.clip(math.ceil(STEPS / steps), *EPOCHS))
-    found["epochs"] = Choice(epochs, f"{epochs * steps:,} steps, fewer where validation stops them")
+    steps = CONV_STEPS if is_conv and network == AUTO else STEPS
+    per_epoch = math.ceil(count / batch_size)
+    epochs = int(np.clip(math.ceil(steps / per_epoch), *EPOCHS))
+    reason = f"{epochs * per_epoch:,} steps, fewer where validation stops them"
+    found["epochs"] = Choice(epochs, reason)
     return found
 
 
-def _objective(shape, likelihood, is_binary):
-    """Weighs the KL divergence so that z holds the style of an image and leaves its class to y.
+def _objective(shape, likelihood, is_binary, fit_prior):
+    """Weighs the KL divergence by what the prior is.
 
     A likelihood of independent pixels counts what neighbours say alike once for each. The more of
-    them there are, the more of an image goes into z, at last its class: with beta = 1 a change of
-    the label then changes little.
+    them there are, the more of an image goes into z, at last its class. A prior that is fitted to
+    each class tells what of z is the class; N(0, I) does not, and a change of the label would then
+    change little but for a larger beta.
     """
     pixels = math.prod(shape)
+    if len(shape) > 1 and likelihood.standardizes and fit_prior and pixels > TINY:
+        return Choice(objectives.ELBO(), "the prior that is fitted tells the class from the style")
     if len(shape) > 1 and likelihood.standardizes:
         beta = max(LEAST_BETA, pixels / COUNT_AS)
     elif len(shape) > 1 and is_binary and pixels > COUNT_AS:

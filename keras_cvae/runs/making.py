@@ -82,7 +82,8 @@ def make(
         x_train, y_train = dataset[:2]
     image_shape = x_train.shape[1:]
     options = {name: AUTO for name in choosing.PARTS} | options
-    chosen = choosing.choose(x_train, options["likelihood"])
+    parts = options["likelihood"], options["network"]
+    chosen = choosing.choose(x_train, *parts, fit_prior)
     asked = {**options, "epochs": epochs, "batch_size": batch_size}
     choices = {name: choice for name, choice in chosen.items() if asked[name] == AUTO}
     settings = {**asked, **{name: choice.value for name, choice in choices.items()}}
@@ -118,11 +119,14 @@ def make(
         if begun:
             begun(run)
         train_part = model_inputs(model, x_train, y_train)
-        _fit(run, train_part, model_inputs(model, *held_out), list(callbacks), verbose)
+        test_part = model_inputs(model, *held_out)
+        _fit(run, train_part, test_part, list(callbacks), verbose)
         try:
             if fit_prior:
                 _say("Fitting the prior to the encodings", verbose)
-                run.prior_fit = model.fit_prior(train_part, seed=seed)
+                options = {"validation_data": (test_part, None), "seed": seed}
+                options["verbose"] = int(verbose == 1)
+                run.prior_fit = model.fit_prior(train_part, prior="auto", **options)
                 our_callbacks.save(model, folder / MODEL)
             _measure_and_draw(run, measure, verbose)
         except KeyboardInterrupt:

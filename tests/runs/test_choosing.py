@@ -27,21 +27,27 @@ def test_the_likelihood_follows_the_values():
 def test_sizes_follow_the_data():
     small = chosen(np.zeros((1000, 8, 8, 1), "float32"))
     large = chosen(np.zeros((60_000, 28, 28, 1), "uint8"))
+    columns = np.ones((100, 784), "float32")
     assert small["batch_size"] < large["batch_size"] and small["epochs"] > large["epochs"]
-    assert 20 <= large["epochs"] and small["epochs"] <= 200
+    assert 10 <= large["epochs"] and small["epochs"] <= 200
     assert small["latent_dim"] == large["latent_dim"] == 16
     assert chosen(np.ones((100, 5), "float32"))["latent_dim"] == 2
     network = chosen(np.zeros((10, 96, 96, 3), "uint8"))["network"]
-    assert type(network).__name__ == "Conv"
+    assert type(network).__name__ == "Conv" == type(large["network"]).__name__
+    assert type(small["network"]).__name__ == "Dense" == type(chosen(columns)["network"]).__name__
+    dense = choosing.choose(np.zeros((60_000, 28, 28, 1), "uint8"), network="dense")
+    assert dense["epochs"].value > large["epochs"]
     for choice in choosing.choose(np.zeros((10, 8, 8, 1), "uint8")).values():
         assert choice.reason
 
 
 def test_the_more_pixels_repeat_each_other_the_less_each_counts():
-    def beta(x, **given):
-        return choosing.choose(x, **given)["objective"].value.beta
+    def beta(x, fit_prior=False, **given):
+        return choosing.choose(x, fit_prior=fit_prior, **given)["objective"].value.beta
 
     grey = RNG.random((20, 20, 20, 1), dtype="float32")
+    assert beta(grey, fit_prior=True) == 1.0  # a fitted prior tells the class from the style
+    assert beta(grey[:, :8, :8], fit_prior=True) == choosing.LEAST_BETA
     assert beta(grey) == 5.7 and beta(grey[:, :8, :8]) == choosing.LEAST_BETA
     assert beta((grey > 0.5).astype("float32")) == choosing.BINARY_BETA
     assert beta(grey, likelihood="bernoulli") == choosing.BINARY_BETA
