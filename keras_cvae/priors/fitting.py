@@ -175,7 +175,7 @@ def mixture(prior, encodings: Encodings, held_out: Encodings | None = None, seed
     y = encodings.y
     if not prior.conditional or y is None:
         groups, shift = [{-1: part} for part in parts], None
-    elif _is_one_hot(y):
+    elif is_one_hot(y):
         groups, shift = [_by_class(part) for part in parts], None
     else:
         centre = y.mean(0)
@@ -216,7 +216,7 @@ def mixture(prior, encodings: Encodings, held_out: Encodings | None = None, seed
     return {"components": chosen, "scores": scores}
 
 
-def _is_one_hot(y):
+def is_one_hot(y):
     """Whether rows are one-hot vectors, or all zeros."""
     return bool(np.isin(y, (0, 1)).all() and (y.sum(1) <= 1).all())
 

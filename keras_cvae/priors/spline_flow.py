@@ -16,22 +16,23 @@ from keras_cvae.types import Tensor
 
 BOUND = 4.0  # of the interval that splines bend, in standard deviations
 LEAST = 1e-3  # width and height of a bin, as a share of the interval, and slope of a knot
-LOG_SCALE_LIMIT = 5.0
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class SplineFlow(Prior):
     r"""A normalising flow of rational-quadratic splines.
 
-    Latents are standardised, by means and variances that are linear in y, and go through couplings:
-    each leaves half of the latents as they are, and bends every one of the others by an increasing
-    function of its own, which a dense network of the first half and of y gives. The function is a
-    spline on [-4, 4], a ratio of quadratics in each of its bins, and the identity outside. The
-    halves are other ones in each coupling. Both directions are closed forms, so that
+    Latents are whitened, W_y (z - m_y), and go through couplings: each leaves half of the latents
+    as they are, and bends every one of the others by an increasing function of its own, which a
+    dense network of the first half and of y gives. The function is a spline on [-4, 4], a ratio of
+    quadratics in each of its bins, and the identity outside. The halves are other ones in each
+    coupling. Both directions are closed forms, so that
 
-    log p(z | y) = log N(eps; 0, I) + log |det d eps / d z|,    eps = f(z; y)
+    log p(z | y) = log N(eps; 0, I) + log |det d eps / d z|,    eps = f(W_y (z - m_y); y)
 
-    is exact. It starts as N(0, I).
+    is exact. It starts as N(0, I), with W = I. `fit` sets m_y and W_y to whiten the encodings of
+    each class, W_y being the symmetric root of their inverse covariance, which moves them least:
+    the flow then starts from a normal for each class.
 
     Args:
         couplings: How many couplings.
@@ -71,9 +72,14 @@ class SplineFlow(Prior):
             raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
         checks.require(size > 1, "latent_dim", "of a flow must be an integer of at least 2", size)
         width = y_shape[-1] if self.conditional else 0
-        options = {"initializer": "zeros", "dtype": "float32"}
-        self.means = self.add_weight((1 + width, size), name="means", **options)
-        self.log_scales = self.add_weight((1 + width, size), name="log_scales", **options)
+        rows, options = 1 + width, {"dtype": "float32"}
+        self.means = self.add_weight((rows, size), "zeros", name="means", **options)
+        # Of each row of [1, y]: W and its inverse, and log |det W|.
+        options["trainable"] = False
+        shape = rows, size, size
+        self.whitening = self.add_weight(shape, _identity_of_all, name="whitening", **options)
+        self.colouring = self.add_weight(shape, _identity_of_all, name="colouring", **options)
+        self.log_dets = self.add_weight((rows, 1), "zeros", name="log_dets", **options)
         kept = size // 2
         self.orders = [_order(index, size) for index in range(self.couplings)]
         for _ in range(self.couplings):
@@ -100,9 +106,11 @@ class SplineFlow(Prior):
         Returns:
             `(noise, log_det)`: log |det d noise / d z|, of shape `(...)`, in nats.
         """
-        mean, log_scale = self._standardize(y)
-        x = (z - mean) * ops.exp(-log_scale)
-        log_det = -ops.sum(log_scale + ops.zeros_like(x), axis=-1)
+        known = self._known(y)
+        centred = z - ops.matmul(known, ops.convert_to_tensor(self.means))
+        x = _product(known, self.whitening, centred)
+        log_det = ops.matmul(known, ops.convert_to_tensor(self.log_dets))[..., 0]
+        log_det = log_det + ops.zeros_like(x[..., 0])
         for index in reversed(range(self.couplings)):
             kept, moved = self._halves(index, x)
             moved, log_slope = bend(moved, *self._knots(index, kept, y))
@@ -122,24 +130,25 @@ class SplineFlow(Prior):
         for index in range(self.couplings):
             kept, moved = self._halves(index, x)
             x = self._joined(index, kept, unbend(moved, *self._knots(index, kept, y)))
-        mean, log_scale = self._standardize(y)
-        return mean + ops.exp(log_scale) * x
+        known = self._known(y)
+        mean = ops.matmul(known, ops.convert_to_tensor(self.means))
+        return mean + _product(known, self.colouring, x)
 
     def fit(self, encodings, held_out=None, seed=0, verbose=0) -> dict:
-        means, log_scales = _moments(encodings, self.conditional)
-        self.means.assign(means)
-        self.log_scales.assign(log_scales)
+        for weight, values in zip(
+            (self.means, self.whitening, self.colouring, self.log_dets),
+            _whitening(encodings, self.conditional),
+            strict=True,
+        ):
+            weight.assign(values)
         return fitting.by_gradients(self, encodings, held_out, seed, verbose)
 
-    def _standardize(self, y):
-        """Means and logarithms of standard deviations, linear in y."""
-        known = ops.ones((1, 1))
-        if self.conditional:
-            y = ops.cast(y, "float32")
-            known = ops.concatenate([ops.ones_like(y[..., :1]), y], axis=-1)
-        log_scale = ops.matmul(known, ops.convert_to_tensor(self.log_scales))
-        mean = ops.matmul(known, ops.convert_to_tensor(self.means))
-        return mean, ops.clip(log_scale, -LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
+    def _known(self, y):
+        """Y with a 1 before it; a 1 alone where the flow does not depend on y."""
+        if not self.conditional:
+            return ops.ones((1, 1))
+        y = ops.cast(y, "float32")
+        return ops.concatenate([ops.ones_like(y[..., :1]), y], axis=-1)
 
     def _halves(self, index, x):
         order, kept = self.orders[index], x.shape[-1] // 2
@@ -256,15 +265,58 @@ def _order(index, size):
     return order if index % 2 == 0 else order[::-1].copy()
 
 
-def _moments(encodings, conditional):
-    """Means and logarithms of standard deviations of q(z | y), linear in y by least squares."""
+def _product(known, tables, vector):
+    """Matrices that are linear in [1, y], times vectors of shape `(..., n)`."""
+    rows, size, _ = tables.shape
+    flat = ops.matmul(known, ops.reshape(ops.convert_to_tensor(tables), (rows, size * size)))
+    matrix = ops.reshape(flat, (*ops.shape(flat)[:-1], size, size))
+    return ops.squeeze(ops.matmul(matrix, ops.expand_dims(vector, -1)), -1)
+
+
+def _identity_of_all(shape, dtype=None):
+    """The identity in the first row, to which y adds nothing."""
+    table = np.zeros(shape, "float32")
+    table[0] = np.eye(shape[-1])
+    return ops.convert_to_tensor(table)
+
+
+def _whitening(encodings, conditional):
+    """What whitens the encodings: means, matrices, their inverses, and log-determinants.
+
+    Of one-hot y each class has its own; the covariance of a class with few examples is drawn to
+    that within all classes. Of any other y the mean is linear in it, and the matrix one for all.
+    """
     z_mean, z_log_var, y = encodings
-    known = np.ones((len(z_mean), 1))
-    if conditional:
-        known = np.concatenate([known, y], axis=1)
-    means, *_ = np.linalg.lstsq(known, z_mean, rcond=None)
+    size = z_mean.shape[1]
     variance = np.exp(np.minimum(z_log_var, divergences.LOG_VAR_LIMIT))
-    variance = np.mean(np.square(z_mean - known @ means) + variance, axis=0)
-    log_scales = np.zeros_like(means)
-    log_scales[0] = 0.5 * np.log(variance)
-    return means, log_scales
+    is_table = conditional and fitting.is_one_hot(y)
+    known = np.ones((len(z_mean), 1)) if not conditional else np.insert(y, 0, 1, axis=1)
+    means, *_ = np.linalg.lstsq(known, z_mean, rcond=None)
+    left = z_mean - known @ means
+    within = left.T @ left / len(left) + np.diag(variance.mean(0)) + 1e-6 * np.eye(size)
+    of_rows = [_roots(within)] * known.shape[1]
+    if is_table:
+        for row in range(1, known.shape[1]):
+            rows = y[:, row - 1] > 0
+            count, part = rows.sum(), left[rows]
+            own = part.T @ part + np.diag(variance[rows].sum(0))
+            of_rows[row] = _roots((own + size * within) / (count + size))
+        unknown = ~y.any(1)
+        rows = unknown if unknown.any() else slice(None)
+        centre = z_mean[rows].mean(0)
+        part = z_mean[rows] - centre
+        spread = part.T @ part / len(part) + np.diag(variance[rows].mean(0)) + 1e-6 * np.eye(size)
+        of_rows[0] = _roots(spread)
+        means[1:] += means[0] - centre
+        means[0] = centre
+    tables = [np.stack(values).astype("float32") for values in zip(*of_rows, strict=True)]
+    for table in tables:
+        table[1:] -= table[0]  # y adds to what an unknown y has
+    return means, *tables
+
+
+def _roots(covariance):
+    """The symmetric root of its inverse, that root's inverse, and its log-determinant."""
+    values, vectors = np.linalg.eigh(covariance)
+    whitening, colouring = ((vectors * values**power) @ vectors.T for power in (-0.5, 0.5))
+    return whitening, colouring, np.array([-0.5 * np.log(values).sum()])

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from keras_cvae import priors
+from keras_cvae.priors.fitting import Encodings
 from keras_cvae.priors.spline_flow import BOUND, bend, unbend
 
 BINS = 5
@@ -35,7 +37,7 @@ def made(size, **options):
     prior = priors.SplineFlow(3, (8,), bins=4, activation="tanh", **options)
     prior.build((None, size), (None, 2) if prior.conditional else None)
     rng = np.random.default_rng(size)
-    for weight in prior.weights:
+    for weight in prior.trainable_weights:
         weight.assign(numpy(weight) + 0.2 * rng.standard_normal(weight.shape))
     return prior
 
@@ -76,6 +78,36 @@ def test_the_density_integrates_to_one(conditional):
     assert abs(density.sum() * (axis[1] - axis[0]) ** 2 - 1) < 5e-3
     standard = np.exp(-0.5 * (z**2).sum(1)) / (2 * np.pi)
     assert np.abs(density - standard).sum() * (axis[1] - axis[0]) ** 2 > 0.2  # it is another
+
+
+def test_it_starts_from_a_normal_of_each_class():
+    """With an epoch of fitting: whitening is that of each class, of few examples that of all."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [2000, 2000, 3])
+    roots = np.array([[[1, 0.5], [0, 0.4]], [[0.3, 0], [0.2, 1]], [[1, 0], [0, 1]]])
+    means = np.array([[2, 0], [-1, 1], [0, 5]])
+    samples = rng.standard_normal((len(labels), 2))
+    z = means[labels] + np.einsum("nij,nj->ni", roots[labels], samples)
+    log_var = np.full(z.shape, np.log(0.01), "float32")
+    y = np.eye(4, dtype="float32")[labels]  # one class has no examples
+    prior = priors.SplineFlow(2, (8,), conditional=True)
+    prior.build((None, 2), (None, 4))
+    prior.fit(Encodings(z.astype("float32"), log_var, y))
+    for network in prior.networks:  # the couplings bend nothing any more
+        for weight in network[-1].weights:
+            weight.assign(0 * weight)
+    for label in (0, 1):
+        covariance = roots[label] @ roots[label].T + 0.01 * np.eye(2)
+        expected = stats.multivariate_normal(means[label], covariance).logpdf(z)
+        log_p = numpy(prior.log_prob(tensor(z), tensor(np.eye(4)[[label] * len(z)])))
+        assert np.abs(log_p - expected)[labels == label].mean() < 0.1
+    several = prior.transport(tensor(rng.normal(size=(4, 2))), tensor(np.eye(4)))
+    assert np.isfinite(numpy(several)).all()
+    unknown = numpy(
+        prior.transport(tensor(rng.normal(size=(4000, 2))), tensor(np.zeros((4000, 4))))
+    )
+    np.testing.assert_allclose(unknown.mean(0), z.mean(0), atol=0.1)
+    np.testing.assert_allclose(np.cov(unknown.T), np.cov(z.T), atol=0.3)
 
 
 def test_every_latent_is_bent_and_odd_sizes_too():
