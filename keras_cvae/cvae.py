@@ -628,7 +628,9 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         images = self._decode(rows, batch_size)
         return images.reshape(*leading, *self.image_shape)
 
-    def reconstruct(self, x, y=None, as_y=None, *, batch_size: int = batched.BATCH_SIZE):
+    def reconstruct(
+        self, x, y=None, as_y=None, *, batch_size: int = batched.BATCH_SIZE
+    ) -> np.ndarray:
         r"""Encodes images and decodes their posterior mean, if asked with other labels.
 
         Another label y' is not decoded with the same z, which may hold the class too, but with the
