@@ -29,11 +29,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cvae import datasets
+from keras_cvae import datasets, priors
 from keras_cvae.evaluation import repeated
 from keras_cvae.priors import fitting
 
-EPOCHS = fitting.EPOCHS
+EPOCHS, CANDIDATES = fitting.EPOCHS, priors.CANDIDATES
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -78,14 +78,19 @@ def _clear_kernels():
 
 @pytest.fixture(autouse=True, scope="session")
 def long_fits():
-    """A context in which priors are fitted for as long as users have them fitted; else an epoch."""
+    """A context in which priors are fitted as users have them fitted.
+
+    Elsewhere for an epoch, and of those that are compared a mixture alone, which compiles nothing.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fitting, "EPOCHS", 1)
+        patch.setattr(priors, "CANDIDATES", CANDIDATES[:1])
 
         @contextlib.contextmanager
         def as_users_have_them():
             with pytest.MonkeyPatch.context() as inner:
                 inner.setattr(fitting, "EPOCHS", EPOCHS)
+                inner.setattr(priors, "CANDIDATES", CANDIDATES)
                 yield
 
         yield as_users_have_them

@@ -387,6 +387,7 @@ CHOICES = {  # a model costs seconds, so that each is of a member of every famil
 }
 for family, name, member in [
     ("network", "residual", networks.Residual((4, 6))),  # quicker
+    ("prior", "spline_flow", priors.SplineFlow(2, (8,), bins=3, name="splines")),
     ("objective", "free_bits", objectives.FreeBits(1e-3)),  # which leaves its gradient to the prior
 ]:
     CHOICES[family][CHOICES[family].index(name)] = member
@@ -397,7 +398,7 @@ MIXED = [
 ]
 MEMBERS = {
     "the defaults": {},
-    **{f"{m['likelihood']} {m['prior']}": m for m in MIXED},
+    **{f"{m['likelihood']} {getattr(m['prior'], 'name', m['prior'])}": m for m in MIXED},
     "dreg": {"objective": objectives.IWAE(3, "dreg"), "prior": "conditional"},
 }
 PAIRS = {  # what depends on the backend is in the above

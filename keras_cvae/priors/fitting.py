@@ -75,14 +75,14 @@ def best_of(
         verbose: As for `Prior.fit`.
 
     Returns:
-        `(name, report)`: of one prior what its `fit` returns. Of several the one under which
-        samples of held-out posteriors have the greatest density, and a dict of its name, `prior`,
-        and of `scores`, the average log-density under each, in nats.
+        `(name, report)`: of several priors the one under which samples of held-out posteriors have
+        the greatest density. The report is a dict of the name, `prior`, and of one prior what its
+        `fit` returns, of several the `scores`, the average log-density under each, in nats.
     """
     options = {"seed": seed, "verbose": verbose}
     if len(priors) == 1:
         ((name, prior),) = priors.items()
-        return name, prior.fit(encodings, held_out, **options)
+        return name, {"prior": name, **prior.fit(encodings, held_out, **options)}
     if held_out is None:
         encodings, held_out = encodings.split(seed)
     z = ops.convert_to_tensor(held_out.sample(np.random.default_rng(seed)))

@@ -192,10 +192,13 @@ def two_outputs():
 
 NO_MODEL = {
     "no model": (lambda: conditions.Image(3), "`model` must be a Keras model.*Received: 3"),
-    "no shape": (lambda: conditions.Image(body()), "`shape` must be given.*not built"),
+    "no shape": (
+        lambda: conditions.Image(body()),
+        "`shape` must be.*`model` is not built",
+    ),
     "any size": (
         lambda: conditions.Image(keras.Sequential([keras.Input((None, 3)), Doubled()])),
-        "`shape` must be given",
+        "`shape` must be the shape of one example",
     ),
     "another shape": (
         lambda: conditions.Image(keras.Sequential([keras.Input((3,)), Doubled()]), (4,)),
