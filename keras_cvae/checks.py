@@ -172,8 +172,8 @@ def nearest(name: Any, choices: Iterable[str], cutoff: float = 0.4) -> str:
         cutoff: How alike they must be, from 0 to 1.
     """
     spellings = (name, name.lower()) if isinstance(name, str) else ()
-    found = [m for text in spellings for m in difflib.get_close_matches(text, choices, 1, cutoff)]
-    return f". Did you mean {found[0]!r}?" if found else ""
+    matches = [m for text in spellings for m in difflib.get_close_matches(text, choices, 1, cutoff)]
+    return f". Did you mean {matches[0]!r}?" if matches else ""
 
 
 def integer(argument: str, value: Any, *, least: int, most: float = math.inf) -> int:
@@ -227,10 +227,12 @@ def number(
         ValueError: If `value` is anything else.
     """
     bounds = {"of at least": least, "above": above, "of at most": most, "below": below}
-    said = " and ".join(f"{name} {bound}" for name, bound in bounds.items() if abs(bound) < np.inf)
+    limits = " and ".join(
+        f"{name} {bound}" for name, bound in bounds.items() if abs(bound) < np.inf
+    )
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     valid = is_number and math.isfinite(value) and least <= value <= most and above < value < below
-    require(valid, argument, f"must be a finite number {said}".rstrip(), repr(value))
+    require(valid, argument, f"must be a finite number {limits}".rstrip(), repr(value))
     return float(value)
 
 
@@ -253,12 +255,12 @@ def array(
     sizes += "," * (len(shape) == 1)
     kind = "integers" if whole else "finite numbers"
     expected = f"must be a non-empty array of {kind}, of shape ({sizes})"
-    given, converted = convert(argument, expected, values, dtype)
-    require(not whole or given.dtype.kind in "iu", argument, expected, f"{given.dtype} values")
-    fits = len(shape) == given.ndim and all(
-        size in (None, found) for size, found in zip(shape, given.shape, strict=True)
+    source, converted = convert(argument, expected, values, dtype)
+    require(not whole or source.dtype.kind in "iu", argument, expected, f"{source.dtype} values")
+    fits = len(shape) == source.ndim and all(
+        size in (None, length) for size, length in zip(shape, source.shape, strict=True)
     )
-    require(fits and given.size, argument, expected, f"shape {given.shape}")
+    require(fits and source.size, argument, expected, f"shape {source.shape}")
     require(np.isfinite(converted).all(), argument, expected, "NaN or infinite values")
     return converted
 
@@ -270,8 +272,8 @@ def convert(argument: str, expected: str, values: Any, dtype: str) -> tuple[np.n
         ValueError: That says what was expected, if they are no array of numbers.
     """
     try:
-        given = np.asarray(values)
-        return given, given.astype(dtype)
+        source = np.asarray(values)
+        return source, source.astype(dtype)
     except (TypeError, ValueError) as error:
         raise ArgumentError(argument, expected, f"{type(values).__name__} ({error})") from error
 

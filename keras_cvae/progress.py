@@ -8,7 +8,7 @@ import keras
 
 
 def bar(count: int, unit: str, verbose: int) -> keras.utils.Progbar:
-    """A progress bar; where nobody sees it move, as in a log, it is drawn once a minute.
+    """A progress bar; where nobody sees it move, as in a log, it is printed once a minute.
 
     Args:
         count: Of how many units.

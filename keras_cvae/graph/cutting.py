@@ -18,7 +18,7 @@ from keras_cvae.layers import ImageModel
 
 
 def pixels(model, deterministic: bool = True):
-    """The symbolic pixels that a model's encoder is given.
+    """Returns the symbolic pixels that a model's encoder takes.
 
     Args:
         model: A `CVAE`.
@@ -52,7 +52,7 @@ def condition_of(model, parts: Parts, to_encode: bool = False):
 
 
 def encode_pixels(model, parts: Parts):
-    """Wires the encoder to pixels that are given as the model sees them, binarised or not.
+    """Wires the encoder to pixels as the model sees them, binarised or not.
 
     Args:
         model: A `CVAE`.
@@ -92,8 +92,8 @@ def cut_encoder(model) -> keras.Model:
     parts = read(model)
     inputs, y = condition_of(model, parts, to_encode=True)
     to_encoder = y is not None and parts.condition.encoder
-    given = join_inputs(pixels(model), y if to_encoder else None)
-    encoded = unfold(model, parts.encoder, given)
+    joined = join_inputs(pixels(model), y if to_encoder else None)
+    encoded = unfold(model, parts.encoder, joined)
     groups = [
         dataclasses.replace(group, posterior=functools.partial(unfold, model, group.posterior))
         if group.posterior is not None
@@ -116,7 +116,7 @@ def cut_encoder(model) -> keras.Model:
 
 
 def cut_encoder_inputs(model) -> keras.Model:
-    """Model `[image, label]` (or `image`) to a list of what the encoder itself is given."""
+    """Model `[image, label]` (or `image`) to a list of the inputs of the encoder itself."""
     parts = read(model)
     inputs, y = condition_of(model, parts, to_encode=True)
     to_encoder = y is not None and parts.condition.encoder
@@ -155,9 +155,9 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
     each = _by_group(noise, parts.groups)
 
     def from_the_prior(group, mean, log_var, context):
-        given = {} if output is None else {"temperature": temperature}
-        given |= parts.prior_arguments(group, context, noise)
-        return group.prior(each[group.index], **given)
+        arguments = {} if output is None else {"temperature": temperature}
+        arguments |= parts.prior_arguments(group, context, noise)
+        return group.prior(each[group.index], **arguments)
 
     groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]
     z = latents((None, None), y, groups, from_the_prior)
@@ -174,8 +174,8 @@ def cut_noise(model) -> keras.Model:
     noise = []
 
     def to_noise(group, mean, log_var, context):
-        given = parts.prior_arguments(group, context, z)
-        noise.append(group.prior(each[group.index], inverse=True, **given))
+        arguments = parts.prior_arguments(group, context, z)
+        noise.append(group.prior(each[group.index], inverse=True, **arguments))
         return each[group.index]
 
     groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]

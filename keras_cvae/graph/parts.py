@@ -74,7 +74,7 @@ class Parts:
             inputs = self.pseudo_inputs(tensor)
             return self.encoder(inputs if len(inputs) > 1 else inputs[0])[:2]
 
-        return group.prior.given(context, encode)
+        return group.prior.arguments(context, encode)
 
     @property
     def latent_dim(self) -> int:

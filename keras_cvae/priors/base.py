@@ -85,7 +85,7 @@ class Prior(Float32Layer):
         """
         return None
 
-    def given(self, y, encode) -> dict:
+    def arguments(self, y, encode) -> dict:
         """What the prior is called with in a graph, beside latents or noise: arguments by name.
 
         Args:

@@ -117,8 +117,8 @@ def by_gradients(
         encodings, held_out = encodings.split(seed)
     train, test = ([*part[: 2 + prior.conditional]] for part in (encodings, held_out))
     inputs = [keras.Input(array.shape[1:]) for array in train]
-    given = {"y": inputs[2]} if prior.conditional else {}
-    model = fitting.FusedModel(inputs, _Divergence(prior, seed)(inputs[:2], **given))
+    arguments = {"y": inputs[2]} if prior.conditional else {}
+    model = fitting.FusedModel(inputs, _Divergence(prior, seed)(inputs[:2], **arguments))
     batch_size = int(np.clip(len(train[0]) // STEPS, 32, 512))
     steps = EPOCHS * -(-len(train[0]) // batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
@@ -156,7 +156,7 @@ def mixture(prior, encodings: Encodings, held_out: Encodings | None = None, seed
     """Fits a `Mixture` by expectation maximisation.
 
     The number of components, one for all classes, is that under which samples of held-out examples
-    have the greatest density; components that are not needed are given next to no weight. Where y
+    have the greatest density; components that are not needed get next to no weight. Where y
     is a class, one-hot, each class has a mixture, and what is not known of y one that is fitted to
     the examples without y or, where all have one, to all; so has a class without examples. Any
     other y shifts one mixture, linearly.

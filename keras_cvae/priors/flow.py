@@ -33,7 +33,7 @@ class Flow(Prior):
         couplings: How many couplings; two move every latent once.
         hidden_units: Units of each hidden layer of a coupling's network.
         activation: Activation of the hidden layers.
-        conditional: Whether the networks are given y.
+        conditional: Whether the networks take y.
 
     Raises:
         ValueError: If an argument is not one of the above; and where it is built, for a single

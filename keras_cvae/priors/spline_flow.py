@@ -283,7 +283,7 @@ def _identity_of_all(shape, dtype=None):
 def _whitening(encodings, conditional):
     """What whitens the encodings: means, matrices, their inverses, and log-determinants.
 
-    Of one-hot y each class has its own; the covariance of a class with few examples is drawn to
+    Of one-hot y each class has its own; the covariance of a class with few examples is shrunk to
     that within all classes. Of any other y the mean is linear in it, and the matrix one for all.
     """
     z_mean, z_log_var, y = encodings

@@ -21,7 +21,7 @@ class VampPrior(Prior):
 
     p(z | y) = \sum_k w_k(y) q(z | u_k, v_k)
 
-    The pseudo-inputs u_k are images or vectors and, where the encoder is given y, the v_k are
+    The pseudo-inputs u_k are images or vectors and, where the encoder takes y, the v_k are
     conditions; all are learned with the model, and the first `fit` starts them at examples of its
     data. (The encoder is applied to the `components` pseudo-inputs once a step, whatever the batch:
     y chooses among them by the weights w, whose logits are linear in y.) The logits start at 0,
@@ -53,7 +53,7 @@ class VampPrior(Prior):
     def pseudo_inputs(self, shapes, in_unit_interval):
         return PseudoInputs(self.components, shapes, in_unit_interval, name="pseudo_inputs")
 
-    def given(self, y, encode):
+    def arguments(self, y, encode):
         return {"y": [*encode(), y] if self.conditional else encode()}
 
     def fit(self, encodings, held_out=None, seed=0, verbose=0) -> dict:
@@ -155,8 +155,8 @@ class PseudoInputs(Float32Layer):
         limits = {"constraint": _to_unit_interval} if self.in_unit_interval else {}
         start = keras.initializers.RandomUniform(0.0, 1.0)
         self.values = [
-            self.add_weight((self.components, *shape), start, name=f"values_{i}", **given)
-            for i, (shape, given) in enumerate(zip(self.shapes, [limits, {}], strict=False))
+            self.add_weight((self.components, *shape), start, name=f"values_{i}", **options)
+            for i, (shape, options) in enumerate(zip(self.shapes, [limits, {}], strict=False))
         ]
         self.adapted = self.add_weight((), "zeros", trainable=False, name="adapted")
         self.built = True

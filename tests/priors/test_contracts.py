@@ -43,7 +43,7 @@ def given(prior, rows, labels=None):
     def encode():
         return [*map(tensor, np.random.default_rng(2).normal(size=(2, prior.components, SIZE)))]
 
-    return prior.given(tensor(y), encode).get("y")
+    return prior.arguments(tensor(y), encode).get("y")
 
 
 def test_get():
