@@ -7,15 +7,14 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_cvae import checks, divergences
-from keras_cvae.priors.base import Prior
+from keras_cvae.priors.couplings import Couplings
 from keras_cvae.types import Tensor
 
 LIMIT = 3.0  # of the logarithm of one coupling's scale
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
-class Flow(Prior):
+class Flow(Couplings):
     r"""A normalising flow of affine couplings (RealNVP).
 
     z = f_L(... f_1(eps)), eps ~ N(0, I). A coupling leaves one part of its input as it is, and
@@ -51,46 +50,18 @@ class Flow(Prior):
         conditional: bool = False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.couplings = checks.integer("couplings", couplings, least=1)
-        self.hidden_units = checks.integers("hidden_units", hidden_units)
-        self.activation = keras.activations.get(activation)
-        self.conditional = bool(conditional)
-        self.networks = []
+        super().__init__(couplings, hidden_units, activation, conditional, **kwargs)
 
     def build(self, z_shape, y_shape=None):
-        size = z_shape[-1]
-        if self.conditional and y_shape is None:
-            raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
-        checks.require(size > 1, "latent_dim", "of a flow must be an integer of at least 2", size)
-        width = y_shape[-1] if self.conditional else 0
+        size, width = self.sizes_of(z_shape, y_shape)
         first = size // 2
         self.sizes = first, size - first
         for index in range(self.couplings):
             kept, moved = self._in_turn(index, self.sizes)
-            self.networks.append(self._network(kept + width, moved))
+            self.add_network(kept + width, 2 * moved)  # s and t
         self.built = True
 
-    def _network(self, width, moved):
-        """Layers from what a coupling keeps, and y, to s and t of what it moves."""
-        options = {"activation": self.activation, "dtype": "float32"}
-        layers = [keras.layers.Dense(units, **options) for units in self.hidden_units]
-        layers.append(keras.layers.Dense(2 * moved, kernel_initializer="zeros", dtype="float32"))
-        for layer in layers:
-            layer.build((None, width))
-            width = layer.units
-        return layers
-
     def inverse(self, z, y=None) -> tuple[Tensor, Tensor]:
-        r"""The noise that becomes `z`, and minus the log-determinant of the Jacobian on the way.
-
-        Args:
-            z: Tensor of shape `(..., latent_dim)`.
-            y: Tensor of shape `(..., width)`, where the prior is conditional.
-
-        Returns:
-            `(noise, log_det)`: log |det d noise / d z|, of shape `(...)`, in nats.
-        """
         halves, log_det = self._halves(z), 0.0
         for index in reversed(range(self.couplings)):
             kept, moved = self._in_turn(index, halves)
@@ -99,10 +70,6 @@ class Flow(Prior):
             log_det = log_det - ops.sum(log_scale, axis=-1)
         return ops.concatenate(halves, axis=-1), log_det
 
-    def log_prob(self, z, y=None) -> Tensor:
-        noise, log_det = self.inverse(z, y)
-        return divergences.normal_log_prob(noise) + log_det
-
     def transport(self, noise, y=None) -> Tensor:
         halves = self._halves(noise)
         for index in range(self.couplings):
@@ -110,9 +77,6 @@ class Flow(Prior):
             log_scale, shift = self._coupling(index, kept, y)
             halves = self._in_turn(index, (kept, moved * ops.exp(log_scale) + shift))
         return ops.concatenate(halves, axis=-1)
-
-    def noise(self, z, y=None) -> Tensor:
-        return self.inverse(z, y)[0]
 
     def _halves(self, vector):
         return vector[..., : self.sizes[0]], vector[..., self.sizes[0] :]
@@ -123,17 +87,5 @@ class Flow(Prior):
 
     def _coupling(self, index, kept, y):
         """The logarithm of a coupling's scale, and its shift."""
-        x = ops.concatenate([kept, ops.cast(y, kept.dtype)], axis=-1) if self.conditional else kept
-        for layer in self.networks[index]:
-            x = layer(x)
-        log_scale, shift = ops.split(x, 2, axis=-1)
+        log_scale, shift = ops.split(self.parameters(index, kept, y), 2, axis=-1)
         return LIMIT * ops.tanh(log_scale / LIMIT), shift
-
-    def get_config(self):
-        config = {
-            "couplings": self.couplings,
-            "hidden_units": self.hidden_units,
-            "activation": keras.activations.serialize(self.activation),
-            "conditional": self.conditional,
-        }
-        return {**super().get_config(), **config}

@@ -1,0 +1,116 @@
+"""What flows of coupling layers share: their networks, their exact density, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from keras_cvae import checks, divergences
+from keras_cvae.priors.base import Prior
+from keras_cvae.types import Tensor
+
+
+class Couplings(Prior):
+    r"""A normalising flow of couplings: invertible maps that leave a part of z as it is.
+
+    A dense network of that part and of y gives the parameters of the map of the other part. With
+    eps = f(z; y) of N(0, I),
+
+    log p(z | y) = log N(f(z; y); 0, I) + log |det df / dz|.
+
+    A subclass defines `inverse` and `transport`, and makes a network for each coupling in `build`.
+
+    Args:
+        couplings: How many couplings.
+        hidden_units: Units of each hidden layer of a coupling's network.
+        activation: Activation of the hidden layers.
+        conditional: Whether the networks take y.
+
+    Raises:
+        ValueError: If an argument is not one of the above; and where it is built, for a single
+            latent, which has no parts.
+    """
+
+    def __init__(
+        self, couplings: int, hidden_units: Sequence[int], activation, conditional: bool, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.couplings = checks.integer("couplings", couplings, least=1)
+        self.hidden_units = checks.integers("hidden_units", hidden_units)
+        self.activation = keras.activations.get(activation)
+        self.conditional = bool(conditional)
+        self.networks = []
+
+    def sizes_of(self, z_shape, y_shape) -> tuple[int, int]:
+        """Returns the size of z, and that of y, 0 where the flow does not depend on it.
+
+        Args:
+            z_shape: As for `build`.
+            y_shape: As for `build`.
+
+        Raises:
+            ValueError: If there is a single latent, or no y for a flow that depends on it.
+        """
+        size = z_shape[-1]
+        if self.conditional and y_shape is None:
+            raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
+        checks.require(size > 1, "latent_dim", "of a flow must be an integer of at least 2", size)
+        return size, y_shape[-1] if self.conditional else 0
+
+    def add_network(self, inputs: int, outputs: int) -> None:
+        """Adds the network of the next coupling, whose outputs are zeros at first.
+
+        Args:
+            inputs: Size of the part of z that is left as it is, and of y.
+            outputs: How many parameters the map of the other part has.
+        """
+        options = {"activation": self.activation, "dtype": "float32"}
+        layers = [keras.layers.Dense(units, **options) for units in self.hidden_units]
+        layers.append(keras.layers.Dense(outputs, kernel_initializer="zeros", dtype="float32"))
+        for layer in layers:
+            layer.build((None, inputs))
+            inputs = layer.units
+        self.networks.append(layers)
+
+    def parameters(self, index: int, kept, y) -> Tensor:
+        """Returns the parameters of a coupling's map, of shape `(..., outputs)`.
+
+        Args:
+            index: The number of the coupling, from 0.
+            kept: The part of z that is left as it is, a tensor of shape `(..., size)`.
+            y: Tensor of shape `(..., width)`, where the flow depends on it.
+        """
+        x = ops.concatenate([kept, ops.cast(y, kept.dtype)], axis=-1) if self.conditional else kept
+        for layer in self.networks[index]:
+            x = layer(x)
+        return x
+
+    def inverse(self, z, y=None) -> tuple[Tensor, Tensor]:
+        """Returns the noise that becomes `z`, and the log-determinant of the Jacobian.
+
+        Args:
+            z: Tensor of shape `(..., latent_dim)`.
+            y: Tensor of shape `(..., width)`, where the prior is conditional.
+
+        Returns:
+            `(noise, log_det)`: log |det d noise / d z|, of shape `(...)`, in nats.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define `inverse(z, y)`.")
+
+    def log_prob(self, z, y=None) -> Tensor:
+        noise, log_det = self.inverse(z, y)
+        return divergences.normal_log_prob(noise) + log_det
+
+    def noise(self, z, y=None) -> Tensor:
+        return self.inverse(z, y)[0]
+
+    def get_config(self):
+        config = {
+            "couplings": self.couplings,
+            "hidden_units": self.hidden_units,
+            "activation": keras.activations.serialize(self.activation),
+            "conditional": self.conditional,
+        }
+        return {**super().get_config(), **config}
