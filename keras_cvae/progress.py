@@ -15,6 +15,7 @@ def bar(count: int, unit: str, verbose: int) -> keras.utils.Progbar:
         unit: What a unit is called.
         verbose: 1 shows the bar, 0 does not.
     """
-    is_seen = sys.stdout.isatty() or "ipykernel" in sys.modules
+    is_notebook = type(sys.stdout).__module__.startswith("ipykernel.")
+    is_seen = is_notebook or sys.stdout.isatty()
     interval = 0.05 if is_seen else 60.0
     return keras.utils.Progbar(count, verbose=verbose, interval=interval, unit_name=unit)

@@ -12,8 +12,14 @@ class Terminal(io.StringIO):
         return True
 
 
+class Notebook(io.StringIO):
+    __module__ = "ipykernel.iostream"  # of the output that ipykernel puts in the terminal's place
+
+
 @pytest.mark.once
-@pytest.mark.parametrize(("kind", "seconds"), [(Terminal, 0.05), (io.StringIO, 60.0)])
+@pytest.mark.parametrize(
+    ("kind", "seconds"), [(Terminal, 0.05), (Notebook, 0.05), (io.StringIO, 60.0)]
+)
 def test_a_log_has_no_bar_at_every_step(monkeypatch, kind, seconds):
     monkeypatch.setattr("sys.stdout", kind())
     assert progress.bar(3, "step", 1).interval == seconds
