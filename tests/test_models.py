@@ -172,7 +172,7 @@ def test_save_and_load(options, tmp_path):
     assert np.abs(passes[0] - passes[1]).max() > 1e-4  # the noise is alive
     measured = {"draws": 4, "verbose": 0, "return_dict": True}
     before = loaded.evaluate(given, **measured)["loss"]
-    loaded.fit(given, epochs=6, verbose=0)
+    loaded.fit(given, epochs=3, verbose=0)
     assert loaded.evaluate(given, **measured)["loss"] < before
     assert loaded.optimizer.iterations > cvae.optimizer.iterations
 

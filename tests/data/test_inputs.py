@@ -136,7 +136,7 @@ def test_every_form_validates_and_evaluates(form, data, again):
     if "y" not in given and not form.startswith(STREAMS):
         validation = (given["x"], None)
     cvae = again()
-    history = cvae.fit(list(data), validation_data=validation, epochs=2, verbose=0).history
+    history = cvae.fit(list(data), validation_data=validation, verbose=0).history
     terms = {"loss", "reconstruction", "kl", "elbo"}
     assert set(history) == terms | {f"val_{term}" for term in terms}
     logs = cvae.evaluate(**given, **QUICKLY)
@@ -329,7 +329,7 @@ def test_a_folder_of_images_as_keras_loads_it(mode, tmp_path):
     load = keras.utils.image_dataset_from_directory
     options = {"color_mode": "grayscale", "image_size": (6, 6), "batch_size": 4, "verbose": False}
     folder = load(tmp_path, label_mode=mode, **options)
-    for likelihood in ("bernoulli", "optimal_gaussian"):
+    for likelihood in ("bernoulli", "optimal_gaussian") if mode == "int" else ("bernoulli",):
         cvae = keras_cvae.build_cvae(
             (6, 6, 1), 2, 2, network=networks.Dense((8,)), likelihood=likelihood
         )

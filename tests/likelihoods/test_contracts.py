@@ -151,7 +151,7 @@ def test_trains_as_a_part_of_any_model(name, tmp_path):
     model, parameters = graph(likelihood, SHAPES[-1])
     model.compile(keras.optimizers.Adam(0.01))
     x, _ = data(likelihood, SHAPES[-1], count=32)
-    history = model.fit(x, epochs=6, batch_size=16, verbose=0).history["loss"]
+    history = model.fit(x, epochs=3, batch_size=16, verbose=0).history["loss"]
     assert np.isfinite(history).all() and history[-1] < history[0]
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
