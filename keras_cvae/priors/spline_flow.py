@@ -27,8 +27,10 @@ class SplineFlow(Couplings):
     log p(z | y) = log N(eps; 0, I) + log |det d eps / d z|,    eps = f(W_y (z - m_y); y)
 
     is exact. It starts as N(0, I), with W = I. `fit` sets m_y and W_y to whiten the encodings of
-    each class, W_y being the symmetric root of their inverse covariance, which moves them least:
-    the flow then starts from a normal for each class.
+    each class, so that the flow starts from a normal for each class: of all such W_y those by which
+    equal noise lies in like places of every class. With S_y the covariance of a class and B the
+    barycentre of all, W_y^-1 = T_y B^(1/2), where T_y carries N(0, B) to N(0, S_y) and moves it
+    least. A label that is changed through the noise then changes little else.
 
     Args:
         couplings: How many couplings.
@@ -42,7 +44,8 @@ class SplineFlow(Couplings):
             latent, which has no halves.
 
     Reference:
-        [Durkan et al., 2019](https://arxiv.org/abs/1906.04032).
+        [Durkan et al., 2019](https://arxiv.org/abs/1906.04032); barycentres of normals:
+        [Alvarez-Esteban et al., 2016](https://arxiv.org/abs/1511.05355).
     """
 
     def __init__(
@@ -165,20 +168,22 @@ def _whitening(encodings, conditional):
     means, *_ = np.linalg.lstsq(known, z_mean, rcond=None)
     left = z_mean - known @ means
     within = _covariance(left, variance)
-    of_rows = [_roots(within)] * known.shape[1]
+    covariances = [within] * known.shape[1]
     if is_table:
         for row in range(1, known.shape[1]):
             rows = y[:, row - 1] > 0
             count = rows.sum()
             own = _covariance(left[rows], variance[rows]) if count else within
-            of_rows[row] = _roots((count * own + size * within) / (count + size))
+            covariances[row] = (count * own + size * within) / (count + size)
         unknown = ~y.any(1)
         rows = unknown if unknown.any() else slice(None)
         centre = z_mean[rows].mean(0)
-        of_rows[0] = _roots(_covariance(z_mean[rows] - centre, variance[rows]))
+        covariances[0] = _covariance(z_mean[rows] - centre, variance[rows])
         means[1:] += means[0] - centre
         means[0] = centre
-    tables = [np.stack(values).astype("float32") for values in zip(*of_rows, strict=True)]
+    frame = _barycentre(covariances[1:] if is_table else [within])
+    tables = [_whitened(covariance, frame) for covariance in covariances]
+    tables = [np.stack(values).astype("float32") for values in zip(*tables, strict=True)]
     for table in tables:
         table[1:] -= table[0]  # y adds to what an unknown y has
     return means, *tables
@@ -190,8 +195,31 @@ def _covariance(centred, variance):
     return between + np.diag(variance.mean(0)) + 1e-6 * np.eye(len(between))
 
 
-def _roots(covariance):
-    """The symmetric root of its inverse, that root's inverse, and its log-determinant."""
+def _root(covariance, power=0.5):
+    """The symmetric root of a positive definite matrix, or another power of it."""
     values, vectors = np.linalg.eigh(covariance)
-    whitening, colouring = ((vectors * values**power) @ vectors.T for power in (-0.5, 0.5))
-    return whitening, colouring, np.array([-0.5 * np.log(values).sum()])
+    return (vectors * values**power) @ vectors.T
+
+
+def _barycentre(covariances, steps=20):
+    """The covariance B that is nearest to several in the Wasserstein distance of normals.
+
+    B = B^(-1/2) (mean_c (B^(1/2) S_c B^(1/2))^(1/2))^2 B^(-1/2), by repetition
+    ([Alvarez-Esteban et al., 2016](https://arxiv.org/abs/1511.05355)).
+    """
+    barycentre = np.mean(covariances, axis=0)
+    for _ in range(steps if len(covariances) > 1 else 0):
+        root, inverse = _root(barycentre), _root(barycentre, -0.5)
+        mean = np.mean([_root(root @ each @ root) for each in covariances], axis=0)
+        barycentre = inverse @ mean @ mean @ inverse
+    return barycentre
+
+
+def _whitened(covariance, frame):
+    """What whitens a class of this covariance, its inverse T B^(1/2), and log |det|.
+
+    T = B^(-1/2) (B^(1/2) S B^(1/2))^(1/2) B^(-1/2) carries N(0, B) to N(0, S) and moves it least.
+    """
+    root, inverse = _root(frame), _root(frame, -0.5)
+    colouring = inverse @ _root(root @ covariance @ root)
+    return np.linalg.inv(colouring), colouring, np.array([-np.linalg.slogdet(colouring)[1]])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from keras_cvae import priors
+from keras_cvae.priors import spline_flow
 from keras_cvae.priors.fitting import Encodings
 from keras_cvae.priors.splines import BOUND, bend, unbend
 
@@ -109,6 +110,31 @@ def test_it_starts_from_a_normal_of_each_class():
     )
     np.testing.assert_allclose(unknown.mean(0), z.mean(0), atol=0.1)
     np.testing.assert_allclose(np.cov(unknown.T), np.cov(z.T), atol=0.3)
+
+
+@pytest.mark.once
+def test_a_label_that_is_changed_moves_z_least():
+    """Between two normals optimal transport is linear, by a symmetric matrix that has no turn."""
+    covariances = np.array([[[2, 1.2], [1.2, 1]], [[0.5, -0.3], [-0.3, 3]]])
+    ends = np.tile(np.sqrt(2) * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]]), (500, 1))
+    encodings = np.concatenate([ends @ np.linalg.cholesky(each).T for each in covariances])
+    prior = priors.SplineFlow(2, (8,), conditional=True)
+    prior.build((None, 2), (None, 2))
+    y = np.repeat(np.eye(2, dtype="float32"), len(ends), axis=0)
+    log_var = np.full(encodings.shape, -30.0, "float32")
+    for weight, values in zip(
+        (prior.means, prior.whitening, prior.colouring),
+        spline_flow._whitening(Encodings(encodings, log_var, y), True),
+        strict=False,
+    ):
+        weight.assign(values)
+    of_first, of_second = (tensor(np.eye(2)[[label] * 3]) for label in (0, 1))
+    corners = prior.noise(tensor([[0, 0], [1, 0], [0, 1]]), of_first)
+    moved = numpy(prior.transport(corners, of_second))
+    matrix = (moved[1:] - moved[0]).T
+    np.testing.assert_allclose(matrix, matrix.T, atol=0.02)
+    expected = matrix @ covariances[0] @ matrix.T
+    np.testing.assert_allclose(expected, covariances[1], rtol=0.05, atol=0.02)
 
 
 def test_every_latent_is_bent_and_odd_sizes_too():
