@@ -1,6 +1,7 @@
 """Shared by all tests: quiet and quick backends, real digits, gradients on any backend."""
 
 import contextlib
+import ctypes
 import gc
 import importlib.util
 import os
@@ -103,7 +104,10 @@ def _seeded():
 
 @pytest.fixture(autouse=True, scope="module")
 def _let_go(_clear_kernels):
-    """After the tests of a file, lets go of what their models compiled: gigabytes by the end."""
+    """After the tests of a file, lets go of what their models compiled: gigabytes by the end.
+
+    The C library keeps what was freed in many small pieces, unless it is asked to return it.
+    """
     yield
     keras.utils.clear_session()
     _clear_kernels()
@@ -111,6 +115,9 @@ def _let_go(_clear_kernels):
         import jax
 
         jax.clear_caches()
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError):  # of another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(autouse=True, scope="session")
