@@ -30,11 +30,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cvae import datasets, priors
+from keras_cvae import datasets, priors, runs
 from keras_cvae.evaluation import repeated
 from keras_cvae.priors import fitting
 
 EPOCHS, CANDIDATES = fitting.EPOCHS, priors.CANDIDATES
+WRITE_REPORT = runs.report.write
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -95,6 +96,20 @@ def long_fits():
                 yield
 
         yield as_users_have_them
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_reports():
+    """Spares runs their reports, each of which costs seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs.report, "write", lambda run: None)
+        yield
+
+
+@pytest.fixture
+def reports(monkeypatch):
+    """For tests of reports."""
+    monkeypatch.setattr(runs.report, "write", WRITE_REPORT)
 
 
 @pytest.fixture(autouse=True)

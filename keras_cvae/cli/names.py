@@ -43,6 +43,8 @@ PICTURES = (
     "traversals",
     "swaps",
     "scatter",
+    "latent_use",
+    "nearest",
     "loss",
     "marginals",
     "correlations",

@@ -160,7 +160,7 @@ def train(
         numbers += [f"{name} {metrics[name]:.2f}" for name in run.model.elbo_terms]
         tested = f"the standard error over {metrics[f'{run.example}s']} {run.example}s"
         print(f"Test: {', '.join(numbers)} nats per {run.example}; ± is {tested}")
-    print(f"Pictures: {run.folder}/{[*run.pictures][-1]} and others")
+    print(f"Report: {run.folder / runs.report.NAME}, which opens in a browser")
 
 
 def _describe(run):

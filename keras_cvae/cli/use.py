@@ -1,4 +1,4 @@
-"""The commands that use a run: generate, reconstruct, evaluate and plot."""
+"""The commands that use a run: generate, reconstruct, evaluate, plot, report and compare."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Option
+from typer import Argument, Option
 
 from keras_cvae.checks import look_up, require
 from keras_cvae.cli import names, parsing, tables
@@ -191,6 +191,28 @@ def plot(
         (options["label"],) = parsing.labels("--label", [label], run.class_names)
     draw(run, **options).savefig(out)
     print(f"Wrote {kind} to {out}")
+
+
+@app.command(cls=Command)
+def report(folder: RunFolder) -> None:
+    """Write the report of a run again: one HTML file that opens in a browser, without a network."""
+    from keras_cvae import runs
+
+    print(f"Wrote {runs.report.write(runs.Run.load(folder))}")
+
+
+@app.command(cls=Command)
+def compare(
+    folders: Annotated[list[Path], Argument(metavar="RUN RUN...", help="Folders of runs.")],
+    out: Annotated[Path, Option(metavar="FILE.html", help="The page.")] = Path("comparison.html"),
+    force: Force = False,
+) -> None:
+    """Compare runs: print their measures side by side, and write a page with their curves too."""
+    from keras_cvae import runs
+
+    parsing.check_out_file(out, force, suffixes=(".html",))
+    print(runs.comparing.write([runs.Run.load(folder) for folder in folders], out))
+    print(f"Wrote {out}")
 
 
 def _clipped(images):

@@ -121,9 +121,18 @@ def collapse(cvae, x, y=None, *, seed: int = 0) -> str:
     Raises:
         ValueError: As for `variance_of_means`.
     """
-    active = active_units(cvae, x, y)
     values = terms(cvae, x, y, draws=1, seed=seed)
     kl = {name: float(values[name].mean()) for name in cvae.kl_terms}
+    return verdict(kl, active_units(cvae, x, y))
+
+
+def verdict(kl: dict[str, float], active: np.ndarray) -> str:
+    """Returns the sentence of `collapse`.
+
+    Args:
+        kl: The KL divergence of each group of latents, by name, in nats.
+        active: Whether each dimension of z is active, as `active_units` returns it.
+    """
     total, used = sum(kl.values()), int(active.sum())
     use = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"
     if total < COLLAPSED:

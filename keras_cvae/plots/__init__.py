@@ -9,20 +9,23 @@ pixels. An array of wrong shape, type or range, or one that does not match anoth
 `ValueError`.
 """
 
-from keras_cvae.plots.curves import loss_curves
-from keras_cvae.plots.latent import interpolation, latent_scatter, manifold, traversals
-from keras_cvae.plots.sheets import class_rows, label_swaps, reconstructions, sheet
+from keras_cvae.plots.curves import compared_curves, loss_curves
+from keras_cvae.plots.latent import interpolation, latent_scatter, latent_use, manifold, traversals
+from keras_cvae.plots.sheets import class_rows, label_swaps, neighbours, reconstructions, sheet
 from keras_cvae.plots.tables import correlations, marginals
 
 __all__ = [
     "class_rows",
+    "compared_curves",
     "correlations",
     "interpolation",
     "label_swaps",
     "latent_scatter",
+    "latent_use",
     "loss_curves",
     "manifold",
     "marginals",
+    "neighbours",
     "reconstructions",
     "sheet",
     "traversals",

@@ -60,6 +60,50 @@ def loss_curves(
     return figure
 
 
+def compared_curves(
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    term: str = "elbo",
+    unit: str = "nats per image",
+    title: str | None = None,
+) -> Figure:
+    """Draws one term of several trainings in one panel, of training and validation.
+
+    Args:
+        histories: By name, the `history` of each, as for `loss_curves`.
+        term: The term, a key of each history.
+        unit: Its unit.
+        title: Title of the figure.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If a history does not have the term.
+
+    Example:
+    ```python
+    plots.compared_curves({"dense": dense.history, "conv": conv.history})
+    ```
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(8, 4.5), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for place, (name, history) in enumerate(histories.items()):
+        require(term in history, "histories", f"must each have {term!r}", [*history])
+        for key, style, part in ((term, ":", "training"), (f"val_{term}", "-", "validation")):
+            values = history.get(key, ())
+            epochs = range(1, len(values) + 1)
+            axes.plot(epochs, values, style, color=f"C{place}", label=f"{name}, {part}")
+    axes.set(xlabel="epoch", ylabel=f"{term} in {unit}", title=title or "")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    return figure
+
+
 def _terms(history):
     """Returns the terms to draw, `loss` first, and the curves by their keys in `history`."""
     curves = {

@@ -203,6 +203,44 @@ def latent_scatter(
     return figure
 
 
+def latent_use(
+    values: ArrayLike,
+    *,
+    ylabel: str = "nats",
+    title: str | None = "Use of the latent dimensions",
+) -> Figure:
+    """Draws a bar for each latent dimension, in decreasing order.
+
+    Args:
+        values: A number for each dimension, of shape `(latent_dim,)`, such as the mean of
+            `evaluation.kl_per_dimension`.
+        ylabel: What the numbers are, and their unit.
+        title: Title of the figure.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Example:
+    ```python
+    kl = evaluation.kl_per_dimension(cvae, x_test, y_test)
+    plots.latent_use(kl.mean(axis=0), ylabel="KL divergence in nats")
+    ```
+    """
+    from matplotlib.figure import Figure
+
+    values = checks.array("values", values, (None,))
+    order = np.argsort(-values, kind="stable")
+    width = float(np.clip(0.22 * len(values) + 1.5, 4, 14))
+    figure = Figure(figsize=(width, 3), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    axes.bar(range(len(values)), values[order])
+    shown = range(0, len(values), math.ceil(len(values) / 60))
+    axes.set_xticks(shown, [str(order[place]) for place in shown], fontsize="small")
+    axes.set(xlabel="latent dimension", ylabel=ylabel, title=title or "")
+    axes.grid(axis="y", alpha=0.3)
+    return figure
+
+
 def _principal_components(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the first two principal components and their shares of the variance."""
     centred = z - z.mean(axis=0)

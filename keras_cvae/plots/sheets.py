@@ -122,6 +122,35 @@ def sheet(x: ArrayLike, *, columns: int | None = None, title: str | None = None)
     return mosaic(grid.reshape(rows, columns, *x.shape[1:]), title=title)
 
 
+def neighbours(
+    generated: ArrayLike,
+    nearest: ArrayLike,
+    *,
+    title: str | None = "Generated images and the nearest training images",
+) -> Figure:
+    """Draws generated images in one row and the training image nearest to each in the row below.
+
+    Args:
+        generated: Images, of shape `(N, H, W[, C])`.
+        nearest: Images, of the same shape.
+        title: Title of the figure.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Example:
+    ```python
+    tree = sklearn.neighbors.NearestNeighbors(n_neighbors=1).fit(x_train.reshape(60000, -1))
+    images = cvae.generate(range(10), seed=0)
+    places = tree.kneighbors(images.reshape(10, -1), return_distance=False)[:, 0]
+    plots.neighbours(images, x_train[places])
+    ```
+    """
+    generated = arrays.images("generated", generated)
+    pairs = [generated, arrays.images("nearest", nearest, shape=generated.shape)]
+    return mosaic(np.stack(pairs), row_labels=("generated", "nearest"), title=title)
+
+
 def label_swaps(
     x: ArrayLike,
     swapped: ArrayLike,

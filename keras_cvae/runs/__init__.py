@@ -1,9 +1,19 @@
 """Runs: a folder with a trained model, its settings, metrics and pictures."""
 
-from keras_cvae.runs import pictures
+from keras_cvae.runs import comparing, pictures, report
 from keras_cvae.runs.images import ImageRun, train
 from keras_cvae.runs.measuring import evaluate
 from keras_cvae.runs.reading import Run
 from keras_cvae.runs.tables import TableRun, train_table
 
-__all__ = ["ImageRun", "Run", "TableRun", "evaluate", "pictures", "train", "train_table"]
+__all__ = [
+    "ImageRun",
+    "Run",
+    "TableRun",
+    "comparing",
+    "evaluate",
+    "pictures",
+    "report",
+    "train",
+    "train_table",
+]

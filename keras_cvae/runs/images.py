@@ -12,7 +12,7 @@ import numpy as np
 from keras_cvae import conditions, datasets
 from keras_cvae.checks import require
 from keras_cvae.data import splitting
-from keras_cvae.runs import pictures
+from keras_cvae.runs import image_report, pictures
 from keras_cvae.runs.making import absolute, folder_for, make
 from keras_cvae.runs.reading import Run
 from keras_cvae.tables import is_table
@@ -113,6 +113,9 @@ class ImageRun(Run):
         dataset = self.dataset_of(data)
         labels = splitting.take(dataset.y_test, slice(count))
         return dataset.x_test[:count], labels, dataset.class_names
+
+    def sections(self):
+        return image_report.sections(self)
 
     def _load(self, name):
         data = self.config["data"]

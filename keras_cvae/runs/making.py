@@ -16,9 +16,11 @@ import keras
 from keras_cvae import callbacks as our_callbacks
 from keras_cvae import checks, datasets, models
 from keras_cvae.checks import require
-from keras_cvae.runs import choosing, lock, pictures
+from keras_cvae.runs import choosing, lock, pictures, report
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run, model_inputs
+
+_FILES = MODEL, CONFIG, HISTORY, METRICS, report.NAME
 
 AnyRun = TypeVar("AnyRun", bound=Run)
 
@@ -166,6 +168,7 @@ def _measure_and_draw(run, measure, verbose):
         install = "apt-get install graphviz, or brew install graphviz"
         message = f"No diagrams of the networks: they need Graphviz ({install})"
         warnings.warn(message, stacklevel=3)
+    report.write(run)
 
 
 def _fit(run, train_part, held_out, callbacks, verbose):
@@ -222,7 +225,7 @@ def _check_folder(folder, force):
 
 def _clear(folder, kind):
     """Removes the files of an earlier run."""
-    for file in (MODEL, CONFIG, HISTORY, METRICS, *kind.files, *kind.pictures, *pictures.DIAGRAMS):
+    for file in _FILES + (*kind.files, *kind.pictures, *pictures.DIAGRAMS):
         (folder / file).unlink(missing_ok=True)
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from keras_cvae import datasets, evaluation
 from keras_cvae.checks import explain
-from keras_cvae.runs.reading import METRICS, Run
-
-EVALUATIONS = "evaluations"
+from keras_cvae.runs import report as reporting
+from keras_cvae.runs.reading import EVALUATIONS, METRICS, Run
 
 
 def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
-    """Measures a run in every way that applies; adds the report to its metrics.
+    """Measures a run in every way that applies; adds the measures to its metrics and its report.
 
     The metrics hold a report for each name of data. An unfinished run keeps none: a run without a
     file of metrics counts as unfinished.
@@ -42,6 +41,7 @@ def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
     if kept is not None:
         content = {**kept, EVALUATIONS: {**others, name: report.as_dict()}}
         _replace(run.folder / METRICS, content)
+        reporting.write(run)
     return report
 
 

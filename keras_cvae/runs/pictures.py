@@ -9,7 +9,7 @@ import shutil
 import keras
 import numpy as np
 
-from keras_cvae import latents, plots
+from keras_cvae import evaluation, latents, plots
 from keras_cvae.checks import require
 from keras_cvae.runs.reading import Run
 
@@ -98,7 +98,31 @@ def scatter(run: Run, *, data=None, count=None):
     return plots.latent_scatter(_encode(run, x, y), y, class_names=class_names or None)
 
 
-_ALL = reconstructions, samples, manifold, interpolation, traversals, swaps, scatter, loss
+def latent_use(run: Run, *, data=None, count=None):
+    """Draws how far the posterior means of each dimension of z vary over `count` test images."""
+    x, y, _ = run.test_images(data, count)
+    variance = evaluation.variance_of_means(run.model, x, run.model.y_of_class(y))
+    return plots.latent_use(variance, ylabel="variance of the posterior mean")
+
+
+def nearest(run: Run, *, count=10, seed=0):
+    """Draws `count` generated images, and the training image nearest to each in its pixels."""
+    from sklearn.neighbors import NearestNeighbors
+
+    classes = len(run.model.classes)
+    labels = np.arange(count) % classes if classes else None
+    x, train = run.model.generate(labels, count=count, seed=seed), run.dataset.x_train
+    images, others = drawable(run, x), drawable(run, train)
+    others = others / np.float32(255) if others.dtype == np.uint8 else others
+    search = NearestNeighbors(n_neighbors=1).fit(others.reshape(len(others), -1))
+    places = search.kneighbors(images.reshape(count, -1), return_distance=False)[:, 0]
+    return plots.neighbours(images, others[places])
+
+
+_ALL = (
+    *(reconstructions, samples, manifold, interpolation, traversals, swaps, scatter, latent_use),
+    *(nearest, loss),
+)
 KINDS = {picture.__name__: picture for picture in _ALL}
 # What every run has in its folder.
 PICTURES = {"loss_curves.png": loss, "reconstructions.png": reconstructions, "samples.png": samples}

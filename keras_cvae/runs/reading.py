@@ -20,6 +20,7 @@ from keras_cvae.cvae import CVAE
 from keras_cvae.runs import lock
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
+EVALUATIONS = "evaluations"  # the key of the metrics under which reports are kept
 SEED = 0  # of the draws that a run is measured with
 
 
@@ -114,6 +115,10 @@ class Run:
     def measures(self, dataset: datasets.Dataset, seed: int = 0) -> Iterator[evaluation.Measure]:
         """Yields measures of this kind of data, beside those of `evaluation.measure`."""
         yield from ()
+
+    def sections(self) -> Iterator:
+        """Yields the `report.Section`s that its kind of data has."""
+        raise NotImplementedError
 
     def keep(self, y_train) -> None:
         """Keeps in its folder the training data that it needs later; images need none."""

@@ -14,7 +14,7 @@ from keras_cvae import checks, datasets, evaluation, noise, tables
 from keras_cvae.checks import explain
 from keras_cvae.conditions import HIDDEN
 from keras_cvae.data import splitting
-from keras_cvae.runs import table_pictures
+from keras_cvae.runs import table_pictures, table_report
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.making import absolute, folder_for, make
 from keras_cvae.runs.reading import Run
@@ -241,6 +241,9 @@ class TableRun(Run):
     def test_images(self, data=None, count=None):
         dataset = self.dataset_of(data)
         return dataset.x_test[:count], splitting.take(dataset.y_test, slice(count)), ()
+
+    def sections(self):
+        return table_report.sections(self)
 
     def _load(self, name):
         source = self.config["data"]

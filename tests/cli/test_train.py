@@ -75,7 +75,7 @@ def test_a_run_that_is_not_measured(toys, tmp_path, capsys):
     train = ["train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, "--no-fit-prior"]
     assert run_cli(*train, "--no-measure", *TINY) == 0
     out = capsys.readouterr().out
-    assert "Test:" not in out and "Measuring" not in out and "Pictures:" in out
+    assert "Test:" not in out and "Measuring" not in out and "Report:" in out
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == {"epoch": 1}
     assert runs.Run.load(tmp_path / "run").unfinished is None
 
@@ -269,7 +269,7 @@ def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):
     out = capsys.readouterr().out
     assert out.count("val_loss") == 2 and not set(out) & {"\b", "\r", "\x1b"}
     assert run_cli(*train, tmp_path / "quiet", "--quiet") == 0
-    assert [line[:5] for line in capsys.readouterr().out.splitlines()] == ["Test:", "Pictu"]
+    assert [line[:5] for line in capsys.readouterr().out.splitlines()] == ["Test:", "Repor"]
 
 
 @once

@@ -140,6 +140,8 @@ PLOTS = {
     "traversals": (["--label", -1, "--axes", "1"], "Latent traversals, no label"),
     "swaps": (["--count", 3], "The same images under other labels"),
     "scatter": (["--count", 50], "Latent space"),
+    "latent_use": (["--count", 50], "Use of the latent dimensions"),
+    "nearest": (["--count", 4], "Generated images and the nearest training images"),
     "loss": ([], "loss"),
 }
 
@@ -170,7 +172,7 @@ def test_plots_without_a_condition(plain_run, tmp_path, capsys, drawn):
     for kind in ("samples", "manifold", "interpolation", "traversals"):
         assert run_cli(*plot, kind, "--count", 3) == 0
         assert "label" not in drawn[-1].axes[0].get_title()
-    assert run_cli(*plot, "scatter") == 0
+    assert run_cli(*plot, "scatter") == run_cli(*plot, "nearest") == 0
     assert "without a condition" in refused(capsys, *plot, "manifold", "--label", 1)
     assert "without classes" in refused(capsys, *plot, "swaps")
 

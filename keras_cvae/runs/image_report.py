@@ -1,0 +1,78 @@
+"""What the report of a run of images shows, beside its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_cvae import evaluation, plots
+from keras_cvae.runs import pictures
+from keras_cvae.runs.reading import Run
+from keras_cvae.runs.report import MOST, Picture, Section
+
+MOST_CLASSES = 20
+DIMENSIONS = 10  # whose effect is drawn
+
+
+def sections(run: Run) -> Iterator[Section]:
+    """Yields the sections of a run of images.
+
+    Args:
+        run: An `ImageRun`.
+    """
+    classes = min(len(run.model.classes), MOST_CLASSES)
+    yield _samples(run, classes)
+    shown = pictures.reconstructions(run, count=10)
+    parts = [Picture(shown, "Test images, and their reconstructions from the posterior mean.")]
+    if 1 < classes < MOST_CLASSES:
+        caption = "Each row: a test image, then the same latent noise decoded as every class."
+        parts.append(Picture(pictures.swaps(run, count=8), caption))
+    yield Section("Reconstructions", parts=parts)
+    yield _latents(run)
+
+
+def _samples(run, classes):
+    seed = run.config["training"]["seed"]
+    real, labels = run.dataset.x_train, run.dataset.y_train
+    if classes:
+        rows = [np.flatnonzero(labels == label)[:6] for label in range(classes)]
+        rows = np.concatenate(rows)
+        generated = np.repeat(np.arange(classes), 6)
+        images = run.model.generate(generated, seed=seed)
+        style = {"class_names": run.class_names, "columns": 6}
+        figures = [
+            plots.class_rows(pictures.drawable(run, real[rows]), labels[rows], **style, title=""),
+            plots.class_rows(pictures.drawable(run, images), generated, **style, title=""),
+        ]
+    else:
+        images = run.model.generate(count=36, seed=seed)
+        figures = [plots.sheet(pictures.drawable(run, x)) for x in (real[:36], images)]
+    captions = "Training images.", f"Generated images of the same classes, seed {seed}."
+    if not classes:
+        captions = "Training images.", f"Generated images, seed {seed}."
+    parts = [Picture(*pair) for pair in zip(figures, captions, strict=True)]
+    caption = "Generated images, and for each the training image whose pixels are nearest to it: "
+    caption += "a model that copies its training data has equal pairs."
+    parts.append(Picture(pictures.nearest(run, seed=seed), caption))
+    return Section("Generated images", parts=parts)
+
+
+def _latents(run):
+    x, y, class_names = run.test_images(count=MOST)
+    variance = evaluation.variance_of_means(run.model, x, run.model.y_of_class(y))
+    active = int((variance > evaluation.latent_use.ACTIVE).sum())
+    order = np.argsort(-variance, kind="stable")[:DIMENSIONS]
+    caption = f"Variance of the posterior mean over {len(x)} test images; a dimension is in use "
+    caption += f"above {evaluation.latent_use.ACTIVE}. {active} of {len(variance)} are in use."
+    bars = plots.latent_use(variance, ylabel="variance of the posterior mean")
+    parts = [Picture(bars, caption, is_drawing=True)]
+    if run.model.latent_dim == 2:
+        parts.append(Picture(pictures.manifold(run), "Images over the plane of z."))
+    else:
+        caption = "Each row: one dimension of z from -3 to 3, the others at 0, most used first."
+        parts.append(Picture(pictures.traversals(run, axes=order.tolist()), caption))
+    if run.model.latent_dim > 1:
+        caption = f"Posterior means of {len(x)} test images, coloured by label."
+        parts.append(Picture(pictures.scatter(run, count=MOST), caption))
+    return Section("Latent space", parts=parts)

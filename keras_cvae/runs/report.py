@@ -1,0 +1,250 @@
+"""The report of a run: one HTML file that holds its pictures and opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import keras
+
+from keras_cvae import evaluation
+from keras_cvae.runs import pictures
+from keras_cvae.runs.reading import EVALUATIONS, Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAME = "report.html"
+MOST = 2000  # test examples whose latents are drawn
+TERMS = {
+    "elbo": "evidence lower bound of log p(x | y)",
+    "kl": "KL divergence of the posterior from the prior",
+    "reconstruction": "negative log-likelihood of the reconstruction",
+}
+
+
+class Picture(NamedTuple):
+    """A picture with its caption.
+
+    Attributes:
+        figure: The figure, or the path of a PNG file.
+        caption: What it shows.
+        is_drawing: Whether it consists of lines and text, which are kept as vectors.
+    """
+
+    figure: Figure | Path
+    caption: str
+    is_drawing: bool = False
+
+
+class Table(NamedTuple):
+    """A table with its caption.
+
+    Attributes:
+        header: Names of the columns.
+        rows: Texts of the cells.
+        caption: What it shows.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+
+
+class Section(NamedTuple):
+    """A part of the report.
+
+    Attributes:
+        title: Its heading.
+        text: Sentences below the heading.
+        parts: `Picture`s and `Table`s.
+        commands: Lines for a terminal.
+    """
+
+    title: str
+    text: str = ""
+    parts: Sequence[Picture | Table] = ()
+    commands: Sequence[str] = ()
+
+
+def write(run: Run) -> Path:
+    """Writes the report of a run into its folder, in place of an earlier one.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The path of the file.
+    """
+    sections = [_numbers(run), *run.sections(), *_diagrams(run), _settings(run), _commands(run)]
+    title = f"{run.example.capitalize()}s of {Path(run.config['data']['name']).name}"
+    text = [*run.summary().splitlines()]
+    return page(run.folder / NAME, title, text, verdict(run), sections, run.config["versions"])
+
+
+def page(
+    path: Path,
+    title: str,
+    text: Sequence[str],
+    remarks: Sequence[str],
+    sections: Sequence[Section],
+    versions: Mapping[str, str],
+) -> Path:
+    """Writes one HTML file, in place of an earlier one, with its pictures in it.
+
+    Args:
+        path: The file.
+        title: Its title.
+        text: Paragraphs below the title.
+        remarks: Sentences in a frame below them.
+        sections: The `Section`s.
+        versions: Versions of what made it, by name.
+
+    Returns:
+        The path.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("keras_cvae.runs", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["source"] = _source
+    environment.tests["table"] = lambda part: isinstance(part, Table)
+    template = environment.get_template("report.html")
+    content = template.render(
+        title=title, summary=text, verdict=remarks, sections=sections, versions=versions
+    )
+    part = path.with_suffix(".part")
+    part.write_text(content, "utf-8")
+    os.replace(part, path)
+    return path
+
+
+def verdict(run: Run) -> list[str]:
+    """Returns sentences on whether the model is good, and where to look.
+
+    Args:
+        run: The run.
+    """
+    metrics, sentences = run.metrics, []
+    if all(name in metrics for name in run.model.kl_terms):
+        x, y, _ = run.test_images(count=MOST)
+        active = evaluation.active_units(run.model, x, None if run.model.condition is None else y)
+        kl = {name: metrics[name] for name in run.model.kl_terms}
+        sentences.append(f"{evaluation.latent_use.verdict(kl, active)}.")
+    for report in metrics.get(EVALUATIONS, {}).values():
+        sentences += [
+            f"{measure['name']} {number(measure['value'])}: {measure['remark']}."
+            for measure in report["measures"]
+            if measure["remark"]
+        ]
+    if not metrics.get(EVALUATIONS):
+        sentences.append("More measures are added by `keras-cvae evaluate`.")
+    return sentences
+
+
+def _numbers(run):
+    metrics, unit = run.metrics, f"nats per {run.example}"
+    names = [name for name in ("elbo", *run.model.elbo_terms) if name in metrics]
+    errors = {"elbo": metrics.get("standard_error")}
+    rows = [
+        [name, number(metrics[name]), number(errors.get(name)), unit, TERMS.get(name, "")]
+        for name in names
+    ]
+    protocol = "Not measured."
+    if rows:
+        count = metrics[f"{run.example}s"]
+        protocol = f"Test set: {count} {run.example}s, {metrics['draws']} draws of z for each."
+    header = "measure", "value", "standard error", "unit", "definition"
+    parts = [Table(header, rows, protocol)]
+    for data, report in metrics.get(EVALUATIONS, {}).items():
+        rows = [
+            [m["name"], *map(number, (m["value"], m["standard_error"], m["real"])), m["unit"]]
+            + [m["how"]]
+            for m in report["measures"]
+        ]
+        protocol = report["protocol"]
+        caption = f"{data}: {protocol['test_examples']} test examples, seed {protocol['seed']}; "
+        caption += f"standard errors are {protocol['standard_errors']}. "
+        caption += "“real” is the same measure of real data."
+        header = "measure", "value", "standard error", "real", "unit", "definition"
+        parts.append(Table(header, rows, caption))
+    curves = Picture(pictures.loss(run), "Each term of the loss by epoch.", is_drawing=True)
+    return Section("Numbers", "", [*parts, curves])
+
+
+def _diagrams(run) -> Iterator[Section]:
+    paths = [run.folder / name for name in pictures.DIAGRAMS]
+    if all(path.exists() for path in paths):
+        parts = [Picture(path, path.stem) for path in paths]
+        yield Section("Networks", f"{run.model.count_params():,} parameters.", parts)
+
+
+def _settings(run):
+    chosen = run.config.get("chosen", {})
+    settings = {**run.config["model"], **run.config["training"]}
+    rows = [
+        [name, setting(value), f"chosen: {chosen[name]}" if name in chosen else ""]
+        for name, value in settings.items()
+        if name != "condition"
+    ]
+    return Section("Settings", "", [Table(("setting", "value", "why"), rows)])
+
+
+def _commands(run):
+    data, folder = (shlex.quote(str(part)) for part in (run.config["data"]["name"], run.folder))
+    command = run.config.get("command") or f"keras-cvae train --data {data}"
+    lines = [command, f"keras-cvae evaluate {folder}"]
+    lines.append(f"keras-cvae generate {folder} --out generated{run.suffixes[0]}")
+    return Section("Again", f"Trained with Keras on {keras.backend.backend()}.", (), lines)
+
+
+def setting(value) -> str:
+    """Returns a setting of a run in a few words.
+
+    Args:
+        value: A number, a text, a part of a model, or what a run keeps of one.
+    """
+    if isinstance(value, Mapping):
+        settings = {name: each for name, each in value.items() if name != "class"}
+        texts = ", ".join(f"{name} {setting(each)}" for name, each in settings.items())
+        return f"{value.get('class', '')} ({texts})" if texts else value.get("class", "")
+    if hasattr(value, "get_config"):
+        return type(value).__name__
+    return str(value)
+
+
+def number(value) -> str:
+    """Returns a measure as text.
+
+    Args:
+        value: A number, a list of numbers, or None.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, Sequence):
+        return f"{min(value):.3g} to {max(value):.3g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
+
+
+def _source(picture: Picture) -> str:
+    """Returns a picture as a data URL."""
+    if isinstance(picture.figure, Path):
+        kind, content = "png", picture.figure.read_bytes()
+    else:
+        kind, file = "svg" if picture.is_drawing else "png", io.BytesIO()
+        picture.figure.savefig(file, format=kind)
+        content = file.getvalue()
+    mime = {"svg": "svg+xml"}.get(kind, kind)
+    return f"data:image/{mime};base64,{base64.b64encode(content).decode()}"
