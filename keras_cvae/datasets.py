@@ -40,6 +40,23 @@ class Dataset(NamedTuple):
     y_test: np.ndarray | dict[str, np.ndarray] | None
     class_names: tuple[str, ...]
 
+    def _repr_html_(self):
+        from keras_cvae import html, plots
+
+        x, y, names = self.x_train, self.y_train, self.class_names
+        shape = "x".join(map(str, x.shape[1:]))
+        text = f"{len(x)} training and {len(self.x_test)} test examples of {shape}"
+        text += f", classes {', '.join(names)}" if names else ", no classes"
+        shown = html.paragraphs([text])
+        if x.ndim < 3 or x.shape[-1] not in (1, 3):
+            return shown
+        if not names:
+            return shown + html.Picture(plots.sheet(x[:36]), "Training images.").__html__()
+        rows = [np.flatnonzero(y == label)[:10] for label in range(min(len(names), 20))]
+        rows = np.concatenate(rows)
+        figure = plots.class_rows(x[rows], y[rows], class_names=names, title=None)
+        return shown + html.Picture(figure, "Training images of each class.").__html__()
+
 
 class Reading(NamedTuple):
     """A data set as `read` returns it.

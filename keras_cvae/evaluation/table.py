@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from keras_cvae import html
+
 
 @dataclasses.dataclass
 class Measure:
@@ -54,24 +56,38 @@ class Report:
         """Returns the report as numbers, texts, lists and dicts, for JSON."""
         return dataclasses.asdict(self)
 
+    def _repr_html_(self):
+        header, *rows = self._rows()
+        head, notes = self._texts()
+        return html.Table(header, rows, head).__html__() + html.paragraphs(notes)
+
     def __str__(self):
+        rows = self._rows()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [_line(row, widths) for row in rows]
+        lines.insert(1, _line(["-" * width for width in widths], widths))
+        head, notes = self._texts()
+        return "\n".join([f"{head}\n", *lines, "", *notes])
+
+    def _rows(self):
         rows = [("measure", "value", "s.e.", "real", "unit", "how")]
         for m in self.measures:
             numbers = map(_shown, (m.value, m.standard_error, m.real))
             rows.append((m.name, *numbers, m.unit, m.how))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [_line(row, widths) for row in rows]
-        lines.insert(1, _line(["-" * width for width in widths], widths))
+        return rows
+
+    def _texts(self):
+        """Returns the line on how it was measured, and the remarks below the table."""
         p = self.protocol
         head = f"{p['test_examples']} test examples, seed {p['seed']}, on {p['backend']}; "
-        head += f"standard errors are {p['standard_errors']}\n"
+        head += f"standard errors are {p['standard_errors']}"
         remarks = [f"{m.name} {_shown(m.value)}: {m.remark}" for m in self.measures if m.remark]
         notes = [
             *remarks,
             self.verdict,
             *(f"Left out: {k}: {why}" for k, why in self.left_out.items()),
         ]
-        return "\n".join([head, *lines, "", *filter(None, notes)])
+        return head, [*filter(None, notes)]
 
 
 def _line(cells, widths):

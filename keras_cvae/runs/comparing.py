@@ -7,8 +7,9 @@ from pathlib import Path
 
 from keras_cvae import plots
 from keras_cvae.checks import require
+from keras_cvae.html import Picture, Table
 from keras_cvae.runs.reading import EVALUATIONS, Run
-from keras_cvae.runs.report import Picture, Section, Table, number, page, setting
+from keras_cvae.runs.report import Section, number, page, setting
 
 
 def write(runs: Sequence[Run], path: Path) -> str:

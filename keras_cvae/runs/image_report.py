@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_cvae import evaluation, plots
+from keras_cvae.html import Picture
 from keras_cvae.runs import pictures
 from keras_cvae.runs.reading import Run
-from keras_cvae.runs.report import MOST, Picture, Section
+from keras_cvae.runs.report import MOST, Section
 
 MOST_CLASSES = 20
 DIMENSIONS = 10  # whose effect is drawn

@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from keras_cvae import datasets, evaluation
+from keras_cvae import datasets, evaluation, html
 from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
 from keras_cvae.runs import lock
@@ -103,6 +103,23 @@ class Run:
     def takes(cls, data: str | os.PathLike) -> bool:
         """Returns whether the data of a name or path are of this kind."""
         raise NotImplementedError
+
+    def _repr_html_(self):
+        numbers = {} if self.unfinished else self.metrics
+        rows = [
+            [name, f"{numbers[name]:.2f}"]
+            for name in ("elbo", *self.model.elbo_terms)
+            if name in numbers
+        ]
+        caption = f"Nats per {self.example}, of the test {self.example}s."
+        shown = [
+            html.paragraphs([str(self.folder), *self.summary().splitlines()]),
+            html.Table(("measure", "value"), rows, caption if rows else "").__html__(),
+        ]
+        *_, last = self.pictures
+        if (path := self.folder / last).exists():
+            shown.append(html.Picture(path, path.stem).__html__())
+        return "\n".join(shown)
 
     def summary(self) -> str:
         """Returns the size and kind of its data, in words."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import keras
 
 from keras_cvae import evaluation
+from keras_cvae.html import Picture, Table
 from keras_cvae.runs import pictures
 from keras_cvae.runs.reading import EVALUATIONS, Run
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 NAME = "report.html"
 MOST = 2000  # test examples whose latents are drawn
@@ -26,34 +22,6 @@ TERMS = {
     "kl": "KL divergence of the posterior from the prior",
     "reconstruction": "negative log-likelihood of the reconstruction",
 }
-
-
-class Picture(NamedTuple):
-    """A picture with its caption.
-
-    Attributes:
-        figure: The figure, or the path of a PNG file.
-        caption: What it shows.
-        is_drawing: Whether it consists of lines and text, which are kept as vectors.
-    """
-
-    figure: Figure | Path
-    caption: str
-    is_drawing: bool = False
-
-
-class Table(NamedTuple):
-    """A table with its caption.
-
-    Attributes:
-        header: Names of the columns.
-        rows: Texts of the cells.
-        caption: What it shows.
-    """
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    caption: str = ""
 
 
 class Section(NamedTuple):
@@ -117,8 +85,6 @@ def page(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["source"] = _source
-    environment.tests["table"] = lambda part: isinstance(part, Table)
     template = environment.get_template("report.html")
     content = template.render(
         title=title, summary=text, verdict=remarks, sections=sections, versions=versions
@@ -236,15 +202,3 @@ def number(value) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
-
-
-def _source(picture: Picture) -> str:
-    """Returns a picture as a data URL."""
-    if isinstance(picture.figure, Path):
-        kind, content = "png", picture.figure.read_bytes()
-    else:
-        kind, file = "svg" if picture.is_drawing else "png", io.BytesIO()
-        picture.figure.savefig(file, format=kind)
-        content = file.getvalue()
-    mime = {"svg": "svg+xml"}.get(kind, kind)
-    return f"data:image/{mime};base64,{base64.b64encode(content).decode()}"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_cvae import evaluation, plots
-from keras_cvae.runs.report import Picture, Section, Table
+from keras_cvae.html import Picture, Table
+from keras_cvae.runs.report import Section
 
 MOST = 10_000  # rows
 SHOWN = 8  # generated rows
