@@ -50,6 +50,11 @@ LAYERS = {
         {"columns": {"size": "numeric", "colour": ["red", "blue"], "visits": "count"}},
         np.float32([[1.5, 0, 3], [np.nan, 1, 0], [0, np.nan, np.nan], [-1, 1, 2]]),
     ),
+    "EncodeColumns": (
+        tables.EncodeColumns,
+        {"columns": {"size": "numeric", "colour": ["red", "blue"], "visits": "count"}},
+        np.float32([[1.5, 0, 3], [np.nan, 1, 0], [0, np.nan, np.nan], [-1, 1, 2]]),
+    ),
     "KLDivergence": (layers.KLDivergence, {"beta": 0.5}, POSTERIOR),
     "KLDivergence of a sample": (
         layers.KLDivergence,

@@ -9,7 +9,15 @@ from keras_cvae.evaluation.anomaly import anomaly_score
 from keras_cvae.evaluation.bits import as_levels
 from keras_cvae.evaluation.bound import bound
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
-from keras_cvae.evaluation.columns import associations, c2st, distances, likeness
+from keras_cvae.evaluation.columns import (
+    associations,
+    c2st,
+    closest,
+    distances,
+    likeness,
+    shapes,
+    trends,
+)
 from keras_cvae.evaluation.estimates import Estimate, average
 from keras_cvae.evaluation.fidelity import density_coverage, frechet_distance, precision_recall
 from keras_cvae.evaluation.labels import label_effect
@@ -42,6 +50,7 @@ __all__ = [
     "bound",
     "c2st",
     "classification_accuracy_score",
+    "closest",
     "collapse",
     "density_coverage",
     "distances",
@@ -58,8 +67,10 @@ __all__ = [
     "precision_recall",
     "rate_and_distortion",
     "seeded",
+    "shapes",
     "terms",
     "swap_agreement",
     "train_classifier",
+    "trends",
     "variance_of_means",
 ]

@@ -11,8 +11,13 @@ OF_LIKENESS = {
     "columns": ("share", "KS or total variation of generated from test rows, mean over columns"),
     "worst column": ("share", "the greatest of these"),
     "pairs of columns": ("", "difference of their associations, mean"),
+    "column shapes": ("share", "1 - distance of each column, missing as a category: SDMetrics"),
+    "pair trends": ("share", "1 - distance of each pair's correlation or table: SDMetrics"),
     "C2ST": ("AUC", "of boosted trees, with the same cells missing; 0.5: cannot discriminate"),
+    "closest row": ("", "distance of generated rows to it in training rows, median; real: of test"),
 }
+BINS = 10  # of numbers beside categories
+MOST_ROWS = 2000  # of which the closest are looked for
 
 
 def distances(real: np.ndarray, generated: np.ndarray, categories: list[int | None]) -> np.ndarray:
@@ -67,6 +72,121 @@ def associations(rows: np.ndarray, categories: list[int | None]) -> np.ndarray:
             counts = categories[i], categories[j]
             square[i, j] = square[j, i] = _association(a, b, *counts) if len(a) > 1 else 0.0
     return square
+
+
+def shapes(real: np.ndarray, generated: np.ndarray, categories: list[int | None]) -> np.ndarray:
+    r"""Returns the score of each column, from 0 to 1, as the Column Shapes of SDMetrics.
+
+    1 minus the distance of `distances`; a missing cell is a category of its own among categories.
+
+    Args:
+        real: As for `distances`.
+        generated: As for `distances`.
+        categories: As for `distances`.
+
+    Returns:
+        Array of shape `(columns,)`.
+
+    Reference:
+        [SDMetrics](https://docs.sdv.dev/sdmetrics), KSComplement and TVComplement.
+    """
+    return 1.0 - distances(*_with_missing(categories, real, generated))
+
+
+def trends(real: np.ndarray, generated: np.ndarray, categories: list[int | None]) -> np.ndarray:
+    r"""Returns the score of each pair of columns, from 0 to 1, as the Pair Trends of SDMetrics.
+
+    Of two columns of numbers 1 - |r - r'| / 2, r Pearson's correlations; else
+    1 - 1/2 \sum |p - p'|, p the shares of pairs of categories, numbers in ten bins that are equally
+    wide between the least and the greatest of the real ones.
+
+    Args:
+        real: As for `distances`.
+        generated: As for `distances`.
+        categories: As for `distances`.
+
+    Returns:
+        Array of shape `(pairs,)`.
+
+    Reference:
+        [SDMetrics](https://docs.sdv.dev/sdmetrics), CorrelationSimilarity and
+        ContingencySimilarity.
+    """
+    size = len(categories)
+    squares = [associations(part, [None] * size) for part in (real, generated)]
+    edges = [np.linspace(low, high, BINS + 1)[1:-1] for low, high in _ends(real)]
+    whole, others, sizes = _with_missing(categories, real, generated)
+    bins = [
+        [
+            np.where(np.isnan(cells), BINS, np.digitize(cells, edge)) if count is None else cells
+            for cells, edge, count in zip(part.T, edges, sizes, strict=True)
+        ]
+        for part in (whole, others)
+    ]
+    found = []
+    for i in range(size):
+        for j in range(i):
+            if categories[i] is None and categories[j] is None:
+                found.append(1.0 - abs(squares[0][i, j] - squares[1][i, j]) / 2)
+                continue
+            width = sizes[j] or BINS + 1
+            pairs = [(part[i] * width + part[j]).astype(int) for part in bins]
+            shares = [np.bincount(pair, minlength=max(map(np.max, pairs)) + 1) for pair in pairs]
+            shares = [counts / counts.sum() for counts in shares]
+            found.append(1.0 - 0.5 * np.abs(np.subtract(*shares)).sum())
+    return np.array(found)
+
+
+def closest(rows: np.ndarray, others: np.ndarray, categories: list[int | None]) -> np.ndarray:
+    """Returns the distance of rows to the closest of others.
+
+    Numbers are divided by their deviation in `others`, a missing one is their mean; two different
+    categories are 1 apart. Rows that a model has copied are at 0, which new real rows seldom are.
+
+    Args:
+        rows: Array of shape `(rows, columns)`, NaN where a cell is missing.
+        others: Array of shape `(others, columns)`.
+        categories: As for `distances`.
+
+    Returns:
+        Array of shape `(rows,)`.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    parts: list = [[], []]
+    for a, b, count in zip(rows.T, others.T, categories, strict=True):
+        mean, deviation = (f(b) if not np.isnan(b).all() else 0.0 for f in (np.nanmean, np.nanstd))
+        for part, cells in zip(parts, (a, b), strict=True):
+            if count is None:
+                unit = (np.where(np.isnan(cells), mean, cells) - mean) / (deviation or 1.0)
+                part.append(unit[:, None])
+            else:
+                part.append((cells[:, None] == np.arange(count)) / np.sqrt(2))
+    here, there = (np.concatenate(part, axis=1) for part in parts)
+    return NearestNeighbors(n_neighbors=1).fit(there).kneighbors(here)[0][:, 0]
+
+
+def _ends(rows):
+    """Returns the least and the greatest known cell of each column, 0 where none is known."""
+    return [
+        (known.min(initial=np.inf), known.max(initial=-np.inf)) if len(known) else (0.0, 0.0)
+        for known in (cells[~np.isnan(cells)] for cells in rows.T)
+    ]
+
+
+def _with_missing(categories, *parts):
+    """Returns rows whose missing categories are one category more, and the numbers of these."""
+    filled = [
+        np.stack(
+            [
+                cells if count is None else np.where(np.isnan(cells), count, cells)
+                for cells, count in zip(part.T, categories, strict=True)
+            ],
+            axis=1,
+        )
+        for part in parts
+    ]
+    return *filled, [None if count is None else count + 1 for count in categories]
 
 
 def _association(a, b, count_a, count_b):
@@ -145,6 +265,8 @@ def likeness(
         A list of `Measure`s without standard errors.
     """
     values, expected = (_values(real, rows, categories, seed) for rows in (generated, others))
+    for part, rows in (values, generated), (expected, real):
+        part.append(float(np.median(closest(rows[:MOST_ROWS], others, categories))))
     return [
         Measure(name, value, None, *text, of_real)
         for (name, text), value, of_real in zip(OF_LIKENESS.items(), values, expected, strict=True)
@@ -155,6 +277,11 @@ def _values(real, rows, categories, seed):
     apart = distances(real, rows, categories)
     squares = [associations(part, categories) for part in (real, rows)]
     pairs = np.abs(np.subtract(*squares))[np.triu_indices(len(categories), 1)]
-    of_pairs = pairs.mean() if pairs.size else 0.0
-    of_columns = np.nanmean(apart), np.nanmax(apart)
-    return [*map(float, (*of_columns, of_pairs)), c2st(real, rows, seed)]
+    values = [np.nanmean(apart), np.nanmax(apart), _mean(pairs, 0.0)]
+    of_shapes, of_trends = (score(real, rows, categories) for score in (shapes, trends))
+    values += [np.nanmean(of_shapes), _mean(of_trends, 1.0)]
+    return [*map(float, values), c2st(real, rows, seed)]
+
+
+def _mean(values, of_none):
+    return values.mean() if values.size else of_none

@@ -12,7 +12,7 @@ from keras_cvae import likelihoods, networks, objectives
 AUTO = "auto"
 PARTS = "likelihood", "objective", "network", "latent_dim"  # arguments of `build_cvae`
 STEPS = 8000  # of the optimizer: where more were tried, the validation ELBO had stopped to rise
-CONV_STEPS = 4000  # of a convolutional network, each of which takes longer and teaches more
+LONG_STEPS = 4000  # of convolutions and autoregressive rows: each takes longer and teaches more
 EPOCHS = 10, 200  # the fewest and the most
 SMALL = 5000  # examples, below which small batches learn more from each
 TINY = 256  # numbers in an image, up to which a dense network does as well as convolutions
@@ -20,6 +20,7 @@ WIDE = 4096  # numbers in an image, above which convolutions are of three sizes
 COUNT_AS = 70  # what the pixels of an image count as: neighbours repeat each other
 LEAST_BETA = 1.5  # of images, however few their pixels
 BINARY_BETA = 2.0  # of images in black and white, whose pixels say less each
+AUTOREGRESSIVE_BETA = 0.5  # of rows whose cells know those before them
 
 
 class Choice(NamedTuple):
@@ -49,7 +50,8 @@ def choose(
     batch_size = 32 if count < SMALL else 128
     found = {"likelihood": _likelihood(x_train)}
     given = found["likelihood"].value if likelihood == AUTO else likelihood
-    found["objective"] = _objective(shape, likelihoods.get(given), given == "bernoulli", fit_prior)
+    of_x = likelihoods.get(given)
+    found["objective"] = _objective(shape, of_x, given == "bernoulli", fit_prior)
     is_conv = len(shape) > 1 and numbers > TINY
     if is_conv:
         filters = (32, 64, 128) if numbers > WIDE else (32, 64)
@@ -62,7 +64,8 @@ def choose(
         latent_dim, "what is not needed stays unused" if latent_dim == 16 else "half of the numbers"
     )
     found["batch_size"] = Choice(batch_size, f"{count:,} training examples")
-    steps = CONV_STEPS if is_conv and network == AUTO else STEPS
+    are_long = (is_conv and network == AUTO) or of_x.autoregressive
+    steps = LONG_STEPS if are_long else STEPS
     per_epoch = math.ceil(count / batch_size)
     epochs = int(np.clip(math.ceil(steps / per_epoch), *EPOCHS))
     reason = f"{epochs * per_epoch:,} steps, fewer where validation stops them"
@@ -79,6 +82,9 @@ def _objective(shape, likelihood, is_binary, fit_prior):
     change little but for a larger beta.
     """
     pixels = math.prod(shape)
+    if likelihood.autoregressive:
+        reason = "cells know those before them: at 1 little would be left to z"
+        return Choice(objectives.ELBO(AUTOREGRESSIVE_BETA), reason)
     if len(shape) > 1 and likelihood.standardizes and fit_prior and pixels > TINY:
         return Choice(objectives.ELBO(), "the prior that is fitted tells the class from the style")
     if len(shape) > 1 and likelihood.standardizes:

@@ -29,6 +29,7 @@ MOST_KEPT = 5000  # rows of conditions
 MOST_TRIED = 200_000  # generated rows, of which those that match are chosen
 MOST_AT_ONCE = 20_000
 MOST_COMPARED = 5000  # rows, with as many generated
+FEWEST_DEPENDENT = 1000  # rows that teach how the cells of a row depend on each other
 
 
 def train_table(
@@ -80,7 +81,7 @@ def train_table(
     condition = table.condition(checks.number("dropout", dropout, least=0, most=1))
     source = {"name": absolute(data), "test_fraction": test_fraction}
     source |= {"encoding": encoding, "na_values": [*na_values]}
-    options["likelihood"] = table.likelihood()
+    options["likelihood"] = table.likelihood(autoregressive=len(frame) >= FEWEST_DEPENDENT)
     reading = datasets.Reading(dataset)
     return make(TableRun, folder, reading, condition, source, force=force, **options)
 

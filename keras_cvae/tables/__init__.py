@@ -1,13 +1,26 @@
 """Tables: rows of numbers, dates, counts and categories.
 
-A `Table` says what the columns of a DataFrame are; `Columns` is their likelihood. The kinds of
-columns lie in `tables.columns`.
+A `Table` says what the columns of a DataFrame are; `Columns` is their likelihood, or, where cells
+depend on each other, `AutoregressiveColumns`. The kinds of columns lie in `tables.columns`.
 """
 
+from keras_cvae.tables.autoregressive import AutoregressiveColumns
 from keras_cvae.tables.columns import KINDS, Column
+from keras_cvae.tables.encoding import EncodeColumns
 from keras_cvae.tables.files import is_table, read, write
 from keras_cvae.tables.likelihood import Columns
 from keras_cvae.tables.standardize import StandardizeColumns
 from keras_cvae.tables.table import Table
 
-__all__ = ["KINDS", "Column", "Columns", "StandardizeColumns", "Table", "is_table", "read", "write"]
+__all__ = [
+    "KINDS",
+    "AutoregressiveColumns",
+    "Column",
+    "Columns",
+    "EncodeColumns",
+    "StandardizeColumns",
+    "Table",
+    "is_table",
+    "read",
+    "write",
+]

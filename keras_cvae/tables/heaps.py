@@ -58,11 +58,15 @@ def roundings_of(numbers: np.ndarray, decimals: int) -> list[list[float]]:
 
     Returns:
         List of `[step, share]`, coarse steps first. A share is relative to the numbers that no
-        coarser step divides; where numbers repeat, only those that occur once count.
+        coarser step divides; where numbers repeat, only those that occur once count, and there are
+        no steps where next to none does, as repeated values are sampled as they are.
     """
     values, counts = np.unique(numbers, return_counts=True)
-    if (counts > 1).any() and (counts == 1).sum() >= FEWEST_ONCE:
-        numbers = values[counts == 1]
+    once = values[counts == 1]
+    if len(once) < min(FEWEST_ONCE, len(numbers) / 10):
+        return []
+    if (counts > 1).any() and len(once) >= FEWEST_ONCE:
+        numbers = once
     roundings, rest = [], numbers
     width = np.ptp(numbers) if len(numbers) else 0.0
     largest = math.floor(math.log10(width)) - 1 if width > 0 else -decimals

@@ -14,6 +14,7 @@ from keras_cvae import graph
 from keras_cvae.checks import ArgumentError, ArgumentErrors, nearest, require
 from keras_cvae.tables import asking
 from keras_cvae.tables import columns as kinds_of_columns
+from keras_cvae.tables.autoregressive import AutoregressiveColumns
 from keras_cvae.tables.files import check_names
 from keras_cvae.tables.likelihood import Columns
 from keras_cvae.tables.missing import patterns_of
@@ -113,10 +114,16 @@ class Table:
         by_name = {column.name: column for column in self.columns}
         return [by_name[name] for name in self.conditions]
 
-    def likelihood(self) -> Columns:
-        """Returns a likelihood of the columns that are learned, which keeps this table's config."""
+    def likelihood(self, autoregressive: bool = False) -> Columns | AutoregressiveColumns:
+        """Returns a likelihood of the columns that are learned, which keeps this table's config.
+
+        Args:
+            autoregressive: Whether the cells of a row depend on each other given z too, which takes
+                about a thousand rows to learn: `AutoregressiveColumns`, else `Columns`.
+        """
         specs = {column.name: column.spec for column in self.learned}
-        return Columns(specs, table=self.as_config(), missing=self.missing)
+        kind = AutoregressiveColumns if autoregressive else Columns
+        return kind(specs, table=self.as_config(), missing=self.missing)
 
     def condition(self, dropout: float = 0.0) -> all_conditions.Attributes | None:
         """Returns a condition of all condition columns, or None where there are none.

@@ -83,3 +83,34 @@ def test_likeness():
     assert alike["C2ST"].real == pytest.approx(0.5, abs=0.12)
     assert alike["columns"].value < apart["columns"] and apart["worst column"] > 0.6
     assert alike["pairs of columns"].value < 0.1
+
+
+def test_shapes_and_trends_are_those_of_their_formulas():
+    real, drawn = table(0), table(1, shift=0.5, count=200)
+    found = evaluation.shapes(real, drawn, CATEGORIES)
+    known_ones = [part[~np.isnan(part[:, 0]), 0] for part in (real, drawn)]
+    assert found[0] == pytest.approx(1 - stats.ks_2samp(*known_ones).statistic)
+    labels = [np.nan_to_num(part[:, 1], nan=3).astype(int) for part in (real, drawn)]
+    shares = [np.bincount(label, minlength=4) / len(label) for label in labels]
+    assert found[1] == pytest.approx(1 - np.abs(np.subtract(*shares)).sum() / 2)
+    trends = evaluation.trends(real, drawn, CATEGORIES)
+    assert len(trends) == 6
+    r = [stats.pearsonr(*known(part[:, 0], part[:, 2])).statistic for part in (real, drawn)]
+    assert trends[1] == pytest.approx(1 - abs(r[0] - r[1]) / 2, rel=1e-4)
+    others = [np.nan_to_num(part[:, 3], nan=2).astype(int) for part in (real, drawn)]
+    joint = [
+        np.histogram2d(*pair, bins=(np.arange(5), np.arange(4)))[0] / len(pair[0])
+        for pair in zip(labels, others, strict=True)
+    ]
+    assert trends[4] == pytest.approx(1 - np.abs(np.subtract(*joint)).sum() / 2)
+    assert evaluation.trends(real, real, CATEGORIES) == pytest.approx(1.0)
+
+
+def test_rows_that_are_copied_are_at_no_distance():
+    real, others = table(0), table(1)
+    assert evaluation.closest(real[:5], real, CATEGORIES) == pytest.approx(0.0, abs=1e-6)
+    assert np.median(evaluation.closest(real, others, CATEGORIES)) > 0.05
+    rows, away = np.float32([[0, 0, 0, 0]]), np.float32([[0, 1, 0, 0], [0, 2, 0, 1]])
+    np.testing.assert_allclose(evaluation.closest(rows, away, CATEGORIES), 1.0)
+    named = {measure.name for measure in evaluation.likeness(real, real[::-1], others, CATEGORIES)}
+    assert {"column shapes", "pair trends", "closest row"} <= named

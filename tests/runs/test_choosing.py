@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cvae import build_cvae, likelihoods
+from keras_cvae import build_cvae, likelihoods, tables
 from keras_cvae.runs import choosing
 
 pytestmark = pytest.mark.once
@@ -53,6 +53,8 @@ def test_the_more_pixels_repeat_each_other_the_less_each_counts():
     assert beta(grey, likelihood="bernoulli") == choosing.BINARY_BETA
     assert beta(grey, likelihood="logistic_mixture") == 1.0
     assert beta(grey.reshape(20, 400)) == 1.0  # columns are no pixels
+    rows = tables.AutoregressiveColumns({"one": "numeric", "two": ["a", "b"]})
+    assert beta(np.zeros((20, 2), "float32"), likelihood=rows) == choosing.AUTOREGRESSIVE_BETA
 
 
 def test_images_of_little_noise_are_learned_from_few_of_them():

@@ -103,3 +103,12 @@ def test_rates_of_a_few_values_that_the_model_learns_from_a_part_of_the_rows():
     made = sampled(fives, rows=3600)
     for value in range(0, 60, 5):
         assert abs((made == value).mean() - (fives == value).mean()) < 0.03
+
+
+def test_repeated_values_between_round_ones_stay_as_they_are():
+    rng = np.random.default_rng(0)
+    hours = np.where(
+        rng.random(5000) < 0.6, rng.choice([30, 40, 50], 5000), rng.integers(31, 60, 5000)
+    )
+    column = columns.decide(pd.Series(hours, name="it"))
+    np.testing.assert_array_equal(column.settle(np.float32(hours)), hours)
