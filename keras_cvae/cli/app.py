@@ -29,6 +29,7 @@ OPTIONS = {
     "dims": "--axes",
     "conditions": "--condition",
     "kinds": "--columns",
+    "part": "--what",
 }
 
 

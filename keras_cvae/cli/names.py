@@ -25,6 +25,7 @@ OBJECTIVES = (
     "adversary",
 )
 CORRUPTIONS = ("gaussian", "salt_and_pepper", "blocks")
+FORMATS = "onnx", "tf_saved_model", "litert", "openvino"
 COLUMN_KINDS = (
     "date",
     "month_first",

@@ -1,4 +1,4 @@
-"""The commands that use a run: generate, reconstruct, evaluate, plot, report and compare."""
+"""The commands that use a run: to generate and reconstruct, to measure and show, to export."""
 
 from __future__ import annotations
 
@@ -213,6 +213,27 @@ def compare(
     parsing.check_out_file(out, force, suffixes=(".html",))
     print(runs.comparing.write([runs.Run.load(folder) for folder in folders], out))
     print(f"Wrote {out}")
+
+
+@app.command(cls=Command)
+def export(
+    folder: RunFolder,
+    out: Annotated[Path, Option(metavar="FILE", help="The file; of a tf_saved_model a folder.")],
+    format: Annotated[str, Option(help=", ".join(names.FORMATS) + ".")] = "onnx",
+    what: Annotated[str, Option(help="generator, encoder or decoder.")] = "generator",
+    force: Force = False,
+) -> None:
+    """Export a part of a model to a file that other programs open, and check it against Keras.
+
+    The generator takes noise and labels, and returns images. Beside the file are a .json file that
+    describes its inputs, and a .py file that opens it.
+    """
+    from keras_cvae import runs
+
+    run = runs.Run.load(folder)
+    difference = runs.exporting.export(run, out, part=what, format=format, force=force)
+    print(f"Wrote the {what} to {out}; its outputs differ from those of Keras by {difference:.1g}")
+    print(f"Try it: python {out.with_suffix('.py')}")
 
 
 def _clipped(images):

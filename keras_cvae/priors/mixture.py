@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_cvae import checks, divergences
@@ -128,10 +129,12 @@ class Mixture(Prior):
         if not self.is_full:
             log_diagonal = ops.clip(whitening, -LIMIT, LIMIT)
             return ops.exp(log_diagonal), log_diagonal
-        identity = ops.eye(whitening.shape[-1])
+        size = whitening.shape[-1]
+        identity = ops.eye(size)
         log_diagonal = ops.clip(ops.sum(whitening * identity, axis=-1), -LIMIT, LIMIT)
         diagonal = ops.expand_dims(ops.exp(log_diagonal), -1) * identity
-        return ops.tril(whitening, k=-1) + diagonal, log_diagonal
+        below = ops.convert_to_tensor(np.tril(np.ones((size, size), "float32"), k=-1))
+        return whitening * below + diagonal, log_diagonal
 
     def _product(self, factor, vector):
         if not self.is_full:

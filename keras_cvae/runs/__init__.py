@@ -1,6 +1,6 @@
 """Runs: a folder with a trained model, its settings, metrics and pictures."""
 
-from keras_cvae.runs import comparing, pictures, report
+from keras_cvae.runs import comparing, exporting, pictures, report
 from keras_cvae.runs.images import ImageRun, train
 from keras_cvae.runs.measuring import evaluate
 from keras_cvae.runs.reading import Run
@@ -12,6 +12,7 @@ __all__ = [
     "TableRun",
     "comparing",
     "evaluate",
+    "exporting",
     "pictures",
     "report",
     "train",

@@ -10,7 +10,7 @@ import pytest
 
 from keras_cvae import corruptions, datasets, likelihoods, networks, objectives, priors, tables
 from keras_cvae.cli import names, starting
-from keras_cvae.runs import pictures, table_pictures
+from keras_cvae.runs import exporting, pictures, table_pictures
 
 pytestmark = pytest.mark.once
 
@@ -35,6 +35,7 @@ def test_what_is_answered_without_keras(arguments):
 
 
 def test_help_lists_the_members_of_each_family():
+    assert tuple(exporting.FORMATS) == names.FORMATS
     assert names.DATA == datasets.NAMES and names.COLUMN_KINDS == tables.KINDS
     families = [networks.NAMES, networks.INJECTIONS, likelihoods.NAMES, priors.NAMES]
     families += [objectives.NAMES, corruptions.NAMES, pictures.KINDS | table_pictures.KINDS]

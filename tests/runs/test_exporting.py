@@ -1,0 +1,79 @@
+"""Parts of a run as files of other formats, which their own runtimes open."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cvae import networks, runs
+from keras_cvae.runs import exporting
+from tests.command import refused, run_cli
+
+BACKEND = keras.backend.backend()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run whose model has been trained for a moment."""
+    folder = tmp_path_factory.mktemp("exported")
+    x, y = np.random.default_rng(0).random((40, 6, 5, 1), "float32"), np.arange(40) % 2
+    np.savez(folder / "toys.npz", x=x, y=y)
+    options = {"network": networks.Conv((4,)), "latent_dim": 2, "epochs": 1, "batch_size": 32}
+    options |= {"fit_prior": False}
+    names = ["cat", "dog"]
+    return runs.train(folder / "toys.npz", folder / "run", class_names=names, verbose=0, **options)
+
+
+@pytest.mark.parametrize(
+    ("format", "part"),
+    [(name, "generator") for name in exporting.FORMATS] + [("onnx", "encoder")],
+)
+def test_a_file_gives_the_numbers_of_keras_and_its_example_runs(run, format, part, tmp_path):
+    kind = exporting.FORMATS[format]
+    pytest.importorskip(kind.package)
+    out = tmp_path / f"part{kind.suffix}"
+    if BACKEND not in kind.backends or (BACKEND == "jax" and format == "onnx"):
+        with pytest.raises(ValueError, match="`format`.*(KERAS_BACKEND=tensorflow|jax2onnx)"):
+            exporting.export(run, out, part=part, format=format)
+        assert not list(tmp_path.iterdir())
+        return
+    assert exporting.export(run, out, part=part, format=format) < 1e-4
+    notes = json.loads((tmp_path / "part.json").read_text())
+    assert notes["class_names"] == ["cat", "dog"] and notes["part"] == part
+    first = next(iter(notes["inputs"].values()))
+    assert first["shape"][1:] == ([2] if part == "generator" else [6, 5, 1])
+    if format == "onnx" and part == "generator":
+        onnx = pytest.importorskip("onnx")
+        kept = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
+        assert json.loads(kept["class_names"]) == ["cat", "dog"]
+        command = [sys.executable, "part.py"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.stdout.strip() == "(7, 6, 5, 1)", done.stderr
+
+
+@pytest.mark.once
+def test_what_cannot_be_exported(run, capsys, tmp_path, monkeypatch):
+    export = ["export", run.folder, "--out"]
+    assert "`--out` must be a name that ends in .onnx" in refused(capsys, *export, tmp_path / "a")
+    onnx = tmp_path / "a.onnx"
+    assert "Did you mean 'onnx'" in refused(capsys, *export, onnx, "--format", "onx")
+    assert "`--what` must be one of" in refused(capsys, *export, onnx, "--what", "cvae")
+    onnx.write_text("mine")
+    assert "`--force` replaces files" in refused(capsys, *export, onnx)
+    assert onnx.read_text() == "mine"
+    monkeypatch.setattr(exporting, "TOLERANCE", -1)
+    message = "must give the outputs of Keras"
+    assert message in refused(capsys, *export, tmp_path / "b.onnx", "--what", "decoder")
+    assert [*tmp_path.iterdir()] == [onnx]
+    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
+    assert 'pip install "keras_cvae[onnx]"' in refused(capsys, *export, tmp_path / "b.onnx")
+
+
+@pytest.mark.once
+def test_the_command(run, capsys, tmp_path):
+    assert run_cli("export", run.folder, "--out", tmp_path / "g.onnx") == 0
+    assert "differ from those of Keras by" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"g.onnx", "g.json", "g.py"}
