@@ -19,6 +19,7 @@ called after each run of the trace instead. Where a layer does so, every step is
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import keras
 import torch
@@ -225,5 +226,16 @@ def _function(module):
             node.replace_all_uses_with(node.args[0])
         node.meta.clear()  # examples of values
     module.graph.eliminate_dead_code()
+    for node in module.graph.nodes:
+        if isinstance(node.target, torch._ops.OpOverload):
+            node.target = _direct(node.target)
     module.recompile()
     return module.forward
+
+
+@functools.cache
+def _direct(operation):
+    """The function of an operation that torch calls in Python, under a name for `torch.fx`."""
+    function = functools.partial(operation._op)
+    function.__name__ = function.__qualname__ = str(operation).replace(".", "_")
+    return function
