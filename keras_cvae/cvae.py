@@ -7,6 +7,8 @@ import itertools
 import math
 import types
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -34,8 +36,10 @@ from keras_cvae.callbacks.watching import Watch
 from keras_cvae.data import arrays, inputs
 from keras_cvae.data.intake import Intake
 from keras_cvae.fitting.inside import calls
+from keras_cvae.graph.parts import by_name
 from keras_cvae.recipe import Recipe, describe
 from keras_cvae.reports import Reports
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -56,7 +60,6 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         renamed = {layer.name: layer.term for layer in by_hand}
         self.reports = Reports(self.layers, renamed, self.elbo_terms)
         self._class_weights = None
-        self._recipes = types.SimpleNamespace(network=None, objective=None)  # their configs
 
     # Parts.
 
@@ -121,7 +124,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         Raises:
             TypeError: If it has classes that are not registered with Keras.
         """
-        return keras.saving.deserialize_keras_object(self._recipes.network)
+        return keras.saving.deserialize_keras_object(self._recipes.get("network"))
 
     @property
     def objective(self) -> objectives.Objective | None:
@@ -130,21 +133,24 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         Raises:
             TypeError: As for `network`.
         """
-        return keras.saving.deserialize_keras_object(self._recipes.objective)
+        return keras.saving.deserialize_keras_object(self._recipes.get("objective"))
+
+    @property
+    def _recipes(self) -> dict:
+        """The configs of `network` and `objective`: in a layer, where `clone_model` keeps them."""
+        encoder = by_name(self).get("encoder")
+        return vars(getattr(encoder, "recipes", types.SimpleNamespace()))
 
     def keep_recipes(self, **recipes: Recipe) -> None:
         """Stores the `network` and `objective` of the graph, for the model's config."""
-        vars(self._recipes).update({name: describe(part) for name, part in recipes.items()})
-
-    def get_config(self):
-        return {**super().get_config(), **vars(self._recipes)}
+        self._recipes.update({name: describe(part) for name, part in recipes.items()})
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
-        recipes = {name: config.get(name) for name in ("network", "objective")}
-        config = {name: value for name, value in config.items() if name not in recipes}
+    def from_config(cls, config: dict, custom_objects=None) -> CVAE:
+        config = dict(config)
+        recipes = {name: config.pop(name) for name in ("network", "objective") if name in config}
         model = super().from_config(config, custom_objects=custom_objects)
-        vars(model._recipes).update(recipes)
+        model._recipes.update(recipes)  # files of version 0.1.0 have them in the model's own config
         return model
 
     @property
@@ -177,7 +183,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """The number of classes; None where the condition is not one of classes."""
         return len(self.classes) or None
 
-    def y_of_class(self, labels):
+    def y_of_class(self, labels) -> Any:
         """Returns integer labels as y of `encode`, `generate` and others.
 
         It is None where y is not a class, so that labelled images suit any model.
@@ -249,7 +255,9 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """Names of the values that `evaluate` returns, in its order."""
         return [metric.name for metric in [*super().metrics, *self.reports.metrics]]
 
-    def compile(self, optimizer="rmsprop", loss=None, *, metrics=None, **kwargs):
+    def compile(  # type: ignore[override]
+        self, optimizer="rmsprop", loss=None, *, metrics=None, **kwargs
+    ) -> None:
         """Prepares the model for training: `keras.Model.compile`.
 
         Args:
@@ -279,7 +287,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         super().compile(optimizer, **kwargs)
         self.reports.measure_images(metrics)
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict | None:
         config = super().get_compile_config()
         if config:
             config["metrics"] = [*map(keras.saving.serialize_keras_object, self.reports.images)]
@@ -296,7 +304,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         sample_weight=None,
         class_weight=None,
         **kwargs,
-    ):
+    ) -> keras.callbacks.History:
         """Trains the model: `keras.Model.fit`, after a check of the data.
 
         Args:
@@ -369,7 +377,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         draws: int | None = None,
         return_dict: bool = False,
         **kwargs,
-    ):
+    ) -> dict | list:
         """Measures the loss and its terms: `keras.Model.evaluate`, after a check of the data.
 
         Args:
@@ -400,7 +408,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         results = {name: estimates[name].value for name in self.metrics_names}
         return results if return_dict else [*results.values()]
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x, *args, **kwargs) -> np.ndarray:
         """Reconstructs: `keras.Model.predict`, after a check of the data.
 
         Args:
@@ -504,9 +512,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         name, report = priors.fitting.best_of(new, encodings, held_out, seed, verbose)
         output, _ = wired[name]
         before = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"].mean()
-        recipes = self._recipes
         calls.rewire(self, output)
-        self._recipes = recipes
         after = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"].mean()
         return {**report, "elbo_before": float(before), "elbo_after": float(after)}
 
@@ -665,7 +671,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         normal = batched.predict(self._submodels.noise, rows, batch_size)
         return self._generate(normal, self.infer_missing(x, changed), batch_size=batch_size)
 
-    def export(self, filepath, format="tf_saved_model", *args, **kwargs):
+    def export(self, filepath, format="tf_saved_model", *args, **kwargs) -> Any:
         """Exports the model as `keras.Model.export` does, but not to ONNX, where z is not seeded.
 
         Raises:
@@ -733,7 +739,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     # Called by Keras and by the fused steps.
 
-    def batch_checker(self):
+    def batch_checker(self) -> Callable:
         check = self.intake.checker()
         return lambda batch: (check(batch),)
 
@@ -748,13 +754,13 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             self.forget_programs()  # the weights are part of them
         self._class_weights = table
 
-    def train_step(self, *args):
+    def train_step(self, *args) -> Any:
         return self._step("train", super().train_step, args, self._class_weights)
 
-    def test_step(self, *args):
+    def test_step(self, *args) -> Any:
         return self._step("test", super().test_step, args)
 
-    def predict_step(self, *args):
+    def predict_step(self, *args) -> Any:
         return self._step("predict", super().predict_step, args)
 
     def _step(self, kind, step, args, class_weights=None):
@@ -764,7 +770,9 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         with terms.step(weights, is_checked):
             return step(*state, (tensors,))
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ) -> Tensor:
         step = terms.current()
         if step is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)

@@ -185,6 +185,9 @@ def test_clone_summary_and_plot(data, tmp_path, capsys):
     clone = keras.models.clone_model(cvae)
     clone.set_weights(cvae.get_weights())
     assert type(clone) is keras_cvae.CVAE
+    assert clone.get_config() == cvae.get_config()
+    for part in ("network", "objective"):
+        assert getattr(clone, part).get_config() == getattr(cvae, part).get_config()
     np.testing.assert_allclose(clone.reconstruct(x, y), cvae.reconstruct(x, y), atol=1e-6)
     clone.compile("adam")
     clone.fit([x, y], epochs=1, verbose=0)

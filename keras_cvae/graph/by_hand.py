@@ -58,8 +58,22 @@ class RawInputs(Condition):
     def check_by_name(self, values, count) -> dict:
         return self.check(values, count)
 
+    def describe_missing(self, values=None) -> list[str]:
+        return self._describe("describe_missing", values)
+
     def describe_untrained(self, values) -> list[str]:
-        return []
+        return self._describe("describe_untrained", values)
+
+    def _describe(self, method, values):
+        """Returns the sentences of every condition of the graph that embeds an input."""
+        sentences = []
+        for key, condition in self._conditions.by_name.items():
+            own = None
+            if values is not None:
+                ((name, tensor),) = condition.inputs().items()
+                own = {name: np.reshape(values[key], (-1, *tensor.shape[1:]))}
+            sentences += getattr(condition, method)(own)
+        return sentences
 
 
 @dataclasses.dataclass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import types
+from typing import Any
 
 import keras
 from keras import ops
@@ -23,21 +25,34 @@ class ImageModel(keras.Model):
     one-hot vectors or names. In a graph, where values are unknown, an invalid label becomes NaN.
 
     Built like any functional model: `ImageModel(inputs, outputs)`.
+
+    Attributes:
+        recipes: A namespace of the configs of `network` and `objective`, for the encoder of a model
+            of `build_cvae`; empty for others.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.recipes = types.SimpleNamespace()  # Keras would look for layers in a dict
+
+    def get_config(self) -> dict:
+        config, recipes = super().get_config(), vars(self.recipes)
+        return {**config, "recipes": dict(recipes)} if recipes else config
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict, custom_objects=None) -> keras.Model:
+        config = dict(config)
+        recipes = config.pop("recipes", {})
         # Keras on torch knows variables by their paths: those of different models must differ.
         with keras.name_scope(config.get("name", cls.__name__)):
-            return super().from_config(config, custom_objects=custom_objects)
+            model = super().from_config(config, custom_objects=custom_objects)
+        vars(model.recipes).update(recipes)
+        return model
 
     def __call__(self, inputs, *args, **kwargs):
         return super().__call__(self._with_labels(inputs), *args, **kwargs)
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs, training=None, mask=None) -> Any:
         if isinstance(inputs, dict):
             inputs = [inputs[tensor.name] for tensor in self.inputs]
         if isinstance(inputs, (list, tuple)):
@@ -48,7 +63,7 @@ class ImageModel(keras.Model):
             inputs = to_unit_interval(inputs)
         return super().call(inputs, training=training, mask=mask)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x, *args, **kwargs) -> Any:
         """`keras.Model.predict`, after a check of the labels.
 
         After an error the weights are those from before the call.
@@ -56,7 +71,7 @@ class ImageModel(keras.Model):
         with inside.variables_kept(self):
             return super().predict(self._with_labels(x), *args, **kwargs)
 
-    def export(self, filepath, format="tf_saved_model", *args, **kwargs):
+    def export(self, filepath, format="tf_saved_model", *args, **kwargs) -> Any:
         """`keras.Model.export`.
 
         Raises:
