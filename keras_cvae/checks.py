@@ -204,6 +204,16 @@ def integers(
     return tuple(map(operator.index, values))
 
 
+def boolean(argument: str, value: Any) -> bool:
+    """Returns a checked boolean, of Python or of NumPy.
+
+    Raises:
+        ValueError: If `value` is anything else.
+    """
+    require(isinstance(value, (bool, np.bool_)), argument, "must be True or False", repr(value))
+    return bool(value)
+
+
 def number(
     argument: str,
     value: Any,

@@ -168,11 +168,10 @@ def read(
     checks.integer("seed", seed, least=0, most=2**32 - 1)
     is_path = isinstance(name_or_path, (str, os.PathLike))
     require(is_path, "name_or_path", "must be a string or a path", repr(name_or_path))
-    require(isinstance(labelled, bool), "labelled", "must be True or False", repr(labelled))
+    checks.boolean("labelled", labelled)
+    checks.boolean("skip_damaged", skip_damaged)
     expected = "must be left out of data without labels"
     require(labelled or class_names is None, "class_names", expected, reprlib.repr(class_names))
-    expected = "must be True or False"
-    require(isinstance(skip_damaged, bool), "skip_damaged", expected, repr(skip_damaged))
     images.colour(background)
     advice = "image_size", "makes images smaller"
     with checks.explain(None, "The data must fit in memory", MemoryError, advice):

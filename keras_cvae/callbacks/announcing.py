@@ -16,16 +16,16 @@ class Announcer(keras.callbacks.Callback):
         super().__init__()
         self.examples = examples
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs=None) -> None:
         self._begun = False
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None) -> None:
         if not self._begun:
             self._begun = True
             epochs = self.params["epochs"] - epoch  # a resumed training begins at a later one
             for layer in self.model.loss_layers:
                 layer.on_fit_begin(self.examples, self.params["steps"], epochs)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs=None) -> None:
         for layer in self.model.loss_layers:
             layer.on_fit_end()

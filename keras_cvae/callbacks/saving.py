@@ -47,12 +47,12 @@ class SaveEachEpoch(keras.callbacks.Callback):
         signal.signal(signal.SIGINT, self._handler)
         sys.unraisablehook = self._hook
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs=None) -> None:
         self.epochs = 0
         self._save()
         self._heed()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         if all(map(math.isfinite, logs.values())):  # val_loss includes the last step
             self._save()
             self.epochs = epoch + 1

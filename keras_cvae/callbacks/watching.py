@@ -31,12 +31,12 @@ class Watch(keras.callbacks.Callback):
         super().__init__()
         self.sample = sample
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs=None) -> None:
         self.failure = None
         self._epochs = 0
         self._keep(0)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         names = ["loss", *self.model.term_names]
         watched = [*names, *(f"val_{name}" for name in names)]
         wrong = [name for name in watched if name in logs and not math.isfinite(logs[name])]
@@ -53,7 +53,7 @@ class Watch(keras.callbacks.Callback):
         self._keep(epoch + 1)
         self._logs = logs
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs=None) -> None:
         # An epoch without batches has no ELBO.
         is_trained = self._epochs >= EPOCHS and "elbo" in self._logs
         if self.failure or not is_trained:
@@ -85,7 +85,7 @@ class Watch(keras.callbacks.Callback):
         return evaluation.label_effect(self.model, self.sample["image"], self.sample["label"])
 
     def _keep(self, epoch):
-        self._good_epoch = epoch
+        self._good_epoch, self._rate = epoch, self._rate_now()
         # Copies: on some backends an array of a variable shares its memory.
         self._good = [np.array(keras.ops.convert_to_numpy(v)) for v in self._variables()]
 
@@ -93,11 +93,14 @@ class Watch(keras.callbacks.Callback):
         for variable, value in zip(self._variables(), self._good, strict=False):
             variable.assign(value)
 
+    def _rate_now(self):
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
     def _variables(self):
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _why(self, epoch, wrong, logs):
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = max(self._rate, self._rate_now())  # a schedule may end at 0
         terms = ", ".join(f"{name} is {logs[name]}" for name in wrong)
         return (
             f"The loss must stay finite; in epoch {epoch} {terms}. The weights are those after "

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from keras_cvae.conditions import classes
 from keras_cvae.conditions.attributes import Attributes
-from keras_cvae.conditions.base import HIDDEN, Condition, Embedded
+from keras_cvae.conditions.base import HIDDEN, Condition
 from keras_cvae.conditions.classes import Classes
+from keras_cvae.conditions.embedded import Embedded
 from keras_cvae.conditions.enumerated import Enumerated
 from keras_cvae.conditions.image import Image
 from keras_cvae.conditions.inferred import Inferred

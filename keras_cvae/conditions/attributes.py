@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
@@ -9,6 +11,7 @@ from keras_cvae.checks import ArgumentError
 from keras_cvae.conditions import classes
 from keras_cvae.conditions.base import Condition
 from keras_cvae.names import is_reserved
+from keras_cvae.types import Tensor
 
 
 def refuse_reserved(names) -> None:
@@ -75,7 +78,7 @@ class Attributes(Condition):
             self.attributes[name] = attribute
         self.width = sum(attribute.width for attribute in self.attributes.values())
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         for name, attribute in self.attributes.items():
             attribute.build(input_shape[name])
         self.built = True
@@ -87,14 +90,14 @@ class Attributes(Condition):
             tensors[name] = keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
         return tensors
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         vectors = [
             ops.cast(attribute(inputs[name], training=training), self.compute_dtype)
             for name, attribute in self.attributes.items()
         ]
         return ops.concatenate(vectors, axis=-1)
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs, training=False) -> keras.KerasTensor:
         batch = next(iter(inputs.values())).shape[0]
         return keras.KerasTensor((batch, self.width), dtype=self.compute_dtype)
 
@@ -140,7 +143,7 @@ class Attributes(Condition):
         for name, attribute in self.attributes.items():
             attribute.adapt_once({own: values[name] for own in attribute.inputs()})
 
-    def packer(self):
+    def packer(self) -> Callable[[dict], dict]:
         packers = {name: attribute.packer() for name, attribute in self.attributes.items()}
 
         def pack(values):
@@ -170,14 +173,14 @@ class Attributes(Condition):
             sentences += [f"`{name}`: {sentence}" for sentence in getattr(attribute, method)(own)]
         return sentences
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = super().get_config()
         own = {key: config[key] for key in ("name", "trainable", "dtype")}
         serialize = keras.saving.serialize_keras_object
         return {**own, **{name: serialize(part) for name, part in self.attributes.items()}}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> Attributes:
         own = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
         parts = {
             key: keras.saving.deserialize_keras_object(value)

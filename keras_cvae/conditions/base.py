@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -59,7 +60,7 @@ class Condition(keras.layers.Layer):
         """Names of the classes that y may be; empty where it is not a class."""
         return ()
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         self.built = True
 
     def inputs(self) -> dict[str, keras.KerasTensor]:
@@ -92,7 +93,7 @@ class Condition(keras.layers.Layer):
         """Returns the number of examples in unchecked `values`; 1 where they are one for all."""
         return len(values) if np.ndim(values) else 1
 
-    def class_of(self, values, name: str = "y"):
+    def class_of(self, values, name: str = "y") -> np.ndarray | None:
         """Returns the class of each value, or None where y is not a class.
 
         Args:
@@ -151,7 +152,7 @@ class Condition(keras.layers.Layer):
         """
         return values
 
-    def as_argument(self, values: dict):
+    def as_argument(self, values: dict) -> Any:
         """Returns values by the names of the inputs as one argument, such as `y` of `encode`.
 
         It is the value itself where there is one input, otherwise the dict.
@@ -285,19 +286,3 @@ class Condition(keras.layers.Layer):
         seen = ops.cast(ops.any(self.is_unknown(values)), "float32")
         self.seen_unknown.assign(ops.maximum(self.seen_unknown, seen))
         return values
-
-
-class Embedded:
-    """The condition of networks inside the graph, whose input is the vector y itself.
-
-    Args:
-        width: Length of y.
-    """
-
-    def __init__(self, width: int):
-        self.width = width
-
-    def wire(self, pixels=None, network=None):
-        """Wires the condition as `Condition.wire` does; the only input is y."""
-        y = keras.Input((self.width,), name="y")
-        return [y], y, y

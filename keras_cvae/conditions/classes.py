@@ -56,11 +56,11 @@ class Classes(Labels):
     ):
         super().__init__(num_classes, names, dropout, seed, **kwargs)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         self.count_seen(inputs, training)
         return self.one_hot(self.hide(inputs, UNKNOWN, training))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "dropout": self.dropout, "seed": self.seed}
 
 

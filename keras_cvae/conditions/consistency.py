@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cvae import checks
 from keras_cvae.terms import LossLayer
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -39,7 +40,7 @@ class ConsistencyLoss(LossLayer):
         self.weight = checks.number("weight", weight, least=0)
         self.threshold = checks.number("threshold", threshold, least=0, most=1)
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         label, logits, changed = inputs
         q = ops.stop_gradient(ops.softmax(logits))
         unknown = ops.cast(label < 0, q.dtype)
@@ -50,8 +51,8 @@ class ConsistencyLoss(LossLayer):
         self.add_term(counts * crossentropy / share, self.weight)
         return logits
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape[1]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "weight": self.weight, "threshold": self.threshold}

@@ -9,7 +9,7 @@ becomes `num_classes` adjacent rows, one for each label, whose weights are that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -112,7 +112,7 @@ class Enumerated(Predicted):
     def label_term_names(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.divergence.term_names
 
-    def wire(self, pixels, network):
+    def wire(self, pixels, network) -> tuple:
         inputs = self.inputs()
         classifier = network.classifier(tuple(pixels.shape[1:]), self.num_classes)
         tensors = {**inputs, "logits": classifier(pixels)}
@@ -126,20 +126,20 @@ class Enumerated(Predicted):
         y = self(tensors)
         return list(inputs.values()), y, y
 
-    def repeat_rows(self, tensors):
+    def repeat_rows(self, tensors) -> list:
         return layers.Repeat(self.rows, name="every_label")(tensors)
 
-    def choose_rows(self, tensor):
+    def choose_rows(self, tensor) -> Tensor:
         *_, label, logits = self.input  # in the order of their names
         return Chosen(name="chosen_label")([tensor, label, logits])
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         for layer in (self.classification, self.divergence, self.consistency):
             if layer is not None:
                 layer.build(None)
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         label, logits = inputs["label"], inputs["logits"]
         self.count_seen(label, training)
         if self.consistency is not None:
@@ -151,14 +151,14 @@ class Enumerated(Predicted):
         every = ops.eye(self.num_classes, dtype=self.compute_dtype)
         return ops.tile(every, (ops.shape(label)[0], 1))
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs, training=False) -> keras.KerasTensor:
         batch, count = inputs["logits"].shape
         return keras.KerasTensor((batch and batch * count, count), dtype=self.compute_dtype)
 
-    def inferred_y(self, inputs, logits):
+    def inferred_y(self, inputs, logits) -> tuple:
         return inputs, self.most_probable([inputs[0], logits])
 
-    def possible_values(self, values, infer):
+    def possible_values(self, values, infer) -> Iterator[tuple]:
         weights = self._weights(values, infer)
         for label in range(self.num_classes):
             rows = np.flatnonzero(weights[:, label])
@@ -186,12 +186,12 @@ class Enumerated(Predicted):
             weights[unknown] = infer(unknown)
         return weights
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {"prior": self.divergence.prior, "augment": self.augment}
         return {**super().get_config(), **config}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> Enumerated:
         augment = config.get("augment")
         if isinstance(augment, dict):
             augment = keras.saving.deserialize_keras_object(augment)
@@ -230,7 +230,7 @@ class LabelDivergence(LossLayer):
         self.prior = None if prior is None else weights.tolist()
         self.log_prior = np.log(weights / weights.sum()).astype("float32")
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         label, logits = inputs
         known = ops.expand_dims(label >= 0, -1)
         log_q = ops.log_softmax(logits)
@@ -240,10 +240,10 @@ class LabelDivergence(LossLayer):
         self.add_term(ops.sum(q * log_ratio, axis=-1))
         return q
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape[1]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "num_classes": self.num_classes, "prior": self.prior}
 
 
@@ -260,13 +260,13 @@ class Chosen(Float32Layer):
         Tensor of shape `(batch, ...)`.
     """
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         rows, label, logits = inputs
         label = ops.cast(fill_labels(label, logits), "int32")
         first = logits.shape[-1] * ops.arange(ops.shape(label)[0], dtype="int32")
         return ops.take(rows, first + label, axis=0)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         rows, label, _ = input_shape
         return (label[0], *rows[1:])
 

@@ -12,6 +12,7 @@ from keras import ops
 from keras_cvae import checks
 from keras_cvae.conditions.base import Condition
 from keras_cvae.data import arrays
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -79,7 +80,7 @@ class Image(Condition):
     def inputs(self) -> dict[str, keras.KerasTensor]:
         return {"context": keras.Input(self.shape, name="context")}
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         values = self.hide(ops.cast(inputs, "float32"), math.nan, training)
         known = ops.logical_not(self.is_unknown(values))
         rows = ops.reshape(known, (-1, *(1 for _ in self.shape)))
@@ -87,10 +88,10 @@ class Image(Condition):
         features = ops.reshape(features, (-1, self.width))
         return ops.where(known[:, None], ops.cast(features, self.compute_dtype), 0.0)
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs, training=False) -> keras.KerasTensor:
         return keras.KerasTensor((inputs.shape[0], self.width), dtype=self.compute_dtype)
 
-    def is_unknown(self, values):
+    def is_unknown(self, values) -> Tensor | np.ndarray:
         library = np if isinstance(values, np.ndarray) else ops
         return library.any(library.isnan(values), axis=tuple(range(1, len(values.shape))))
 
@@ -114,13 +115,13 @@ class Image(Condition):
             values = values.reshape(-1, *self.shape)
         return {"context": arrays.check_tensors(values, self.shape, count=count, name=name)}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         model = keras.saving.serialize_keras_object(self.model)
         config = {"model": model, "shape": list(self.shape)}
         return {**super().get_config(), **config, "dropout": self.dropout, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> Image:
         return cls(**{**config, "model": keras.saving.deserialize_keras_object(config["model"])})
 
 

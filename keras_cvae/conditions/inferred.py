@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_cvae import layers
+from keras_cvae import checks, layers
 from keras_cvae.conditions.predicted import Predicted
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -56,31 +57,31 @@ class Inferred(Predicted):
         **kwargs,
     ):
         super().__init__(num_classes, weight, names, seed, **kwargs)
-        self.encoder = bool(encoder)
+        self.encoder = checks.boolean("encoder", encoder)
         self.draw = layers.GumbelSoftmax(relaxation, seed)
 
-    def wire(self, pixels, network):
+    def wire(self, pixels, network) -> tuple:
         inputs = self.inputs()
         logits = network.classifier(tuple(pixels.shape[1:]), self.num_classes)(pixels)
         y = self({**inputs, "logits": logits})
         return list(inputs.values()), (y if self.encoder else None), y
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         self.classification.build(list(input_shape.values()))
         self.draw.build(input_shape["logits"])
         self.built = True
 
-    def inferred_y(self, inputs, logits):
+    def inferred_y(self, inputs, logits) -> tuple:
         return [], self.most_probable(logits)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         logits = self.classification([inputs["label"], inputs["logits"]])
         self.count_seen(inputs["label"], training)
         return ops.cast(self.draw(logits, training=training), self.compute_dtype)
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs, training=False) -> keras.KerasTensor:
         return keras.KerasTensor(inputs["logits"].shape, dtype=self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {"relaxation": self.draw.temperature, "encoder": self.encoder, "seed": self.seed}
         return {**super().get_config(), **config}

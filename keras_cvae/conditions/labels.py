@@ -17,6 +17,7 @@ from keras_cvae.conditions.base import Condition
 from keras_cvae.conditions.naming import UNKNOWN
 from keras_cvae.copying import copy_of
 from keras_cvae.data import class_labels
+from keras_cvae.types import Tensor
 
 
 class Labels(Condition):
@@ -76,7 +77,7 @@ class Labels(Condition):
     def inputs(self) -> dict[str, keras.KerasTensor]:
         return {"label": keras.Input((), dtype="int32", name="label")}
 
-    def one_hot(self, labels):
+    def one_hot(self, labels) -> Tensor:
         """Returns one-hot vectors of a tensor of labels; NaN for an invalid one, unless checked."""
         # Not `ops.one_hot`: in ONNX a label of -1 would be the last class.
         classes = ops.arange(self.num_classes, dtype=labels.dtype)
@@ -93,10 +94,10 @@ class Labels(Condition):
             one_hot = ops.cast(ops.expand_dims(labels, -1) == classes, "float32")
             self.seen.assign(self.seen + ops.sum(one_hot, axis=0))
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs, training=False) -> keras.KerasTensor:
         return keras.KerasTensor((*inputs.shape, self.num_classes), dtype=self.compute_dtype)
 
-    def is_unknown(self, values):
+    def is_unknown(self, values) -> Tensor | np.ndarray:
         return values == UNKNOWN
 
     def check(self, values, count, name="y") -> dict:
@@ -107,7 +108,7 @@ class Labels(Condition):
             "label": class_labels.check_labels(values, self.num_classes, count=count, name=name)
         }
 
-    def class_of(self, values, name: str = "y"):
+    def class_of(self, values, name: str = "y") -> np.ndarray:
         return naming.to_labels(values, self._names, name)
 
     def count(self, values) -> int:
@@ -147,7 +148,7 @@ class Labels(Condition):
             )
         return sentences
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store) -> None:
         variables = [self.seen_unknown, self.seen]
         super().load_own_variables(earlier_files.fill(store, variables))
 
@@ -157,7 +158,7 @@ class Labels(Condition):
             weights = dict(zip(labels, weights.values(), strict=True))
         return class_labels.class_weights(weights, self.num_classes)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         names = list(self.classes) if self.has_names else None
         return {**super().get_config(), "num_classes": self.num_classes, "names": names}
 

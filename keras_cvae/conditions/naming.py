@@ -14,7 +14,7 @@ UNKNOWN = -1
 SHOWN = 20  # the most names that a message lists
 
 
-def to_labels(values, names: Sequence[str] | None, argument: str):
+def to_labels(values, names: Sequence[str] | None, argument: str) -> np.ndarray:
     """Replaces the names of classes among labels by integers.
 
     Args:

@@ -11,6 +11,7 @@ from keras_cvae import layers
 from keras_cvae.conditions.classes import Classes
 from keras_cvae.conditions.labels import Labels
 from keras_cvae.conditions.naming import UNKNOWN
+from keras_cvae.types import Tensor
 
 
 class Predicted(Labels):
@@ -48,10 +49,10 @@ class Predicted(Labels):
         """Names of the terms that the layer reports."""
         return self.classification.term_names
 
-    def known_y(self, inputs):
+    def known_y(self, inputs) -> Tensor:
         return Classes(self.num_classes, names=self._names, name="condition")(inputs[0])
 
-    def most_probable(self, inputs):
+    def most_probable(self, inputs) -> Tensor:
         """Returns symbolic one-hot vectors of `inputs`, as `MostProbable` takes them."""
         return MostProbable(self.num_classes, names=self._names, name="condition")(inputs)
 
@@ -66,7 +67,7 @@ class Predicted(Labels):
     def has_seen_unknown(self) -> bool:
         return True  # an unknown label is inferred, or summed over
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "weight": self.classification.weight}
 
 
@@ -82,7 +83,7 @@ class MostProbable(Labels):
         Tensor of shape `(batch, num_classes)`.
     """
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         known, logits = inputs if isinstance(inputs, (list, tuple)) else (None, inputs)
         # Not `argmax`, which on TensorFlow is made of operations that ONNX does not have.
         is_best = ops.equal(logits, ops.max(logits, axis=-1, keepdims=True))
@@ -92,6 +93,6 @@ class MostProbable(Labels):
             return best
         return ops.where(ops.expand_dims(known == UNKNOWN, -1), best, self.one_hot(known))
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs, training=False) -> keras.KerasTensor:
         logits = keras.tree.flatten(inputs)[-1]
         return keras.KerasTensor(logits.shape, dtype=self.compute_dtype)

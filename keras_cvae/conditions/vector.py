@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from keras import ops
 from keras_cvae import checks, earlier_files, far_columns
 from keras_cvae.conditions.base import Condition
 from keras_cvae.data import arrays
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -119,7 +121,7 @@ class Vector(Condition):
     def inputs(self) -> dict[str, keras.KerasTensor]:
         return {"vector": keras.Input((self.size,), name="vector")}
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         values = self.hide(ops.cast(inputs, "float32"), math.nan, training)
         known = ops.logical_not(self.is_unknown(values))[:, None]
         origin, mean, variance = map(ops.convert_to_tensor, (self.origin, self.mean, self.variance))
@@ -128,10 +130,10 @@ class Vector(Condition):
         y = ops.concatenate([scaled, ops.cast(known, "float32")], axis=-1)
         return ops.cast(y, self.compute_dtype)
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs, training=False) -> keras.KerasTensor:
         return keras.KerasTensor((inputs.shape[0], self.width), dtype=self.compute_dtype)
 
-    def is_unknown(self, values):
+    def is_unknown(self, values) -> Tensor | np.ndarray:
         library = np if isinstance(values, np.ndarray) else ops
         return library.any(library.isnan(values), axis=-1)
 
@@ -147,17 +149,17 @@ class Vector(Condition):
             values = np.broadcast_to(values, (count, self.size))
         return {"vector": arrays.check_vectors(values, self.size, count=count, name=name)}
 
-    def packer(self):
+    def packer(self) -> Callable[[dict], dict]:
         weights = self.origin, self.mean, self.variance
         origin, mean, variance = (np.float64(ops.convert_to_numpy(weight)) for weight in weights)
         learned = origin, mean, np.sqrt(variance)
         return lambda values: {"vector": far_columns.pack(values["vector"], *learned)}
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store) -> None:
         variables = [self.seen_unknown, self.mean, self.variance, self.adapted, self.origin]
         super().load_own_variables(earlier_files.fill(store, variables))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {"size": self.size, "dropout": self.dropout, "seed": self.seed}
         if self._is_adapted():
             weights = self.origin, self.mean, self.variance

@@ -183,5 +183,5 @@ class Likelihood(Float32Layer, abc.ABC):
             "seed=None)`, which returns a tensor of the shape of x."
         )
 
-    def call(self, parameters):
+    def call(self, parameters) -> Tensor:
         return self.mean(parameters)

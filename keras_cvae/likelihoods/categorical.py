@@ -58,7 +58,7 @@ class Categorical(Likelihood):
         level = draw(self._logits(parameters), seed)
         return ops.reshape(level / (self.levels - 1), (-1, *parameters.shape[1:-1]))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "levels": self.levels}
 
     def _logits(self, parameters):

@@ -31,7 +31,7 @@ class Counts(Likelihood):
     support = (0.0, math.inf)
     standardizes = True
 
-    def build(self, shape):
+    def build(self, shape) -> None:
         self.log_base = self.add_weight(
             shape[-1:], initializer="zeros", trainable=False, dtype="float32", name="log_base"
         )

@@ -36,10 +36,12 @@ class Gaussian(Normal):
 
     def __init__(self, variance: float | None = None, learn_variance: bool | None = None, **kwargs):
         initial = 0.1 if variance is None else checks.number("variance", variance, above=0)
-        is_learned = variance is None if learn_variance is None else bool(learn_variance)
+        is_learned = variance is None
+        if learn_variance is not None:
+            is_learned = checks.boolean("learn_variance", learn_variance)
         super().__init__(initial, is_learned, **kwargs)
         self.initial_variance, self.learn_variance = initial, is_learned
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {"variance": self.initial_variance, "learn_variance": self.learn_variance}
         return {**super().get_config(), **config}

@@ -117,7 +117,7 @@ class LogisticMixture(Likelihood):
         levels = ops.round(127.5 * (ops.stack(samples, axis=2) + 1.0))
         return self._pixels(levels / 255.0, parameters)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "components": self.components}
 
     def _channels(self, parameters):

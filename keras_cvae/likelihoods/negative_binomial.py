@@ -33,7 +33,7 @@ class NegativeBinomial(Counts):
     def parameter_shape(self, x_shape) -> tuple[int, ...]:
         return (*x_shape, 2)
 
-    def build(self, shape):
+    def build(self, shape) -> None:
         super().build(shape[:-1])
 
     def log_prob(self, x, parameters) -> Tensor:

@@ -42,7 +42,7 @@ class Normal(Likelihood):
             name="log_variance",
         )
 
-    def build(self, shape):
+    def build(self, shape) -> None:
         options = {"shape": shape[-1:], "trainable": False, "dtype": "float32"}
         self.location = self.add_weight(initializer="zeros", name="location", **options)
         self.scale = self.add_weight(initializer="ones", name="scale", **options)
@@ -114,6 +114,6 @@ class Normal(Likelihood):
 
         return of_parameters
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store) -> None:
         variables = self._trainable_variables + self._non_trainable_variables
         super().load_own_variables(earlier_files.fill(store, variables))

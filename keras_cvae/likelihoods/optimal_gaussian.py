@@ -59,5 +59,5 @@ class OptimalGaussian(Normal):
         self.steps.assign(steps)
         return self._log_density(residuals, ops.log(variance))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "momentum": self.momentum}

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks
+from keras_cvae import activations, checks
 from keras_cvae.networks.base import Network, join
 from keras_cvae.networks.injection import INJECTIONS
 from keras_cvae.types import Tensor
@@ -49,7 +49,7 @@ class Conv(Network):
     ):
         self.filters = checks.integers("filters", filters)
         self.kernel_size = checks.integer("kernel_size", kernel_size, least=1)
-        self.activation = activation
+        self.activation = activations.checked(activation)
         checks.look_up("inject", inject, INJECTIONS)
         self.inject = inject
 
@@ -152,14 +152,14 @@ class LabelPlanes(keras.layers.Layer):
         `(batch, steps, channels + num_classes)`.
     """
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         image, one_hot = inputs
         batch, *places, _ = ops.shape(image)
         width = one_hot.shape[-1]
         one = ops.reshape(one_hot, (-1, *(1 for _ in places), width))
         return ops.concatenate([image, ops.broadcast_to(one, (batch, *places, width))], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         image, one_hot = input_shape
         return (*image[:-1], image[-1] + one_hot[-1])
 
@@ -199,13 +199,13 @@ class LabelConv2D(keras.layers.Layer):
         self.strides, self.padding = strides, padding
         self.activation = keras.activations.get(activation)
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         (*_, channels), (*_, num_classes) = input_shape
         shape = (self.kernel_size, self.kernel_size, channels + num_classes, self.filters)
         self.kernel = self.add_weight(shape=shape, name="kernel")
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         image, one_hot = inputs
         height, width, channels = image.shape[1:]
         num_classes = one_hot.shape[-1]
@@ -223,7 +223,7 @@ class LabelConv2D(keras.layers.Layer):
         outputs = self._convolve(image, of_image) + of_label
         return self.activation(outputs + ops.convert_to_tensor(self.bias))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         image, _ = input_shape
         kernel = (self.kernel_size, self.kernel_size, image[-1], self.filters)
         return self._convolve(keras.KerasTensor(image), keras.KerasTensor(kernel)).shape
@@ -235,7 +235,7 @@ class LabelConv2D(keras.layers.Layer):
     def _convolve(self, x, kernel):
         return ops.conv(x, kernel, self.strides, self.padding, data_format="channels_last")
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {
             "filters": self.filters,
             "kernel_size": self.kernel_size,

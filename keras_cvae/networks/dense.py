@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_cvae import checks
+from keras_cvae import activations, checks
 from keras_cvae.networks.base import Network, flat, join
 from keras_cvae.networks.injection import INJECTIONS
 from keras_cvae.types import Tensor
@@ -39,7 +39,7 @@ class Dense(Network):
         inject: str = "input",
     ):
         self.hidden_units = checks.integers("hidden_units", hidden_units)
-        self.activation = activation
+        self.activation = activations.checked(activation)
         checks.look_up("inject", inject, INJECTIONS)
         self.inject = inject
 

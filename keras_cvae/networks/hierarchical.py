@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_cvae import checks, priors
+from keras_cvae import activations, checks, priors
 from keras_cvae.layers import ImageModel
 from keras_cvae.networks.base import Network, flat, inputs_with, posterior
 from keras_cvae.types import Tensor
@@ -51,7 +51,7 @@ class Hierarchical(Network):
         self.network = networks.get(network)
         self.top_dim = top_dim if top_dim is None else checks.integer("top_dim", top_dim, least=1)
         self.hidden_units = checks.integers("hidden_units", hidden_units)
-        self.activation = activation
+        self.activation = activations.checked(activation)
 
     def features(self, image, y) -> Tensor:
         return self.network.features(image, y)

@@ -69,13 +69,13 @@ class FiLM(keras.layers.Layer):
         [Perez et al., 2018](https://arxiv.org/abs/1709.07871).
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         (*_, channels), (*_, width) = input_shape
         options = {"shape": (width, channels), "initializer": "zeros"}
         self.scale = self.add_weight(**options, name="scale")
         self.shift = self.add_weight(**options, name="shift")
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         x, y = inputs
         shape = (-1, *(1 for _ in x.shape[1:-1]), x.shape[-1])
         scale, shift = (
@@ -83,5 +83,5 @@ class FiLM(keras.layers.Layer):
         )
         return (1 + scale) * x + shift
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape[0]

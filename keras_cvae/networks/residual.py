@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_cvae import checks
+from keras_cvae import activations, checks
 from keras_cvae.networks.base import Network, join
 from keras_cvae.networks.conv import LabelConv2D, cut_to, image_shape, with_channels
 from keras_cvae.networks.injection import FiLM
@@ -60,7 +60,7 @@ class Residual(Network):
         self.filters = checks.integers("filters", filters)
         self.blocks = checks.integer("blocks", blocks, least=1)
         self.kernel_size = checks.integer("kernel_size", kernel_size, least=1)
-        self.activation = activation
+        self.activation = activations.checked(activation)
 
     def features(self, image, y) -> Tensor:
         x = with_channels(image)

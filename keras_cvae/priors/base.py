@@ -45,7 +45,7 @@ class Prior(Float32Layer):
         arguments = inspect.signature(cls).parameters
         return cls(conditional=conditional) if "conditional" in arguments else cls()
 
-    def build(self, z_shape, y_shape=None):
+    def build(self, z_shape, y_shape=None) -> None:
         """Makes the weights.
 
         Args:
@@ -76,7 +76,7 @@ class Prior(Float32Layer):
             )
             checks.require(_sizes(built) == _sizes(now), "prior", expected, _sizes(now))
 
-    def pseudo_inputs(self, shapes, in_unit_interval: bool):
+    def pseudo_inputs(self, shapes, in_unit_interval: bool) -> keras.layers.Layer | None:
         """The layer whose outputs the encoder is to be applied to for this prior, or None.
 
         Args:
@@ -144,10 +144,12 @@ class Prior(Float32Layer):
             return {"scores": {}}
         return fitting.by_gradients(self, encodings, held_out, seed, verbose)
 
-    def call(self, inputs, y=None, temperature=1.0, inverse=False):
+    def call(self, inputs, y=None, temperature=1.0, inverse=False) -> Tensor:
         return self.noise(inputs, y) if inverse else self.tempered(inputs, temperature, y)
 
-    def compute_output_spec(self, inputs, y=None, temperature=1.0, inverse=False):
+    def compute_output_spec(
+        self, inputs, y=None, temperature=1.0, inverse=False
+    ) -> keras.KerasTensor:
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def kl(self, z_mean, z_log_var, z=None, y=None) -> Tensor:

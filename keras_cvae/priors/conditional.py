@@ -41,7 +41,7 @@ class Conditional(Prior):
         options = {"activation": self.activation, "dtype": "float32"}
         self.hidden = [keras.layers.Dense(units, **options) for units in self.hidden_units]
 
-    def build(self, z_shape, y_shape=None):
+    def build(self, z_shape, y_shape=None) -> None:
         if y_shape is None:
             raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
         zeros = {"kernel_initializer": "zeros", "dtype": "float32"}
@@ -82,7 +82,7 @@ class Conditional(Prior):
         mean, log_var = self.parameters(y)
         return mean, ops.exp(0.5 * ops.minimum(log_var, divergences.LOG_VAR_LIMIT))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {
             "hidden_units": self.hidden_units,
             "activation": keras.activations.serialize(self.activation),

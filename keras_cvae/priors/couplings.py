@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_cvae import checks, divergences
+from keras_cvae import activations, checks, divergences
 from keras_cvae.priors.base import Prior
 from keras_cvae.types import Tensor
 
@@ -39,8 +39,8 @@ class Couplings(Prior):
         super().__init__(**kwargs)
         self.couplings = checks.integer("couplings", couplings, least=1)
         self.hidden_units = checks.integers("hidden_units", hidden_units)
-        self.activation = keras.activations.get(activation)
-        self.conditional = bool(conditional)
+        self.activation = keras.activations.get(activations.checked(activation))
+        self.conditional = checks.boolean("conditional", conditional)
         self.networks = []
 
     def sizes_of(self, z_shape, y_shape) -> tuple[int, int]:
@@ -106,7 +106,7 @@ class Couplings(Prior):
     def noise(self, z, y=None) -> Tensor:
         return self.inverse(z, y)[0]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {
             "couplings": self.couplings,
             "hidden_units": self.hidden_units,

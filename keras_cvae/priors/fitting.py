@@ -216,7 +216,7 @@ def mixture(prior, encodings: Encodings, held_out: Encodings | None = None, seed
     return {"components": chosen, "scores": scores}
 
 
-def is_one_hot(y):
+def is_one_hot(y) -> bool:
     """Whether rows are one-hot vectors, or all zeros."""
     return bool(np.isin(y, (0, 1)).all() and (y.sum(1) <= 1).all())
 

@@ -52,7 +52,7 @@ class Flow(Couplings):
     ):
         super().__init__(couplings, hidden_units, activation, conditional, **kwargs)
 
-    def build(self, z_shape, y_shape=None):
+    def build(self, z_shape, y_shape=None) -> None:
         size, width = self.sizes_of(z_shape, y_shape)
         first = size // 2
         self.sizes = first, size - first

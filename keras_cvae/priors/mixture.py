@@ -52,15 +52,15 @@ class Mixture(Prior):
     ):
         super().__init__(**kwargs)
         self.components = checks.integer("components", components, least=1)
-        self.conditional = bool(conditional)
+        self.conditional = checks.boolean("conditional", conditional)
         self.is_full = checks.look_up("covariance", covariance, COVARIANCES)
         self.covariance = covariance
 
     @classmethod
-    def to_fit(cls, conditional):
+    def to_fit(cls, conditional) -> Mixture:
         return cls(conditional=conditional, covariance="full")
 
-    def build(self, z_shape, y_shape=None):
+    def build(self, z_shape, y_shape=None) -> None:
         if self.conditional and y_shape is None:
             raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
         size = z_shape[-1]
@@ -146,7 +146,7 @@ class Mixture(Prior):
             return vector / factor
         return _solve_lower(factor, vector)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {
             "components": self.components,
             "conditional": self.conditional,

@@ -60,12 +60,12 @@ class SplineFlow(Couplings):
         super().__init__(couplings, hidden_units, activation, conditional, **kwargs)
         self.bins = checks.integer("bins", bins, least=2)
 
-    def build(self, z_shape, y_shape=None):
+    def build(self, z_shape, y_shape=None) -> None:
         size, width = self.sizes_of(z_shape, y_shape)
-        rows, options = 1 + width, {"dtype": "float32"}
-        self.means = self.add_weight((rows, size), "zeros", name="means", **options)
+        rows = 1 + width
+        self.means = self.add_weight((rows, size), "zeros", name="means", dtype="float32")
         # Of each row of [1, y]: W and its inverse, and log |det W|.
-        options["trainable"] = False
+        options = {"dtype": "float32", "trainable": False}
         shape = rows, size, size
         self.whitening = self.add_weight(shape, _identity_of_all, name="whitening", **options)
         self.colouring = self.add_weight(shape, _identity_of_all, name="colouring", **options)
@@ -129,7 +129,7 @@ class SplineFlow(Couplings):
         shape = (*ops.shape(parameters)[:-1], -1, 3 * self.bins - 1)
         return splines.knots(ops.reshape(parameters, shape), self.bins)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "bins": self.bins}
 
 

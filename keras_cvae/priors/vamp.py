@@ -48,12 +48,12 @@ class VampPrior(Prior):
     def __init__(self, components: int = 100, conditional: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.components = checks.integer("components", components, least=1)
-        self.conditional = bool(conditional)
+        self.conditional = checks.boolean("conditional", conditional)
 
-    def pseudo_inputs(self, shapes, in_unit_interval):
+    def pseudo_inputs(self, shapes, in_unit_interval) -> PseudoInputs:
         return PseudoInputs(self.components, shapes, in_unit_interval, name="pseudo_inputs")
 
-    def arguments(self, y, encode):
+    def arguments(self, y, encode) -> dict:
         return {"y": [*encode(), y] if self.conditional else encode()}
 
     def fit(self, encodings, held_out=None, seed=0, verbose=0) -> dict:
@@ -64,7 +64,7 @@ class VampPrior(Prior):
             "VampPrior",
         )
 
-    def build(self, z_shape, y_shape=None):
+    def build(self, z_shape, y_shape=None) -> None:
         shapes = y_shape if isinstance(y_shape, list) else []
         checks.require(
             len(shapes) == 2 + self.conditional,
@@ -115,7 +115,7 @@ class VampPrior(Prior):
             return mean, log_var, logits
         return mean, log_var, logits[:1] + ops.matmul(ops.cast(y[0], "float32"), logits[1:])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {"components": self.components, "conditional": self.conditional}
         return {**super().get_config(), **config}
 
@@ -151,7 +151,7 @@ class PseudoInputs(Float32Layer):
         self.shapes = [tuple(shape) for shape in shapes]
         self.in_unit_interval = in_unit_interval
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         limits = {"constraint": _to_unit_interval} if self.in_unit_interval else {}
         start = keras.initializers.RandomUniform(0.0, 1.0)
         self.values = [
@@ -182,16 +182,16 @@ class PseudoInputs(Float32Layer):
             value.assign(start)
         self.adapted.assign(1.0)
 
-    def call(self, inputs):
+    def call(self, inputs) -> list[Tensor]:
         return [ops.convert_to_tensor(value) for value in self.values]
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs) -> list[keras.KerasTensor]:
         return [
             keras.KerasTensor((self.components, *shape), dtype=self.compute_dtype)
             for shape in self.shapes
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {
             "components": self.components,
             "shapes": self.shapes,

@@ -36,6 +36,16 @@ def test_a_loss_that_is_not_finite_stops_fit_with_the_last_good_weights(digits):
 
 
 @pytest.mark.once
+@pytest.mark.usefixtures("uncompiled")
+def test_the_rate_that_is_named_is_not_that_to_which_a_schedule_has_fallen(digits):
+    schedule = keras.optimizers.schedules.PolynomialDecay(1e30, 2, 0.0)
+    with pytest.raises(ValueError, match="learning rate 1e"):
+        build(digits, keras.optimizers.Adam(schedule)).fit(
+            [digits.x_train[:200], digits.y_train[:200]], epochs=5, verbose=0
+        )
+
+
+@pytest.mark.once
 def test_collapse_is_said(digits):
     cvae = build(digits, keras.optimizers.Adam(1e-2), likelihood=likelihoods.Gaussian(5.0))
     with pytest.warns(UserWarning, match="collapse: the KL divergence is 0.0. nats.*beta"):

@@ -126,6 +126,11 @@ def test_primitives_that_a_later_jax_renames_are_no_reason_to_fail(monkeypatch):
     importlib.reload(jax_convolutions)
     with pytest.warns(UserWarning, match="left in the layout.*jit_p"):
         assert_same(lambda x, w: jax.lax.conv(x, w, (1, 1), "SAME"), x.transpose(0, 3, 1, 2), w)
+    vae = keras_cvae.build_cvae((4, 4, 1), latent_dim=2, network=keras_cvae.networks.Conv((2,)))
+    vae.compile("adam")
+    with pytest.warns(UserWarning, match="left in the layout.*jit_p"):
+        history = vae.fit(np.zeros((8, 4, 4, 1), "float32"), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
 
 
 def test_the_switch(monkeypatch):

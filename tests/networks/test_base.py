@@ -122,6 +122,10 @@ NO_NETWORK = {
         lambda: networks.Dense(hidden_units=64),
         "`hidden_units` must be a list or tuple of one or more integers.*Received: 64",
     ),
+    "no activation": (
+        lambda: networks.Conv(activation="nope"),
+        "`activation` must be a function, or the name of one.*Received: 'nope'",
+    ),
     "no units": (lambda: networks.Dense(()), "`hidden_units` must be a list or tuple"),
     "filters": (lambda: networks.Conv(filters=32), "`filters` must be a list or tuple"),
     "negative filters": (lambda: networks.Conv((32, -1)), "`filters` must be a list or tuple"),

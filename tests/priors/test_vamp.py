@@ -169,6 +169,8 @@ def test_it_learns_where_the_encodings_lie():
 
 @pytest.mark.once
 def test_what_is_refused():
+    with pytest.raises(ValueError, match="`conditional` must be True or False. Received: 3"):
+        priors.VampPrior(conditional=3)
     with pytest.raises(ValueError, match="`components` must be an integer of at least 1"):
         priors.VampPrior(0)
     with pytest.raises(ValueError, match="`prior` must not depend on y where there is no `cond"):
