@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ BATCH_SIZE = 512
 _PREPARED = weakref.WeakKeyDictionary()  # model: (fingerprint, function of model and batch)
 
 
-def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE):
+def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE) -> Any:
     """Applies a model to arrays, batch by batch, into arrays that are allocated once.
 
     Every batch has `batch_size` rows, the last one padded; fewer rows than that are padded to a

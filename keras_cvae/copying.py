@@ -11,6 +11,7 @@ import textwrap
 import types
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -53,7 +54,7 @@ def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
         ) from error
 
 
-def own(get: Callable, identifier, name: str):
+def own(get: Callable, identifier, name: str) -> Any:
     """Returns a new part of a model, or a copy of `identifier` if it is a layer.
 
     Args:

@@ -17,7 +17,7 @@ class Recipe:
         return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
 
     @classmethod
-    def from_config(cls, config: dict):
+    def from_config(cls, config: dict) -> Recipe:
         """Creates an object from its config."""
         return cls(
             **{

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_cvae import earlier_files, far_columns
 from keras_cvae.precision import Float32Layer
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -29,7 +30,7 @@ class Standardize(Float32Layer):
     FARTHEST = 10.0  # the largest absolute value of images near unit scale
     NARROWEST = 0.05  # the least standard deviation of their channels; of pixels, of the widest one
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         options = {"trainable": False, "dtype": "float32"}
         shape = (input_shape[-1],)
         self.location = self.add_weight(shape, initializer="zeros", name="location", **options)
@@ -81,14 +82,14 @@ class Standardize(Float32Layer):
         """Returns rows of float data on the scale that is standardised, such as logarithms."""
         return data
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         x = ops.cast(inputs, "float32")
         return far_columns.standardize(x, self.origin, self.location, self.scale)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store) -> None:
         variables = self._trainable_variables + self._non_trainable_variables
         super().load_own_variables(earlier_files.fill(store, variables))
 

@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Option
@@ -36,7 +36,7 @@ OPTIONS = {
 class Commands(typer.core.TyperGroup):
     """The sub-commands; bad input ends one with a line on stderr an error, Ctrl-C with one line."""
 
-    def invoke(self, ctx):
+    def invoke(self, ctx) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # of `| head`, which typer sees to
@@ -55,7 +55,7 @@ class Commands(typer.core.TyperGroup):
 class Command(typer.core.TyperCommand):
     """A command that runs once its options are parsed and Keras and the package are imported."""
 
-    def invoke(self, ctx):
+    def invoke(self, ctx) -> Any:
         if ctx.obj is not None:
             ctx.obj()
         return super().invoke(ctx)

@@ -8,6 +8,8 @@ import inspect
 import math
 import re
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
 from keras_cvae import checks
 from keras_cvae.checks import explain, look_up, require
@@ -16,7 +18,7 @@ AUTO = "auto"  # a setting that is chosen from the data
 INTERNAL = "dtype", "bounds", "seed", "args", "kwargs"  # set by a model, or by Keras
 
 
-def check_out_file(out, force, suffixes):
+def check_out_file(out, force, suffixes) -> None:
     """Refuses a file that cannot be written, or that exists, unless `--force` is set."""
     require(out.suffix in suffixes, "--out", f"must end in {' or '.join(suffixes)}", f"'{out}'")
     expected, advice = "must be a new file", ("force", "replaces one")
@@ -27,7 +29,7 @@ def check_out_file(out, force, suffixes):
         tempfile.TemporaryFile(dir=out.parent).close()
 
 
-def labels(option, texts, class_names):
+def labels(option, texts, class_names) -> list[int] | None:
     """Returns labels, which are names or numbers, as integers."""
     require(class_names, option, "must be left out of a model without a condition", texts[0])
     numbers = {str(label): label for label in range(-1, len(class_names))}
@@ -35,7 +37,7 @@ def labels(option, texts, class_names):
     return [look_up(option, text, numbers | names) for text in texts]  # a name wins over a number
 
 
-def integers(option, text, separator, least=0):
+def integers(option, text, separator, least=0) -> list[int] | None:
     """Returns the integers of a text, each at least `least`; None of None."""
     if text is None:
         return None
@@ -46,7 +48,7 @@ def integers(option, text, separator, least=0):
     return numbers
 
 
-def number_or_auto(option, text):
+def number_or_auto(option, text) -> int | str:
     """Returns an integer of at least 1, or `"auto"`."""
     if text == AUTO:
         return text
@@ -55,7 +57,7 @@ def number_or_auto(option, text):
     return int(text)
 
 
-def condition(conditional, infer_label, enumerate_label, label_dropout):
+def condition(conditional, infer_label, enumerate_label, label_dropout) -> Callable | None:
     """Returns a function from the number of classes to the condition, or None."""
     from keras_cvae import conditions
 
@@ -71,7 +73,7 @@ def condition(conditional, infer_label, enumerate_label, label_dropout):
     return functools.partial(conditions.Classes, dropout=dropout)
 
 
-def member(option, text, names):
+def member(option, text, names) -> Any:
     """Returns a member of a family of parts: its name, or an object if it has settings.
 
     Args:
@@ -111,7 +113,7 @@ def _name_and_settings(option, text, names):
     return name, settings
 
 
-def objective(text, beta):
+def objective(text, beta) -> Any:
     """Returns an objective with that beta; `"auto"` where both are left to the data."""
     from keras_cvae import objectives
 
@@ -130,7 +132,7 @@ def objective(text, beta):
     return _made(objectives.NAMES, name, settings)
 
 
-def network(name, options):
+def network(name, options) -> Any:
     """Returns a network with its options; `"auto"` where no option is set."""
     from keras_cvae import networks
 
@@ -149,7 +151,7 @@ def network(name, options):
     return kind(**options)
 
 
-def height_and_width(text):
+def height_and_width(text) -> tuple[int, int] | None:
     """Height and width, as in 32x48; one size is both."""
     sizes = integers("--image-size", text, "x", least=1)
     if sizes is None:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 BACKENDS = "tensorflow", "jax", "torch"
 LOG_LEVEL, QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
@@ -64,7 +64,7 @@ def _stops_at_once():
 
 
 @contextlib.contextmanager
-def without_log():
+def without_log() -> Iterator[None]:
     """Leaves out lines that are logged before TensorFlow looks at the level of its log.
 
     Where that level is another than `QUIET`, it does nothing.

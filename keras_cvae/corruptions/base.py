@@ -63,13 +63,13 @@ class Corruption(Float32Layer):
         """Returns corrupted images, a tensor of the shape of `x`, which may exceed the bounds."""
         raise NotImplementedError
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         if not training:
             return inputs
         corrupted = self.corrupt(inputs)
         return corrupted if self.bounds is None else ops.clip(corrupted, *self.bounds)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape
 
     def hold_within(self, support: tuple[float, float]) -> None:
@@ -77,7 +77,7 @@ class Corruption(Float32Layer):
         if self.bounds is None and all(map(math.isfinite, support)):
             self.bounds = support
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "bounds": self.bounds, "seed": self.seed}
 
 

@@ -30,5 +30,5 @@ class GaussianNoise(Corruption):
     def corrupt(self, x) -> Tensor:
         return x + self.deviation * noise.normal(ops.shape(x), self.seed_generator)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "deviation": self.deviation}

@@ -66,6 +66,6 @@ class HiddenBlocks(Corruption):
         place = ops.arange(side, dtype="float32")
         return ops.logical_and(place >= start, place < start + length)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {"size": self.size, "count": self.count, "value": self.value}
         return {**super().get_config(), **config}

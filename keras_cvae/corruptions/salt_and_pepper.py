@@ -37,7 +37,7 @@ class SaltAndPepper(Corruption):
         salted = ops.where(uniform < self.rate, high, x)
         return ops.where(uniform < 0.5 * self.rate, low, salted)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "rate": self.rate}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -75,7 +76,7 @@ def arrange(data, names) -> dict:
     return arranged
 
 
-def target(data, names):
+def target(data, names) -> Any:
     """Returns the target: `y` if `x` already has all inputs, otherwise None.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -63,6 +65,6 @@ def split(x, y, held: int | float, seed: int, by_label: bool = False) -> list[tu
     return [(x[kept], take(y, kept)) for kept in rows]
 
 
-def take(y, rows):
+def take(y, rows) -> Any:
     """Returns rows of labels, or of each array of a dict; None for None."""
     return None if y is None else keras.tree.map_structure(lambda values: values[rows], y)

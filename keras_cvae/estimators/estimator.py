@@ -218,14 +218,10 @@ class CVAEEstimator(
         return evaluation.log_likelihood(self.model_, X, self._labels(y, len(X)), **options)
 
     def score(self, X, y=None) -> float:
-        """Returns the mean of `score_samples`, in nats per row; greater is better.
+        """Returns the mean of `score_samples`, which takes the same, in nats; greater is better.
 
         To cross-validate a conditional model, take folds that contain every class, such as those of
         `StratifiedKFold`.
-
-        Args:
-            X: As for `score_samples`.
-            y: As for `score_samples`.
         """
         return float(np.mean(self.score_samples(X, y)))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -104,7 +105,7 @@ class Blocks:
     def _tensors(self, block):
         return tensors(self.read(self.order()[self.rows(block)]))
 
-    def function(self, compiled):
+    def function(self, compiled) -> Callable | None:
         """The train or test function for Keras's loop; None for Keras's own, for single batches.
 
         Args:

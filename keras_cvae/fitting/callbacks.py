@@ -34,21 +34,21 @@ class BlockCallbacks(keras.callbacks.CallbackList):
         )
         self._train, self._test = train, test
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None) -> None:
         self._train.begin_epoch(epoch)
         super().on_epoch_begin(epoch, logs)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch, logs=None) -> None:
         self._call(super().on_train_batch_begin, self._train.first_batch(batch), logs)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs=None) -> None:
         self._call(super().on_train_batch_end, self._train.last_batch(batch), logs)
 
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(self, batch, logs=None) -> None:
         number = self._test.first_batch(batch) if self._test else batch
         self._call(super().on_test_batch_begin, number, logs)
 
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch, logs=None) -> None:
         number = self._test.last_batch(batch) if self._test else batch
         self._call(super().on_test_batch_end, number, logs)
 

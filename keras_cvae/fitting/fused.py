@@ -18,6 +18,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -35,7 +37,7 @@ class FusedModel(keras.Model):
         super().__init__(*args, **kwargs)
         self._programs = Programs("auto", "auto")
 
-    def compile(self, *args, steps_per_execution="auto", jit_compile="auto", **kwargs):
+    def compile(self, *args, steps_per_execution="auto", jit_compile="auto", **kwargs) -> None:
         """Prepares the model for training: `keras.Model.compile`.
 
         Args:
@@ -65,7 +67,7 @@ class FusedModel(keras.Model):
         terms = [options[name] for name in ("loss", "metrics", "weighted_metrics")]
         self._programs = Programs(steps, jit_compile, any(term is not None for term in terms))
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict | None:
         asked = {
             "steps_per_execution": self._programs.steps,
             "jit_compile": self._programs.jit_compile,
@@ -73,7 +75,7 @@ class FusedModel(keras.Model):
         config = super().get_compile_config()
         return inside.portable({**config, **asked}) if config else config
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             self.optimizer.build(self.trainable_variables)
@@ -88,7 +90,7 @@ class FusedModel(keras.Model):
         self._programs = self._programs.afresh()
         self._make_again()
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(self, x=None, y=None, *args, **kwargs) -> keras.callbacks.History:
         """`keras.Model.fit`, with fused steps for NumPy arrays and streams.
 
         Raises:
@@ -128,7 +130,7 @@ class FusedModel(keras.Model):
         with self._running(train, test):
             return super().fit(**{**options, "y": None, **feed})
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(self, x=None, y=None, *args, **kwargs) -> Any:
         """`keras.Model.evaluate`, with fused steps for NumPy arrays and streams.
 
         Raises:
@@ -152,21 +154,21 @@ class FusedModel(keras.Model):
         with self._running(self._programs.fed["train"], test):
             return super().evaluate(**options)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x, *args, **kwargs) -> Any:
         """`keras.Model.predict`; each batch of a stream is checked."""
         options = {"x": x}
         with streams.checked(self, options):
             return super().predict(options["x"], *args, **kwargs)
 
-    def train_step(self, *args):
+    def train_step(self, *args) -> Any:
         with custom_gradients.released():
             return super().train_step(*args)
 
-    def test_step(self, *args):
+    def test_step(self, *args) -> Any:
         with custom_gradients.released():
             return super().test_step(*args)
 
-    def zero_grad(self, set_to_none: bool = True):
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Clears the gradients on torch, also of variables that have the path of another.
 
         Keras looks variables up by path, and would sum up the gradients of the others over steps.
@@ -174,13 +176,13 @@ class FusedModel(keras.Model):
         for variable in self.trainable_variables:
             variable.value.grad = None
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force=False) -> None:
         # Of a step that creates the optimizer's variables TensorFlow traces a second one without.
         if not self.optimizer.built and inside.replicas(self) == 1:
             self.optimizer.build(self.trainable_variables)
         self._make("train", super().make_train_function, force)
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force=False) -> None:
         self._make("test", super().make_test_function, force)
 
     def _make(self, kind, make_keras_function, force):
@@ -209,7 +211,7 @@ class FusedModel(keras.Model):
             self.forget_programs()
         self._programs.fingerprint = inside.Fingerprint(self)
 
-    def batch_checker(self):
+    def batch_checker(self) -> Callable:
         """Returns a function that checks a batch of a stream and returns the input of a step.
 
         A subclass overrides it to check batches. It is called once for each stream; the function

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 
 import jax
 from jax import lax
@@ -34,7 +35,7 @@ def is_on() -> bool:
     return jax.default_backend() == "cpu" and os.environ.get(SWITCH) != "0"
 
 
-def in_fast_layout(function):
+def in_fast_layout(function) -> Callable:
     """Returns the same function with its convolutions rewritten; it cannot be differentiated."""
 
     def rewritten(*args):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 
 import keras
 
@@ -42,7 +43,7 @@ class Programs:
         programs.fed = self.fed
         return programs
 
-    def compiled(self, model, kind: str, batch_size: int):
+    def compiled(self, model, kind: str, batch_size: int) -> Callable:
         """Returns the program of a kind of step and a batch size, made at its first use."""
         if (kind, batch_size) not in self._compiled:
             program = importlib.import_module(PROGRAMS[keras.backend.backend()]).Program

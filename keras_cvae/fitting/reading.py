@@ -7,6 +7,7 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 from threadpoolctl import ThreadpoolController
@@ -14,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 AHEAD = 2  # items that are ready or being read, besides the one in use
 
 
-def tensors(batch):
+def tensors(batch) -> Any:
     """A nested structure of arrays as tensors of the backend, but for JAX, whose steps take arrays.
 
     Slicing an array of JAX costs more than copying a batch to the device.

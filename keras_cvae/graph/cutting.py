@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -15,9 +16,10 @@ from keras_cvae.graph.chain import end_to_end, join_inputs, latents
 from keras_cvae.graph.parts import Parts, by_name
 from keras_cvae.graph.reading import read
 from keras_cvae.layers import ImageModel
+from keras_cvae.types import Tensor
 
 
-def pixels(model, deterministic: bool = True):
+def pixels(model, deterministic: bool = True) -> Tensor:
     """Returns the symbolic pixels that a model's encoder takes.
 
     Args:
@@ -32,7 +34,7 @@ def pixels(model, deterministic: bool = True):
     return tensor
 
 
-def condition_of(model, parts: Parts, to_encode: bool = False):
+def condition_of(model, parts: Parts, to_encode: bool = False) -> tuple:
     """The inputs that tell a cut model its condition, and y.
 
     Args:
@@ -51,7 +53,7 @@ def condition_of(model, parts: Parts, to_encode: bool = False):
     return inputs, condition.known_y(inputs)
 
 
-def encode_pixels(model, parts: Parts):
+def encode_pixels(model, parts: Parts) -> tuple:
     """Wires the encoder to pixels as the model sees them, binarised or not.
 
     Args:
@@ -69,7 +71,7 @@ def encode_pixels(model, parts: Parts):
     return x, inputs, y, parts.encoder(join_inputs(seen, y if to_encoder else None))
 
 
-def unfold(model, part: keras.Model, tensors):
+def unfold(model, part: keras.Model, tensors) -> Any:
     """Applies a part of the graph layer by layer, so that a model cut from it shows them.
 
     Args:

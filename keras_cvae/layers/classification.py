@@ -8,6 +8,7 @@ from keras import ops
 from keras_cvae import checks, noise
 from keras_cvae.precision import Float32Layer
 from keras_cvae.terms import LossLayer
+from keras_cvae.types import Tensor
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
@@ -34,7 +35,7 @@ class ClassificationLoss(LossLayer):
         super().__init__(**kwargs)
         self.weight = checks.number("weight", weight, least=0)
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         label, logits = inputs
         # An unknown label's one-hot vector is all zeros: it adds nothing to the sum.
         one_hot = ops.one_hot(label, logits.shape[-1], dtype=logits.dtype)
@@ -43,10 +44,10 @@ class ClassificationLoss(LossLayer):
         self.add_term(-ops.sum(one_hot * ops.log_softmax(logits), axis=-1) / share, self.weight)
         return logits
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape[1]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "weight": self.weight}
 
 
@@ -82,7 +83,7 @@ class GumbelSoftmax(Float32Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         logits = inputs
         if training:
             uniform = noise.uniform(ops.shape(inputs), self.seed_generator, minval=1e-7)
@@ -91,8 +92,8 @@ class GumbelSoftmax(Float32Layer):
         hard = ops.one_hot(ops.argmax(logits, axis=-1), inputs.shape[-1], dtype=soft.dtype)
         return soft + ops.stop_gradient(hard - soft)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "temperature": self.temperature, "seed": self.seed}

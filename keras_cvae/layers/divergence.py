@@ -39,16 +39,16 @@ class PriorLayer(Float32Layer):
         super().__init__(**kwargs)
         self.prior = priors.get(prior)
 
-    def build(self, inputs_shape, y_shape=None):
+    def build(self, inputs_shape, y_shape=None) -> None:
         self.prior.build_for((None, math.prod(inputs_shape[0][1:])), y_shape)
         self.built = True
 
-    def get_config(self):
+    def get_config(self) -> dict:
         prior = keras.saving.serialize_keras_object(self.prior)
         return {**super().get_config(), "prior": prior}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> PriorLayer:
         return cls(**{**config, "prior": keras.saving.deserialize_keras_object(config["prior"])})
 
 
@@ -80,7 +80,7 @@ class Divergence(PriorLayer, LossLayer):
         """Whether the inputs must include z."""
         return not self.prior.closed_form
 
-    def build(self, inputs_shape, y_shape=None):
+    def build(self, inputs_shape, y_shape=None) -> None:
         if len(inputs_shape) < 3 and self.needs_sample:
             reason = f"{type(self).__name__} compares samples"
             if not self.prior.closed_form:
@@ -94,7 +94,7 @@ class Divergence(PriorLayer, LossLayer):
         """Returns KL(q(z | x, y) || p(z | y)), a tensor of shape `(batch,)`, in nats."""
         return self.prior.kl(*map(flat, inputs), y=y)
 
-    def compute_output_spec(self, inputs, y=None, training=False):
+    def compute_output_spec(self, inputs, y=None, training=False) -> list[keras.KerasTensor]:
         return [keras.KerasTensor(x.shape, dtype=self.compute_dtype) for x in inputs]
 
 
@@ -129,9 +129,9 @@ class KLDivergence(Divergence):
             name="beta",
         )
 
-    def call(self, inputs, y=None):
+    def call(self, inputs, y=None) -> list[Tensor]:
         self.add_term(self.kl(inputs, y), ops.convert_to_tensor(self.beta))
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "beta": self.initial_beta}

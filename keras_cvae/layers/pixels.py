@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cvae import checks, noise, terms
 from keras_cvae.precision import Float32Layer
+from keras_cvae.types import Tensor
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
@@ -26,14 +27,14 @@ class UnitInterval(Float32Layer):
         Tensor of the same shape, in [0, 1].
     """
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         if terms.current() is not None:
             return inputs
         axes = tuple(range(1, len(inputs.shape)))
         top = ops.max(inputs, axis=axes, keepdims=True)
         return inputs * ops.where(top > 1.0, 1.0 / 255.0, 1.0)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape
 
 
@@ -94,11 +95,11 @@ class Binarize(Float32Layer):
         """Whether the output is random."""
         return self.mode == "dynamic"
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         return ops.cast(self._binarize(inputs, self.seed_generator), "float32")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "mode": self.mode, "seed": self.seed}

@@ -6,6 +6,7 @@ import keras
 
 from keras_cvae import likelihoods
 from keras_cvae.terms import LossLayer
+from keras_cvae.types import Tensor
 
 register = keras.saving.register_keras_serializable("keras_cvae")
 
@@ -34,25 +35,25 @@ class ReconstructionLoss(LossLayer):
         super().__init__(**kwargs)
         self.likelihood = likelihoods.get(likelihood)
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         self.likelihood.build_for(*input_shape)
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         x, parameters = inputs
         likelihood = self.likelihood
         log_prob = likelihood.log_prob_of_batch if training else likelihood.log_prob
         self.add_term(-log_prob(x, parameters))
         return self.likelihood.mean(parameters)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         likelihood = keras.saving.serialize_keras_object(self.likelihood)
         return {**super().get_config(), "likelihood": likelihood}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> ReconstructionLoss:
         likelihood = keras.saving.deserialize_keras_object(config["likelihood"])
         return cls(**{**config, "likelihood": likelihood})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -54,14 +56,14 @@ class Sampling(Float32Layer, keras.layers.Lambda):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.arguments = {"seed": self.seed_generator}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**keras.layers.Layer.get_config(self), "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None, safe_mode=None):
+    def from_config(cls, config, custom_objects=None, safe_mode=None) -> Sampling:
         return cls(**config)
 
 
@@ -86,15 +88,15 @@ class Repeat(keras.layers.Layer):
         super().__init__(**kwargs)
         self.count = checks.integer("count", count, least=1)
 
-    def call(self, inputs):
+    def call(self, inputs) -> Any:
         return keras.tree.map_structure(lambda x: ops.repeat(x, self.count, axis=0), inputs)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs) -> Any:
         def rows(tensor) -> Tensor:
             batch = tensor.shape[0] and tensor.shape[0] * self.count
             return keras.KerasTensor((batch, *tensor.shape[1:]), dtype=tensor.dtype)
 
         return keras.tree.map_structure(rows, inputs)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "count": self.count}

@@ -50,7 +50,7 @@ class AdversaryLoss(terms.LossLayer):
         """See `LossLayer`."""
         return {self.name: "share of the variance of y"}
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         z, y = input_shape
         relu = {"activation": "relu", "dtype": "float32"}
         self.network = [keras.layers.Dense(units, **relu) for units in self.hidden_units]
@@ -60,7 +60,7 @@ class AdversaryLoss(terms.LossLayer):
             z = (*z[:-1], layer.units)
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         z, y = inputs
         fixed, y = ops.stop_gradient(z), ops.stop_gradient(y)
         error = ops.stop_gradient(ops.mean(unexplained(y, self.predict(fixed))))
@@ -75,10 +75,10 @@ class AdversaryLoss(terms.LossLayer):
             z = layer(z)
         return z
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {"weight": self.weight, "hidden_units": self.hidden_units}
         return {**super().get_config(), **config}
 

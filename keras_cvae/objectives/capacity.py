@@ -42,7 +42,7 @@ class CapacityLoss(Scheduled):
     def penalty(self, kl, setting) -> Tensor:
         return self.gamma * ops.abs(kl - setting)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "gamma": self.gamma}
 
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cvae import checks, layers, terms
 from keras_cvae.objectives.base import OneSample
+from keras_cvae.types import Tensor
 
 PER = {"dimension": True, "group": False}
 
@@ -34,7 +35,7 @@ class FreeBitsLoss(layers.Divergence):
         self.by_dimension = checks.look_up("per", per, PER) and self.prior.closed_form
         self.per = per
 
-    def call(self, inputs, y=None):
+    def call(self, inputs, y=None) -> list[Tensor]:
         mean, log_var, *_ = map(layers.flat, inputs)
         if self.by_dimension:
             kl = self.prior.kl_by_dimension(mean, log_var, y)
@@ -45,7 +46,7 @@ class FreeBitsLoss(layers.Divergence):
             self.add_to_loss(ops.maximum(kl, self.free * mean.shape[-1]))
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "free": self.free, "per": self.per}
 
 

@@ -43,17 +43,17 @@ class LogRatio(PriorLayer):
         super().__init__(prior, **kwargs)
         self.path_only = path_only
 
-    def call(self, inputs, y=None):
+    def call(self, inputs, y=None) -> Tensor:
         mean, log_var, z = inputs
         if self.path_only:
             mean, log_var = ops.stop_gradient(mean), ops.stop_gradient(log_var)
         log_var = ops.minimum(log_var, divergences.LOG_VAR_LIMIT)  # as it was sampled
         return divergences.normal_log_prob(z, mean, log_var) - self.prior.log_prob(z, y)
 
-    def compute_output_spec(self, inputs, y=None):
+    def compute_output_spec(self, inputs, y=None) -> keras.KerasTensor:
         return keras.KerasTensor((inputs[0].shape[0],), dtype=self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "path_only": self.path_only}
 
 
@@ -79,12 +79,12 @@ class LogWeights(Float32Layer):
         self.samples = samples
         self.likelihood = likelihoods.get(likelihood)
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         x, (_, *shape), *_ = input_shape
         self.likelihood.build_for(x, (None, *shape))
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         x, parameters, *log_ratios = inputs
         return self.log_likelihood(x, parameters) - sum(map(self.by_example, log_ratios))
 
@@ -98,15 +98,15 @@ class LogWeights(Float32Layer):
         """Reshapes rows of shape `(batch * K,)` to `(batch, K)`."""
         return ops.reshape(rows, (-1, self.samples))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return (input_shape[0][0], self.samples)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         likelihood = keras.saving.serialize_keras_object(self.likelihood)
         return {**super().get_config(), "samples": self.samples, "likelihood": likelihood}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config) -> LogWeights:
         likelihood = keras.saving.deserialize_keras_object(config["likelihood"])
         return cls(**{**config, "likelihood": likelihood})
 
@@ -142,7 +142,7 @@ class ImportanceWeightedLoss(LogWeights, LossLayer):
         """Names of the terms that the layer reports."""
         return ("reconstruction", *map(of_group, ["kl"] * self.groups, range(self.groups)))
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False) -> Tensor:
         x, parameters, *rest = inputs
         log_ratios = [self.by_example(rows) for rows in rest[: self.groups]]
         log_likelihood = self.log_likelihood(x, parameters, training)
@@ -162,10 +162,10 @@ class ImportanceWeightedLoss(LogWeights, LossLayer):
         weight, one = (self.by_example(carrier[:, i]) for i in range(2))
         return ops.sum(weights * weight + one, axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "groups": self.groups}
 
 
@@ -196,11 +196,11 @@ class WeightedPath(Float32Layer):
         `[z, carrier]`, the carrier of shape `(rows, 2)`: for `ImportanceWeightedLoss`.
     """
 
-    def call(self, inputs):
+    def call(self, inputs) -> list[Tensor]:
         size = inputs.shape[-1]
         zero = ops.zeros_like(inputs[:, :1])
         both = _weighted(ops.concatenate([inputs, zero, zero], axis=-1))
         return [both[:, :size], both[:, size:]]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> list[tuple]:
         return [input_shape, (input_shape[0], 2)]

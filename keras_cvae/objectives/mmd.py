@@ -59,7 +59,7 @@ class MMDLoss(layers.Divergence):
     def term_names(self) -> tuple[str, ...]:
         return (self.name, "mmd")
 
-    def call(self, inputs, y=None):
+    def call(self, inputs, y=None) -> list[Tensor]:
         self.add_term(self.kl(inputs, y), 1.0 - self.alpha)
         z = layers.flat(inputs[2])
         samples = self.prior.transport(noise.normal(ops.shape(z), self.seed_generator), y)
@@ -67,7 +67,7 @@ class MMDLoss(layers.Divergence):
         self.add_to_loss((self.alpha + self.lambda_ - 1.0) * mmd)
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict:
         config = {"alpha": self.alpha, "lambda_": self.lambda_, "seed": self.seed}
         return {**super().get_config(), **config}
 

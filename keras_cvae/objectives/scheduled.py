@@ -90,7 +90,7 @@ class Scheduled(layers.Divergence):
         """
         raise NotImplementedError
 
-    def call(self, inputs, y=None, training=False):
+    def call(self, inputs, y=None, training=False) -> list[Tensor]:
         if training:
             self.taken.assign_add(1.0)
         setting = self.end * self.progress() if training else ops.convert_to_tensor(self.end)
@@ -103,7 +103,7 @@ class Scheduled(layers.Divergence):
         taken, length = map(ops.convert_to_tensor, (self.taken, self.length))
         return ops.where(taken < length, taken / ops.maximum(length, 1.0), 1.0)
 
-    def on_fit_begin(self, examples, steps, epochs):
+    def on_fit_begin(self, examples, steps, epochs) -> None:
         if self.duration["epochs"]:
             if steps is None:
                 raise checks.ArgumentError(
@@ -117,7 +117,7 @@ class Scheduled(layers.Divergence):
         if steps is not None:
             self._warn_where_too_short(self._taken + steps * epochs)
 
-    def on_fit_end(self):
+    def on_fit_end(self) -> None:
         if not self._has_warned:
             self._warn_where_too_short(self._taken)
 
@@ -137,5 +137,5 @@ class Scheduled(layers.Divergence):
                 stacklevel=2,
             )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), self.setting: self.end, **self.duration}

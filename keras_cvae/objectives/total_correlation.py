@@ -63,7 +63,7 @@ class TotalCorrelationLoss(layers.Divergence):
     def term_names(self) -> tuple[str, ...]:
         return (self.name, "total_correlation")
 
-    def on_fit_begin(self, examples, steps, epochs):
+    def on_fit_begin(self, examples, steps, epochs) -> None:
         if self.dataset_size is None:
             if examples is None:
                 raise checks.ArgumentError(
@@ -73,14 +73,15 @@ class TotalCorrelationLoss(layers.Divergence):
                 )
             self.count.assign(examples)
 
-    def call(self, inputs, y=None):
+    def call(self, inputs, y=None) -> list[Tensor]:
         self.add_term(self.kl(inputs, y))
         count = ops.convert_to_tensor(self.count)
-        correlation = total_correlation(*map(layers.flat, inputs), count)
+        mean, log_var, z = map(layers.flat, inputs)
+        correlation = total_correlation(mean, log_var, z, count)
         self.add_to_loss((self.beta - 1.0) * self.report("total_correlation", correlation))
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "beta": self.beta, "dataset_size": self.dataset_size}
 
 

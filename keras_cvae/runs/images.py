@@ -97,15 +97,15 @@ class ImageRun(Run):
     settings = ("image_size",)
 
     @classmethod
-    def takes(cls, data):
+    def takes(cls, data) -> bool:
         return not is_table(data)
 
-    def summary(self):
+    def summary(self) -> str:
         shape = "x".join(map(str, self.config["image_shape"]))
         classes = _class_sizes(self.dataset.y_train, self.class_names)
         return f"{self._counts()} of {shape}, {classes or 'no labels'}"
 
-    def test_images(self, data: str | None = None, count: int | None = None):
+    def test_images(self, data: str | None = None, count: int | None = None) -> tuple:
         """Returns `count` test images of its data or others, their labels and the class names.
 
         The labels are None where the data have none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import shutil
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -13,17 +14,20 @@ from keras_cvae import evaluation, latents, plots
 from keras_cvae.checks import require
 from keras_cvae.runs.reading import Run
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 DIAGRAMS = ("encoder.png", "decoder.png", "cvae.png")
 
 
-def loss(run: Run):
+def loss(run: Run) -> Figure:
     """Draws the loss and its terms after every epoch."""
     units = dict.fromkeys(run.history, f"nats per {run.example}")
     own = [layer.units.items() for layer in run.model.loss_layers]
     return plots.loss_curves(run.history, units=units | dict(itertools.chain(*own)))
 
 
-def reconstructions(run: Run, *, data=None, count=16):
+def reconstructions(run: Run, *, data=None, count=16) -> Figure:
     """Draws `count` test images and their reconstructions."""
     x, y, class_names = run.test_images(data, count)
     decoded = run.model.reconstruct(x, run.model.y_of_class(y))
@@ -31,7 +35,7 @@ def reconstructions(run: Run, *, data=None, count=16):
     return plots.reconstructions(drawable(run, x), drawable(run, decoded), **style)
 
 
-def samples(run: Run, *, label=None, count=10, seed=0):
+def samples(run: Run, *, label=None, count=10, seed=0) -> Figure:
     """Draws `count` generated images of each class, or a sheet of rows of `count` of one label."""
     if label is None and run.model.classes:
         labels = np.repeat(np.arange(len(run.model.classes)), count)
@@ -43,7 +47,7 @@ def samples(run: Run, *, label=None, count=10, seed=0):
     return plots.sheet(images, columns=count, title=title)
 
 
-def manifold(run: Run, *, label=None, axes=(0, 1), count=20):
+def manifold(run: Run, *, label=None, axes=(0, 1), count=20) -> Figure:
     """Draws `count` by `count` images over a grid of two dimensions of z."""
     label, title = _label_and_title(run, label, "Latent manifold")
     z, coordinates = latents.grid(count, run.model.latent_dim, axes)
@@ -52,7 +56,7 @@ def manifold(run: Run, *, label=None, axes=(0, 1), count=20):
     return plots.manifold(images, x=coordinates, y=coordinates, axis_names=names, title=title)
 
 
-def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None):
+def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None) -> Figure:
     """Draws `count` paths, each between two test images, of one class if the model has classes."""
     title = "Spherical interpolation" if spherical else "Latent interpolation"
     label, title = _label_and_title(run, label, title)
@@ -71,7 +75,7 @@ def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None):
     return plots.interpolation(_decode(run, paths, label), row_labels=names, title=title)
 
 
-def traversals(run: Run, *, label=None, axes=None, count=13):
+def traversals(run: Run, *, label=None, axes=None, count=13) -> Figure:
     """Draws the effect of each dimension of z, by default of ten at most, at values in [-3, 3]."""
     label, title = _label_and_title(run, label, "Latent traversals")
     axes = range(min(run.model.latent_dim, 10)) if axes is None else axes
@@ -80,7 +84,7 @@ def traversals(run: Run, *, label=None, axes=None, count=13):
     return plots.traversals(_decode(run, z, label), values, dims=axes, title=title)
 
 
-def swaps(run: Run, *, data=None, count=10):
+def swaps(run: Run, *, data=None, count=10) -> Figure:
     """Draws `count` test images, each also decoded with every label."""
     classes = len(run.model.classes)
     require(classes, None, "The model must have labels to swap", "a model without classes")
@@ -92,7 +96,7 @@ def swaps(run: Run, *, data=None, count=10):
     return plots.label_swaps(x, images, range(classes), class_names=run.class_names)
 
 
-def scatter(run: Run, *, data=None, count=None):
+def scatter(run: Run, *, data=None, count=None) -> Figure:
     """Draws the latent vectors of `count` test images, by default of all."""
     x, y, class_names = run.test_images(data, count)
     return plots.latent_scatter(_encode(run, x, y), y, class_names=class_names or None)

@@ -198,7 +198,7 @@ class Run:
         """Returns its data, or those of another name or path."""
         return self.dataset if data is None else self._load(data)
 
-    def test_images(self, data: str | None = None, count: int | None = None):
+    def test_images(self, data: str | None = None, count: int | None = None) -> tuple:
         """Returns `count` test examples of its data or others, their y and the class names.
 
         y is None if the data have no labels.
@@ -262,6 +262,6 @@ def _config(folder):
         return config
 
 
-def model_inputs(model, images, labels):
+def model_inputs(model, images, labels) -> Any:
     """Returns what an end-to-end model takes: `[images, labels]`, or images alone."""
     return images if model.condition is None else [images, labels]

@@ -239,7 +239,7 @@ class TableRun(Run):
         rows = self.table.frame(self.table.settle(samples), self.table.from_inputs(y))
         return self.table.arrays(rows)[0]
 
-    def test_images(self, data=None, count=None):
+    def test_images(self, data=None, count=None) -> tuple:
         dataset = self.dataset_of(data)
         return dataset.x_test[:count], splitting.take(dataset.y_test, slice(count)), ()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 
@@ -14,7 +16,7 @@ except ImportError:  # in a later Keras
     data_adapters, DataAdapter = None, object
 
 
-def adapter(stream, y=None, shuffle: bool = False):
+def adapter(stream, y=None, shuffle: bool = False) -> DataAdapter:
     """Keras's data adapter for a stream: iterates over its batches as NumPy arrays.
 
     Raises:
@@ -60,10 +62,10 @@ class Read(DataAdapter):
         self.num_batches = num_batches
         self.get_numpy_iterator = self.get_jax_iterator = self.get_torch_dataloader = read
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         """Does nothing: each epoch has a new iterator."""
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Does nothing."""
 
 
@@ -85,26 +87,26 @@ class Counted(DataAdapter):
         self._begin_pass, self._begin_epoch, self._advance = begin_pass, begin_epoch, advance
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         return self._adapter.num_batches
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         self._begin_epoch()
         self._adapter.on_epoch_begin()
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         self._adapter.on_epoch_end()
 
     def __iter__(self):
         self._begin_pass()
         return itertools.repeat(None)
 
-    def get_tf_dataset(self):
+    def get_tf_dataset(self) -> Counted:
         return self  # Keras only iterates over it
 
     get_jax_iterator = __iter__
 
-    def get_torch_dataloader(self):
+    def get_torch_dataloader(self) -> Iterator:
         self._begin_pass()
         while True:
             try:
@@ -132,25 +134,25 @@ class Checked(DataAdapter):
         self.failure = None
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int | None:
         return self._adapter.num_batches
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         self._adapter.on_epoch_begin()
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         self._adapter.on_epoch_end()
 
-    def get_numpy_iterator(self):
+    def get_numpy_iterator(self) -> Iterator:
         return map(self._checked, itertools.count(1), self._adapter.get_numpy_iterator())
 
     get_jax_iterator = get_numpy_iterator
 
-    def get_torch_dataloader(self):
+    def get_torch_dataloader(self) -> Iterator:
         for batch in self.get_numpy_iterator():
             yield keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
 
-    def get_tf_dataset(self):
+    def get_tf_dataset(self) -> Any:
         """The data set, which a strategy may distribute: its batches stay as they are."""
         import tensorflow as tf
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import keras
 
+from keras_cvae.types import Tensor
+
 
 def _node(tensor):
     layer, index, _ = tensor._keras_history
@@ -28,7 +30,7 @@ def arguments(model: keras.Model, layer: keras.layers.Layer) -> tuple[tuple, dic
     return call.arguments.args, call.arguments.kwargs
 
 
-def again(tensor, first: keras.layers.Layer, call: Callable):
+def again(tensor, first: keras.layers.Layer, call: Callable) -> Tensor:
     """Calls the layers between a layer and a symbolic tensor once more.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import types
+from typing import Any
 
 import keras
 
@@ -30,17 +31,17 @@ class Directions(MetricsList):
             for name, direction in directions.items()
         ]
 
-    def update_state(self, *args, **kwargs):
+    def update_state(self, *args, **kwargs) -> None:
         """Does nothing."""
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Does nothing."""
 
-    def result(self):
+    def result(self) -> dict:
         return {}
 
 
-def portable(config):
+def portable(config) -> Any:
     """The config of a compiled model without modules of one backend.
 
     On torch Keras saves optimizers under such a module, which no other backend can load.

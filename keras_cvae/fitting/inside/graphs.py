@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 
@@ -11,7 +13,7 @@ def layers(model: keras.Model) -> list:
     return list(flatten())
 
 
-def layer_by_layer(model: keras.Model, tensors):
+def layer_by_layer(model: keras.Model, tensors) -> Any:
     """Calls a functional model on symbolic tensors one layer at a time, not as one nested layer.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import keras
 
@@ -22,7 +23,7 @@ def replaced(owner, name: str, value) -> Iterator[None]:
         attributes.update(before)
 
 
-def draws_seeded_by(generator):
+def draws_seeded_by(generator) -> AbstractContextManager:
     """Makes `keras.random` on torch draw from `generator(seed, device)`, where seed is a tensor."""
     module = importlib.import_module("keras.src.backend.torch.random")
 
@@ -33,7 +34,7 @@ def draws_seeded_by(generator):
     return replaced(module, "torch_seed_generator", seeded)
 
 
-def adam_updated_by(optimizer: keras.Optimizer, update):
+def adam_updated_by(optimizer: keras.Optimizer, update) -> AbstractContextManager:
     """Makes a function update the weights on torch, if the optimizer is Keras's Adam.
 
     Args:
