@@ -102,13 +102,13 @@ class Columns(Likelihood):
     def standardizer(self) -> StandardizeColumns:
         return StandardizeColumns(self.columns, name="standardize")
 
-    def standardize(self, location, scale, knots, repeated):
+    def standardize(self, location, scale, knots, repeated) -> None:  # type: ignore[override]
         self.location.assign(location)
         self.scale.assign(scale)
         self.knots.assign(knots)
         self.repeated.assign(repeated)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store) -> None:
         variables = self._trainable_variables + self._non_trainable_variables
         super().load_own_variables(earlier_files.fill(store, variables))
 

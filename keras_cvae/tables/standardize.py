@@ -12,6 +12,7 @@ from keras_cvae import standardize
 from keras_cvae.tables import normal_scores
 from keras_cvae.tables.columns import Learned
 from keras_cvae.tables.groups import columns_of, groups_of
+from keras_cvae.types import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -38,7 +39,7 @@ class StandardizeColumns(standardize.Standardize):
         self.columns = {column.name: column.spec for column in described}
         self.groups = groups_of(described)
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         self.knots = add_knots(self, len(self.columns))
         super().build(input_shape)
         self.repeated = add_repeated(self, len(self.columns))  # last, as files rely on the order
@@ -48,7 +49,7 @@ class StandardizeColumns(standardize.Standardize):
         own = [np.array(ops.convert_to_numpy(weight)) for weight in (self.knots, self.repeated)]
         return [*super().learned, *own]
 
-    def adapt(self, data):
+    def adapt(self, data) -> None:
         super().adapt(data)
         rows = self.scaled(data[:: max(1, len(data) // normal_scores.MOST)])
         location, scale, *_ = self.learned
@@ -57,16 +58,16 @@ class StandardizeColumns(standardize.Standardize):
         repeated = [normal_scores.repeated(cells) for cells in units]
         self.repeated.assign(np.stack(repeated, axis=1))
 
-    def is_far(self, data):
+    def is_far(self, data) -> bool:
         return True  # each column has a scale of its own
 
-    def scaled(self, data):
+    def scaled(self, data) -> Tensor:
         data = np.asarray(data, "float64").copy()
         for column, places in self.groups:
             data[:, places] = column.scaled(data[:, places])
         return data
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         x = ops.cast(inputs, "float32")
         known = ops.logical_not(ops.isnan(x))
         location = self.origin + self.location
@@ -74,14 +75,14 @@ class StandardizeColumns(standardize.Standardize):
         learned = Learned(*map(ops.convert_to_tensor, weights))
         encoded = []
         for column, places in self.groups:
-            cells = [ops.take(part, places, axis=1) for part in (x, known)]
-            encoded.append(column.encode(*cells, learned.of(places)))
+            cells, are_known = (ops.take(part, places, axis=1) for part in (x, known))
+            encoded.append(column.encode(cells, are_known, learned.of(places)))
         return ops.concatenate(encoded, axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return (input_shape[0], sum(group.encoded_size for group in self.groups))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "columns": self.columns}
 
 

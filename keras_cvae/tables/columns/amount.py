@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import numpy as np
+
 from keras_cvae.checks import explain
 from keras_cvae.tables.columns.numeric import FEW, Numeric
 
@@ -29,7 +31,7 @@ class Amount(Numeric):
     holds = "numbers, such as $3.00, 12% or 1,234"
 
     @classmethod
-    def of(cls, series, distinct, asked):
+    def of(cls, series, distinct, asked) -> Amount | None:
         if not all(isinstance(value, str) for value in distinct) or (
             len(distinct) <= FEW and not asked
         ):
@@ -44,29 +46,29 @@ class Amount(Numeric):
         ((before, after),) = signs
         decimals = max(len(match["fraction"] or ".") - 1 for match in found)
         numbers = _numbers(series)
-        column = Numeric.of.__func__(cls, numbers, numbers.dropna().drop_duplicates(), True)
+        column = super().of(numbers, numbers.dropna().drop_duplicates(), True)
         form = f"{before}{{:{',' * commas}.{decimals}f}}{after}"
         return dataclasses.replace(column, dtype=str(series.dtype), decimals=decimals, form=form)
 
     @property
-    def unit(self):
+    def unit(self) -> str:  # type: ignore[override]
         return re.sub(r"\{.*\}", "", self.form).strip() or "value"
 
-    def read(self, series):
+    def read(self, series) -> np.ndarray:
         with explain(None, f"Column {self.name!r} must hold {self.holds}", (TypeError, ValueError)):
             return super().read(_numbers(series))
 
-    def read_texts(self, texts):
+    def read_texts(self, texts) -> np.ndarray:
         return self.read(texts)
 
-    def write(self, cells):
+    def write(self, cells) -> np.ndarray:
         import pandas
 
         numbers = pandas.Series(super().write(cells))
         texts = numbers.map(lambda n: ("-" if n < 0 else "") + self.form.format(abs(n)))
         return texts.astype(object).where(numbers.notna(), None).to_numpy()
 
-    def parse(self, text):
+    def parse(self, text) -> float:
         return super().parse(re.sub(rf"[{SIGNS},\s]", "", text))
 
 

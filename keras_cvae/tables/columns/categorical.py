@@ -14,6 +14,7 @@ from keras_cvae.checks import nearest, require
 from keras_cvae.likelihoods import categorical
 from keras_cvae.tables.columns.base import Column, ignore, plain
 from keras_cvae.tables.columns.numeric import FEW, MOST_DISTINCT, is_number, whole
+from keras_cvae.types import Tensor
 
 MOST_CATEGORIES = 200  # the most frequent
 OTHERS = ("other", "other values", "none of these")  # the first that no value is
@@ -41,7 +42,7 @@ class Categorical(Column):
     unit = "category"
 
     @classmethod
-    def of(cls, series, distinct, asked):
+    def of(cls, series, distinct, asked) -> Categorical | None:
         name, dtype, values = series.name, str(series.dtype), [*distinct]
         if is_number(series.dtype):
             if not asked and not (whole(series.dtype) and len(values) <= FEW):
@@ -68,26 +69,26 @@ class Categorical(Column):
         return [str(value) for value in self.categories]
 
     @property
-    def spec(self):
+    def spec(self) -> list[str]:  # type: ignore[override]
         return self.names
 
     @property
-    def summary(self):
+    def summary(self) -> str:
         return f"({self.levels} categories)"
 
     @property
-    def levels(self):
+    def levels(self) -> int:  # type: ignore[override]
         return len(self.categories)
 
     @property
-    def size(self):
+    def size(self) -> int:  # type: ignore[override]
         return self.levels
 
     @property
-    def encoded_size(self):
+    def encoded_size(self) -> int:  # type: ignore[override]
         return self.levels
 
-    def read(self, series):
+    def read(self, series) -> np.ndarray:
         places = {value: place for place, value in enumerate(self.categories)}
         known = series.notna().to_numpy()
         values = [*series[known].unique()]
@@ -99,49 +100,49 @@ class Categorical(Column):
         cells[known] = found if self.rest is None else found.fillna(places[self.rest])
         return cells
 
-    def read_texts(self, texts):
+    def read_texts(self, texts) -> np.ndarray:
         return Categorical(self.name, "str", self.names, self.rest).read(texts)
 
-    def write(self, cells):
+    def write(self, cells) -> np.ndarray:
         values = np.array([*self.categories, None], object)
         return values[np.where(np.isnan(cells), self.levels, cells).astype(int)]
 
-    def parse(self, text):
+    def parse(self, text) -> float:
         places = {name: float(place) for place, name in enumerate(self.names)}
         expected = f"must give column {self.name!r} one of {', '.join(map(repr, places))}"
         require(text in places, "where", expected + nearest(text, places), repr(text))
         return places[text]
 
-    def condition(self, dropout):
+    def condition(self, dropout) -> conditions.Condition:
         return conditions.Classes(self.levels, dropout, names=self.names)
 
-    def to_input(self, cells):
+    def to_input(self, cells) -> np.ndarray:
         return np.where(np.isnan(cells), conditions.UNKNOWN, cells).astype("int32")
 
-    def from_input(self, values):
+    def from_input(self, values) -> np.ndarray:
         return np.where(values == conditions.UNKNOWN, np.nan, values).astype("float32")
 
-    def check(self, cells):
+    def check(self, cells) -> str | None:
         valid = (cells == np.floor(cells)).all() and (cells >= 0).all()
         valid = valid and (cells < self.levels).all()
         return None if valid else f"indices of its categories, 0 to {self.levels - 1}"
 
-    def scaled(self, cells):
+    def scaled(self, cells) -> np.ndarray:
         return np.zeros_like(cells)
 
-    def encode(self, x, known, learned):
+    def encode(self, x, known, learned) -> Tensor:
         """One-hot vectors, all zeros where a cell is unknown."""
         one_hot = ops.one_hot(_indices(x, known, -1.0), self.levels, dtype="float32")
         return ops.reshape(one_hot, (-1, self.levels * x.shape[1]))
 
-    def log_prob(self, x, known, parameters, learned):
+    def log_prob(self, x, known, parameters, learned) -> Tensor:
         return categorical.log_probability(_indices(x, known, 0.0), self._logits(parameters))
 
-    def mean(self, parameters, learned):
+    def mean(self, parameters, learned) -> Tensor:
         """The index of the most probable category: categories have no mean."""
         return ops.cast(ops.argmax(self._logits(parameters), axis=-1), "float32")
 
-    def sample(self, parameters, learned, seed):
+    def sample(self, parameters, learned, seed) -> Tensor:
         if self.levels == 1:
             return ops.zeros_like(parameters)
         return categorical.draw(self._logits(parameters), seed)

@@ -27,7 +27,7 @@ class Constant:
     is_learned = False
 
     @classmethod
-    def of(cls, series, distinct):
+    def of(cls, series, distinct) -> Constant:
         """Makes the column from its cells, of which at most one is different."""
         return cls(series.name, str(series.dtype), *[*map(plain, distinct)] or [None])
 

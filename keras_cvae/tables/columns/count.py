@@ -13,6 +13,7 @@ from keras_cvae.likelihoods import counts, negative_binomial
 from keras_cvae.tables import heaps
 from keras_cvae.tables.columns.base import missing
 from keras_cvae.tables.columns.numeric import FEW, Numeric, is_number, whole
+from keras_cvae.types import Tensor
 
 SHORTEST_TAIL = 2.0  # standard deviations from the mean to the greatest count
 MOST_HEAPED = 0.15  # as `heaps.distance_from_line` measures it
@@ -31,7 +32,7 @@ class Count(Numeric):
     unit = "count"
 
     @classmethod
-    def of(cls, series, distinct, asked):
+    def of(cls, series, distinct, asked) -> Count | None:
         if not is_number(series.dtype) or series.dtype.kind == "c":
             return None
         numbers = series.dropna().to_numpy("float64")
@@ -41,27 +42,28 @@ class Count(Numeric):
         decided = counts and whole(series.dtype) and not is_few and _are_like_counts(numbers)
         return cls.within(series, distinct, asked) if counts and (asked or decided) else None
 
-    def check(self, cells):
+    def check(self, cells) -> str | None:
         whole = (cells == np.floor(cells)).all() and (cells >= 0).all()
         within = whole and (cells <= MOST_COUNT).all()
         return None if within else f"counts, {self.holds}"
 
-    def scaled(self, cells):
+    def scaled(self, cells) -> np.ndarray:
         return np.log1p(cells)
 
-    def encode(self, x, known, learned):
+    def encode(self, x, known, learned) -> Tensor:
         unit = (ops.log1p(ops.where(known, x, 0.0)) - learned.location) / learned.scale
         return ops.concatenate([ops.where(known, unit, 0.0), missing(known)], axis=1)
 
-    def log_prob(self, x, known, parameters, learned):
+    def log_prob(self, x, known, parameters, learned) -> Tensor:
         x = ops.where(known, x, 0.0)
         return negative_binomial.log_probability(x, *_split(parameters, learned.location))
 
-    def mean(self, parameters, learned):
+    def mean(self, parameters, learned) -> Tensor:
         return ops.exp(_split(parameters, learned.location)[0])
 
-    def sample(self, parameters, learned, seed):
-        return negative_binomial.draw(*_split(parameters, learned.location), seed)
+    def sample(self, parameters, learned, seed) -> Tensor:
+        log_mean, r = _split(parameters, learned.location)
+        return negative_binomial.draw(log_mean, r, seed)
 
 
 def _are_like_counts(numbers):

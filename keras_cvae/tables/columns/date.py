@@ -52,7 +52,7 @@ class Date(Real):
     formats = FORMATS
 
     @classmethod
-    def of(cls, series, distinct, asked):
+    def of(cls, series, distinct, asked) -> Date | None:
         import pandas
 
         form, fraction, dtype = None, 6, str(series.dtype)
@@ -76,14 +76,14 @@ class Date(Real):
         return cls(series.name, dtype, form, step, first.isoformat(), days, fraction)
 
     @property
-    def unit(self):
+    def unit(self) -> str:  # type: ignore[override]
         return f"days since {self.first[:10]}"
 
     @property
-    def ends(self):
+    def ends(self) -> tuple[float, float]:
         return 0.0, self.days
 
-    def read(self, series):
+    def read(self, series) -> np.ndarray:
         expected = f"Column {self.name!r} must hold dates, as {self.write(np.zeros(1))[0]}"
         with explain(None, expected, (TypeError, ValueError)):
             return self._days(series, self.format).to_numpy("float32")
@@ -95,7 +95,7 @@ class Date(Real):
         dates = _parsed_in_any_form(series, form, utc=first.tzinfo is not None)
         return (dates - first) / pandas.Timedelta(days=1)
 
-    def write(self, cells):
+    def write(self, cells) -> np.ndarray:
         import pandas
 
         seconds = np.clip(cells.astype("float64"), 0, self.days) * 86400
@@ -105,7 +105,7 @@ class Date(Real):
             return dates
         return _written(dates, self.format, self.fraction).where(dates.notna(), None).to_numpy()
 
-    def parse(self, text):
+    def parse(self, text) -> float:
         import pandas
 
         first, *_, last = self.write(np.array([0.0, self.days]))

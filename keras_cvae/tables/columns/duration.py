@@ -25,24 +25,24 @@ class Duration(Numeric):
     unit = "seconds"
 
     @classmethod
-    def of(cls, series, distinct, asked):
+    def of(cls, series, distinct, asked) -> Duration | None:
         is_text = all(isinstance(value, str) for value in distinct)
         if not series.dtype.kind == "m" and not (
             is_text and distinct.str.fullmatch(r"-?\d+ days? [+]?\d\d:\d\d:\d\d(\.\d+)?").all()
         ):
             return None
         seconds = _seconds(series)
-        column = Numeric.of.__func__(cls, seconds, seconds.dropna().drop_duplicates(), True)
+        column = super().of(seconds, seconds.dropna().drop_duplicates(), True)
         return dataclasses.replace(column, dtype=str(series.dtype), is_text=is_text)
 
-    def read(self, series):
+    def read(self, series) -> np.ndarray:
         with explain(None, f"Column {self.name!r} must hold durations", (TypeError, ValueError)):
             return super().read(_seconds(series))
 
-    def read_texts(self, texts):
+    def read_texts(self, texts) -> np.ndarray:
         return self.read(texts)
 
-    def write(self, cells):
+    def write(self, cells) -> np.ndarray:
         import pandas
 
         seconds = super().write(cells)
@@ -51,7 +51,7 @@ class Duration(Numeric):
             return durations
         return durations.map(str).astype(object).where(~np.isnan(seconds), None).to_numpy()
 
-    def parse(self, text):
+    def parse(self, text) -> float:
         import pandas
 
         expected = f"must give column {self.name!r} a duration, as 1 days 02:30:00"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from decimal import Decimal
+from typing import Self
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Numeric(Real):
     holds = "numbers"
 
     @classmethod
-    def of(cls, series, distinct, asked):
+    def of(cls, series, distinct, asked) -> Self | None:
         if series.dtype == object and all(isinstance(value, Decimal) for value in distinct):
             series = series.astype("float64")
         is_few = is_number(series.dtype) and whole(series.dtype) and len(distinct) <= FEW
@@ -63,7 +64,7 @@ class Numeric(Real):
         return dataclasses.replace(column, roundings=roundings, unique=unique)
 
     @classmethod
-    def within(cls, series, distinct, asked):
+    def within(cls, series, distinct, asked) -> Self:
         """The column with the bounds of its numbers, which have been checked."""
         is_whole = whole(series.dtype)
         name, dtype, numbers = series.name, str(series.dtype), series.dropna()
@@ -86,26 +87,26 @@ class Numeric(Real):
         return cls(name, dtype, decimals_of(numbers), low, high, offset)
 
     @property
-    def ends(self):
+    def ends(self) -> tuple[float, float]:
         return self.low - self.offset, self.high - self.offset
 
-    def read_texts(self, texts):
+    def read_texts(self, texts) -> np.ndarray:
         import pandas
 
         return self.read(pandas.to_numeric(texts))
 
-    def read(self, series):
+    def read(self, series) -> np.ndarray:
         with explain(None, f"Column {self.name!r} must hold numbers", (TypeError, ValueError)):
             numbers = series.to_numpy("float64", na_value=np.nan)
         return (numbers - self.offset).astype("float32")
 
-    def write(self, cells):
+    def write(self, cells) -> np.ndarray:
         cells = np.clip(cells.astype("float64") + self.offset, self.low, self.high)
         if self.decimals is None:  # float32 has seven digits
             return np.array([float(f"{cell:.7g}") for cell in cells])
         return np.round(cells, self.decimals)
 
-    def settle(self, cells):
+    def settle(self, cells) -> np.ndarray:
         """Rounds sampled cells as the data are, and moves them away from unique extremes."""
         low, high = self.ends
         room = (high - low) / 100
@@ -117,7 +118,7 @@ class Numeric(Real):
                 cells = np.where(inwards * (end - cells) >= 0, inside, cells)
         return heaps.settle(cells, self.roundings)
 
-    def parse(self, text):
+    def parse(self, text) -> float:
         try:
             value = float(text)
         except ValueError:

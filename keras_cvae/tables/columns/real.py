@@ -14,6 +14,7 @@ from keras_cvae.divergences import normal_log_prob
 from keras_cvae.tables import normal_scores
 from keras_cvae.tables.columns.base import Column, missing
 from keras_cvae.tables.normal_mass import normal_log_mass
+from keras_cvae.types import Tensor
 
 START = math.log(0.1)  # of a log-variance: as wide as the column, z would have nothing to explain
 LEAST = math.log(1e-4)  # of a log-variance: where numbers repeat, a density has no bound
@@ -33,7 +34,7 @@ class Real(Column):
     def ends(self) -> tuple[float, float]:
         """The least and the greatest number in the data."""
 
-    def parse_range(self, text):
+    def parse_range(self, text) -> tuple[float, float]:
         low, dots, high = text.partition("..")
         if not dots:
             return super().parse_range(text)
@@ -43,15 +44,15 @@ class Real(Column):
         require(cells[0] <= cells[1] and any(texts), "where", expected, repr(text))
         return cells[0], cells[1]
 
-    def check(self, cells):
+    def check(self, cells) -> str | None:
         most = np.finfo("float32").max
         return None if (np.abs(cells) <= most).all() else "numbers in the range of float32"
 
-    def encode(self, x, known, learned):
+    def encode(self, x, known, learned) -> Tensor:
         scores = _scores(x, known, learned).middle
         return ops.concatenate([ops.where(known, scores, 0.0), missing(known)], axis=1)
 
-    def log_prob(self, x, known, parameters, learned):
+    def log_prob(self, x, known, parameters, learned) -> Tensor:
         scores = _scores(x, known, learned)
         mean, log_var = _split(parameters)
         cells = (scores.middle, mean, log_var)
@@ -61,11 +62,11 @@ class Real(Column):
         mass = normal_log_mass(*((end - mean) * ops.exp(-0.5 * log_var) for end in ends))
         return ops.where(is_repeated, mass, density + scores.log_slope - ops.log(learned.scale))
 
-    def mean(self, parameters, learned):
+    def mean(self, parameters, learned) -> Tensor:
         """The median of each cell, whose score is the mean of the scores."""
         return _cells(_split(parameters)[0], learned)
 
-    def sample(self, parameters, learned, seed):
+    def sample(self, parameters, learned, seed) -> Tensor:
         mean, log_var = _split(parameters)
         eps = noise.normal(ops.shape(mean), seed)
         scores = mean + ops.exp(0.5 * log_var) * eps
