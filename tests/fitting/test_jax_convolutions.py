@@ -129,7 +129,7 @@ def test_primitives_that_a_later_jax_renames_are_no_reason_to_fail(monkeypatch):
     vae = keras_cvae.build_cvae((4, 4, 1), latent_dim=2, network=keras_cvae.networks.Conv((2,)))
     vae.compile("adam")
     with pytest.warns(UserWarning, match="left in the layout.*jit_p"):
-        history = vae.fit(np.zeros((8, 4, 4, 1), "float32"), verbose=0).history
+        history = vae.fit(np.zeros((8, 4, 4, 1), "float32"), batch_size=4, verbose=0).history
     assert np.isfinite(history["loss"]).all()
 
 
