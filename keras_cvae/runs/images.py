@@ -114,7 +114,7 @@ class ImageRun(Run):
         labels = splitting.take(dataset.y_test, slice(count))
         return dataset.x_test[:count], labels, dataset.class_names
 
-    def sections(self):
+    def sections(self) -> list:
         return image_report.sections(self)
 
     def _load(self, name):

@@ -102,14 +102,14 @@ def scatter(run: Run, *, data=None, count=None) -> Figure:
     return plots.latent_scatter(_encode(run, x, y), y, class_names=class_names or None)
 
 
-def latent_use(run: Run, *, data=None, count=None):
+def latent_use(run: Run, *, data=None, count=None) -> Figure:
     """Draws how far the posterior means of each dimension of z vary over `count` test images."""
     x, y, _ = run.test_images(data, count)
     variance = evaluation.variance_of_means(run.model, x, run.model.y_of_class(y))
     return plots.latent_use(variance, ylabel="variance of the posterior mean")
 
 
-def nearest(run: Run, *, count=10, seed=0):
+def nearest(run: Run, *, count=10, seed=0) -> Figure:
     """Draws `count` generated images, and the training image nearest to each in its pixels."""
     from sklearn.neighbors import NearestNeighbors
 

@@ -108,7 +108,7 @@ class EncodeColumns(standardize.Standardize):
         self.columns = {column.name: column.spec for column in described}
         self.encoding = Encoding(described)
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         super().build(input_shape)
         self.points = self.encoding.add_points(self)
 
@@ -116,7 +116,7 @@ class EncodeColumns(standardize.Standardize):
     def learned(self) -> list[np.ndarray]:
         return [np.array(ops.convert_to_numpy(self.points))]
 
-    def adapt(self, data):
+    def adapt(self, data) -> None:
         rows = np.asarray(data[:: max(1, len(data) // MOST)], "float32")
         columns = [rows[:, place] for place in self.encoding.numbers]
         if columns:
@@ -124,13 +124,13 @@ class EncodeColumns(standardize.Standardize):
             self.points.assign(np.stack(learned, axis=1))
         self.adapted.assign(1.0)
 
-    def call(self, inputs):
+    def call(self, inputs) -> Tensor:
         x = ops.cast(inputs, "float32")
         encoded = self.encoding(x, ops.convert_to_tensor(self.points))
         return ops.concatenate([encoded, ops.cast(ops.isnan(x), "float32")], axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape) -> tuple:
         return (input_shape[0], self.encoding.ends[-1] + len(self.columns))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "columns": self.columns}
