@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,7 @@ class ImageRun(Run):
         labels = splitting.take(dataset.y_test, slice(count))
         return dataset.x_test[:count], labels, dataset.class_names
 
-    def sections(self) -> list:
+    def sections(self) -> Iterator:
         return image_report.sections(self)
 
     def _load(self, name):

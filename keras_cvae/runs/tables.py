@@ -243,7 +243,7 @@ class TableRun(Run):
         dataset = self.dataset_of(data)
         return dataset.x_test[:count], splitting.take(dataset.y_test, slice(count)), ()
 
-    def sections(self) -> list:
+    def sections(self) -> Iterator:
         return table_report.sections(self)
 
     def _load(self, name):

@@ -126,7 +126,7 @@ class AutoregressiveColumns(Likelihood):
     def standardizer(self) -> EncodeColumns:
         return EncodeColumns(self.columns, name="standardize")
 
-    def standardize(self, points) -> None:
+    def standardize(self, points) -> None:  # type: ignore[override]
         self.points.assign(points)
 
     def check(self, x, name) -> np.ndarray:
