@@ -25,7 +25,7 @@ OBJECTIVES = (
     "adversary",
 )
 CORRUPTIONS = ("gaussian", "salt_and_pepper", "blocks")
-FORMATS = "onnx", "tf_saved_model", "litert", "openvino"
+FORMATS = "onnx", "tf_saved_model", "litert", "openvino", "web"
 COLUMN_KINDS = (
     "date",
     "month_first",

@@ -226,11 +226,18 @@ def export(
     """Export a part of a model to a file that other programs open, and check it against Keras.
 
     The generator takes noise and labels, and returns images. Beside the file are a .json file that
-    describes its inputs, and a .py file that opens it.
+    describes its inputs, and a .py file that opens it. The format `web` is a page that generates
+    images in a browser, without a server.
     """
     from keras_cvae import runs
 
+    if format == "web":
+        parsing.check_out_file(out, force, suffixes=(".html",))
     run = runs.Run.load(folder)
+    if format == "web":
+        require(what == "generator", "--what", "of a page must be generator", repr(what))
+        print(f"Wrote {runs.web_page.write(run, out)}, which opens in a browser")
+        return
     difference = runs.exporting.export(run, out, part=what, format=format, force=force)
     print(f"Wrote the {what} to {out}; its outputs differ from those of Keras by {difference:.1g}")
     print(f"Try it: python {out.with_suffix('.py')}")

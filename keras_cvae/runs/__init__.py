@@ -1,6 +1,6 @@
 """Runs: a folder with a trained model, its settings, metrics and pictures."""
 
-from keras_cvae.runs import comparing, exporting, pictures, report
+from keras_cvae.runs import comparing, exporting, pictures, report, web_page
 from keras_cvae.runs.images import ImageRun, train
 from keras_cvae.runs.measuring import evaluate
 from keras_cvae.runs.reading import Run
@@ -17,4 +17,5 @@ __all__ = [
     "report",
     "train",
     "train_table",
+    "web_page",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import keras
 
 from keras_cvae import evaluation
 from keras_cvae.html import Picture, Table
-from keras_cvae.runs import pictures
+from keras_cvae.runs import page_template, pictures
 from keras_cvae.runs.reading import EVALUATIONS, Run
 
 NAME = "report.html"
@@ -76,23 +75,8 @@ def page(
     Returns:
         The path.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_cvae.runs", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    template = environment.get_template("report.html")
-    content = template.render(
-        title=title, summary=text, verdict=remarks, sections=sections, versions=versions
-    )
-    part = path.with_suffix(".part")
-    part.write_text(content, "utf-8")
-    os.replace(part, path)
-    return path
+    content = {"summary": text, "verdict": remarks, "sections": sections, "versions": versions}
+    return page_template.write(path, "report.html", title=title, **content)
 
 
 def verdict(run: Run) -> list[str]:

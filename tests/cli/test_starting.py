@@ -35,7 +35,7 @@ def test_what_is_answered_without_keras(arguments):
 
 
 def test_help_lists_the_members_of_each_family():
-    assert tuple(exporting.FORMATS) == names.FORMATS
+    assert (*exporting.FORMATS, "web") == names.FORMATS
     assert names.DATA == datasets.NAMES and names.COLUMN_KINDS == tables.KINDS
     families = [networks.NAMES, networks.INJECTIONS, likelihoods.NAMES, priors.NAMES]
     families += [objectives.NAMES, corruptions.NAMES, pictures.KINDS | table_pictures.KINDS]

@@ -1,0 +1,199 @@
+"""A page that generates images in a browser, without a server or a network.
+
+It contains the weights of the decoder and a small program of JavaScript that evaluates it, and
+samples of the prior: the same noise, transported to z for each class.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cvae import evaluation, likelihoods
+from keras_cvae.checks import ArgumentError, require
+from keras_cvae.conditions import Classes
+from keras_cvae.runs import page_template
+from keras_cvae.runs.reading import Run
+
+SAMPLES = 40
+MOST_SLIDERS = 32
+ACTIVATIONS = "linear", "relu", "sigmoid", "tanh"
+# From parameters to the mean of p(x | z, y), for likelihoods whose mean is a function of each.
+MEANS: dict[type, str] = {
+    likelihoods.Bernoulli: "sigmoid",
+    likelihoods.Gaussian: "linear",
+    likelihoods.OptimalGaussian: "linear",
+}
+
+
+def write(run: Run, out: str | Path, *, seed: int = 0) -> Path:
+    """Writes the page: buttons for the classes, a slider for each latent, another sample.
+
+    The page evaluates the decoder once more on a z of its own and shows how far the result is from
+    that of Keras.
+
+    Args:
+        run: A run of images whose decoder is of `Dense`, `Reshape` and convolutional layers.
+        out: The file, which ends in .html.
+        seed: Seed of the samples.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ValueError: If the model has other layers, another condition than classes, or another
+            likelihood than Bernoulli or normal ones.
+    """
+    out, model = Path(out), run.model
+    require(out.suffix == ".html", "out", "must be a name that ends in .html", f"'{out}'")
+    program = _program(model)
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((SAMPLES, model.latent_dim)).astype("float32")
+    labels = [*range(len(model.classes))] or [None]
+    samples = np.stack([_latents(model, noise, label) for label in labels])
+    x, y, _ = run.test_images(count=1000)
+    given = None if model.condition is None else model.y_of_class(y)
+    order = np.argsort(-evaluation.variance_of_means(model, x, given), kind="stable")
+    of_keras = model.decode(samples[0, :1], labels[0])
+    content = {
+        "program": program,
+        "shape": [*model.image_shape],
+        "latents": [int(place) for place in order[:MOST_SLIDERS]],
+        "class_names": run.class_names if model.classes else [],
+        "samples": _encoded(samples),
+        "deviation": _encoded(samples.std(1).mean(0)),
+        "latent_dim": model.latent_dim,
+        "count": SAMPLES,
+        "of_keras": _encoded(of_keras),
+    }
+    title = f"Images of {run.config['data']['name'].rpartition('/')[2]}"
+    return page_template.write(out, "generator.html", title=title, content=content)
+
+
+def _latents(model, noise, label):
+    """Transports noise to samples of p(z | y)."""
+    prior = model.prior
+    y = None
+    if prior.conditional:
+        y = ops.convert_to_tensor(np.tile(np.eye(len(model.classes))[label], (len(noise), 1)))
+        y = ops.cast(y, "float32")
+    return ops.convert_to_numpy(prior.transport(ops.convert_to_tensor(noise), y))
+
+
+def _program(model) -> list[dict]:
+    """Returns the operations of the decoder, each with the numbers of those that it takes."""
+    mean = MEANS.get(type(model.likelihood))
+    names = ", ".join(kind.__name__ for kind in MEANS)
+    expected = f"A page needs a likelihood whose mean it can compute: {names}"
+    require(mean is not None, None, expected, type(model.likelihood).__name__)
+    shape = model.image_shape
+    expected = "A page needs images of 1 or 3 channels"
+    require(len(shape) == 3 and shape[-1] in (1, 3), None, expected, f"the shape {shape}")
+    condition = model.condition
+    expected = "A page needs a model of classes, or without a condition"
+    is_of_classes = condition is None or isinstance(condition, Classes)
+    require(is_of_classes, None, expected, type(condition).__name__)
+    steps: list[dict] = []
+    number: dict[int, int] = {}  # of the operation that gives a tensor
+    for operation in model.decoder.operations:
+        step = _step(operation)
+        if step["kind"] != "label":
+            tensors = keras.tree.flatten([n.input_tensors for n in operation._inbound_nodes][:1])
+            step["inputs"] = [number[id(tensor)] for tensor in tensors]
+        number[id(operation.output)] = len(steps)
+        steps.append(step)
+    return [*steps, {"kind": "activation", "name": mean, "inputs": [len(steps) - 1]}]
+
+
+def _step(operation) -> dict:
+    """Returns an operation as the page knows it."""
+    if operation.name == "condition":
+        return {"kind": "one_hot", "size": operation.output.shape[-1]}
+    convert: Callable[[Any], dict] | None = STEPS.get(type(operation))
+    if convert is None:
+        expected = "A page needs a decoder of Dense, Reshape, Conv2D and Conv2DTranspose layers"
+        raise ArgumentError(None, expected, f"{type(operation).__name__}")
+    return convert(operation)
+
+
+def _input(layer):
+    return {"kind": "z" if layer.name == "z" else "label", "inputs": []}
+
+
+def _dense(layer):
+    return {"kind": "dense", **_weights(layer), "units": layer.units}
+
+
+def _convolution(layer):
+    kind = "transposed" if isinstance(layer, keras.layers.Conv2DTranspose) else "convolution"
+    step = {
+        "kind": kind,
+        **_weights(layer),
+        "filters": layer.filters,
+        "shape": layer.output.shape[1:],
+    }
+    expected = "A page needs convolutions with padding 'same' and without dilation"
+    plain = layer.padding == "same" and {*layer.dilation_rate} == {1}
+    require(plain, None, expected, layer.get_config())
+    return {
+        **step,
+        "size": layer.kernel_size,
+        "strides": layer.strides,
+        "from": layer.input.shape[1:],
+    }
+
+
+def _activation(layer):
+    return {"kind": "activation", "name": _name(layer.activation)}
+
+
+def _weights(layer):
+    bias = layer.bias if layer.use_bias else np.zeros(layer.kernel.shape[-1])
+    weights = (ops.convert_to_numpy(weight) for weight in (layer.kernel, bias))
+    kernel, bias = map(_encoded, weights)
+    return {"kernel": kernel, "bias": bias, "name": _name(layer.activation)}
+
+
+def _name(activation):
+    name = activation.__name__
+    expected = f"A page needs activations among {', '.join(ACTIVATIONS)}"
+    require(name in ACTIVATIONS, None, expected, name)
+    return name
+
+
+def _same(layer):
+    return {"kind": "same"}
+
+
+def _cropping(layer):
+    (top, _), (left, _) = layer.cropping
+    shapes = {"from": layer.input.shape[1:], "shape": layer.output.shape[1:]}
+    return {"kind": "crop", "start": [top, left], **shapes}
+
+
+def _concatenate(layer):
+    return {"kind": "concatenate"}
+
+
+STEPS: dict[type, Callable[[Any], dict]] = {
+    keras.layers.InputLayer: _input,
+    keras.layers.Dense: _dense,
+    keras.layers.Conv2D: _convolution,
+    keras.layers.Conv2DTranspose: _convolution,
+    keras.layers.Activation: _activation,
+    keras.layers.Reshape: _same,
+    keras.layers.Flatten: _same,
+    keras.layers.Concatenate: _concatenate,
+    keras.layers.Cropping2D: _cropping,
+}
+
+
+def _encoded(array):
+    """Returns numbers as text: the bytes of float32 in little-endian order, in base64."""
+    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
