@@ -20,7 +20,7 @@ WIDE = 4096  # numbers in an image, above which convolutions are of three sizes
 COUNT_AS = 70  # what the pixels of an image count as: neighbours repeat each other
 LEAST_BETA = 1.5  # of images, however few their pixels
 BINARY_BETA = 2.0  # of images in black and white, whose pixels say less each
-AUTOREGRESSIVE_BETA = 0.5  # of rows whose cells know those before them
+AUTOREGRESSIVE_BETA = 0.7  # of rows whose cells know those before them
 
 
 class Choice(NamedTuple):
