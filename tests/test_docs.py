@@ -1,5 +1,6 @@
-"""Every block of code in README and docs runs, with little data and few steps."""
+"""Every block of code in README and docs runs, and the names, options and links there exist."""
 
+import ast
 import configparser
 import re
 import runpy
@@ -14,7 +15,7 @@ from PIL import Image
 from typer.main import get_command
 
 import keras_cvae
-from keras_cvae import datasets, evaluation, runs
+from keras_cvae import datasets, estimators, evaluation, priors, runs, tables
 from keras_cvae.cli.app import app
 from tests.command import run_cli
 
@@ -157,8 +158,76 @@ def test_pages_name_scripts_and_pictures_that_exist_and_all_pictures():
 
 def test_the_readme_is_short():
     assert len(PAGES["README.md"].splitlines()) <= 150
-    links = re.findall(r"\]\(([^)#:]+)\)", PAGES["README.md"])
-    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def broken_links(page, text):
+    """Links to files of the project that do not exist, or to headings that their page lacks."""
+    for target, heading in re.findall(r"\]\(([^)#:\s]*)#?([\w-]*)\)", text):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        if not path.exists():
+            yield target
+        elif heading:
+            headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+            slugs = [re.sub(r"[^\w\s-]", "", h.lower()).strip().replace(" ", "-") for h in headings]
+            if heading not in slugs:
+                yield f"{target}#{heading}"
+
+
+ROOTS = {name: module for name, module in vars(keras_cvae).items() if name in keras_cvae.__all__}
+ROOTS |= {"keras_cvae": keras_cvae, "cvae": keras_cvae.CVAE}
+ROOTS |= {"runs": runs, "estimators": estimators}
+ROOTS |= {"prior": priors.Prior, "table": tables.Table}
+NAME = re.compile(rf"(?<![\w/.-])({'|'.join(ROOTS)})\.([\w.]*\w)")
+FILES = ("csv", "keras", "md", "npz", "onnx", "png", "py")  # `cvae.keras` is a file
+
+
+def missing_names(text):
+    """Dotted names outside of blocks, such as `evaluation.bound`, that the package lacks."""
+    for root, names in NAME.findall(FENCE.sub("", text)):
+        part = ROOTS[root]
+        for name in names.split("."):
+            if isinstance(part, property) or name in FILES:
+                break
+            if not hasattr(part, name):
+                yield f"{root}.{names}"
+                break
+            part = getattr(part, name)
+
+
+def options_of_scripts():
+    """Options of all scripts: those that typer makes of arguments, and those that are written."""
+    for path in ROOT.glob("scripts/**/*.py"):
+        nodes = [*ast.walk(ast.parse(path.read_text("utf-8")))]
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+        for function in functions:
+            if function.name == "main" or function.decorator_list:
+                yield from ("--" + arg.arg.replace("_", "-") for arg in function.args.args)
+        for node in nodes:
+            if isinstance(node, ast.Constant) and str(node.value).startswith("--"):
+                yield from node.value.split("/")
+
+
+def missing_options(text):
+    """Options in inline code, such as `--limit`, that neither the command nor a script has."""
+    commands = get_command(app).commands.values()
+    own = {o for c in commands for param in c.params for o in (*param.opts, *param.secondary_opts)}
+    inline = re.findall(r"`([^`]+)`", FENCE.sub("", text))
+    shown = {option for code in inline for option in re.findall(r"(?<!\S)--[\w-]+", code)}
+    return sorted(shown - own - {"--help", *options_of_scripts()})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_names_and_options_of_a_page_exist(page):
+    text = PAGES[page]
+    assert [*broken_links(page, text), *missing_names(text), *missing_options(text)] == []
+
+
+def test_broken_links_and_misspelt_names_and_options_are_noticed():
+    text = "[a](docs/indx.md) [b](docs/tables.md#scikitlearn) [c](docs/tables.md#scikit-learn)"
+    assert [*broken_links("README.md", text)] == ["docs/indx.md", "docs/tables.md#scikitlearn"]
+    text = "`evaluation.bounds`, `evaluation.bound(cvae)`, `cvae.fit_priors`, `cvae.keras`"
+    assert [*missing_names(text)] == ["evaluation.bounds", "cvae.fit_priors"]
+    assert missing_options("`keras-cvae train --epoch 3 --no-measure`") == ["--epoch"]
 
 
 def test_every_member_is_on_its_page():
