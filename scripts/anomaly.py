@@ -1,12 +1,12 @@
-"""Anomaly detection: each class in turn is left out of training and detected among test images.
+"""Anomaly detection: one class after the other is left out of training, then detected.
 
-A plain VAE is trained on the images of the other classes. Then all test images are scored by the
-error of their reconstruction, minus the ELBO, and minus the importance-weighted log p(x)
+A plain VAE is trained on the images of the other classes. All test images are scored by their
+reconstruction error, minus the ELBO, and minus the importance-weighted log p(x)
 (`evaluation.anomaly_score`), and by two methods of scikit-learn on the same images: an isolation
-forest, and the squared error of a reconstruction from as many principal components as the model has
-latents. The table shows the area under the ROC curve: how often an image of the class that was left
-out scores higher than one of the others; 0.5 is chance. `--held-out 3 --held-out 8` tests these
-classes only.
+forest, and the squared reconstruction error of PCA with as many components as the VAE has latent
+dimensions. The table lists the area under the ROC curve: the probability that an image of the
+class left out has a higher score than an image of another class; 0.5 is chance. `--held-out 3
+--held-out 8` tests only these classes.
 
 The settings are those that `keras-cvae train` chooses for the data, but with beta = 1, since the
 ELBO itself is a score.
@@ -25,11 +25,11 @@ import keras_cvae
 from keras_cvae import datasets, evaluation
 from keras_cvae.runs import choosing
 
-KINDS = {"reconstruction": 16, "elbo": 16, "log_likelihood": 128}  # and draws of z
+KINDS = {"reconstruction": 16, "elbo": 16, "log_likelihood": 128}  # and samples of z
 
 
 def train(x, epochs, path):
-    """Returns a plain VAE of images, trained and kept at `path`."""
+    """Trains a plain VAE of images, saves it at `path` and returns it."""
     chosen = {name: choice.value for name, choice in choosing.choose(x).items()}
     epochs = chosen["epochs"] if epochs is None else epochs
     parts = {name: chosen[name] for name in ("likelihood", "network", "latent_dim")}
@@ -41,8 +41,8 @@ def train(x, epochs, path):
     return cvae
 
 
-def of_scikit_learn(x_train, x_test, components, seed):
-    """Scores of the methods that the model is compared with."""
+def scikit_learn_scores(x_train, x_test, components, seed):
+    """Scores by an isolation forest and by PCA."""
     train, test = (x.reshape(len(x), -1).astype("float32") for x in (x_train, x_test))
     forest = IsolationForest(random_state=seed).fit(train)
     pca = PCA(min(components, *train.shape), random_state=seed).fit(train)
@@ -58,11 +58,11 @@ def main(
     held_out: list[int] | None = None,
     limit: int | None = None,
 ) -> None:
-    """Train a model for each class that is kept out, and print the table."""
+    """Train a model for each class that is left out, and print the table."""
     x_train, y_train, x_test, y_test, names = datasets.load(data)
     classes = [*range(len(names))] if not held_out else held_out
     if not set(classes) <= set(np.unique(y_test)):
-        raise typer.BadParameter(f"expected classes that the test images have, not {held_out}")
+        raise typer.BadParameter(f"must be classes of the test images. Received: {held_out}")
     out.mkdir(parents=True, exist_ok=True)
     x_train, y_train, x_test, y_test = (a[:limit] for a in (x_train, y_train, x_test, y_test))
     rows, columns = [], [*KINDS, "isolation forest", "PCA"]
@@ -75,7 +75,7 @@ def main(
             kind: evaluation.anomaly_score(cvae, x_test, kind=kind, samples=samples, seed=seed)
             for kind, samples in KINDS.items()
         }
-        scores |= of_scikit_learn(usual, x_test, cvae.latent_dim, seed)
+        scores |= scikit_learn_scores(usual, x_test, cvae.latent_dim, seed)
         rows.append([roc_auc_score(y_test == label, scores[name]) for name in columns])
 
     print(f"\nArea under the ROC curve of {len(x_test):,} test images, by the class left out")

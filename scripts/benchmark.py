@@ -1,11 +1,12 @@
-"""How fast keras_cvae is, beside what one would write by hand.
+"""Speed of keras_cvae in comparison with plain Keras and with hand-written programs.
 
     python scripts/benchmark.py train --model conv --batch-size 32
     python scripts/benchmark.py generate | startup | scaling
 
-All contenders of a table run in one go, each in a process of its own, a few epochs in turn, so
-that whatever slows the machine slows them alike. They are given the same images, network, initial
-weights, optimizer and batch size, and none is spared shuffling, noise or the last batch.
+All programs of a table run at the same time, each in its own process, and take turns of a few
+epochs, so that a slow machine slows all of them down alike. They use the same images, network,
+initial weights, optimizer and batch size, and all of them shuffle, sample noise and train on the
+last, smaller batch.
 """
 
 import statistics
@@ -18,33 +19,39 @@ from benchmarks import report, startup
 from benchmarks.race import Contender, course
 
 OUT = Path("runs/benchmark")
-TUNED = {"steps_per_execution": 32, "jit_compile": True}  # of `compile`; refused on torch
-OF_KERAS = {
+TUNED = {"steps_per_execution": 32, "jit_compile": True}  # of `compile`; not supported on torch
+WITH_KERAS = {
     "keras_cvae": {"function": "keras_fit:library"},
-    "keras fit as it comes": {"function": "keras_fit:plain"},
-    "keras fit, 32 steps by XLA": {"function": "keras_fit:plain", "options": TUNED},
+    "default keras fit": {"function": "keras_fit:plain"},
+    "keras fit, 32 steps per call, XLA": {"function": "keras_fit:plain", "options": TUNED},
 }
 HAND_WRITTEN = {
     "TensorFlow, epoch compiled by hand": "tensorflow_loops:compiled_epoch",
     "PyTorch loop": "torch_loop:loop",
     "JAX step loop": "jax_loops:step_loop",
 }
-OF_MANY_SAMPLES = "keras_fit:library", "tensorflow_loops:compiled_epoch", "jax_loops:step_loop"
+WITH_SAMPLES = "keras_fit:library", "tensorflow_loops:compiled_epoch", "jax_loops:step_loop"
 CURVES = {
     "latent size": (2, 8, 32, 128, 512),
     "hidden units": (64, 128, 256, 512, 1024, 2048),
-    "images an epoch": (1_000, 3_000, 10_000, 30_000, 60_000),
+    "images per epoch": (1_000, 3_000, 10_000, 30_000, 60_000),
     "batch size": (32, 100, 512, 2048),
-    "samples an image": (1, 10, 100, 1000),
+    "samples per image": (1, 10, 100, 1000),
 }
 
 app = typer.Typer(add_completion=False, help=__doc__)
 Model = StrEnum("Model", ["dense", "conv"])
 BatchSizes = Annotated[list[int], typer.Option("--batch-size", help="May be repeated.")]
-Backends = Annotated[str, typer.Option(help="Of Keras, separated by commas.")]
-Streams = Annotated[bool, typer.Option(help="Also from tf.data, or a DataLoader on torch.")]
-Samples = Annotated[int, typer.Option(help="With more than one, the bound of IWAE; dense only.")]
-Only = Annotated[str, typer.Option(help="Contenders with one of these words, comma-separated.")]
+Backends = Annotated[str, typer.Option(help="Keras backends, comma-separated.")]
+Streams = Annotated[
+    bool, typer.Option(help="Also train from tf.data, or on torch from a DataLoader.")
+]
+Samples = Annotated[
+    int, typer.Option(help="Samples of z per image; with more than one, IWAE (dense only).")
+]
+Only = Annotated[
+    str, typer.Option(help="Only programs whose name has one of these words, comma-separated.")
+]
 
 
 @app.command("train")
@@ -63,39 +70,40 @@ def train(
     out: Path = OUT,
     seed: int = 0,
 ) -> None:
-    """Images a second of training, in turns of some epochs each."""
+    """Images per second of training."""
     names = [name.strip() for name in backends.split(",")]
-    who = {}
+    programs = {}
     for feed, options in {"": {}, ", a stream": {"streamed": True}}.items():
         if streams or not feed:
-            for who_fits, how in OF_KERAS.items():
+            for kind, how in WITH_KERAS.items():
                 how = how | {"options": how.get("options", {}) | options}
-                who |= {f"{who_fits}, {name}{feed}": how | {"backend": name} for name in names}
-    who |= {name: {"function": function} for name, function in HAND_WRITTEN.items()}
+                for name in names:
+                    programs[f"{kind}, {name}{feed}"] = how | {"backend": name}
+    programs |= {name: {"function": function} for name, function in HAND_WRITTEN.items()}
     if samples > 1:
-        who = {name: how for name, how in who.items() if how["function"] in OF_MANY_SAMPLES}
-        for how in who.values():
+        programs = {n: how for n, how in programs.items() if how["function"] in WITH_SAMPLES}
+        for how in programs.values():
             how["options"] = {**how.get("options", {}), "samples": samples}
     words = [word.strip().lower() for word in only.split(",")]
-    who = {name: how for name, how in who.items() if any(word in name.lower() for word in words)}
+    programs = {n: how for n, how in programs.items() if any(word in n.lower() for word in words)}
     rows, panels, measured = [], {}, []
     with course(data, images, rounds, warmup, out, epochs) as track:
         for size in batch_size:
-            given = {"images": track.images, "model": model, "batch_size": size, "seed": seed}
-            ran = track.race([Contender(name, **how, **given) for name, how in who.items()])
+            shared = {"images": track.images, "model": model, "batch_size": size, "seed": seed}
+            ran = track.race([Contender(name, **how, **shared) for name, how in programs.items()])
             ours = [c for c in ran if c.function == "keras_fit:library"]
             for c in ran:
-                row = {"batch": size, "contender": c.name, **report.rates(c)}
-                row |= {f"{_feed(own)} / it": own.faster_than(c) for own in ours}
+                row = {"batch": size, "program": c.name, **report.rates(c)}
+                row |= {f"{_feed(own)}, ratio": own.faster_than(c) for own in ours}
                 row |= {"first epoch, s": c.first, "peak MB": c.peak, "loss, nats": c.value}
                 rows.append(row)
             panels |= {f"batches of {size}": [(c.name, c.rates) for c in ran]} if ran else {}
             measured += ran
-    bound = f" on {samples} samples an image" if samples > 1 else ""
-    title = f"Training the {model} model{bound}, {track.images:,} images an epoch; "
+    bound = f" on {samples} samples per image" if samples > 1 else ""
+    title = f"Training the {model} model{bound}, {track.images:,} images per epoch; "
     title += f"median, slowest and fastest of {rounds} rounds of {epochs} epochs"
-    note = "... / it: keras_cvae's images/s over the contender's, median over the rounds\n"
-    note += "peak MB: above the memory after imports and reading of data\n"
+    note = "ratio: images/s of keras_cvae divided by the program's, median over the rounds\n"
+    note += "peak MB: in addition to the memory after imports and loading data\n"
     note += f"loss: mean over epoch {1 + (track.warmup - 1 + rounds) * epochs}"
     figure = report.bars(panels, "training, images/s")
     report.write(out, f"train_{model}", title, rows, figure, measured, note)
@@ -118,44 +126,46 @@ def generate(
     out: Path = OUT,
     seed: int = 0,
 ) -> None:
-    """Images a second drawn from the prior, and decoded for a square sheet of pictures."""
-    usual = {"model": model, "seed": seed}
-    draw = {**usual, "counted": images, "options": {"count": images}}
-    sheet = {**usual, "counted": side * side, "options": {"side": side}}
-    draws, sheets = [], []
+    """Images per second when sampling, and when decoding a square grid of images."""
+    shared = {"model": model, "seed": seed}
+    sample = {**shared, "counted": images, "options": {"count": images}}
+    sheet = {**shared, "counted": side * side, "options": {"side": side}}
+    samples, sheets = [], []
     for name in (name.strip() for name in backends.split(",")):
         for size in batch_size:
             who = f"cvae.generate, {name}, batches of {size}", "keras_fit:generate", name
-            draws.append(Contender(*who, batch_size=size, **draw))
+            samples.append(Contender(*who, batch_size=size, **sample))
         who = f"cvae.decode of the sheet, {name}", "keras_fit:sheet", name
         sheets.append(Contender(*who, **sheet))
         who = f"predict for each picture, {name}", "keras_fit:one_by_one", name
         sheets.append(Contender(*who, **sheet))
     for how, size in (("batches of 1000", 1000), ("one pass", images)):
         who = f"PyTorch decoder, {how}", "torch_loop:decode"
-        draws.append(Contender(*who, batch_size=size, **draw))
+        samples.append(Contender(*who, batch_size=size, **sample))
     with course(data, 1000, rounds, warmup, out) as track:
-        ran = track.race([*draws, *sheets])
+        ran = track.race([*samples, *sheets])
     rows, panels = [], {}
-    for task, group in ((f"{images:,} draws", draws), (f"{side} x {side} sheet", sheets)):
+    for task, group in ((f"{images:,} samples", samples), (f"{side} x {side} sheet", sheets)):
         group = [c for c in group if c in ran]
         ours = [c for c in group if c.name.startswith("cvae.")]
         for c in group:
             rivals = [own for own in ours if c.name.endswith(own.backend)] or ours
             best = max(rivals, key=lambda own: statistics.median(own.rates), default=None)
-            row = {"task": task, "contender": c.name, **report.rates(c)}
-            row["ours / it"] = best.faster_than(c) if best and c not in ours else None
+            row = {"task": task, "program": c.name, **report.rates(c)}
+            row["ratio"] = best.faster_than(c) if best and c not in ours else None
             rows.append(row | {"first, s": c.first, "peak MB": c.peak, "mean pixel": c.value})
         panels[task] = [(c.name, c.rates) for c in group]
     title = f"Generating with the {model} model; median, slowest and fastest of {rounds} rounds"
-    note = "ours / it: images/s of our fastest (on the same backend, where it is Keras) over its"
+    note = (
+        "ratio: images/s of our fastest (on the same backend, for Keras) divided by the program's"
+    )
     figure = report.bars(panels, "images/s (logarithmic)", log=True)
     report.write(out, f"generate_{model}", title, rows, figure, ran, note)
 
 
 @app.command("startup")
 def start(backends: Backends = "tensorflow,jax", rounds: int = 7, out: Path = OUT) -> None:
-    """Seconds of `import keras_cvae`, and until a first batch has been trained on."""
+    """Seconds of `import keras_cvae`, and until the first training batch is done."""
     rows, panels = [], {}
     for backend in (name.strip() for name in backends.split(",")):
         results = startup.measure(backend, rounds)
@@ -163,14 +173,14 @@ def start(backends: Backends = "tensorflow,jax", rounds: int = 7, out: Path = OU
             median = statistics.median(seconds)
             row = {"backend": backend, "program": name, "seconds": median}
             row |= {"least": min(seconds), "most": max(seconds)}
-            by_itself, known = results["import keras"]
-            row["over import keras"] = median - statistics.median(by_itself)
+            of_keras, known = results["import keras"]
+            row["more than import keras"] = median - statistics.median(of_keras)
             more = set(imported or ()) - set(known if name != "import keras" else ())
             row["imports"] = ", ".join(sorted(more)) or ("none more" if imported else "")
             rows.append(row)
         panels[backend] = [(name, seconds) for name, (seconds, _) in results.items()]
     title = f"Starting up; median, least and most of {rounds} rounds"
-    note = f"imports: which of {', '.join(startup.NOT_AT_IMPORT)} come with it"
+    note = f"imports: which of {', '.join(startup.NOT_AT_IMPORT)} are imported, too"
     report.write(out, "startup", title, rows, report.bars(panels, "seconds"), panels, note)
 
 
@@ -185,7 +195,7 @@ def scaling(
     out: Path = OUT,
     seed: int = 0,
 ) -> None:
-    """What training costs with the size of model, data and batch, and evaluation with samples."""
+    """Training speed by size of model, data and batch; speed of evaluation by number of samples."""
     rows, panels, measured = [], {}, []
     with course(data, images, rounds, warmup, out) as track:
         few, some = min(test_images, track.images), min(10_000, track.images)
@@ -195,15 +205,15 @@ def scaling(
                 own = {
                     "latent size": {"options": {"latent_dim": x}},
                     "hidden units": {"options": {"hidden_units": [x]}},
-                    "images an epoch": {"images": x},
+                    "images per epoch": {"images": x},
                     "batch size": {"batch_size": x},
-                    "samples an image": {"images": few, "options": {"samples": x}},
+                    "samples per image": {"images": few, "options": {"samples": x}},
                 }[curve]
-                how = "log_likelihood" if curve == "samples an image" else "library"
-                given = {"images": some, "seed": seed} | own
-                if given["images"] <= track.images:
+                how = "log_likelihood" if curve == "samples per image" else "library"
+                settings = {"images": some, "seed": seed} | own
+                if settings["images"] <= track.images:
                     who = f"{curve} {x}", f"keras_fit:{how}", backend
-                    contenders.append(Contender(*who, **given))
+                    contenders.append(Contender(*who, **settings))
             ran = track.race(contenders)
             points = [(int(c.name.split()[-1]), c.rates) for c in ran]
             for c, (size, _) in zip(ran, points, strict=True):
@@ -214,7 +224,7 @@ def scaling(
             measured += ran
     title = (
         f"keras_cvae on {backend}: training the dense model (latent size 20, 256 hidden units, "
-        f"{some:,} images an epoch, batches of 100, but for what varies), and log_likelihood of "
+        f"{some:,} images per epoch, batches of 100, one of them varied), and log_likelihood of "
         f"{few} images (last curve); median, slowest and fastest of {rounds} rounds"
     )
     figure = report.curves(panels, "images/s")

@@ -1,11 +1,11 @@
-"""What beta buys, and what K samples find: two pictures of bounds on log p(x | y).
+"""Bounds on log p(x | y) for several beta: rate and distortion, and importance weighting.
 
-One dense model for each beta, of pixels that are drawn anew at every step, learns from the training
-images; then the test images are measured. `rate_distortion.png`: how many nats of an image z holds
-(the rate), and how many are left to be said when z is known (the distortion); their sum is minus
-the ELBO, the same along each diagonal. `bound.png`: the importance-weighted bound by its number of
-samples K, which begins at the ELBO and tends to log p(x | y). A model that is there already is not
-trained again; an interrupted run goes on with the next one.
+For each beta, a dense model is trained on dynamically binarized images. `rate_distortion.png`
+shows the rate, the information about an image that z contains, and the distortion, the information
+that is still needed once z is known, both in nats. Their sum is minus the ELBO, which is constant
+along each diagonal. `bound.png` shows the importance-weighted bound against its number of samples
+K: it starts at the ELBO and converges to log p(x | y). Models that exist in `--out` are not
+trained again, so an interrupted run can be repeated.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ SAMPLES = 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000
 
 
 def train(data, beta, epochs, path, seed):
-    """Returns the model of a beta: the one that is kept at `path`, or one that is trained now."""
+    """Returns the model of a beta: loaded from `path` if it exists, otherwise trained."""
     if path.exists():
         return keras.saving.load_model(path)
     print(f"beta {beta:g}, {epochs} epochs", flush=True)
@@ -50,15 +50,15 @@ def mean(values):
 
 
 def plane(points, protocol) -> Figure:
-    """Draws the rate-distortion plane."""
+    """Plots the rate-distortion plane."""
     figure = Figure(figsize=(6, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
     rates, distortions = np.transpose([*points.values()])
     axes.plot(rates, distortions, color="0.6", zorder=1)
     axes.scatter(rates, distortions, zorder=2)
     for beta, (rate, distortion) in points.items():
-        said = f"beta {beta:g}: {rate + distortion:.1f}"
-        axes.annotate(said, (rate, distortion), (6, 6), textcoords="offset points")
+        text = f"beta {beta:g}: {rate + distortion:.1f}"
+        axes.annotate(text, (rate, distortion), (6, 6), textcoords="offset points")
     axes.margins(0.3, 0.2)
     best = min(rates + distortions)
     axes.axline((rates.mean(), best - rates.mean()), slope=-1, ls=":", color="0.6")
@@ -69,11 +69,11 @@ def plane(points, protocol) -> Figure:
 
 
 def curves(bounds, samples, protocol) -> Figure:
-    """Draws the bound against the number of samples, a line for each beta."""
+    """Plots the bound against the number of samples, a line for each beta."""
     figure = Figure(figsize=(6, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
-    for beta, found in bounds.items():
-        means, errors = np.transpose(found)
+    for beta, values in bounds.items():
+        means, errors = np.transpose(values)
         axes.plot(samples, means, marker=".", label=f"beta {beta:g}")
         axes.fill_between(samples, means - errors, means + errors, alpha=0.2)
     axes.set(xscale="log", xlabel="samples K (band: standard error over images)")
@@ -93,7 +93,7 @@ def main(
     out: Path = Path("runs/bounds"),
     seed: int = 0,
 ) -> None:
-    """Train a model for each beta, print the table and draw both pictures."""
+    """Train a model for each beta, print the table and make both plots."""
     out.mkdir(parents=True, exist_ok=True)
     dataset = datasets.load(data)
     x, y = dataset.x_test[:limit], dataset.y_test[:limit]
@@ -106,8 +106,8 @@ def main(
         bounds[beta] = []
         for count in samples:
             print(f"beta {beta:g}: K = {count}", flush=True)
-            found = evaluation.log_likelihood(cvae, x, y, samples=count, seed=seed, verbose=0)
-            bounds[beta].append(mean(found))
+            log_p = evaluation.log_likelihood(cvae, x, y, samples=count, seed=seed, verbose=0)
+            bounds[beta].append(mean(log_p))
     protocol = f"{Path(data).stem}, {len(x):,} test images, dense 500-500-32, {epochs} epochs"
     plane(points, protocol).savefig(out / "rate_distortion.png")
     curves(bounds, samples, protocol).savefig(out / "bound.png")

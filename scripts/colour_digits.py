@@ -1,15 +1,16 @@
-"""What a pixel is worth under each likelihood: tinted digits, in bits per dimension.
+"""Likelihoods of pixels compared: tinted digits, in bits per dimension.
 
-Digits with a margin of two pixels (MNIST becomes 32 x 32), each tinted by two smooth fields of
-colour drawn from the seed; `--grey` leaves them as they are. The convolutional network, conditional
-on the digit, latent size 32; Adam, batches of 128, a learning rate that falls from 1e-3 to 0 along
-a cosine. On 8-bit pixels a normal density with a learned variance meets the mixture of ten
-logistics. A softmax over 256 levels of every colour is too much for a CPU, so the categorical
-likelihood is given pixels of `--levels` levels, and the normal density once more, on the same.
+Digits with a margin of two pixels (MNIST becomes 32 x 32) are tinted by two smooth random fields
+of colour; `--grey` leaves them grey. The network is convolutional and conditional on the digit,
+latent size 32; Adam, batches of 128, a learning rate that decreases from 1e-3 to 0 along a cosine.
+For 8-bit pixels, a normal likelihood with a learned variance is compared with a mixture of ten
+logistics. A softmax over 256 levels of each colour is too slow on a CPU, so the categorical
+likelihood gets pixels of `--levels` levels, and the normal likelihood is trained once more on
+these.
 
-Bits are comparable where the levels are the same. The density is that of (k + u) / levels for level
-k and uniform noise u in [0, 1), so that with log2(levels) added it bounds the bits of k itself; u
-is drawn once. Both columns are of the first `--count` test images.
+Bits are comparable for equal numbers of levels. The normal density is that of (k + u) / levels for
+level k and uniform noise u in [0, 1), sampled once; minus its mean log2 plus log2(levels) is an
+upper bound on the bits of k. Both columns are measured on the first `--count` test images.
 """
 
 import time
@@ -56,7 +57,7 @@ def prepare(x, seed, grey):
 
 
 def as_levels(x, levels, name, seed):
-    """Pixels of so many levels, as uint8; for a density with noise that fills each level's bin."""
+    """Pixels with fewer levels, as uint8; for a density, with uniform noise within each level."""
     level = (x.astype("uint16") * levels) >> 8
     if name != "gaussian":
         return np.round(level * (255 / (levels - 1))).astype("uint8")
@@ -75,12 +76,12 @@ def main(
     count: int = 1000,
     limit: int | None = None,
 ) -> None:
-    """Train a model for each likelihood, draw its pictures, print its bits per dimension."""
+    """Train a model for each likelihood, plot its images, print its bits per dimension."""
     out.mkdir(parents=True, exist_ok=True)
     *arrays, names = datasets.load(data)
     x_train, y_train, x_test, y_test = (array[:limit] for array in arrays)
     if x_train.ndim != 4 or x_train.shape[-1] != 1 or not 2 <= levels <= 256:
-        raise typer.BadParameter("expected grey images, and 2 to 256 levels")
+        raise typer.BadParameter("images must be grey, and `--levels` from 2 to 256")
     trained, tested = prepare(x_train, (seed, 0), grey), prepare(x_test, (seed, 1), grey)
     shape, rows = tested.shape[1:], []
     pairs = [("gaussian", 256), ("logistic_mixture", 256), ("gaussian", levels)]
@@ -111,12 +112,12 @@ def main(
         digits = np.arange(len(names)).repeat(10)
         z = np.random.default_rng(seed).standard_normal((len(digits), cvae.latent_dim), "float32")
         parameters = cvae.decoder.predict([z, digits], verbose=0)
-        drawn = keras.ops.convert_to_numpy(cvae.likelihood.sample(parameters, seed=seed))
+        sampled = keras.ops.convert_to_numpy(cvae.likelihood.sample(parameters, seed=seed))
         means = np.clip(cvae.reconstruct(x[:16], y[:16]), 0, 1)
         figures = {
             "reconstructions": plots.reconstructions(x[:16], means, y=y[:16]),
             "means": plots.class_rows(np.clip(cvae.decode(z, digits), 0, 1), digits),
-            "samples": plots.class_rows(np.clip(drawn, 0, 1), digits),
+            "samples": plots.class_rows(np.clip(sampled, 0, 1), digits),
         }
         for picture, figure in figures.items():
             figure.savefig(out / f"{model}_{picture}.png")

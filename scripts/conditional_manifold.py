@@ -1,7 +1,8 @@
-"""The 2-D latent manifold of a plain convolutional VAE beside one for each chosen label.
+"""The 2-D latent manifold of a plain convolutional VAE, and those of a conditional VAE per label.
 
-The convolutional tutorial's network, latent size 2, thresholded pixels, Adam 1e-4, 50 epochs.
-A plain VAE spends its two dimensions on telling digits apart; a conditional one on style.
+The convolutional tutorial's network, latent size 2, thresholded pixels, Adam with a learning rate
+of 1e-4, 50 epochs. The two dimensions of the plain VAE mostly encode which digit it is, those of
+the conditional VAE the style.
 """
 
 from pathlib import Path
@@ -23,7 +24,7 @@ def main(
     batch_size: int = 32,
     learning_rate: float = 1e-4,
 ) -> None:
-    """Train both models and draw the manifolds."""
+    """Train both models and plot the manifolds."""
     out.mkdir(parents=True, exist_ok=True)
     x_train, y_train, x_test, y_test, names = datasets.load(data)
     z, ticks = latents.grid(20)
@@ -39,7 +40,7 @@ def main(
         history = model.fit(train, validation_data=(test, None), **training).history
         return model, -history["val_loss"][-1]
 
-    def draw(model, label, title):
+    def plot(model, label, title):
         path = out / f"manifold_{title.replace(' ', '_')}.png"
         plots.manifold(
             model.decode(z.reshape(20, 20, 2), label), x=ticks, y=ticks, title=title
@@ -48,9 +49,9 @@ def main(
 
     vae, plain_elbo = train("vae", None, x_train, x_test)
     cvae, elbo = train("cvae", len(names), [x_train, y_train], [x_test, y_test])
-    panels = [draw(vae, None, "plain VAE")]
+    panels = [plot(vae, None, "plain VAE")]
     for label in map(int, labels.split(",")):
-        panels.append(draw(cvae, label, f"label {names[label]}"))
+        panels.append(plot(cvae, label, f"label {names[label]}"))
     sheet = Image.new("RGB", (sum(p.width for p in panels), max(p.height for p in panels)), "white")
     for i, panel in enumerate(panels):
         sheet.paste(panel, (sum(p.width for p in panels[:i]), 0))

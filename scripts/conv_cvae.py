@@ -1,11 +1,12 @@
-"""A label-conditional convolutional VAE: restore digits, change their label, keep their style.
+"""A conditional convolutional VAE: reconstruct digits, change their label or their style.
 
 The convolutional tutorial's network with labels as constant planes, latent size 64, thresholded
-pixels, Adam 1e-4, batches of 32, 100 epochs. One label in ten is hidden in training, so that
-decoding without one means something. Handwriting is picked by measured thickness and slant.
-`--recommended` is for drawing: grey pixels with normal noise whose variance is learned, latent size
-16, a KL divergence that weighs 15, batches of 128, a learning rate that falls from 1e-3 to 0 along
-a cosine, and a prior that is fitted to the encodings of each label afterwards.
+pixels, Adam with a learning rate of 1e-4, batches of 32, 100 epochs. A tenth of the labels is
+hidden in training, so that the model can also decode without a label. Handwritings are selected by
+the thickness and slant of their strokes. `--recommended` is for better samples: grey pixels with a
+normal likelihood whose variance is learned, latent size 16, beta 15, batches of 128, a learning
+rate that decreases from 1e-3 to 0 along a cosine, and a prior fitted to the encodings of each
+label.
 """
 
 from pathlib import Path
@@ -20,7 +21,7 @@ from keras_cvae import conditions, datasets, latents, objectives, plots
 
 
 def pick(measure, x, y, digit, quantile):
-    """Index of the `digit` whose measure lies at a quantile among its kind."""
+    """Index of the image of `digit` whose measure is at a quantile of all images of `digit`."""
     (indices,) = np.nonzero(y == digit)
     values = measure(x[indices])
     return indices[np.argmin(np.abs(values - np.quantile(values, quantile)))]
@@ -33,7 +34,7 @@ def main(
     seed: int = 0,
     recommended: bool = False,
 ) -> None:
-    """Train the model and draw its pictures."""
+    """Train the model and plot the results."""
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
     x_train, y_train, x_test, y_test, names = datasets.load(data)
@@ -57,8 +58,8 @@ def main(
     figures = {"loss_curves": plots.loss_curves(history)}
     x, y = x_test[:32], y_test[:32]
     for name, digits in {"restored": y, "as_8": np.full(len(y), len(names) - 2)}.items():
-        drawn = cvae.reconstruct(x, y, as_y=digits).clip(0, 1)
-        figures[name] = plots.reconstructions(x, drawn, y=digits, max_images=32)
+        images = cvae.reconstruct(x, y, as_y=digits).clip(0, 1)
+        figures[name] = plots.reconstructions(x, images, y=digits, max_images=32)
     grey, paths = x_test / (255 if x_test.dtype == np.uint8 else 1), {}
     for title, measure, (a, high), (b, low), digit in (
         ("thick 0 to thin 0, as 4", strokes.thickness, (0, 0.99), (0, 0.01), 4),
@@ -68,7 +69,7 @@ def main(
         z, _ = cvae.encoder.predict([x_test[ends], y_test[ends]], verbose=0)
         paths[title] = cvae.decode(latents.interpolate(*z, steps=11), digit).clip(0, 1)
     figures["handwriting"] = plots.interpolation(
-        np.stack([*paths.values()]), row_labels=[*paths], title="Style changes, the label stays"
+        np.stack([*paths.values()]), row_labels=[*paths], title="Style changes, label fixed"
     )
     figures["unlabelled"] = plots.sheet(cvae.generate(count=100, seed=seed).clip(0, 1), columns=10)
     y = np.arange(len(names)).repeat(10)

@@ -1,8 +1,8 @@
-"""The convolutional VAE of TensorFlow's tutorial, fed by tf.data.
+"""The convolutional VAE of TensorFlow's tutorial, trained from a tf.data stream.
 
-Thresholded pixels, latent size 2, one-sample Monte Carlo ELBO, Adam 1e-4, batches of 32, 10
-epochs. `--recommended` keeps model, latent size and epochs, and trains with the analytic KL
-divergence and a learning rate that falls from 2e-3 to 0 along a cosine.
+Thresholded pixels, latent size 2, one-sample Monte Carlo ELBO, Adam with a learning rate of 1e-4,
+batches of 32, 10 epochs. `--recommended` keeps model, latent size and epochs, but uses the
+analytic KL divergence and a learning rate that decreases from 2e-3 to 0 along a cosine.
 """
 
 import time
@@ -27,7 +27,7 @@ def main(
     filters: str = "32,64",
     batch_size: int = 32,
 ) -> None:
-    """Train the model and draw its pictures. Colour images (32 x 32 x 3, say) stay unbinarised."""
+    """Train the model and plot the results. Colour images are not binarized."""
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
     x_train, _, x_test, _, _ = datasets.load(data)
@@ -44,7 +44,7 @@ def main(
     cosine = keras.optimizers.schedules.CosineDecay(2e-3, epochs * len(train))
     vae.compile(keras.optimizers.Adam(cosine if recommended else 1e-4))
 
-    def draw(vae):
+    def reconstruct(vae):
         return vae.reconstruct(x_test[:16])
 
     def report(epoch, logs):
@@ -52,18 +52,18 @@ def main(
         print(f"\nepoch {epoch + 1}: test ELBO {-logs['val_loss']:.2f}, {seconds:.0f} s so far")
 
     pictures = (
-        callbacks.EpochImages(draw, out / "epochs"),
-        callbacks.EpochGIF(draw, out / "vae.gif"),
+        callbacks.EpochImages(reconstruct, out / "epochs"),
+        callbacks.EpochGIF(reconstruct, out / "vae.gif"),
     )
     save = keras.callbacks.ModelCheckpoint(out / "model.keras")
     log = keras.callbacks.CSVLogger(out / "history.csv")
-    told = keras.callbacks.LambdaCallback(on_epoch_end=report)
-    steps = [told, save, log, *pictures]
+    elbo = keras.callbacks.LambdaCallback(on_epoch_end=report)
+    all_callbacks = [elbo, save, log, *pictures]
     began = time.perf_counter()
-    history = vae.fit(train, epochs=epochs, validation_data=test, callbacks=steps).history
+    history = vae.fit(train, epochs=epochs, validation_data=test, callbacks=all_callbacks).history
 
     plots.loss_curves(history).savefig(out / "loss_curves.png")
-    plots.reconstructions(x_test[:16], draw(vae)).savefig(out / "reconstructions.png")
+    plots.reconstructions(x_test[:16], reconstruct(vae)).savefig(out / "reconstructions.png")
     z, ticks = latents.grid(20)
     figure = plots.manifold(vae.decode(z.reshape(20, 20, 2)), x=ticks, y=ticks)
     figure.savefig(out / "manifold.png")

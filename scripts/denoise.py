@@ -1,16 +1,17 @@
-"""Noise removed: a VAE that was trained to, a plain one, and a median filter.
+"""Denoising: a VAE trained to denoise, a plain VAE, and a median filter.
 
     python scripts/denoise.py --data mnist
 
-For normal noise, salt and pepper, and a grey block, a model is trained whose encoder sees spoilt
-images while the likelihood is of the clean ones (`build_cvae(..., corruption=...)`). Then spoilt
-test images are given to `reconstruct`: of that model, and of one that was trained without. The
-table holds the peak signal-to-noise ratio of each to the clean images, in dB, the more the better:
-the mean over the images and its standard error. No method is told the label.
+For normal noise, salt-and-pepper noise, and a grey block, a model is trained with a corruption:
+its encoder receives corrupted images, while the likelihood is that of the clean ones
+(`build_cvae(..., corruption=...)`). Then corrupted test images are denoised by `reconstruct` of
+this model and of one trained without a corruption. The table lists the peak signal-to-noise ratio
+to the clean images in dB (higher is better): its mean over the images and the standard error. No
+method uses the labels.
 
-A tenth of the training images validates: the size of the median filter is chosen there, and so were
-the defaults, with `--validate`, which measures there. Models are kept in `--out`; an interrupted
-run goes on after its last whole epoch.
+The size of the median filter is chosen on a tenth of the training images, as were the defaults,
+with `--validate`, which prints the table for these images. Models are saved in `--out`; an
+interrupted run continues after its last complete epoch.
 """
 
 from pathlib import Path
@@ -27,8 +28,8 @@ from keras_cvae.plots.mosaic import mosaic
 SIZES = 3, 5, 7  # of the median filter, in pixels
 
 
-def spoilers(seed=None):
-    """The corruptions; of a grey block it is always to be seen where it is."""
+def all_corruptions(seed=None):
+    """The corruptions; the hidden block is grey, so that its position is visible."""
     options = {"bounds": (0.0, 1.0), "seed": seed}
     return {
         "gaussian": corruptions.GaussianNoise(**options),
@@ -38,7 +39,7 @@ def spoilers(seed=None):
 
 
 def train(x, corruption, latent_dim, likelihood, beta, epochs, seed, out):
-    """Returns the model that is kept in a folder, or one that is trained now."""
+    """Returns the model of a folder: loaded if it exists, otherwise trained."""
     if (out / "model.keras").exists():
         return keras.saving.load_model(out / "model.keras")
     out.mkdir(parents=True, exist_ok=True)
@@ -62,8 +63,8 @@ def decibels(images, clean):
     return -10 * np.log10(error)
 
 
-def filtered(images, size):
-    """The median of the pixels around each pixel."""
+def median_filtered(images, size):
+    """Images after a median filter."""
     return median_filter(images, (1, size, size, 1))
 
 
@@ -78,7 +79,7 @@ def main(
     limit: int | None = None,
     validate: bool = False,
 ) -> None:
-    """Train the models, print the table and draw the picture."""
+    """Train the models, print the table and plot the images."""
     dataset = datasets.load(data)
     x_train, _, x_held, _ = datasets.hold_out(dataset, seed=seed)
     x_test = x_held if validate else dataset.x_test
@@ -93,35 +94,32 @@ def main(
     }
     plain = train(x_train, None, **settings, out=out / "plain")
     lines, rows, labels = [], [], []
-    seen, unseen = spoilers(seed + 1), spoilers(seed + 2)
-    for name, corruption in spoilers().items():
+    validation_noise, test_noise = all_corruptions(seed + 1), all_corruptions(seed + 2)
+    for name, corruption in all_corruptions().items():
         model = train(x_train, corruption, **settings, out=out / name)
         noisy_held, noisy = (
             keras.ops.convert_to_numpy(layer[name](images, training=True))
-            for layer, images in ((seen, x_held), (unseen, clean))
+            for layer, images in ((validation_noise, x_held), (test_noise, clean))
         )
-        quality = [decibels(filtered(noisy_held, size), x_held).mean() for size in SIZES]
+        quality = [decibels(median_filtered(noisy_held, size), x_held).mean() for size in SIZES]
         size = SIZES[np.argmax(quality)]
         shown = {
-            "spoilt": noisy,
-            "restored": model.reconstruct(noisy),
+            "corrupted": noisy,
+            "denoised": model.reconstruct(noisy),
             "plain model": plain.reconstruct(noisy),
-            f"median of {size}x{size}": filtered(noisy, size),
+            f"median of {size}x{size}": median_filtered(noisy, size),
         }
-        found = {kind: decibels(images, clean) for kind, images in shown.items()}
-        errors = [values.std() / len(values) ** 0.5 for values in found.values()]
-        cells = [
-            f"{found[kind].mean():.2f} ± {e:.2f}" for kind, e in zip(found, errors, strict=True)
-        ]
+        ratios = [decibels(images, clean) for images in shown.values()]
+        cells = [f"{r.mean():.2f} ± {r.std() / len(r) ** 0.5:.2f}" for r in ratios]
         lines.append(" | ".join([f"| {name}", *cells, f"{size}x{size} |"]))
         shown["clean"] = clean
         rows += [np.asarray(images[:12]) for images in shown.values()]
-        labels += [f"{name}: {kind}" if kind == "spoilt" else kind for kind in shown]
+        labels += [f"{name}: {kind}" if kind == "corrupted" else kind for kind in shown]
 
     mosaic(np.clip(rows, 0, 1), row_labels=labels).savefig(out / "restored.png")
     print(f"\nPSNR in dB, {len(clean):,} {'validation' if validate else 'test'} images")
     print(
-        "| | spoilt | restored | plain model | median filter | its size |\n|---" + "|---" * 5 + "|"
+        "| | corrupted | denoised | plain model | median filter | size |\n|---" + "|---" * 5 + "|"
     )
     print("\n".join(lines))
 

@@ -1,7 +1,7 @@
 """The dense VAE of the Keras blog: a two-dimensional latent space of grey digits.
 
-784-256-2-256-784, RMSprop, batches of 100, 50 epochs, analytic KL divergence. Draws the
-architecture, the loss curves, the test digits in latent space, and a 15 x 15 sheet of digits.
+784-256-2-256-784, RMSprop, batches of 100, 50 epochs, analytic KL divergence. Plots the
+architecture, the loss curves, the test digits in latent space, and the manifold of 15 x 15 digits.
 """
 
 import shutil
@@ -20,7 +20,7 @@ def main(
     out: Path = Path("runs/dense_vae"),
     seed: int = 0,
 ) -> None:
-    """Train the model and draw its pictures."""
+    """Train the model and plot the results."""
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
     x_train, _, x_test, y_test, class_names = datasets.load(data)
@@ -37,12 +37,12 @@ def main(
     z, ticks = latents.grid(15, low=0.05, high=0.95)
     plots.manifold(vae.decode(z.reshape(15, 15, 2)), x=ticks, y=ticks).savefig(out / "manifold.png")
 
-    shown = {"show_shapes": True, "expand_nested": True, "splines": "polyline"}
+    options = {"show_shapes": True, "expand_nested": True, "splines": "polyline"}
     if shutil.which("dot"):
         for name, model in {"encoder": vae.encoder, "vae": vae}.items():
-            keras.utils.plot_model(model, out / f"{name}.png", **shown)
+            keras.utils.plot_model(model, out / f"{name}.png", **options)
     else:
-        print("No diagrams of the networks: they need Graphviz")
+        print("Diagrams of the networks are left out: they need Graphviz")
 
     final = {name: values[-1] for name, values in history.history.items()}
     print(f"\nnats per image after {epochs} epochs | Keras blog | here")

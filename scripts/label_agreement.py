@@ -1,13 +1,13 @@
-"""How often a classifier gives generated images their label, and how varied they are.
+"""How often a classifier assigns generated images to their label, and how varied the images are.
 
     python scripts/label_agreement.py runs/mnist/model.keras [more models ...] --data mnist
 
-The classifier of `keras-cvae evaluate` is trained on the real images alone and kept in `--out`.
-Each model generates `--count` images, labels in turn, at temperatures 1, 0.8 and 0.6; then their
-spread within a class, the root of the summed variance of their pixels, beside that of the real
-images; then real images redrawn as another class. A model whose prior is that of training is
-measured once more with a prior fitted to the encodings. `--validate` measures on a tenth of the
-training images, for choosing settings.
+The classifier of `keras-cvae evaluate` is trained on the real images and saved in `--out`. Each
+model generates `--count` images, with all labels in turn, at temperatures 1, 0.8 and 0.6. The
+spread is the square root of the summed variance of the pixels within a class, relative to that of
+the real images. The last column is the share of real images whose label was changed that are
+classified as the new label. A model with another prior than a mixture is measured again after
+`fit_prior`. `--validate` measures on a tenth of the training images, to choose settings.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ TEMPERATURES = (1.0, 0.8, 0.6)
 
 
 def classifier_of(x, y, epochs: int | None, seed: int, path: Path) -> ImageClassifier:
-    """Returns the classifier kept at `path`, or trains it and keeps it there."""
+    """Returns the classifier saved at `path`; trains and saves it if there is none."""
     if path.exists():
         return ImageClassifier(keras.saving.load_model(path))
     classifier = evaluation.train_classifier(x, y, epochs=epochs, seed=seed, verbose=2)
@@ -33,7 +33,7 @@ def classifier_of(x, y, epochs: int | None, seed: int, path: Path) -> ImageClass
 
 
 def spread(images: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the root of the summed variance of pixels within a class."""
+    """Returns the square root of the summed variance of pixels within a class."""
     variances = [unit(images[labels == label]).var(0).sum() for label in np.unique(labels)]
     return np.sqrt(np.mean(variances))
 
@@ -47,7 +47,7 @@ def main(
     count: int = 10_000,
     validate: bool = False,
 ) -> None:
-    """Print the share of right labels, and the spread, for each model."""
+    """Print the share of images classified as their label, and the spread, for each model."""
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
     dataset = datasets.load(data)
@@ -61,9 +61,10 @@ def main(
         return np.mean(classifier.predict(images) == labels)
 
     real = share(x_real, y_real)
-    print(f"\nThe classifier reads {100 * real:.2f}% of {len(x_real):,} real images right.")
-    columns = ["prior", *map(str, TEMPERATURES), "of real", "spread", "redrawn"]
-    print("% classified as their label, by temperature; of real images; spread; label changed, %\n")
+    print(f"\nAccuracy of the classifier on {len(x_real):,} real images: {100 * real:.2f}%")
+    columns = ["prior", *map(str, TEMPERATURES), "relative", "spread", "label changed"]
+    print("% classified as their label, by temperature, and relative to real images at 1;")
+    print("spread; % of images with a changed label that are classified as the new one\n")
     print("| model | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     classes = len(dataset.class_names)
@@ -72,13 +73,13 @@ def main(
     for path in models:
         model: keras_cvae.CVAE = keras.saving.load_model(path)
         while True:
-            drawn = [model.generate(labels, temperature=t, seed=seed) for t in TEMPERATURES]
-            shares = [share(images, labels) for images in drawn]
-            row = [type(model.prior).__name__, *(f"{100 * one:.1f}" for one in shares)]
+            images = [model.generate(labels, temperature=t, seed=seed) for t in TEMPERATURES]
+            shares = [share(each, labels) for each in images]
+            row = [type(model.prior).__name__, *(f"{100 * each:.1f}" for each in shares)]
             row += [f"{shares[0] / real:.3f}"]
-            row += [f"{spread(drawn[0], labels) / spread(x_real, y_real):.2f}"]
-            redrawn = share(model.reconstruct(x_real, y_real, others), others)
-            print(f"| {str(path)[-50:]} | " + " | ".join([*row, f"{100 * redrawn:.1f}"]) + " |")
+            row += [f"{spread(images[0], labels) / spread(x_real, y_real):.2f}"]
+            changed = share(model.reconstruct(x_real, y_real, others), others)
+            print(f"| {str(path)[-50:]} | " + " | ".join([*row, f"{100 * changed:.1f}"]) + " |")
             if type(model.prior) is priors.Mixture:
                 break
             model.fit_prior([x_train, y_train])

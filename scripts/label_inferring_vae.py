@@ -1,12 +1,13 @@
-"""A VAE that infers the label it is conditioned on: an image alone gives its style and its digit.
+"""A VAE that infers the label it is conditioned on: from an image alone, its style and its digit.
 
-Dense, hidden 128, latent 20; a classifier 784-128-10 whose straight-through Gumbel-softmax draw
-conditions the decoder alone, as in the original system: the encoder sees the image, not the label.
-Loss = -ELBO + 10 x cross-entropy; Adam 1e-3, batches of 64, 20 epochs. `--recommended`, for drawing
-from the prior, gives the label to the encoder too, so that z need not hold the digit; it weighs the
-KL divergence by 3 and the cross-entropy by 50, and the learning rate falls to 0 along a cosine.
-Either way `styles.png` redraws images as every digit. `--folds 10` cross-validates on the training
-images; `--fold 3` does one fold of it.
+Dense, 128 hidden units, latent size 20; a classifier 784-128-10 whose straight-through
+Gumbel-softmax sample conditions only the decoder, as in the original model: the encoder receives
+the image without a label. Loss = -ELBO + 10 x cross-entropy; Adam with a learning rate of 1e-3,
+batches of 64, 20 epochs. `--recommended`, for better samples from the prior, passes the label to
+the encoder too, so that z does not have to encode the digit; it uses beta 3, a weight of 50 for
+the cross-entropy, and a learning rate that decreases to 0 along a cosine. `styles.png` shows
+images with their label changed to every digit. `--folds 10` cross-validates on the training
+images; `--fold 3` runs one fold.
 """
 
 from pathlib import Path
@@ -21,7 +22,7 @@ from keras_cvae import callbacks, conditions, datasets, networks, objectives, pl
 
 
 def train(train, test, num_classes, epochs, out, seed, recommended):
-    """Trains one model; returns it and its metrics on the test part."""
+    """Trains a model; returns it and its metrics on the test data."""
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
     beta, weight = (3.0, 50.0) if recommended else (1.0, 10.0)
@@ -33,9 +34,9 @@ def train(train, test, num_classes, epochs, out, seed, recommended):
 
     digits = np.arange(num_classes)
     one_z = np.random.default_rng(seed).standard_normal((1, 20)).repeat(num_classes, axis=0)
-    draw = callbacks.EpochImages(lambda m: m.decode(one_z, digits), out / "epochs", num_classes)
+    images = callbacks.EpochImages(lambda m: m.decode(one_z, digits), out / "epochs", num_classes)
     save = keras.callbacks.ModelCheckpoint(out / "model.keras")
-    steps = {"batch_size": 64, "epochs": epochs, "callbacks": [draw, save]}
+    steps = {"batch_size": 64, "epochs": epochs, "callbacks": [images, save]}
     history = model.fit([*train], validation_data=([*test], None), **steps).history
 
     plots.loss_curves(history).savefig(out / "loss_curves.png")
@@ -53,7 +54,7 @@ def main(
     folds: int = 0,
     fold: int = -1,
 ) -> None:
-    """Train the model, or one for each fold, and draw its pictures."""
+    """Train the model, or one per fold, and plot the results."""
     x, y, x_test, y_test, names = datasets.load(data)
     results, settings = {}, dict(num_classes=len(names), epochs=epochs, recommended=recommended)
     if folds:

@@ -1,4 +1,4 @@
-"""How handwriting looks: the thickness and the slant of its strokes, measured."""
+"""Measures of handwriting: the thickness and the slant of its strokes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from keras_cvae.checks import ArgumentError
 
 
 def thickness(images: np.ndarray) -> np.ndarray:
-    """Mean stroke thickness of images, in pixels.
+    """Returns the mean thickness of the strokes of images, in pixels.
 
-    In a straight stroke of width w the distance of the ink to the paper has the mean (w + 2) / 4
-    or, where w is odd, hardly more; solved for w.
+    In a straight stroke of width w, the mean distance of ink to the background is (w + 2) / 4, or
+    slightly more if w is odd; this is solved for w.
 
     Args:
-        images: Array of shape `(count, height, width[, 1])`, in [0, 1]; ink is above a half.
+        images: Array of shape `(count, height, width[, 1])`, in [0, 1]; ink is above 0.5.
 
     Returns:
         Array of shape `(count,)`; 0 for an image without ink.
@@ -31,15 +31,15 @@ def thickness(images: np.ndarray) -> np.ndarray:
 
 
 def slant(images: np.ndarray) -> np.ndarray:
-    """Slant of images: how many columns their strokes go to the right for each row up.
+    """Returns the slant of images, in columns to the right per row upwards.
 
-    The slope of the regression of the ink's columns on its rows; 0 is upright.
+    It is the slope of the regression of the ink's columns on its rows; 0 is upright.
 
     Args:
         images: Array of shape `(count, height, width[, 1])`, in [0, 1].
 
     Returns:
-        Array of shape `(count,)`; 0 for an image without ink or with a single row of it.
+        Array of shape `(count,)`; 0 for an image with at most one row of ink.
     """
     ink = _pages(images).astype("float64")
     total = np.maximum(ink.sum((1, 2), keepdims=True), 1e-12)

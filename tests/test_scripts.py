@@ -250,12 +250,12 @@ def test_likelihoods_of_a_shortened_recipe(tmp_path, capsys):
 
 @once
 def test_image_completion(tmp_path, capsys):
-    arguments = ("grey-1", "drawn-3", "--data", "digits", "--epochs", 2, "--samples", 5)
+    arguments = ("grey-1", "binary-3", "--data", "digits", "--epochs", 2, "--samples", 5)
     arguments += ("--limit", 20, "--out", tmp_path)
     run("experiments/image_completion", *arguments)
     table = capsys.readouterr().out
-    assert "| grey-1 | 100.4 | 71.8 | " in table and "| drawn-3 |  | 20.95 | " in table
-    for name, images in (("grey-1", 48), ("drawn-3", 16)):  # pixels that are not seen
+    assert "| grey-1 | 100.4 | 71.8 | " in table and "| binary-3 |  | 20.95 | " in table
+    for name, images in (("grey-1", 48), ("binary-3", 16)):  # hidden pixels
         model = keras.saving.load_model(tmp_path / name / "model.keras")
         assert model.image_shape == (images,) and model.condition.shape == (64 - images,)
         result = json.loads((tmp_path / name / "result.json").read_text())
@@ -278,12 +278,27 @@ def test_quadrants_are_those_of_the_example():
         quarter[place] = True  # lower left, upper left, upper right
         data = recipe["load"](recipe["ROWS"][name], digits)
         np.testing.assert_array_equal(data.mask, np.kron(quarter, np.ones((4, 4), bool)))
-        np.testing.assert_allclose(data.seen["test"], x[:, data.mask] / x.dtype.type(1))
-        whole = recipe["completed"](data, np.zeros_like(data.whole["test"]), data.rest["test"])
-        np.testing.assert_allclose(whole[..., 0], x * ~data.mask)
-    data = recipe["load"](recipe["ROWS"]["drawn-1"], digits)
-    assert set(np.unique(data.rest["valid"])) == set(np.unique(data.seen["test"])) == {0, 1}
-    assert len(np.unique(data.rest["train"])) > 2  # drawn at every step
+        np.testing.assert_allclose(data.visible["test"], x[:, data.mask] / x.dtype.type(1))
+        images = np.zeros_like(data.images["test"])
+        images = recipe["fill_in"](data, images, data.hidden["test"])
+        np.testing.assert_allclose(images[..., 0], x * ~data.mask)
+    data = recipe["load"](recipe["ROWS"]["binary-1"], digits)
+    assert {*np.unique(data.hidden["valid"])} == {*np.unique(data.visible["test"])} == {0, 1}
+    assert len(np.unique(data.hidden["train"])) > 2  # binarized in each step
+
+
+@once
+def test_tables(tmp_path, capsys):
+    arguments = ("wine", "--seeds", 2, "--epochs", 1, "--out", tmp_path)
+    run("experiments/tables", *arguments)
+    quality, oversampling = capsys.readouterr().out.split("oversampling, mean and")
+    for method in ("real rows", "SMOTE", "copula", "VAE"):
+        assert f"| wine | {method} | " in quality
+    for method in ("nothing", "class weights", "copies", "SMOTE", "VAE"):
+        (line,) = [row for row in oversampling.splitlines() if f"| wine | {method} |" in row]
+        assert all(0 <= float(cell.split("±")[0]) <= 1 for cell in line.split(" | ")[2:])
+    for name in ("quality", "oversampling"):
+        Image.open(tmp_path / f"{name}.png").verify()
 
 
 @once

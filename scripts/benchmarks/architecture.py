@@ -1,4 +1,4 @@
-"""What every contender trains on and trains: data, initial weights, learning rates."""
+"""Data, initial weights and learning rates, the same for all programs of the benchmark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HIDDEN_UNITS = 256
 FILTERS = (32, 64)
 LATENT_DIM = {"dense": 20, "conv": 2}
 LEARNING_RATE = {"dense": 1e-3, "conv": 1e-4}
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam, as Keras has it
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # defaults of Keras's Adam
 
 
 class Data(NamedTuple):
@@ -25,7 +25,7 @@ class Data(NamedTuple):
 
     @property
     def scale(self) -> float:
-        """What divides pixels into [0, 1]."""
+        """The number that pixels are divided by, so that they are in [0, 1]."""
         return 255.0 if self.images.dtype == np.uint8 else 1.0
 
     @property
@@ -42,7 +42,7 @@ def load(path: str, images: int) -> Data:
 
 
 def small_shape(image_shape) -> tuple[int, int, int]:
-    """Shape of the image that the convolutional decoder starts from: a quarter of each side."""
+    """Shape of the features that the convolutional decoder starts from."""
     height, width, _ = image_shape
     if height % 4 or width % 4:
         raise ArgumentError(None, "Height and width must be multiples of 4", f"{image_shape}")
@@ -50,7 +50,7 @@ def small_shape(image_shape) -> tuple[int, int, int]:
 
 
 def weights(model: str, data: Data, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Draws Glorot-uniform kernels, in the layout of Keras, with biases of zero.
+    """Samples Glorot-uniform kernels, in the layout of Keras, with biases of zero.
 
     Returns:
         Pairs `(kernel, bias)` of the encoder's hidden layers, z_mean, z_log_var, and the decoder's
@@ -72,10 +72,10 @@ def weights(model: str, data: Data, seed: int) -> list[tuple[np.ndarray, np.ndar
         kernels = [*encoder, *heads, *decoder, (3, 3, shape[-1], first)]
         biases = [kernel[-1] for kernel in kernels[:5]] + [kernel[2] for kernel in kernels[5:]]
     rng = np.random.default_rng(seed)
-    drawn = []
+    pairs = []
     for kernel, bias in zip(kernels, biases, strict=True):
         fans = math.prod(kernel[:-2]) * (kernel[-2] + kernel[-1])
         limit = math.sqrt(6 / fans)
         values = rng.uniform(-limit, limit, kernel).astype("float32")
-        drawn.append((values, np.zeros(bias, "float32")))
-    return drawn
+        pairs.append((values, np.zeros(bias, "float32")))
+    return pairs

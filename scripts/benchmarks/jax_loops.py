@@ -1,4 +1,4 @@
-"""The contender in JAX: a compiled step called for every batch."""
+"""The program in JAX: a compiled step, called for each batch."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def _dense(params, x):
     return x @ kernel + bias
 
 
-# On a CPU, XLA has a fast convolution for images NHWC and kernels HWIO alone, and inside a loop it
-# does not turn others into these. With lax.conv_transpose and JAX's own gradients an epoch took 8
-# times as long step by step, and 24 times in a scan. Hence gradients in that layout, behind
-# barriers that keep XLA from folding the transpositions away.
+# On a CPU, XLA has a fast convolution only for images NHWC and kernels HWIO, and does not convert
+# others within a loop. With lax.conv_transpose and JAX's own gradients, an epoch took 8 times as
+# long step by step, and 24 times as long in a scan. So gradients use that layout, behind barriers
+# that prevent XLA from removing the transpositions.
 
 
 def _convolve(x, kernel, padding, **options):
@@ -143,11 +143,11 @@ def _initial_state(data, model, seed):
 def _train_step(state, images, labels, data, model, samples=1):
     """One step of Adam; returns the state and the loss summed over the batch."""
     params, m, v, step, key = state
-    given = params, images, labels, jax.random.fold_in(key, step), data
+    inputs = params, images, labels, jax.random.fold_in(key, step), data
     if samples > 1:
-        loss, gradients = jax.value_and_grad(minus_iwae)(*given, samples)
+        loss, gradients = jax.value_and_grad(minus_iwae)(*inputs, samples)
     else:
-        loss, gradients = jax.value_and_grad(minus_elbo)(*given, model)
+        loss, gradients = jax.value_and_grad(minus_elbo)(*inputs, model)
     step += 1
     t = step.astype("float32")
     alpha = LEARNING_RATE[model] * jnp.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
@@ -158,9 +158,9 @@ def _train_step(state, images, labels, data, model, samples=1):
 
 
 def step_loop(data, model, batch_size, seed, samples=1):
-    """A compiled train step, called for every batch that NumPy takes by a shuffled index.
+    """A compiled train step, called for each batch of a shuffled index.
 
-    With several `samples` of an image, of the dense model's importance-weighted bound.
+    With several `samples` per image, it trains the dense model's importance-weighted bound.
     """
     rng = np.random.default_rng(seed)
     state = _initial_state(data, model, seed)

@@ -1,4 +1,4 @@
-"""Contenders on Keras, on the backend of `KERAS_BACKEND`: keras_cvae, and a plain Keras model."""
+"""Programs with Keras, on the backend of `KERAS_BACKEND`: keras_cvae, and a plain Keras model."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from keras_cvae import networks, objectives
 
 
 def start(variables, data, model, seed):
-    """Gives a network the weights that every contender starts from."""
-    drawn = [array for pair in weights(model, data, seed) for array in pair]
-    for variable, array in zip(variables, drawn, strict=True):
+    """Sets the initial weights, which are the same for all programs."""
+    arrays = [array for pair in weights(model, data, seed) for array in pair]
+    for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
 
 
 def build(data, model, seed, latent_dim=None, hidden_units=(HIDDEN_UNITS,), samples=1):
-    """Builds the model of keras_cvae and what it is given."""
+    """Returns the model of keras_cvae, and its inputs."""
     random.seed(seed)  # as Keras does it; `set_random_seed` imports TensorFlow on every backend
     if model == "dense":
         own = {"condition": data.num_classes, "network": networks.Dense(hidden_units)}
-        given = [data.images, data.labels]
+        inputs = [data.images, data.labels]
     else:
         own = {"network": networks.Conv(FILTERS), "binarize": "threshold"}
-        given = data.images
+        inputs = data.images
     if samples > 1:
         own["objective"] = objectives.IWAE(samples)
     size = latent_dim or LATENT_DIM[model]
     cvae = keras_cvae.build_cvae(data.image_shape, latent_dim=size, **own)
     if (size, *hidden_units) == (LATENT_DIM[model], HIDDEN_UNITS):
         start(cvae.trainable_variables, data, model, seed)
-    return cvae, given
+    return cvae, inputs
 
 
 def stream(data, batch_size, seed, as_inputs=False):
     """Shuffled batches, `(image, label)`: a `DataLoader` on torch, elsewhere `tf.data`.
 
-    With `as_inputs` they are `((image, label),)`, which Keras takes for two inputs.
+    With `as_inputs` they are `((image, label),)`, which Keras treats as two inputs.
     """
     if keras.backend.backend() == "torch":
         import torch
@@ -63,21 +63,21 @@ def stream(data, batch_size, seed, as_inputs=False):
 
 
 def library(data, model, batch_size, seed, streamed=False, **options):
-    """`fit` of keras_cvae as it comes, from arrays or a stream; `options` go to `build`."""
-    cvae, given = build(data, model, seed, **options)
+    """`fit` of keras_cvae, from arrays or a stream; `options` are passed to `build`."""
+    cvae, x = build(data, model, seed, **options)
     cvae.compile(keras.optimizers.Adam(LEARNING_RATE[model]))
-    given = {"x": given, "batch_size": batch_size}
+    inputs = {"x": x, "batch_size": batch_size}
     if streamed:
-        given = {"x": stream(data, batch_size, seed)}
+        inputs = {"x": stream(data, batch_size, seed)}
 
     def train(epochs):
-        return cvae.fit(**given, epochs=epochs, verbose=0).history["loss"][-1]
+        return cvae.fit(**inputs, epochs=epochs, verbose=0).history["loss"][-1]
 
     return train
 
 
 class PlainVAE(keras.Model):
-    """The VAE as one writes it with Keras: layers, a `call`, `add_loss`."""
+    """The VAE as a subclassed Keras model, with `add_loss`."""
 
     def __init__(self, data, model):
         super().__init__()
@@ -130,18 +130,18 @@ class PlainVAE(keras.Model):
 
 
 def plain(data, model, batch_size, seed, streamed=False, **options):
-    """`fit` of a plain Keras model, from arrays or a stream; `options` go to `compile`."""
+    """`fit` of a plain Keras model, from arrays or a stream; `options` are passed to `compile`."""
     random.seed(seed)
     vae = PlainVAE(data, model)
     vae.compile(keras.optimizers.Adam(LEARNING_RATE[model]), **options)
     vae((data.images[:1], data.labels[:1]))  # builds its layers
     start(vae.trainable_variables, data, model, seed)
-    given = {"x": (data.images, data.labels), "batch_size": batch_size}
+    inputs = {"x": (data.images, data.labels), "batch_size": batch_size}
     if streamed:
-        given = {"x": stream(data, batch_size, seed, as_inputs=True)}
+        inputs = {"x": stream(data, batch_size, seed, as_inputs=True)}
 
     def train(epochs):
-        return vae.fit(**given, epochs=epochs, verbose=0).history["loss"][-1]
+        return vae.fit(**inputs, epochs=epochs, verbose=0).history["loss"][-1]
 
     return train
 
@@ -152,15 +152,15 @@ def _latents(data, model, cvae, count):
 
 
 def generate(data, model, batch_size, seed, count):
-    """`cvae.generate` of `count` images, the labels in turn."""
+    """`cvae.generate` of `count` images, with all labels in turn."""
     cvae, _ = build(data, model, seed)
     _, labels = _latents(data, model, cvae, count)
 
-    def draw():
+    def sample():
         images = cvae.generate(labels, count=count, seed=seed, batch_size=batch_size)
         return float(images.mean())
 
-    return draw
+    return sample
 
 
 def sheet(data, model, batch_size, seed, side):
@@ -173,22 +173,22 @@ def sheet(data, model, batch_size, seed, side):
 
 
 def one_by_one(data, model, batch_size, seed, side):
-    """One `predict` of the generator for each picture of that grid."""
+    """One `predict` of the generator for each image of the grid."""
     cvae, _ = build(data, model, seed)
     z, labels = _latents(data, model, cvae, side * side)
 
-    def draw():
+    def sample():
         pictures = []
         for i in range(len(z)):
-            given = z[i : i + 1] if labels is None else [z[i : i + 1], labels[i : i + 1]]
-            pictures.append(cvae.generator.predict(given, verbose=0)[0])
+            inputs = z[i : i + 1] if labels is None else [z[i : i + 1], labels[i : i + 1]]
+            pictures.append(cvae.generator.predict(inputs, verbose=0)[0])
         return float(np.mean(pictures))
 
-    return draw
+    return sample
 
 
 def log_likelihood(data, model, batch_size, seed, samples):
-    """Importance-weighted log-likelihood with `samples` draws for an image."""
+    """Importance-weighted log-likelihood with `samples` samples of z per image."""
     from keras_cvae import evaluation
 
     cvae, _ = build(data, model, seed)

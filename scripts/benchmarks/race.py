@@ -1,4 +1,4 @@
-"""Contenders in processes of their own, told in turn to run: only one is busy at a time."""
+"""Runs the programs of the benchmark in their own processes, one at a time, in turns."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ DISTURBED = 0.1  # in CPU cores
 
 @dataclass
 class Contender:
-    """What runs, on what, and what came of it.
+    """A program, its settings and its results.
 
     Attributes:
-        name: What the table calls it.
+        name: Name in the table.
         function: `"module:function"` in this folder, called with the data, `model`, `batch_size`,
-            `seed` and `options`; what it returns runs an epoch, or as many as it is told.
-        backend: Of Keras.
-        images: How many images of the data it is given.
-        counted: How many images an epoch makes, where these are others.
+            `seed` and `options`; it returns a function that runs one epoch, or a number of epochs.
+        backend: The Keras backend.
+        images: Number of images of the data to use.
+        counted: Number of images per epoch, if it differs from `images`.
         model: `"dense"` or `"conv"`.
         batch_size: Size of a batch.
-        seed: Of weights, order and noise.
-        options: What else the function takes.
+        seed: Seed of weights, order and noise.
+        options: Further arguments of the function.
         first: Seconds of the first epoch.
-        seconds: Of an epoch, in each timed turn.
-        value: What the last epoch returned: the loss in nats per image, for training.
-        peak: Peak memory in MB above that after imports and reading of data.
+        seconds: Seconds per epoch, in each timed turn.
+        value: Value returned by the last epoch: for training, the loss in nats per image.
+        peak: Peak memory in MB, in addition to the memory after imports and loading data.
     """
 
     name: str
@@ -64,23 +64,23 @@ class Contender:
 
     @property
     def rates(self) -> list[float]:
-        """Images a second, of each timed epoch."""
+        """Images per second, in each timed turn."""
         return [(self.counted or self.images) / seconds for seconds in self.seconds]
 
     def faster_than(self, other: Contender) -> float:
-        """Median over the rounds of its images a second divided by the other's."""
+        """Median over the rounds of its images per second, divided by the other's."""
         return statistics.median(a / b for a, b in zip(self.rates, other.rates, strict=True))
 
 
 class Course:
-    """Where contenders run: the data, the rounds, and a file for what they print."""
+    """The data, the number of rounds, and a log file for the output of the programs."""
 
     def __init__(self, data: Path, images: int, rounds: int, warmup: int, epochs: int, log: Path):
         self.data, self.images, self.epochs, self.log = data, images, epochs, log
         self.rounds, self.warmup = rounds, max(1, warmup)
 
     def race(self, contenders: Sequence[Contender]) -> list[Contender]:
-        """Runs all contenders, some epochs each in turn; returns those that did not fail."""
+        """Runs all programs in turns of some epochs; returns those that did not fail."""
         with contextlib.ExitStack() as stack, self.log.open("a") as log:
             running = []
             for contender in contenders:
@@ -90,7 +90,7 @@ class Course:
                     running.append(worker)
             others = []
             for turn in range(self.warmup + self.rounds):
-                # Rounds begin with different contenders: none always follows the same one.
+                # Each round begins with another program, so that none always follows the same one.
                 start = turn % max(1, len(running))
                 for worker in running[start:] + running[:start]:
                     contender = worker.contender
@@ -109,7 +109,7 @@ class Course:
                     contender.value, contender.peak = answer["value"], answer["peak"]
         busy, elapsed = map(sum, zip(*others, strict=True)) if others else (0, 1)
         if busy / elapsed > DISTURBED:
-            print(f"note: other programs kept {busy / elapsed:.1f} CPU cores busy meanwhile")
+            print(f"note: other processes used {busy / elapsed:.1f} CPU cores during the benchmark")
         return [worker.contender for worker in running]
 
     def _attempt(self, run, contender):
@@ -124,15 +124,16 @@ class Course:
 def course(
     data: str, images: int | None, rounds: int, warmup: int, out: Path, epochs: int = 1
 ) -> Iterator[Course]:
-    """Loads data and lays them where all contenders find them.
+    """Loads data and saves them for all programs.
 
     Args:
-        data: What `keras_cvae.datasets.load` takes.
-        images: How many of the training images, None for all.
-        rounds: How many turns of each contender are timed.
-        warmup: How many go before them, at least one; the first, of one epoch, is timed by itself.
+        data: Argument of `keras_cvae.datasets.load`.
+        images: Number of training images, None for all.
+        rounds: Number of timed turns of each program.
+        warmup: Number of turns before these, at least one; the first, of one epoch, is timed
+            separately.
         out: Folder for the log.
-        epochs: How many epochs a turn has.
+        epochs: Number of epochs per turn.
 
     Yields:
         A `Course`.
@@ -151,7 +152,7 @@ def course(
 
 
 class _Failure(Exception):
-    """A contender could not run."""
+    """A program could not run."""
 
 
 class _Worker:
@@ -176,7 +177,7 @@ class _Worker:
         return answer
 
     def go(self, epochs):
-        with contextlib.suppress(BrokenPipeError):  # it has ended: `read` says how
+        with contextlib.suppress(BrokenPipeError):  # it has ended: `read` raises the reason
             print(epochs, file=self.process.stdin, flush=True)
         return self.read()
 
@@ -187,7 +188,7 @@ class _Worker:
 
 
 def _busy_seconds():
-    """Seconds that all cores together have been busy, where the system tells."""
+    """Busy seconds of all cores, if the system reports them."""
     path = Path("/proc/stat")
     if not path.exists():
         return 0.0

@@ -1,4 +1,4 @@
-"""Tables and pictures of the benchmark, with what they were made on."""
+"""Tables and plots of the benchmark, with a description of the machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMATS = {  # of a column's numbers; two decimals for others
 
 
 def machine() -> str:
-    """Says what the benchmark runs on: cores, processor, GPU, versions."""
+    """Describes the machine: cores, processor, GPU, versions."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     name = platform.processor()
     if Path("/proc/cpuinfo").exists():
@@ -45,7 +45,7 @@ def machine() -> str:
 
 
 def table(rows: list[dict]) -> str:
-    """Lays out rows as plain text: strings to the left, numbers to the right."""
+    """Formats rows as plain text: strings aligned to the left, numbers to the right."""
 
     def text(header, value):
         if value is None:
@@ -66,7 +66,7 @@ def _headers(rows):
 
 
 def rates(contender) -> dict:
-    """The columns on speed that all tables share."""
+    """The columns on speed, which are the same in all tables."""
     values = contender.rates
     return {
         "images/s": statistics.median(values),
@@ -78,16 +78,16 @@ def rates(contender) -> dict:
 def write(
     out: Path, name: str, title: str, rows: list[dict], figure, measured, note: str = ""
 ) -> None:
-    """Prints a table and writes it as `.txt`, `.csv` and `.json`, with its picture.
+    """Prints a table and writes it as `.txt`, `.csv` and `.json`, with its plot.
 
     Args:
         out: Folder.
-        name: Of the files, without ending.
-        title: Says what was measured; what it was measured on is added.
-        rows: Of the table.
-        figure: The picture.
-        measured: What else goes into the `.json` file: every timing.
-        note: Says what the columns of the table mean.
+        name: Name of the files, without suffix.
+        title: Title; a description of the machine is added.
+        rows: Rows of the table.
+        figure: The plot.
+        measured: Further content of the `.json` file: all timings.
+        note: Explanation of the columns.
     """
     out.mkdir(parents=True, exist_ok=True)
     title = f"{title}\n{machine()}"
@@ -107,13 +107,13 @@ def write(
 
 
 def bars(panels: dict[str, list[tuple]], xlabel: str, log: bool = False):
-    """Draws horizontal bars, one panel below the other.
+    """Plots horizontal bars, one panel below the other.
 
     Args:
-        panels: For each panel's title, `(name, [values])` of each bar: its length is the median,
-            its whisker goes from the least to the greatest.
+        panels: For the title of each panel, `(name, [values])` of each bar: its length is the
+            median, with a whisker from the minimum to the maximum.
         xlabel: Quantity and unit.
-        log: Whether the axis is logarithmic.
+        log: If True, the axis is logarithmic.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -153,11 +153,11 @@ def bars(panels: dict[str, list[tuple]], xlabel: str, log: bool = False):
 
 
 def curves(panels: dict[str, list[tuple]], ylabel: str):
-    """Draws curves on logarithmic axes, one panel beside the other.
+    """Plots curves on logarithmic axes, one panel beside the other.
 
     Args:
-        panels: For the label of each horizontal axis, `(x, [values])` of each point: drawn is the
-            median, with a whisker from the least to the greatest.
+        panels: For the label of each horizontal axis, `(x, [values])` of each point: the median,
+            with a whisker from the minimum to the maximum.
         ylabel: Quantity and unit.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Programs in fresh interpreters: what an import costs, and a first `fit`."""
+"""Time of an import, and until the end of the first batch of `fit`, in new interpreters."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ PROGRAMS = {
 
 
 def measure(backend: str, rounds: int) -> dict[str, tuple[list[float], list[str] | None]]:
-    """Runs the programs in turn, `rounds` times and once before.
+    """Runs the programs in turn, `rounds` times after one untimed run.
 
     Args:
-        backend: Of Keras.
-        rounds: How many runs of each are timed.
+        backend: The Keras backend.
+        rounds: Number of timed runs of each program.
 
     Returns:
-        For each program the seconds of its runs, and which of `NOT_AT_IMPORT` it had imported.
-        Programs that fail are left out, with a line that says so.
+        For each program the seconds of its runs, and the modules of `NOT_AT_IMPORT` that it
+        imported. Programs that fail are left out, with a message.
     """
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     results = {name: ([], None) for name in PROGRAMS}
-    for turn in range(rounds + 1):  # the first brings the files into memory
+    for turn in range(rounds + 1):  # the first fills the file cache
         for name, (seconds, _) in list(results.items()):
             command = [sys.executable, "-c", PROGRAMS[name], str(time.time())]
             done = subprocess.run(command, env=environment, capture_output=True, text=True)

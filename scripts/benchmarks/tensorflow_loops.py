@@ -1,4 +1,4 @@
-"""The contender in TensorFlow: an epoch in one compiled program."""
+"""The program in TensorFlow: an epoch in one compiled function."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def prepare(images, labels, data, model):
 
 
 def join(x, y):
-    """Concatenates one-hot labels, if any."""
+    """Concatenates x and one-hot labels, if any."""
     return x if y is None else tf.concat([x, y], axis=1)
 
 
@@ -53,7 +53,7 @@ def dense_elbo(kernels, biases, x, y, noise, image_shape):
 
 
 def dense_iwae(kernels, biases, x, y, noise, samples):
-    """Minus the importance-weighted bound of the dense model; `noise` has `samples` rows each."""
+    """Minus the importance-weighted bound of the dense model, `samples` rows of noise per image."""
 
     def dense(i, x):
         return tf.matmul(x, kernels[i]) + biases[i]
@@ -96,18 +96,19 @@ ELBO = {"dense": dense_elbo, "conv": conv_elbo}
 
 
 def compiled_epoch(data, model, batch_size, seed, jit_compile=None, samples=1):
-    """The whole epoch in one `tf.function`: batches gathered inside, Adam written out.
+    """A whole epoch in one `tf.function`, which gathers the batches and has its own Adam.
 
     Args:
         data: The images and labels.
         model: `"dense"` or `"conv"`.
         batch_size: Size of a batch.
-        seed: Of weights, order and noise.
+        seed: Seed of weights, order and noise.
         jit_compile: Whether XLA compiles it.
-        samples: Of an image: with more than one, the dense model's importance-weighted bound.
+        samples: Samples of z per image: with more than one, the dense model's importance-weighted
+            bound.
     """
     if jit_compile is None:
-        # On a CPU, dense: XLA twice as fast. Convolutions: without it, on oneDNN, 28 times as fast.
+        # On a CPU, XLA makes dense models twice as fast, and oneDNN convolutions 28 times.
         jit_compile = model == "dense"
     count, latent_dim, rate = len(data.images), LATENT_DIM[model], LEARNING_RATE[model]
     images, labels = tf.constant(data.images), tf.constant(data.labels)
@@ -127,19 +128,19 @@ def compiled_epoch(data, model, batch_size, seed, jit_compile=None, samples=1):
         noise = tf.random.stateless_normal(shape, [seed, step], alg="philox")
         with tf.GradientTape() as tape:
             tape.watch(values)
-            given = values[::2], values[1::2], x, y, noise
+            inputs = values[::2], values[1::2], x, y, noise
             if samples > 1:
-                loss = dense_iwae(*given, samples)
+                loss = dense_iwae(*inputs, samples)
             else:
-                loss = ELBO[model](*given, data.image_shape)
+                loss = ELBO[model](*inputs, data.image_shape)
         gradients = tape.gradient(loss, values)
         step += 1
         t = tf.cast(step, tf.float32)
         alpha = rate * tf.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
         m = [a + (g - a) * (1 - BETA_1) for a, g in zip(m, gradients, strict=True)]
         v = [a + (g * g - a) * (1 - BETA_2) for a, g in zip(v, gradients, strict=True)]
-        moved = zip(values, m, v, strict=True)
-        values = [w - alpha * a / (tf.sqrt(b) + EPSILON) for w, a, b in moved]
+        triples = zip(values, m, v, strict=True)
+        values = [w - alpha * a / (tf.sqrt(b) + EPSILON) for w, a, b in triples]
         return step, total + loss * size, [*values, *m, *v]
 
     @tf.function(jit_compile=jit_compile)

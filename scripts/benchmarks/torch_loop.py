@@ -1,4 +1,4 @@
-"""Contenders in PyTorch: a training loop, and one pass of a decoder."""
+"""Programs in PyTorch: a training loop, and sampling with a decoder."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class VAE(nn.Module):
         self.z_mean, self.z_log_var = (nn.Linear(features, latent_dim) for _ in range(2))
         self._initialise(weights(model, data, seed))
 
-    def _initialise(self, drawn):
+    def _initialise(self, pairs):
         parts = [self.hidden, self.z_mean, self.z_log_var, self.decoder]
         layers = [layer for part in parts for layer in part.modules() if hasattr(layer, "weight")]
-        for layer, (kernel, bias) in zip(layers, drawn, strict=True):
+        for layer, (kernel, bias) in zip(layers, pairs, strict=True):
             kernel = torch.from_numpy(kernel)
             # From (in, out) to (out, in), and from (height, width, a, b) to (b, a, height, width).
             kernel = kernel.T if kernel.ndim == 2 else kernel.permute(3, 2, 0, 1)
@@ -71,7 +71,7 @@ class VAE(nn.Module):
             layer.bias.data.copy_(torch.from_numpy(bias))
 
     def join(self, x, label):
-        """Concatenates one-hot labels, where the model takes them."""
+        """Concatenates x and one-hot labels, if the model takes them."""
         if not self.classes:
             return x
         return torch.cat([x, functional.one_hot(label, self.classes).float()], dim=1)
@@ -84,12 +84,12 @@ class VAE(nn.Module):
 
 
 def loop(data, model, batch_size, seed):
-    """A loop over batches taken by a shuffled index from one tensor, without a DataLoader."""
+    """A loop over batches of a shuffled index into one tensor, without a DataLoader."""
     torch.manual_seed(seed)
     images = torch.from_numpy(data.images).to(DEVICE)
     labels = torch.from_numpy(data.labels).long().to(DEVICE)
     images = images.flatten(1) if model == "dense" else images.permute(0, 3, 1, 2)
-    # On a CPU, channels last made the convolutions a quarter faster, and fused Adam a tenth.
+    # On a CPU, channels last made convolutions faster by a quarter, fused Adam by a tenth.
     vae = VAE(data, model, seed).to(DEVICE, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(
         vae.parameters(), LEARNING_RATE[model], (BETA_1, BETA_2), EPSILON, fused=True
@@ -115,16 +115,16 @@ def loop(data, model, batch_size, seed):
 
 
 def decode(data, model, batch_size, seed, count):
-    """The mean images of `count` draws from the prior, `batch_size` at a time."""
+    """The mean images of `count` samples from the prior, `batch_size` at a time."""
     torch.manual_seed(seed)
     vae = VAE(data, model, seed).to(DEVICE)
     label = torch.arange(count, device=DEVICE) % data.num_classes
 
-    def draw():
+    def sample():
         with torch.inference_mode():
             z = torch.randn(count, LATENT_DIM[model], device=DEVICE)
             batches = zip(z.split(batch_size), label.split(batch_size), strict=True)
             images = [torch.sigmoid(vae.decoder(vae.join(*batch))) for batch in batches]
             return (torch.cat(images) if len(images) > 1 else images[0]).mean().item()
 
-    return draw
+    return sample

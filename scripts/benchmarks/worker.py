@@ -1,7 +1,7 @@
-"""Runs one contender in a process of its own: as many epochs as each line of its input says.
+"""Runs one program of the benchmark in its own process.
 
-`python worker.py SPEC`, SPEC a JSON object; answers are JSON lines. Ends with its input, and so
-with whoever writes it.
+`python worker.py SPEC`, where SPEC is a JSON object. Each line of its standard input is a number
+of epochs to run; it answers with JSON lines, and ends when its input ends.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import architecture
 
 
 def main() -> None:
-    """Import the contender, say that it is ready, and run it when told."""
+    """Import the program, report that it is ready, and run it for each line of the input."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a framework prints is no answer
+    os.dup2(2, 1)  # so that output of the framework is not taken for an answer
 
     def answer(**fields):
         print(json.dumps(fields), file=answers)
@@ -31,7 +31,7 @@ def main() -> None:
         module, function = spec["function"].split(":")
         contender = getattr(importlib.import_module(module), function)
         data = architecture.load(spec["data"], spec["images"])
-        before = _restart_peak()
+        before = _reset_peak()
         options = spec["options"]
         epoch = contender(data, spec["model"], spec["batch_size"], spec["seed"], **options)
         answer(ready=True)
@@ -46,13 +46,13 @@ def main() -> None:
 
 
 def _run(epoch, count):
-    if inspect.signature(epoch).parameters:  # `fit` counts epochs itself
+    if inspect.signature(epoch).parameters:  # `fit` takes a number of epochs
         return epoch(count)
     return [epoch() for _ in range(count)][-1]
 
 
 def _peak() -> float:
-    """Peak resident memory since it was last restarted, in MB."""
+    """Peak resident memory since the last reset, in MB."""
     status = Path("/proc/self/status")
     if status.exists():
         lines = status.read_text().splitlines()
@@ -63,8 +63,8 @@ def _peak() -> float:
     return peak / (1024**2 if sys.platform == "darwin" else 1024)
 
 
-def _restart_peak() -> float:
-    """Makes the present memory the peak, where the system lets us, and returns the peak."""
+def _reset_peak() -> float:
+    """Resets the peak to the current memory, if the system allows it, and returns the peak."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -1,22 +1,23 @@
-"""Published likelihoods beside this toolkit's: nats per image of MNIST, the lower the better.
+"""Published likelihoods compared with this toolkit's: nats per image of MNIST, lower is better.
 
     python scripts/experiments/reproduce_likelihoods.py unconditional-1 conditional-5 --epochs 300
-    python scripts/experiments/reproduce_likelihoods.py    # the table of what has been trained
+    python scripts/experiments/reproduce_likelihoods.py    # the table of all trained rows
 
-The model and the recipe of the IWAE paper: 784-200-200-50 with tanh, pixels drawn anew at every
+Model and training of the IWAE paper: 784-200-200-50 with tanh, pixels binarized at random in each
 step, Adam (epsilon 1e-4), batches of 20, a learning rate of 1e-3 * 10^(-i/7) for 3^i epochs, i = 0
-to 7, which are 3,280; with fewer `--epochs` each stage keeps its share. The decoder's last bias
-starts at the log-odds of the mean image: without, latents fall silent while it is learned (40
-epochs, 2,000 validation images, two seeds: log p -98.3 with it, -100.2 without). A conditional
-model learns p(z | y) and is measured by log p(x | y).
+to 7, in total 3,280; with fewer `--epochs` all stages are shortened in proportion. The last bias
+of the decoder starts at the log-odds of the mean image. Otherwise latent dimensions collapse while
+it is learned (40 epochs, 2,000 validation images, two seeds: log p -98.3 with this start, -100.2
+without). A conditional model learns p(z | y) and is measured by log p(x | y).
 
-The row `conv-flow` is no reproduction, but a single model of this toolkit's parts beside the best
-published figure of the others: a convolutional network, z of 50, a p(z | y) of six couplings, the
-ELBO; Adam in batches of 100, a learning rate that falls from 1e-3 to 0 along a cosine over 200
-epochs, and in the end the moving average of the weights. It is slow to measure: `--samples 500`.
+The row `conv-flow` is not a reproduction, but a model of this toolkit's parts, compared with the
+best published figure of the others: a convolutional network, latent size 50, a flow of six
+couplings as p(z | y), the ELBO; Adam with batches of 100, a learning rate that decreases from 1e-3
+to 0 along a cosine over 200 epochs, and at the end the moving average of the weights. It is slow
+to measure: use `--samples 500`.
 
-Each row is a folder of `--out` with model, log and result; an interrupted row goes on after its
-last whole epoch. The test images are seen at the end alone.
+Each row has a folder in `--out` with model, log and result; an interrupted row continues after its
+last complete epoch. The test images are only used for the final measurement.
 """
 
 import csv
@@ -40,7 +41,7 @@ LATENT_DIM = 50
 
 @dataclasses.dataclass(frozen=True)
 class Paper:
-    """The recipe of the paper, with so many samples of z."""
+    """The training of the paper, with a number of samples of z."""
 
     samples: int
 
@@ -50,13 +51,13 @@ class Paper:
     adam = {"epsilon": 1e-4}
 
     def learning_rate(self, epochs: int, steps: int):
-        """The schedule for so many epochs of so many steps."""
+        """The schedule for a number of epochs and of steps per epoch."""
         ends = np.cumsum([3**i for i in self.stages])[:-1] / self.epochs * epochs * steps
         rates = [1e-3 * 10 ** (-i / 7) for i in self.stages]
         return keras.optimizers.schedules.PiecewiseConstantDecay([*map(round, ends)], rates)
 
     def parts(self, conditional: bool) -> dict:
-        """What the model is built of."""
+        """Arguments of `build_cvae`."""
         return {
             "network": networks.Dense((200, 200), activation="tanh"),
             "prior": "conditional" if conditional else "standard_normal",
@@ -64,24 +65,24 @@ class Paper:
         }
 
     def start(self, cvae: keras_cvae.CVAE, images) -> None:
-        """Lets the logits start at those of the mean image."""
+        """Sets the last bias to the logits of the mean image."""
         mean = np.clip(images.mean(axis=0) / 255, 0.001, 0.999)
         cvae.get_layer("decoder").weights[-1].assign(special.logit(mean).ravel())
 
 
-class Own:
-    """A recipe of this toolkit's."""
+class ConvFlow:
+    """Training of the row `conv-flow`."""
 
     epochs = 200
     batch_size = 100
     adam = {"use_ema": True, "ema_momentum": 0.999}
 
     def learning_rate(self, epochs: int, steps: int):
-        """The schedule for so many epochs of so many steps."""
+        """The schedule for a number of epochs and of steps per epoch."""
         return keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
 
     def parts(self, conditional: bool) -> dict:
-        """What the model is built of."""
+        """Arguments of `build_cvae`."""
         return {"network": "conv", "prior": priors.Flow(6, (128,), conditional=conditional)}
 
     def start(self, cvae: keras_cvae.CVAE, images) -> None:
@@ -89,10 +90,10 @@ class Own:
 
 
 class Row(NamedTuple):
-    """A published figure, -log p in nats, and how the model beside it is trained."""
+    """A published figure, -log p in nats, and the training of our model."""
 
     published: float
-    recipe: Paper | Own
+    recipe: Paper | ConvFlow
     conditional: bool
 
 
@@ -103,7 +104,7 @@ ROWS = {  # a later rerun of Burda et al., 2016; the same conditional on the lab
     "conditional-1": Row(82.32, Paper(1), True),
     "conditional-5": Row(81.41, Paper(5), True),
     "conditional-50": Row(80.78, Paper(50), True),
-    "conv-flow": Row(80.78, Own(), True),
+    "conv-flow": Row(80.78, ConvFlow(), True),
 }
 
 
@@ -118,7 +119,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def train(row: Row, data, epochs: int, out: Path, seed: int) -> keras_cvae.CVAE:
-    """Returns the model of a row: the one that is kept, or one that is trained now."""
+    """Returns the model of a row: loaded if it exists, otherwise trained."""
     if (out / "model.keras").exists():
         return keras.saving.load_model(out / "model.keras")
     keras.utils.set_random_seed(seed)
@@ -132,8 +133,8 @@ def train(row: Row, data, epochs: int, out: Path, seed: int) -> keras_cvae.CVAE:
     x = [data.x_train, data.y_train] if row.conditional else data.x_train
     backup = keras.callbacks.BackupAndRestore(out / "backup", double_checkpoint=True)
     log = keras.callbacks.CSVLogger(out / "history.csv", append=True)
-    steps = [backup, Clock(), log]
-    cvae.fit(x, batch_size=recipe.batch_size, epochs=epochs, callbacks=steps, verbose=2)
+    callbacks = [backup, Clock(), log]
+    cvae.fit(x, batch_size=recipe.batch_size, epochs=epochs, callbacks=callbacks, verbose=2)
     cvae.save(out / "model.keras")
     return cvae
 
@@ -141,23 +142,25 @@ def train(row: Row, data, epochs: int, out: Path, seed: int) -> keras_cvae.CVAE:
 def measure(row: Row, cvae, data, samples: int, limit: int | None, seed: int) -> dict:
     """Minus log p of the test images, and its standard error."""
     x, y = data.x_test[:limit], data.y_test[:limit] if row.conditional else None
-    found = evaluation.log_likelihood(cvae, x, y, samples=samples, seed=seed)
-    error = found.std(ddof=1) / len(found) ** 0.5
-    return {"ours": -found.mean(), "error": error, "images": len(x), "samples": samples}
+    log_p = evaluation.log_likelihood(cvae, x, y, samples=samples, seed=seed)
+    error = log_p.std(ddof=1) / len(log_p) ** 0.5
+    return {"ours": -log_p.mean(), "error": error, "images": len(x), "samples": samples}
 
 
 def table(out: Path) -> str:
     """The rows that have a result."""
-    lines = ["| -log p, nats per image | published | ours | epochs | test | trained for, on |"]
+    lines = [
+        "| -log p, nats per image | published | ours | epochs | test | training time, machine |"
+    ]
     lines.append("|---" * 6 + "|")
     for name, row in ROWS.items():
         if (out / name / "result.json").exists():
-            found = json.loads((out / name / "result.json").read_text())
-            cells = [name, f"{row.published:.2f}", f"{found['ours']:.2f} ± {found['error']:.2f}"]
-            recipe = "the full recipe" if found["epochs"] == row.recipe.epochs else "shortened"
-            cells += [f"{found['epochs']:,}, {recipe}"]
-            cells += [f"{found['images']:,} images, {found['samples']:,} samples"]
-            cells += [f"{found['seconds'] / 60:.0f} min, {found['hardware']}"]
+            result = json.loads((out / name / "result.json").read_text())
+            cells = [name, f"{row.published:.2f}", f"{result['ours']:.2f} ± {result['error']:.2f}"]
+            recipe = "all epochs" if result["epochs"] == row.recipe.epochs else "shortened"
+            cells += [f"{result['epochs']:,}, {recipe}"]
+            cells += [f"{result['images']:,} images, {result['samples']:,} samples"]
+            cells += [f"{result['seconds'] / 60:.0f} min, {result['hardware']}"]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -171,7 +174,7 @@ def main(
     out: Path = Path("runs/reproduce_likelihoods"),
     seed: int = 0,
 ) -> None:
-    """Train what is asked for and is not there yet, and print the table of all that is."""
+    """Train rows that are not in `--out` yet, and print the table of all trained rows."""
     for name in rows or ():
         if name not in ROWS:
             raise typer.BadParameter(f"must be one of {', '.join(ROWS)}. Received: {name}")

@@ -1,21 +1,21 @@
-"""Digits learned from few labels and many images without: test error by the number of labels.
+"""Semi-supervised digits: test error by the number of labels, with many unlabelled images.
 
     python scripts/experiments/semi_supervised.py 100 --seed 0 --seed 1 --seed 2
     python scripts/experiments/semi_supervised.py 100 600 1000 3000 --seed 0
-    python scripts/experiments/semi_supervised.py        # table and picture of what is trained
+    python scripts/experiments/semi_supervised.py        # table and plot of all trained models
 
-The model M2 of Kingma et al., 2014: labels that are not given are summed out
-(`conditions.Enumerated`). Encoder and decoder are dense, 794-128-32-128-784; the classifier
-q(y | x) is a small convolutional network, which learns from labelled images that were shifted and
-turned, and must say of unlabelled ones that were what it says of them as they are (`--no-augment`
-leaves that out). The labelled images are as many of each class; half of each batch is drawn from
-them, the other half from all images, without labels. Beside it, the same classifier trained on the
-labels alone, shifted and turned too, for as many steps. Adam, a learning rate that falls from 1e-3
-to 0 along a cosine.
+The model M2 of Kingma et al., 2014: unknown labels are summed out (`conditions.Enumerated`).
+Encoder and decoder are dense, 794-128-32-128-784; the classifier q(y | x) is a small convolutional
+network. It is trained on shifted and rotated labelled images, and to predict the same for an
+unlabelled image and its shifted and rotated copy (`--no-augment` turns this off). All classes have
+the same number of labelled images; half of each batch is sampled from these, the other half from
+all images, without labels. For comparison, the same classifier is trained only on the labelled
+images, shifted and rotated as well, for the same number of steps. Adam, a learning rate that
+decreases from 1e-3 to 0 along a cosine.
 
-Each run is a folder of `--out` with model, log and result; an interrupted one goes on after its
-last whole epoch. `--validate` measures on a tenth of the training images, to choose settings by;
-the test images are seen at the end alone.
+Each model has a folder in `--out` with model, log and result; an interrupted training continues
+after its last complete epoch. `--validate` measures on a tenth of the training images, to choose
+settings; the test images are only used for the final measurement.
 """
 
 import csv
@@ -32,7 +32,7 @@ import typer
 import keras_cvae
 from keras_cvae import conditions, datasets, layers, networks
 
-STEPS = 100  # of an epoch
+STEPS = 100  # per epoch
 PYRO = {100: 6.81, 600: 5.63, 1000: 5.13, 3000: 4.18}  # Pyro's M2, error in %
 METHODS = ("semi-supervised", "labels alone")
 
@@ -51,22 +51,22 @@ class Network(networks.Dense):
 
 
 def augment() -> keras.layers.Layer:
-    """Shifts by up to a tenth of the image, and turns by up to 18 degrees."""
+    """Shifts by up to a tenth of the image, and rotates by up to 18 degrees."""
     options = {"fill_mode": "constant"}
     shift = keras.layers.RandomTranslation(0.1, 0.1, **options)
     return keras.Sequential([shift, keras.layers.RandomRotation(0.05, **options)], name="augment")
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of which a part has labels, drawn with a seed, without end; `STEPS` make an epoch.
+    """Random batches of labelled and unlabelled images; `STEPS` batches make an epoch.
 
     Args:
         x: Images.
         y: Their labels.
-        labelled: Which images are given their labels, as many of each class.
-        labels: How many labelled images a batch has.
-        others: How many images without.
-        seed: Seed of what is drawn.
+        labelled: Indices of the labelled images, the same number of each class.
+        labels: Number of labelled images in a batch.
+        others: Number of unlabelled images in a batch.
+        seed: Seed of the batches.
     """
 
     def __init__(self, x, y, labelled, labels, others, seed):
@@ -96,7 +96,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def choose(y, count: int, num_classes: int, seed: int):
-    """Rows of `count` images that are given their labels, as many of each class."""
+    """Indices of `count` labelled images, the same number of each class."""
     rng = np.random.default_rng(seed)
     each = count // num_classes
     rows = [rng.choice(np.flatnonzero(y == c), each, replace=False) for c in range(num_classes)]
@@ -104,7 +104,7 @@ def choose(y, count: int, num_classes: int, seed: int):
 
 
 def build(method: str, image_shape, num_classes: int, weight: float, augmented: bool):
-    """The model of a method, compiled but for its optimizer: `(model, arguments of compile)`."""
+    """The model of a method, and the arguments of `compile` other than the optimizer."""
     changes = augment() if augmented else None
     network = Network((128,))
     if method == METHODS[0]:
@@ -118,14 +118,14 @@ def build(method: str, image_shape, num_classes: int, weight: float, augmented: 
 
 
 def error(model, x, y) -> float:
-    """The share of images, in %, whose most probable class is not theirs."""
+    """The error of the classifier in %."""
     classifier = model.classifier if isinstance(model, keras_cvae.CVAE) else model
-    found = classifier.predict(x, batch_size=500, verbose=0).argmax(-1)
-    return 100.0 * float(np.mean(found != y))
+    predicted = classifier.predict(x, batch_size=500, verbose=0).argmax(-1)
+    return 100.0 * float(np.mean(predicted != y))
 
 
 def train(method, data, labels, epochs, batch_size, weight, augmented, out, seed):
-    """Returns the model of a run: the one that is kept, or one that is trained now."""
+    """Returns a model: loaded if it exists, otherwise trained."""
     if (out / "model.keras").exists():
         return keras.saving.load_model(out / "model.keras")
     keras.utils.set_random_seed(seed)
@@ -143,36 +143,36 @@ def train(method, data, labels, epochs, batch_size, weight, augmented, out, seed
     return model
 
 
-def results(out: Path) -> list[dict]:
-    """What all runs of a folder have found."""
+def load_results(out: Path) -> list[dict]:
+    """The results of all models of a folder."""
     return [json.loads(path.read_text()) for path in sorted(out.glob("*/result.json"))]
 
 
-def errors(found, method, labels) -> list[float]:
+def errors(results, method, labels) -> list[float]:
     """The error of each seed of a method."""
-    return [one["error"] for one in found if (one["method"], one["labels"]) == (method, labels)]
+    return [r["error"] for r in results if (r["method"], r["labels"]) == (method, labels)]
 
 
 def spread(values) -> float:
-    """The standard deviation over seeds, 0 of a single one."""
+    """The standard deviation over seeds, 0 for a single seed."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def table(found) -> str:
-    """The numbers of labels that have a result."""
+def table(results) -> str:
+    """The table, a row for each number of labels."""
     lines = [
-        "| labels | semi-supervised | labels alone | Pyro's M2 | trained for |",
+        "| labels | semi-supervised | labels alone | Pyro's M2 | training |",
         "|---" * 5 + "|",
     ]
-    for labels in sorted({one["labels"] for one in found}):
+    for labels in sorted({r["labels"] for r in results}):
         cells = [f"{labels:,}"]
         for method in METHODS:
-            values = errors(found, method, labels)
+            values = errors(results, method, labels)
             mean = f"{np.mean(values):.2f}% ± {spread(values):.2f}" if values else "-"
             cells.append(f"{mean} ({', '.join(f'{value:.2f}' for value in values)})")
         cells.append(f"{PYRO[labels]}%" if labels in PYRO else "-")
-        ours = [one for one in found if one["labels"] == labels and one["method"] == METHODS[0]]
-        minutes = [one["seconds"] / 60 for one in ours]
+        ours = [r for r in results if r["labels"] == labels and r["method"] == METHODS[0]]
+        minutes = [r["seconds"] / 60 for r in ours]
         cells.append(
             f"{ours[0]['epochs']} epochs of {STEPS} steps, {np.mean(minutes):.0f} min, "
             f"{ours[0]['hardware']}"
@@ -183,21 +183,21 @@ def table(found) -> str:
     return "\n".join(lines)
 
 
-def draw(found, path: Path) -> None:
-    """Error against the number of labels."""
+def plot(results, path: Path) -> None:
+    """Plots the error against the number of labels."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    counts = sorted({one["labels"] for one in found})
+    counts = sorted({r["labels"] for r in results})
     seeds = 0
     for method, colour in zip(METHODS, ("tab:blue", "tab:orange"), strict=True):
-        each = {count: errors(found, method, count) for count in counts}
+        each = {count: errors(results, method, count) for count in counts}
         each = {count: values for count, values in each.items() if values}
         means = [np.mean(values) for values in each.values()]
         bars = [*map(spread, each.values())]
         axes.errorbar([*each], means, bars, label=method, color=colour, marker="o", capsize=3)
         seeds = max([seeds, *map(len, each.values())])
-    if found[0]["data"] == "mnist":
+    if results[0]["data"] == "mnist":
         shown = [count for count in PYRO if count in counts]
         axes.plot(shown, [PYRO[c] for c in shown], "k:x", label="M2, published by Pyro")
     axes.set(xscale="log", yscale="log", xlabel="labelled training images", ylabel="test error, %")
@@ -208,7 +208,7 @@ def draw(found, path: Path) -> None:
     ticks = [tick for tick in (0.5, 1, 2, 3, 4, 5, 7, 10, 20, 50) if low < tick < high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_title(
-        f"{found[0]['data']}: mean and standard deviation of up to {seeds} seeds\n"
+        f"{results[0]['data']}: mean and standard deviation of up to {seeds} seeds\n"
         "scripts/experiments/semi_supervised.py",
         fontsize=10,
     )
@@ -230,32 +230,32 @@ def main(
     out: Path = Path("runs/semi_supervised"),
     seed: Annotated[list[int], typer.Option(help="May be repeated.")] = [0],  # noqa: B006
 ) -> None:
-    """Train what is asked for and is not there yet; print the table and draw the picture of all."""
+    """Train models that are not in `--out` yet; print the table and plot all results."""
     dataset = datasets.load(data) if labels else None
     if validate and labels:
         x, y, *held_out = datasets.hold_out(dataset, seed=0)
         dataset = dataset._replace(x_train=x, y_train=y, x_test=held_out[0], y_test=held_out[1])
     for count in labels or ():
-        for one in seed:
+        for each in seed:
             for method in METHODS:
-                folder = out / f"{method.replace(' ', '-')}-{count}-{one}"
+                folder = out / f"{method.replace(' ', '-')}-{count}-{each}"
                 folder.mkdir(parents=True, exist_ok=True)
                 if (folder / "result.json").exists():
                     continue
-                options = (epochs, batch_size, weight, augmented, folder, one)
+                options = (epochs, batch_size, weight, augmented, folder, each)
                 model = train(method, dataset, count, *options)
                 with (folder / "history.csv").open() as file:
                     history = [float(epoch["seconds"]) for epoch in csv.DictReader(file)]
-                result = {"method": method, "labels": count, "seed": one, "data": Path(data).stem}
+                result = {"method": method, "labels": count, "seed": each, "data": Path(data).stem}
                 result["error"] = error(model, dataset.x_test, dataset.y_test)
                 result |= {"epochs": len(history), "seconds": sum(history)}
                 result["hardware"] = f"{platform.machine()}, {keras.backend.backend()}"
                 (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
                 print(f"{folder.name}: error {result['error']:.2f}%", flush=True)
-    found = results(out)
-    if found:
-        print(f"\n{table(found)}")
-        draw(found, out / "errors.png")
+    results = load_results(out)
+    if results:
+        print(f"\n{table(results)}")
+        plot(results, out / "errors.png")
 
 
 if __name__ == "__main__":
