@@ -250,8 +250,7 @@ def text_of(frame, names):
     """Yields the lines of a table."""
     yield f"| table | rows | {' | '.join(names)} |\n|---|---" + "|---" * len(names) + "|"
     for (table, method), row in frame.iterrows():
-        pairs = [row[name] for name in names]
-        cells = [f"{pair['mean']:.3f} ± {pair['sem']:.3f}" for pair in pairs]
+        cells = [f"{row[name]['mean']:.3f} ± {row[name]['sem']:.3f}" for name in names]
         yield f"| {table} | {method} | {' | '.join(cells)} |"
 
 
@@ -264,8 +263,7 @@ def plot(frame, names):
             points = frame[measure].xs(method, level="method")
             x = np.arange(len(tables)) + (number - (len(methods) - 1) / 2) * 0.15
             axes.errorbar(x, points["mean"], points["sem"], fmt="o", capsize=3, label=method)
-        axes.set_xticks(range(len(tables)), tables)
-        axes.set(ylabel=label, xlabel="table")
+        axes.set(xticks=range(len(tables)), xticklabels=tables, xlabel="table", ylabel=label)
         axes.grid(alpha=0.3, axis="y")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=5)
     return figure
