@@ -17,9 +17,9 @@ Out = Annotated[
     Path, Option(metavar="FILE", help="A .png picture or .npz arrays; of a table .csv or .parquet.")
 ]
 LabelSwitch = Annotated[
-    bool, Option("--conditional/--unconditional", help="Whether labels are inputs.")
+    bool, Option("--conditional/--unconditional", help="Whether to use labels.")
 ]
-Force = Annotated[bool, Option("--force", help="Replace what exists.")]
-Quiet = Annotated[bool, Option("--quiet", help="Print the result only.")]
+Force = Annotated[bool, Option("--force", help="Overwrite existing files.")]
+Quiet = Annotated[bool, Option("--quiet", help="Print only the result.")]
 Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of all randomness.")]
-Count = Annotated[int, Option(min=1, help="How many images, or rows.")]
+Count = Annotated[int, Option(min=1, help="Number of images or rows.")]

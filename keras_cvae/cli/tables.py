@@ -12,18 +12,20 @@ from typer import Option
 from keras_cvae.checks import require
 from keras_cvae.cli import names
 
-Condition = Annotated[
-    str | None, Option(help="Columns of a table that are conditions, as sex,age.  [default: none]")
-]
+Condition = Annotated[str | None, Option(help="Columns to condition on: sex,age.  [default: none]")]
 Columns = Annotated[
     str | None,
-    Option(help=f"Kinds of columns ({', '.join(names.COLUMN_KINDS)}), as id=ignore,age=count."),
+    Option(
+        help=f"Kinds of columns ({', '.join(names.COLUMN_KINDS)}), for example id=ignore,age=count."
+    ),
 ]
-Encoding = Annotated[str | None, Option(help="Of a CSV file, such as latin-1.  [default: utf-8]")]
+Encoding = Annotated[
+    str | None, Option(help="Of a CSV file, for example latin-1.  [default: utf-8]")
+]
 NaValues = Annotated[
-    str | None, Option(help="More texts of a CSV file that mean a missing cell, as n/k,-999.")
+    str | None, Option(help="Values of a CSV file that mean a missing cell, too: n/k,-999.")
 ]
-Where = Annotated[str | None, Option(help='Values or ranges of columns, as "sex=F,age=30..40".')]
+Where = Annotated[str | None, Option(help='Values or ranges of columns: "sex=F,age=30..40".')]
 
 
 def training(condition, columns, dropout, encoding, na_values, of_images) -> Callable:

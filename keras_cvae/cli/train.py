@@ -19,65 +19,67 @@ from keras_cvae.cli.starting import without_log
 @app.command(cls=Command)
 def train(
     data: Data = "digits",
-    out: Annotated[Path | None, Option(help="Folder of the run.  [default: runs/DATA]")] = None,
+    out: Annotated[Path | None, Option(help="Folder to write.  [default: runs/DATA]")] = None,
     force: Force = False,
     network: Annotated[str, Option(help=f"auto, {', '.join(names.NETWORKS)}.")] = AUTO,
     latent_dim: Annotated[str, Option(help="Size of the latent vector z, or auto.")] = AUTO,
-    hidden_units: Annotated[str | None, Option(help="Of a dense network, as 500,500.")] = None,
-    filters: Annotated[str | None, Option(help="Of a conv or residual network, as 32,64.")] = None,
-    activation: Annotated[str | None, Option(help="Of the hidden layers: relu, tanh, ...")] = None,
+    hidden_units: Annotated[str | None, Option(help="Layers of a dense network: 500,500.")] = None,
+    filters: Annotated[str | None, Option(help="Of conv or residual networks: 32,64.")] = None,
+    activation: Annotated[str | None, Option(help="Of hidden layers: relu, tanh, ...")] = None,
     inject: Annotated[
         str | None,
-        Option(help=f"Where labels enter it: {', '.join(names.INJECTIONS)}.  [default: input]"),
+        Option(
+            help=f"Where labels enter the network: {', '.join(names.INJECTIONS)}.  [default: input]"
+        ),
     ] = None,
     likelihood: Annotated[str, Option(help=f"auto, {', '.join(names.LIKELIHOODS)}.")] = AUTO,
     prior: Annotated[str, Option(help=f"{', '.join(names.PRIORS)}.")] = "standard_normal",
     objective: Annotated[str, Option(help=f"{', '.join(names.OBJECTIVES)}.")] = "elbo",
-    binarize: Annotated[str | None, Option(help="Of grey pixels: threshold or dynamic.")] = None,
+    binarize: Annotated[str | None, Option(help="For grey pixels: threshold, dynamic.")] = None,
     corruption: Annotated[
-        str | None, Option(help=f"Noise to learn to remove: {', '.join(names.CORRUPTIONS)}.")
+        str | None, Option(help=f"Noise, to learn denoising: {', '.join(names.CORRUPTIONS)}.")
     ] = None,
     conditional: LabelSwitch = True,
     condition: tables.Condition = None,
     columns: tables.Columns = None,
     encoding: tables.Encoding = None,
     na_values: tables.NaValues = None,
-    infer_label: Annotated[bool, Option("--infer-label", help="Predict labels too.")] = False,
+    infer_label: Annotated[bool, Option("--infer-label", help="Predict labels.")] = False,
     enumerate_label: Annotated[
-        bool, Option("--enumerate-label", help="The same, and sum over those that are -1.")
+        bool, Option("--enumerate-label", help="Predict labels, and sum over labels of -1.")
     ] = False,
     label_dropout: Annotated[
-        float | None, Option(help="Share of labels to hide in training.  [default: 0.1]")
+        float | None, Option(help="Share of labels hidden in training.  [default: 0.1]")
     ] = None,
     beta: Annotated[
         str, Option(help="Weight of the KL divergence (or of the total correlation), or auto.")
     ] = AUTO,
-    learning_rate: Annotated[float, Option(help="Of Adam, at first; it falls to 0.")] = 1e-3,
-    epochs: Annotated[str, Option(help="Most passes over the training images, or auto.")] = AUTO,
-    batch_size: Annotated[str, Option(help="Images in a training step, or auto.")] = AUTO,
+    learning_rate: Annotated[float, Option(help="Of Adam; it decreases to 0.")] = 1e-3,
+    epochs: Annotated[str, Option(help="Maximum passes over the data, or auto.")] = AUTO,
+    batch_size: Annotated[str, Option(help="Images per training step, or auto.")] = AUTO,
     early_stopping: Annotated[
-        bool, Option(help="Stop when the ELBO of validation images no longer rises.")
+        bool, Option(help="Stop when the ELBO of validation images no longer improves.")
     ] = True,
-    fit_prior: Annotated[bool, Option(help="Fit the prior to the encodings afterwards.")] = True,
+    fit_prior: Annotated[bool, Option(help="Fit the prior to the encodings at the end.")] = True,
     measure: Annotated[bool, Option(help="Measure the ELBO of the test images.")] = True,
-    image_size: Annotated[str | None, Option(help="Resize images, to HEIGHTxWIDTH.")] = None,
-    background: Annotated[str, Option(help="Colour that transparent pixels show.")] = "white",
+    image_size: Annotated[str | None, Option(help="Resize images to HEIGHTxWIDTH.")] = None,
+    background: Annotated[str, Option(help="Colour behind transparent pixels.")] = "white",
     skip_damaged: Annotated[
         bool, Option("--skip-damaged", help="Leave out images that cannot be read.")
     ] = False,
-    class_names: Annotated[str | None, Option(help="Names of the classes, as cat,dog.")] = None,
-    test_share: Annotated[float, Option(help="Share to test with, if not split already.")] = 0.2,
+    class_names: Annotated[str | None, Option(help="Names of the classes: cat,dog.")] = None,
+    test_share: Annotated[float, Option(help="Share of test data, if not split yet.")] = 0.2,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model; write it, its metrics and its pictures into a run folder.
+    """Train a model; write it to a folder, with its metrics and pictures.
 
-    Your own data are an .npz file with x_train, y_train, x_test and y_test, or with x and y, which
-    are then split; a folder of IDX files; or a folder with one sub-folder of images for each class.
-    `--unconditional` needs no labels. A table is a .csv or .parquet file: the columns that
-    `--condition` names are inputs, and the model learns the others from them.
+    Your own data can be an .npz file with x_train, y_train, x_test and y_test, or with x and y,
+    which are split; a folder of IDX files; or a folder with one sub-folder of images per class.
+    `--unconditional` needs no labels. For a table, a .csv or .parquet file, `--condition` names the
+    columns to condition on; the model learns the others.
 
-    Settings of a likelihood, prior, objective or corruption follow its name and a colon, as in
+    Options of a likelihood, prior, objective or corruption follow its name and a colon, as in
     `--prior flow:couplings=6,hidden_units=(128,)`.
     """
     import keras
@@ -167,10 +169,10 @@ def _describe(run):
     data, model = run.config["data"], run.config["model"]
     kind = "conditional" if model["condition"] else "unconditional"
     network = type(model["network"]).__name__.lower()
-    validates = f"a tenth of the training {run.example}s validates"
+    validation = f"a tenth of the training {run.example}s is for validation"
     if run.validation is not None:
-        validates = f"{len(run.validation[0])} more validate"
-    print(f"Data: {data['name']}, {run.summary()}; {validates}")
+        validation = f"{len(run.validation[0])} for validation"
+    print(f"Data: {data['name']}, {run.summary()}; {validation}")
     for note in run.notes:
         print(f"Data: {note}")
     print(
@@ -182,7 +184,7 @@ def _describe(run):
         if name == "objective":
             name, value = "beta", str(value.beta)
         print(f"Chosen: --{name.replace('_', '-')} {_shown(value)}: {reason}")
-    print("The learning rate falls along a cosine to 0")
+    print("The learning rate decreases to 0 along a cosine")
 
 
 def _shown(value):

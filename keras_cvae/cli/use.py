@@ -25,18 +25,18 @@ def generate(
     count: Count = 16,
     temperature: Annotated[float, Option(help="Below 1: more typical, less varied.")] = 1.0,
     pixels: Annotated[
-        str | None, Option(help="mean of the pixels, or a sample of them.  [default: mean]")
+        str | None, Option(help="mean or sample of the pixels.  [default: mean]")
     ] = None,
     where: tables.Where = None,
     seed: Seed = 0,
     force: Force = False,
 ) -> None:
-    """Generate images, or rows of a table, by a trained model.
+    """Generate images, or rows of a table, with a trained model.
 
-    `--label` may be repeated, and images take the labels in turn, by default all classes. A picture
-    has a full row of each, so it may hold a few images more than `--count`. `--label -1` generates
-    without a label. For a table `--where` sets values or ranges of columns; the other conditions
-    are those of training rows that match.
+    `--label` may be repeated; images have these labels in turn, by default all classes. A picture
+    has a full row for each label, so it may show a few images more than `--count`. `--label -1`
+    generates without a label. For a table, `--where` sets values or ranges of columns; the other
+    conditions are sampled from training rows that match.
     """
     import numpy as np
 
@@ -79,14 +79,14 @@ def generate(
 def reconstruct(
     folder: RunFolder,
     out: Out,
-    as_label: Annotated[str | None, Option(help="Class to decode them as.")] = None,
+    as_label: Annotated[str | None, Option(help="Class to change the images to.")] = None,
     data: OtherData = None,
     count: Count = 16,
     force: Force = False,
 ) -> None:
-    """Encode test images and decode them, in the same style, with `--as-label` as another class.
+    """Encode and decode test images; with `--as-label`, change their class and keep the style.
 
-    Of a table it writes the decoded rows, with missing cells filled in.
+    For a table, write the decoded rows, with missing cells filled in.
     """
     import numpy as np
 
@@ -130,16 +130,16 @@ def reconstruct(
 def evaluate(
     folder: RunFolder,
     data: OtherData = None,
-    samples: Annotated[int, Option(help="Of z, for the log p of each image.")] = 5000,
+    samples: Annotated[int, Option(help="Samples of z for log p of an image.")] = 5000,
     limit: Annotated[
-        int | None, Option(help="At most so many test images.  [default: all]")
+        int | None, Option(help="Maximum number of test images.  [default: all]")
     ] = None,
     seed: Seed = 0,
 ) -> None:
     """Measure a trained model on test images; print a table and add it to the run's metrics.
 
-    The measures are likelihoods, the use of the latents, and how generated images compare with real
-    ones. It trains classifiers, which takes minutes on MNIST, as log p with many samples may.
+    The measures are likelihoods, the use of latent dimensions, and the quality of generated images.
+    Training the classifiers for them takes minutes on MNIST, as may log p with many samples.
     """
     from keras_cvae import runs
     from keras_cvae.runs.reading import METRICS
@@ -155,11 +155,11 @@ def evaluate(
 @app.command(cls=Command)
 def plot(
     folder: RunFolder,
-    kind: Annotated[str, Option(help=f"What to draw: {', '.join(names.PICTURES)}.")],
+    kind: Annotated[str, Option(help=f"What to plot: {', '.join(names.PICTURES)}.")],
     out: Annotated[Path, Option(metavar="FILE.png", help="The picture.")],
     label: Annotated[str | None, Option(help="Class, by name or number.")] = None,
-    axes: Annotated[str | None, Option(help="Dimensions of z, as 0,1.")] = None,
-    count: Annotated[int | None, Option(min=1, help="How many images, paths or steps.")] = None,
+    axes: Annotated[str | None, Option(help="Dimensions of z: 0,1.")] = None,
+    count: Annotated[int | None, Option(min=1, help="Number of images, paths, steps.")] = None,
     spherical: Annotated[
         bool, Option("--spherical", help="Interpolate along a great circle.")
     ] = False,
@@ -167,9 +167,9 @@ def plot(
     seed: Annotated[int | None, Option(min=0, max=2**32 - 1, help="Seed of samples.")] = None,
     force: Force = False,
 ) -> None:
-    """Draw a picture of a trained model: its images, or its latent space.
+    """Plot images of a trained model, or its latent space.
 
-    Latent pictures of a conditional model are of one class, the first by default.
+    Plots of the latent space of a conditional model show one class, by default the first.
     """
     from keras_cvae import runs
     from keras_cvae.runs import pictures, table_pictures

@@ -234,7 +234,7 @@ def test_a_folder_that_is_being_trained_is_refused(tmp_path, capsys):
 
 @pytest.mark.usefixtures("uncompiled")
 @once
-def test_what_was_left_out_is_on_the_data_line_and_val_validates(tmp_path, capsys):
+def test_what_was_left_out_is_on_the_data_line_and_val_is_for_validation(tmp_path, capsys):
     folder = write_classes(tmp_path / "photos/train", n=10).parent
     write_classes(folder / "val", n=4)
     write_image(folder / "train/cat/9.png", np.zeros((4, 3, 4), "uint8"))
@@ -250,7 +250,7 @@ def test_what_was_left_out_is_on_the_data_line_and_val_validates(tmp_path, capsy
     assert run_cli(*train, "--skip-damaged") == 0
     out = capsys.readouterr().out
     line = "15 training and 4 test images of 4x3x3, 2 classes, the smallest dog with 7, the largest"
-    assert f"{line} cat with 8 to train with; 8 more validate\n" in out
+    assert f"{line} cat with 8 to train with; 8 for validation\n" in out
     for note in (
         "Files left out that are not images: 1 (1 .txt)",
         "Damaged images left out: 1, the first",
