@@ -30,6 +30,7 @@ from keras_cvae import (
     priors,
     steps,
     terms,
+    turns,
 )
 from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
@@ -295,6 +296,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
                 config.pop(name, None)
         return config
 
+    @turns.while_training
     def fit(
         self,
         x=None,
@@ -355,7 +357,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         if count and self.condition is not None:
             values = {name: sample[name][:count] for name in self.input_names[1:]}
             for sentence in self.condition.describe_missing(values):
-                warnings.warn(sentence, stacklevel=2)
+                warnings.warn(sentence, stacklevel=3)
         watch = Watch(None if is_stream else {name: rows[:256] for name, rows in sample.items()})
         callbacks = keras.tree.flatten(kwargs.get("callbacks") or [])
         kwargs["callbacks"] = [Announcer(count), watch, *callbacks]
@@ -365,6 +367,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             raise ValueError(watch.failure)
         return history
 
+    @turns.one_at_a_time
     def evaluate(
         self,
         x=None,
@@ -408,6 +411,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         results = {name: estimates[name].value for name in self.metrics_names}
         return results if return_dict else [*results.values()]
 
+    @turns.one_at_a_time
     def predict(self, x, *args, **kwargs) -> np.ndarray:
         """Reconstructs: `keras.Model.predict`, after a check of the data.
 
@@ -446,6 +450,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             )
         adapting.learn_scale(self._parts, self.intake.first_images(x))
 
+    @turns.while_training
     def fit_prior(
         self,
         x,
@@ -524,6 +529,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     # Use.
 
+    @turns.one_at_a_time
     def generate(
         self,
         y=None,
@@ -583,6 +589,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             images.append(ops.convert_to_numpy(sampled))
         return np.concatenate(images)
 
+    @turns.one_at_a_time
     def encode(self, x, y=None, *, batch_size: int = batched.BATCH_SIZE) -> list:
         """Encodes images: returns the parameters of q(z | x, y).
 
@@ -603,6 +610,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         rows = self._with_values(x, y) if takes_y else x
         return batched.predict(self.encoder, rows, batch_size)
 
+    @turns.one_at_a_time
     def decode(self, z, y=None, *, batch_size: int = batched.BATCH_SIZE) -> np.ndarray:
         """Decodes latents, in any arrangement such as a grid, to mean images.
 
@@ -634,6 +642,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         images = self._decode(rows, batch_size)
         return images.reshape(*leading, *self.image_shape)
 
+    @turns.one_at_a_time
     def reconstruct(
         self, x, y=None, as_y=None, *, batch_size: int = batched.BATCH_SIZE
     ) -> np.ndarray:
@@ -686,6 +695,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             )
         return super().export(filepath, format, *args, **kwargs)
 
+    @turns.one_at_a_time
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Returns the probabilities q(y | x) of each class, of shape `(count, num_classes)`.
 
@@ -730,7 +740,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """Checks values by the names of the inputs; warns of those that training never showed."""
         values = self.intake.values(y, count, name)
         for sentence in self.condition.describe_untrained(values) if values else ():
-            warnings.warn(sentence, stacklevel=4)
+            warnings.warn(sentence, stacklevel=5)
         return values
 
     def _with_values(self, first, y):

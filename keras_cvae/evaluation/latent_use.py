@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from keras_cvae import batched, checks, divergences, graph, layers, noise
+from keras_cvae import batched, checks, divergences, graph, layers, noise, turns
 from keras_cvae.evaluation import examples
 from keras_cvae.evaluation.likelihood import terms
 from keras_cvae.types import Tensor
@@ -53,6 +53,7 @@ def active_units(cvae, x, y=None, *, threshold: float = ACTIVE) -> np.ndarray:
     return variance_of_means(cvae, x, y) > threshold
 
 
+@turns.one_at_a_time
 def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
     r"""Computes KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension.
 
