@@ -165,9 +165,9 @@ def test_temperature_and_pixels(trained, digits):
 @pytest.mark.parametrize(
     ("condition", "values"),
     [
-        (None, None),
+        pytest.param(None, None, marks=pytest.mark.once),
         (lambda: conditions.Vector(1), np.linspace(-1, 1, 60, dtype="float32")),
-        (lambda: conditions.Inferred(3), np.arange(60) % 4 - 1),
+        pytest.param(lambda: conditions.Inferred(3), np.arange(60) % 4 - 1, marks=pytest.mark.once),
         (lambda: conditions.Classes(3), np.arange(60) % 2),  # nothing of the last
     ],
 )
@@ -204,9 +204,11 @@ def test_streams_are_taken_too():
     ("before", "after", "objective"),
     [
         ("standard_normal", "mixture", objectives.ELBO(2.0)),
-        ("vamp", "conditional", objectives.ELBO()),
+        pytest.param("vamp", "conditional", objectives.ELBO(), marks=pytest.mark.once),
         ("conditional", priors.Flow(2, (8,)), objectives.IWAE(2, gradient="dreg")),
-        ("mixture", "standard_normal", objectives.Warmup(epochs=2)),
+        pytest.param(
+            "mixture", "standard_normal", objectives.Warmup(epochs=2), marks=pytest.mark.once
+        ),
     ],
 )
 def test_any_prior_takes_the_place_of_any_other(before, after, objective, tmp_path, monkeypatch):

@@ -14,7 +14,11 @@ SHAPES = {
     "conv": [(28, 28, 1), (32, 32, 3), (33, 47, 1), (33, 47, 3), (8, 8), (5, 1, 1)],
     "residual": [(28, 28, 1), (33, 47, 3), (8, 8), (5, 1, 1)],
 }
-CASES = [(network, shape) for network, shapes in SHAPES.items() for shape in shapes]
+CASES = [
+    pytest.param(network, shape, marks=() if place == 1 else pytest.mark.once)
+    for network, shapes in SHAPES.items()
+    for place, shape in enumerate(shapes)
+]
 
 
 def numpy(x):

@@ -42,9 +42,17 @@ def test_conv_refuses_vectors():
             build((784,), 10, 2)
 
 
-@pytest.mark.parametrize("padding", ["same", "valid"])
-@pytest.mark.parametrize("strides", [1, 2])
-@pytest.mark.parametrize("shape", [(8, 8, 1), (7, 5, 3)])
+@pytest.mark.parametrize(
+    ("shape", "strides", "padding"),
+    [
+        ((7, 5, 3), 2, "same"),
+        ((8, 8, 1), 1, "valid"),
+        *(
+            pytest.param(*case, marks=pytest.mark.once)
+            for case in [((7, 5, 3), 1, "same"), ((8, 8, 1), 2, "same"), ((7, 5, 3), 2, "valid")]
+        ),
+    ],
+)
 def test_label_planes_folded_into_the_convolution(shape, strides, padding):
     rng = np.random.default_rng(0)
     image = rng.random((6, *shape), dtype="float32")
