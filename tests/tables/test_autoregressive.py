@@ -87,6 +87,7 @@ def test_more_columns_than_steps():
         likelihood.parameter_shape((3,))
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_a_model_of_rows(tmp_path):
     """Trains, has its prior fitted, generates, and is the same in its file."""
