@@ -775,7 +775,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     def _step(self, kind, step, args, class_weights=None):
         *state, data = args  # a state comes first on JAX
-        is_checked = self.is_fed_by_programs(kind)
+        is_checked = self.takes_checked_batches(kind)
         tensors, weights = steps.arrange(self, data, is_checked, class_weights)
         with terms.step(weights, is_checked):
             return step(*state, (tensors,))

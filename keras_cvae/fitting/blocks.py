@@ -95,7 +95,7 @@ class Blocks:
         usual = {"batch_size": None, "shuffle": False}
         if keras.backend.backend() == "tensorflow":
             return {"x": _dataset(self), "steps": len(self), **usual}
-        return {"x": inside.Read(len(self), self._pass), "steps": None, **usual}
+        return {"x": inside.IteratorAdapter(len(self), self._pass), "steps": None, **usual}
 
     def _pass(self):
         """Yields all blocks, read by a thread, which single batches in memory do not pay for."""

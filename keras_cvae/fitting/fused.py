@@ -68,12 +68,12 @@ class FusedModel(keras.Model):
         self._programs = Programs(steps, jit_compile, any(term is not None for term in terms))
 
     def get_compile_config(self) -> dict | None:
-        asked = {
+        arguments = {
             "steps_per_execution": self._programs.steps,
             "jit_compile": self._programs.jit_compile,
         }
         config = super().get_compile_config()
-        return inside.portable({**config, **asked}) if config else config
+        return inside.portable({**config, **arguments}) if config else config
 
     def compile_from_config(self, config) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -87,7 +87,7 @@ class FusedModel(keras.Model):
         attribute of a layer; new variables and dtype policies are noticed without. It may be called
         during training.
         """
-        self._programs = self._programs.afresh()
+        self._programs = self._programs.uncompiled()
         self._make_again()
 
     def fit(self, x=None, y=None, *args, **kwargs) -> keras.callbacks.History:
@@ -110,7 +110,7 @@ class FusedModel(keras.Model):
         is_split = options["validation_data"] is None and options["validation_split"]
         if options["shuffle"] != "batch" and not is_split:  # else a stream, refused by Keras
             data, steps = (options["x"], options["y"]), options["steps_per_epoch"]
-            train = self._fed("train", data, options, options["batch_size"], steps)
+            train = self._source("train", data, options, options["batch_size"], steps)
         if train is None:
             with streams.checked(self, options):
                 return super().fit(**options)
@@ -118,7 +118,7 @@ class FusedModel(keras.Model):
         *data, weight = keras.utils.unpack_x_y_sample_weight(options["validation_data"])
         batch_size = options["validation_batch_size"] or options["batch_size"] or 32
         if weight is None:
-            test = self._fed("test", data, options, batch_size, options["validation_steps"])
+            test = self._source("test", data, options, batch_size, options["validation_steps"])
         if test is not None:
             feed = test.feed()
             options["validation_data"] = feed["x"], None
@@ -141,17 +141,17 @@ class FusedModel(keras.Model):
             return super().evaluate(**options)
         blocks.check_batch_size("batch_size", options["batch_size"])
         self._notice_changes()
-        test = self._fed("test", (x, y), options, options["batch_size"], options["steps"])
+        test = self._source("test", (x, y), options, options["batch_size"], options["steps"])
         if test is None:
             # Within `fit` Keras goes on with a stream that it has begun to read.
             is_within_fit = isinstance(options["callbacks"], keras.callbacks.CallbackList)
             checked = contextlib.nullcontext() if is_within_fit else streams.checked(self, options)
-            with self._running(self._programs.fed["train"], None), checked:
+            with self._running(self._programs.sources["train"], None), checked:
                 return super().evaluate(**options)
         feed = test.feed()
         options.update({name: feed[name] for name in ("x", "batch_size", "steps")}, y=None)
         options["callbacks"] = BlockCallbacks(self, options, None, test)
-        with self._running(self._programs.fed["train"], test):
+        with self._running(self._programs.sources["train"], test):
             return super().evaluate(**options)
 
     def predict(self, x, *args, **kwargs) -> Any:
@@ -187,8 +187,8 @@ class FusedModel(keras.Model):
 
     def _make(self, kind, make_keras_function, force):
         programs = self._programs
-        fed = programs.fed[kind]
-        function = fed and fed.function(functools.partial(programs.compiled, self, kind))
+        source = programs.sources[kind]
+        function = source and source.function(functools.partial(programs.compiled, self, kind))
         if function:
             setattr(self, f"{kind}_function", function)
             return
@@ -220,11 +220,11 @@ class FusedModel(keras.Model):
         """
         return lambda batch: batch
 
-    def is_fed_by_programs(self, kind: str) -> bool:
-        """Whether steps of a kind, `"train"` or `"test"`, take batches that were checked."""
-        return self._programs.fed.get(kind) is not None
+    def takes_checked_batches(self, kind: str) -> bool:
+        """Whether the batches of a kind of step, `"train"` or `"test"`, were checked before."""
+        return self._programs.sources.get(kind) is not None
 
-    def _fed(self, kind, data, options, batch_size, batches):
+    def _source(self, kind, data, options, batch_size, batches):
         """The `Blocks` or `Streams` that fused steps take, or None where steps are not fused."""
         callbacks = options["callbacks"]
         weights = options["sample_weight"], options.get("class_weight")
@@ -263,20 +263,20 @@ class FusedModel(keras.Model):
     def _running(self, train, test):
         """Makes Keras's loops iterate over blocks and call programs inside the context."""
         programs = self._programs
-        if train is test is programs.fed["train"] is programs.fed["test"] is None:
+        if train is test is programs.sources["train"] is programs.sources["test"] is None:
             yield
             return
-        fed, steps = programs.fed, self.steps_per_execution
+        before, steps = programs.sources, self.steps_per_execution
         functions = self.train_function, self.test_function
-        programs.fed = {"train": train, "test": test}
+        programs.sources = {"train": train, "test": test}
         self._set_functions(*programs.of_keras.values(), 1)
         try:
             yield
         finally:
-            for kind, ended in programs.fed.items():
-                if ended is not None and ended is not fed[kind]:
-                    ended.close()
-            self._programs.fed = fed
+            for kind, source in programs.sources.items():
+                if source is not None and source is not before[kind]:
+                    source.close()
+            self._programs.sources = before
             self._set_functions(*functions, steps)
             if self._programs is not programs:  # a callback called `forget_programs`
                 self._make_again()

@@ -19,7 +19,8 @@ class Programs:
         have_keras_terms: Whether the model is compiled with a loss or metrics for Keras.
 
     Attributes:
-        fed: By kind of step, `"train"` or `"test"`, the `Blocks` or `Streams` in use, or None.
+        sources: By kind of step, `"train"` or `"test"`, the `Blocks` or `Streams` that `fit` or
+            `evaluate` is reading, or None.
         of_keras: By kind of step, Keras's own function, for blocks of a single batch.
         fingerprint: The `inside.Fingerprint` of the model at the last `fit` or `evaluate`.
     """
@@ -27,7 +28,7 @@ class Programs:
     def __init__(self, steps, jit_compile, have_keras_terms=False):
         self.steps, self.jit_compile = steps, jit_compile
         self.have_keras_terms = have_keras_terms
-        self.fed = {"train": None, "test": None}
+        self.sources = {"train": None, "test": None}
         self.of_keras = {"train": None, "test": None}
         self.fingerprint = None
         self._compiled = {}
@@ -35,12 +36,12 @@ class Programs:
     @property
     def are_running(self) -> bool:
         """Whether `fit` or `evaluate` runs with fused steps."""
-        return any(fed is not None for fed in self.fed.values())
+        return any(source is not None for source in self.sources.values())
 
-    def afresh(self) -> Programs:
+    def uncompiled(self) -> Programs:
         """Returns a copy in which nothing is compiled."""
         programs = Programs(self.steps, self.jit_compile, self.have_keras_terms)
-        programs.fed = self.fed
+        programs.sources = self.sources
         return programs
 
     def compiled(self, model, kind: str, batch_size: int) -> Callable:

@@ -18,7 +18,7 @@ AHEAD = 2  # items that are ready or being read, besides the one in use
 def tensors(batch) -> Any:
     """A nested structure of arrays as tensors of the backend, but for JAX, whose steps take arrays.
 
-    Slicing an array of JAX costs more than copying a batch to the device.
+    Slicing an array of JAX takes longer than copying a batch to the device.
     """
     if keras.backend.backend() == "jax":
         return batch
@@ -72,8 +72,8 @@ def single_threaded(items: Iterator) -> Iterator:
         yield from items
 
 
-def let_go(items: Iterator) -> None:
-    """Closes an iterator in a thread: one of `tf.data` may take half a second, idle."""
+def close_in_thread(items: Iterator) -> None:
+    """Closes an iterator in a thread: one of `tf.data` may wait for half a second."""
     threading.Thread(target=getattr(items, "close", lambda: None), name="end of a stream").start()
 
 

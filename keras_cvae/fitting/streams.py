@@ -1,4 +1,4 @@
-"""Streams as the input of fused steps: batches are gathered into blocks of S, in order.
+"""Streams as the input of fused steps: S batches form a block, in their order.
 
 Keras counts the batches of a stream one by one, by its own rules for epochs, and calls its train
 function for each. Here that function takes the steps of a whole block when it is called for the
@@ -21,7 +21,7 @@ import numpy as np
 
 from keras_cvae.data import inputs
 from keras_cvae.fitting import blocks, inside
-from keras_cvae.fitting.reading import ahead, let_go, single_threaded, tensors
+from keras_cvae.fitting.reading import ahead, close_in_thread, single_threaded, tensors
 
 ALONE = 2**31 - 1  # the batch size of a program that takes batches of any size, one by one
 
@@ -46,15 +46,16 @@ class Streams:
         known = batches or adapter.num_batches, keras.config.max_steps_per_epoch()
         self.batches = min(filter(None, known), default=None)
         self.steps = None if steps == "auto" else steps
-        self._common = None  # shapes and dtypes of the batches that are gathered
+        self._common = None  # shapes and dtypes of the batches of blocks
         self._epoch: int | None = None
         self._passing = self._block = self._logs = None
         self._left = self._count = self._done = 0
 
     def feed(self) -> dict:
         """Arguments for `keras.Model.fit`: `x`, `batch_size`, `shuffle`, `steps` of an epoch."""
-        counted = inside.Counted(self._adapter, self._begin_pass, self._begin_count, self._advance)
-        return {"x": counted, "batch_size": None, "shuffle": False, "steps": self._asked}
+        hooks = self._begin_pass, self._begin_count, self._advance
+        counting = inside.CountingAdapter(self._adapter, *hooks)
+        return {"x": counting, "batch_size": None, "shuffle": False, "steps": self._asked}
 
     def begin_epoch(self, epoch: int) -> None:
         """Sets the number of the epoch in `fit`, before its first batch is read."""
@@ -131,7 +132,7 @@ class Streams:
                     is_over = False
                     yield block
         finally:
-            let_go(batches)
+            close_in_thread(batches)
 
     def _gather(self, batches):
         """Yields `((batch_size, rows, block), count)` for each block of an epoch."""
@@ -175,21 +176,23 @@ class Streams:
 
 @contextlib.contextmanager
 def checked(model, options: dict) -> Iterator[None]:
-    """Within it Keras is given streams whose every batch is checked, for steps that are not fused.
+    """Checks each batch of the streams that Keras reads in the context, where steps are not fused.
 
     Args:
-        model: The model, whose `batch_checker` makes of a batch what a step takes.
-        options: Arguments of `fit`, `evaluate` or `predict` by name, which are changed.
+        model: The model, whose `batch_checker` turns a batch into the input of a step.
+        options: Arguments of `fit`, `evaluate` or `predict` by name; changed in place.
 
     Raises:
-        ValueError: If a batch is not what the model takes.
+        ValueError: If the model cannot take a batch.
     """
     adapters = []
 
     def of_stream(stream, y):
         check, adapter = model.batch_checker(), inside.adapter(stream, y)
         adapters.append(
-            inside.Checked(adapter, lambda batch, number: _checked(check, batch, f"Batch {number}"))
+            inside.CheckingAdapter(
+                adapter, lambda batch, number: _checked(check, batch, f"Batch {number}")
+            )
         )
         return adapters[-1]
 

@@ -1,7 +1,7 @@
 """Many steps of one trace on torch: each shape of batch is traced once, and the trace runs.
 
 Between two operations of a small network Keras's layers take longer than torch does. A trace, see
-`torch_traces`, has the operations alone.
+`torch_traces`, has only the operations.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import torch
 from keras_cvae.fitting.torch_traces import Trace
 
 OFTEN = 3  # batches of one shape, after which tracing a prediction pays
-_WARNED = weakref.WeakSet()  # models of which a warning said that they are not traced
+_WARNED = weakref.WeakSet()  # models that have caused the warning that they are not traced
 
-# glibc gives large blocks back to the system as they are freed, and each step would take its memory
-# anew, page by page. Once it has seen one of just under 32 MB freed, it keeps up to 64 MB.
+# glibc returns large blocks to the system when they are freed, and each step would ask for them
+# again, page by page. After a block of just under 32 MB was freed, glibc keeps up to 64 MB.
 # Reference: https://man7.org/linux/man-pages/man3/mallopt.3.html, on M_MMAP_THRESHOLD.
 torch.empty(2**25 - 2**13, dtype=torch.uint8)
 

@@ -4,9 +4,9 @@ Where an assumption does not hold, in a later Keras, `fit` is left to Keras: slo
 """
 
 from keras_cvae.fitting.inside.adapters import (
-    Checked,
-    Counted,
-    Read,
+    CheckingAdapter,
+    CountingAdapter,
+    IteratorAdapter,
     adapter,
     is_adapted,
     may_count,
@@ -30,11 +30,11 @@ from keras_cvae.fitting.inside.variables import (
 
 __all__ = [
     "ASSUMPTIONS",
-    "Checked",
-    "Counted",
+    "CheckingAdapter",
+    "CountingAdapter",
     "Directions",
     "Fingerprint",
-    "Read",
+    "IteratorAdapter",
     "adam_updated_by",
     "adapter",
     "call_first",

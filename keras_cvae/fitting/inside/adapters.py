@@ -48,7 +48,7 @@ def may_count(model: keras.Model) -> bool:
         return False
 
 
-class Read(DataAdapter):
+class IteratorAdapter(DataAdapter):
     """Passes the items of an iterator to Keras as they are, on JAX and torch.
 
     Args:
@@ -69,7 +69,7 @@ class Read(DataAdapter):
         """Does nothing."""
 
 
-class Counted(DataAdapter):
+class CountingAdapter(DataAdapter):
     """Lets Keras count the batches of a stream, while the train function reads them itself.
 
     Args:
@@ -101,7 +101,7 @@ class Counted(DataAdapter):
         self._begin_pass()
         return itertools.repeat(None)
 
-    def get_tf_dataset(self) -> Counted:
+    def get_tf_dataset(self) -> CountingAdapter:
         return self  # Keras only iterates over it
 
     get_jax_iterator = __iter__
@@ -116,7 +116,7 @@ class Counted(DataAdapter):
             yield None
 
 
-class Checked(DataAdapter):
+class CheckingAdapter(DataAdapter):
     """Checks each batch of a stream where Keras itself takes the steps.
 
     Args:

@@ -53,11 +53,11 @@ def _loops(model):
 
 
 def _adapts(model):
-    counted = adapters.Counted(None, *[lambda: None] * 3)
-    asked = {"get_numpy_iterator", "get_tf_dataset", "get_jax_iterator", "get_torch_dataloader"}
-    asked |= {"num_batches", "on_epoch_begin", "on_epoch_end"}
+    counted = adapters.CountingAdapter(None, *[lambda: None] * 3)
+    used = {"get_numpy_iterator", "get_tf_dataset", "get_jax_iterator", "get_torch_dataloader"}
+    used |= {"num_batches", "on_epoch_begin", "on_epoch_end"}
     is_kept = adapters.data_adapters.get_data_adapter(counted) is counted
-    return is_kept and asked <= set(dir(adapters.DataAdapter))
+    return is_kept and used <= set(dir(adapters.DataAdapter))
 
 
 def _flattens(model):

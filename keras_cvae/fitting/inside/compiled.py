@@ -17,8 +17,8 @@ except ImportError:  # in a later Keras
 class Directions(MetricsList):
     """Lets callbacks that monitor a metric look up whether higher or lower is better.
 
-    Keras looks that up in the list of metrics that `compile` made, which this stands for; it
-    computes nothing itself.
+    Keras looks it up in the list of metrics that `compile` makes. This is such a list of names and
+    directions, which computes nothing.
 
     Args:
         directions: Dict from names of metrics to `"up"` or `"down"`.
@@ -65,9 +65,9 @@ def replicas(model: keras.Model) -> int:
 
 
 def is_distributed() -> bool:
-    """Whether torch's processes train together, for which Keras wraps a model as it needs it.
+    """Whether several processes of torch train one model.
 
-    From 3.16 on `make_train_function` wraps it in `DistributedDataParallel`.
+    From 3.16 on Keras's `make_train_function` then wraps it in `DistributedDataParallel`.
     """
     distributed = importlib.import_module("torch.distributed")
     return distributed.is_available() and distributed.is_initialized()

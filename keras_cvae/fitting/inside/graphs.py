@@ -1,4 +1,4 @@
-"""Functional models as graphs: which calls of layers they consist of, and calling them anew."""
+"""Functional models as graphs of calls of layers, which can be repeated."""
 
 from __future__ import annotations
 
