@@ -14,6 +14,7 @@ import numpy as np
 from keras_cvae.tables import normal_scores
 
 FEWEST_ONCE = 20
+LEAST_ONCE = 0.1  # share of numbers that occur once, below which these do not speak for a column
 LEAST_DISTANCE = 0.05  # total variation, beyond that of a sample, from the line's own shares
 
 
@@ -59,11 +60,11 @@ def roundings_of(numbers: np.ndarray, decimals: int) -> list[list[float]]:
     Returns:
         List of `[step, share]`, coarse steps first. A share is relative to the numbers that no
         coarser step divides; where numbers repeat, only those that occur once count, and there are
-        no steps where next to none does, as repeated values are sampled as they are.
+        no steps where few do, as repeated values are sampled as they are.
     """
     values, counts = np.unique(numbers, return_counts=True)
     once = values[counts == 1]
-    if len(once) < min(FEWEST_ONCE, len(numbers) / 10):
+    if len(once) < LEAST_ONCE * len(numbers):
         return []
     if (counts > 1).any() and len(once) >= FEWEST_ONCE:
         numbers = once
