@@ -131,7 +131,7 @@ def _weigher(cvae, samples):
     """Returns a model from pixels and label to the output of `_log_ratios`, and its generators."""
     cached = _WEIGHERS.setdefault(cvae, {})
     parts = graph.read(cvae)
-    key = samples, id(parts.groups[0].prior)
+    key = samples, id(parts.groups[0].prior), cvae.may_use_xla
     if key not in cached:
         x, inputs, y, encoded = graph.encode_pixels(cvae, parts)
         parameters, log_ratios = objectives.iwae.sampled(encoded, y, parts, samples)
@@ -141,7 +141,7 @@ def _weigher(cvae, samples):
         if keras.backend.backend() == "tensorflow":  # XLA fuses what follows the products
             from keras_cvae.fitting import tensorflow_steps
 
-            model.jit_compile = tensorflow_steps.gains_by_xla(model)
+            model.jit_compile = cvae.may_use_xla and tensorflow_steps.gains_by_xla(model)
         sampling = [layer for layer in model.layers if layer.name.startswith("sampling")]
         cached[key] = model, [layer.seed_generator for layer in sampling]
     return cached[key]

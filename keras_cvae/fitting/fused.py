@@ -47,9 +47,9 @@ class FusedModel(keras.Model):
                 where a callback has a hook for batches; 1 turns fusing off.
             jit_compile: Whether XLA compiles the steps. `"auto"`: where it is faster, which for
                 TensorFlow on a CPU is where all layers support it and none is a convolution. There
-                XLA keeps some 20 MB of each model until the process ends: pass False in a search
-                over hundreds of models. On torch, with True `torch.compile` compiles each step, as
-                in Keras.
+                XLA keeps some 20 MB of each model until the process ends, 8 MB more where the
+                likelihood is measured: pass False in a search over hundreds of models. On torch,
+                with True `torch.compile` compiles each step, as in Keras.
             **kwargs: As for `keras.Model.compile`. With a `loss` or `metrics` for Keras, steps are
                 not fused.
 
@@ -66,6 +66,11 @@ class FusedModel(keras.Model):
         super().compile(**{**options, "jit_compile": jit_compile})
         terms = [options[name] for name in ("loss", "metrics", "weighted_metrics")]
         self._programs = Programs(steps, jit_compile, any(term is not None for term in terms))
+
+    @property
+    def may_use_xla(self) -> bool:
+        """Whether XLA may compile the model: unless `compile` got `jit_compile=False`."""
+        return self._programs.jit_compile is not False
 
     def get_compile_config(self) -> dict | None:
         arguments = {

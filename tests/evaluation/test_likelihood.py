@@ -131,6 +131,19 @@ def test_the_evidence_under_a_learned_prior(with_xla):
     np.testing.assert_allclose(estimate, exact, atol=0.1)
 
 
+@pytest.mark.once
+def test_xla_is_left_out_where_compile_leaves_it_out(monkeypatch):
+    from keras_cvae.evaluation import likelihood
+    from keras_cvae.fitting import tensorflow_steps
+
+    monkeypatch.setattr(tensorflow_steps, "gains_by_xla", lambda model: True)
+    cvae = keras_cvae.build_cvae((4,), network=networks.Dense((3,)))
+    for jit_compile in ("auto", False):
+        cvae.compile("adam", jit_compile=jit_compile)
+        model, _ = likelihood._weigher(cvae, 2)
+        assert model.jit_compile == bool(jit_compile)
+
+
 def test_seeds_share_no_noise():
     cvae, _ = linear_gaussian()
     x = np.tile(RNG.normal(size=(1, 5)).astype("float32"), (64, 1))
