@@ -36,11 +36,14 @@ from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
 from keras_cvae.data import arrays, inputs
 from keras_cvae.data.intake import Intake
+from keras_cvae.fitting import inside
 from keras_cvae.fitting.inside import calls
 from keras_cvae.graph.parts import by_name
 from keras_cvae.recipe import Recipe, describe
 from keras_cvae.reports import Reports
 from keras_cvae.types import Tensor
+
+NOISE = "noise"  # in a model's file: the states of its random generators
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -61,6 +64,19 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         renamed = {layer.name: layer.term for layer in by_hand}
         self.reports = Reports(self.layers, renamed, self.elbo_terms)
         self._class_weights = None
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        states = inside.generator_states(self)
+        if states:
+            store[NOISE] = np.stack([ops.convert_to_numpy(state) for state in states])
+
+    def load_own_variables(self, store):
+        super().load_own_variables({name: store[name] for name in store.keys() if name != NOISE})
+        states = inside.generator_states(self)
+        if NOISE in store.keys() and len(store[NOISE]) == len(states):
+            for state, value in zip(states, np.asarray(store[NOISE]), strict=True):
+                state.assign(value)
 
     # Parts.
 

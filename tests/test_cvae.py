@@ -9,6 +9,7 @@ import pytest
 
 import keras_cvae
 from keras_cvae import conditions, graph, networks, priors
+from keras_cvae.fitting import inside
 
 RNG = np.random.default_rng(0)
 X = RNG.random((40, 6), dtype="float32")
@@ -43,6 +44,29 @@ def test_metrics_are_those_of_the_reconstruction_and_are_saved(tmp_path):
             assert logs["mae"] == pytest.approx(np.abs(error).mean(), abs=2e-3)
             assert logs["mse"] == pytest.approx((error**2).mean(), abs=2e-3)
         assert "accuracy" in model.fit(X, Y, verbose=0).history
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("is_saved_twice", [False, True])
+def test_a_loaded_model_goes_on_with_its_noise(is_saved_twice, tmp_path):
+    # (A dropout without a seed has the noise of torch itself on torch.)
+    encoder = keras.Sequential([keras.layers.Dropout(0.2, seed=1), keras.layers.Dense(8)])
+    decoder = keras.Sequential([keras.layers.GaussianNoise(0.1), keras.layers.Dense(6)])
+    options = {"network": (encoder, decoder), "corruption": "gaussian", "binarize": "dynamic"}
+    options["condition"] = conditions.Classes(3, dropout=0.3)
+    cvae = build(**options)
+    cvae.compile(keras.optimizers.Adam(0.01))
+    cvae.fit(X, Y, shuffle=False, batch_size=8, epochs=2, verbose=0)
+    for _ in range(1 + is_saved_twice):
+        cvae.save(tmp_path / "cvae.keras")
+        loaded = keras.saving.load_model(tmp_path / "cvae.keras")
+    for model in (cvae, loaded):
+        model.fit(X, Y, shuffle=False, batch_size=8, epochs=1, verbose=0)
+    for before, after in zip(cvae.variables, loaded.variables, strict=True):
+        np.testing.assert_array_equal(numpy(before), numpy(after))
+    states = [[numpy(s) for s in inside.generator_states(m)] for m in (cvae, loaded)]
+    np.testing.assert_array_equal(*states)
+    assert len(states[0]) == 6 and (np.array(states[0])[:, 1] > 0).all()
 
 
 @pytest.mark.once
