@@ -14,7 +14,7 @@ class Announcer(keras.callbacks.Callback):
 
     def __init__(self, examples: int | None = None):
         super().__init__()
-        self.examples = examples
+        self._examples = examples
 
     def on_train_begin(self, logs=None) -> None:
         self._begun = False
@@ -24,8 +24,16 @@ class Announcer(keras.callbacks.Callback):
             self._begun = True
             epochs = self.params["epochs"] - epoch  # a resumed training begins at a later one
             for layer in self.model.loss_layers:
-                layer.on_fit_begin(self.examples, self.params["steps"], epochs)
+                layer.on_fit_begin(self._examples, self.params["steps"], epochs)
 
     def on_train_end(self, logs=None) -> None:
-        for layer in self.model.loss_layers:
-            layer.on_fit_end()
+        if self._begun:  # else nothing was left to train
+            for layer in self.model.loss_layers:
+                layer.on_fit_end()
+
+    def get_state(self):
+        """Returns nothing: a resumed training announces itself."""
+        return {}
+
+    def set_state(self, state) -> None:
+        """Does nothing."""

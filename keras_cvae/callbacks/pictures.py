@@ -67,6 +67,13 @@ class _EpochCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._add(epoch + 1, self._picture(epoch + 1))
 
+    def get_state(self):
+        """Returns nothing: a resumed training goes on with the files that are there."""
+        return {}
+
+    def set_state(self, state):
+        """Does nothing."""
+
     def _picture(self, epoch):
         """Returns the sheet after `epoch` epochs, as uint8 of shape `(height, width, 3)`."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg

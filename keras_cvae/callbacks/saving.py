@@ -60,6 +60,14 @@ class SaveEachEpoch(keras.callbacks.Callback):
             self.model.stop_training = True
         self._heed()
 
+    def get_state(self):
+        """Returns the number of epochs whose weights are saved."""
+        return {"epochs": self.epochs}
+
+    def set_state(self, state):
+        """Takes the state of another training."""
+        self.epochs = state["epochs"]
+
     def _interrupt(self, number, frame):
         self._interrupted = True
         if not self._saving:

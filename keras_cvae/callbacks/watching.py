@@ -32,9 +32,12 @@ class Watch(keras.callbacks.Callback):
         self.sample = sample
 
     def on_train_begin(self, logs=None) -> None:
-        self.failure = None
+        self.failure = self._good = None
         self._epochs = 0
-        self._keep(0)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._good is None:
+            self._keep(epoch)
 
     def on_epoch_end(self, epoch, logs=None) -> None:
         names = ["loss", *self.model.term_names]
@@ -78,6 +81,14 @@ class Watch(keras.callbacks.Callback):
                 "order.",
                 stacklevel=1,
             )
+
+    def get_state(self):
+        """Returns what a resumed training needs to warn at its end."""
+        return {"epochs": self._epochs, "logs": getattr(self, "_logs", None)}
+
+    def set_state(self, state):
+        """Takes the state of another training."""
+        self._epochs, self._logs = state["epochs"], state["logs"]
 
     def _label_effect(self):
         if self.sample is None or not self.model.classes:

@@ -58,6 +58,16 @@ class Blocks:
     def __len__(self):
         return math.ceil(self.batches / self.steps)
 
+    @property
+    def order_state(self) -> dict[str, int | None]:
+        """What the order of every epoch depends on."""
+        return {"seed": self._seed}
+
+    def go_on(self, order_state: dict[str, int | None]) -> None:
+        """Takes the order of another training, before its first block is read."""
+        self._seed = order_state["seed"]
+        self._order = None, np.arange(self.count)
+
     def begin_epoch(self, epoch: int) -> None:
         """Sets the number of the epoch in `fit`, before its first block is read."""
         if self._first_epoch is None:

@@ -20,29 +20,33 @@ class BlockCallbacks(keras.callbacks.CallbackList):
         options: Arguments of `fit` or `evaluate`: `callbacks`, `verbose` and perhaps `epochs`.
         train: The `Blocks` or `Streams` of training, or None.
         test: The `Blocks` or `Streams` of validation, or None.
+        batches: Number of batches of an epoch where both are None.
     """
 
-    def __init__(self, model, options, train, test):
+    def __init__(self, model, options, train, test, batches: int | None = None):
         super().__init__(
             options["callbacks"],
-            add_history=train is not None,
+            add_history="epochs" in options,  # of `fit`
             add_progbar=options["verbose"] != 0,
             model=model,
             verbose=options["verbose"],
             epochs=options.get("epochs", 1),
-            steps=(train or test).batches,
+            steps=(train or test).batches if train or test else batches,
         )
         self._train, self._test = train, test
 
     def on_epoch_begin(self, epoch, logs=None) -> None:
-        self._train.begin_epoch(epoch)
+        if self._train:
+            self._train.begin_epoch(epoch)
         super().on_epoch_begin(epoch, logs)
 
     def on_train_batch_begin(self, batch, logs=None) -> None:
-        self._call(super().on_train_batch_begin, self._train.first_batch(batch), logs)
+        number = self._train.first_batch(batch) if self._train else batch
+        self._call(super().on_train_batch_begin, number, logs)
 
     def on_train_batch_end(self, batch, logs=None) -> None:
-        self._call(super().on_train_batch_end, self._train.last_batch(batch), logs)
+        number = self._train.last_batch(batch) if self._train else batch
+        self._call(super().on_train_batch_end, number, logs)
 
     def on_test_batch_begin(self, batch, logs=None) -> None:
         number = self._test.first_batch(batch) if self._test else batch

@@ -25,7 +25,7 @@ import keras
 
 from keras_cvae.checks import ArgumentError
 from keras_cvae.data import inputs
-from keras_cvae.fitting import blocks, custom_gradients, inside, streams
+from keras_cvae.fitting import blocks, custom_gradients, inside, keeping, streams
 from keras_cvae.fitting.callbacks import BlockCallbacks, looks_at_batches
 from keras_cvae.fitting.programs import PROGRAMS, Programs
 
@@ -36,6 +36,7 @@ class FusedModel(keras.Model):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._programs = Programs("auto", "auto")
+        self._is_skipping = False
 
     def compile(self, *args, steps_per_execution="auto", jit_compile="auto", **kwargs) -> None:
         """Prepares the model for training: `keras.Model.compile`.
@@ -111,6 +112,9 @@ class FusedModel(keras.Model):
             if options["sample_weight"] is None:  # else Keras splits all three
                 options.update(parts)
         self._notice_changes()
+        inside.begin_at(self, None)  # where a resumed `fit` before this one began
+        keeper = keeping.keeper_of(options["callbacks"])
+        of_fit = keeper and keeping.settings_of(self, options)
         train = test = None
         is_split = options["validation_data"] is None and options["validation_split"]
         if options["shuffle"] != "batch" and not is_split:  # else a stream, refused by Keras
@@ -118,6 +122,10 @@ class FusedModel(keras.Model):
             train = self._source("train", data, options, options["batch_size"], steps)
         if train is None:
             with streams.checked(self, options):
+                if keeper is not None:
+                    batches = self._batches(options)
+                    kept = keeping.KeptCallbacks(self, options, None, None, keeper, of_fit, batches)
+                    options["callbacks"] = kept
                 return super().fit(**options)
 
         *data, weight = keras.utils.unpack_x_y_sample_weight(options["validation_data"])
@@ -129,7 +137,11 @@ class FusedModel(keras.Model):
             options["validation_data"] = feed["x"], None
             batch_size, options["validation_steps"] = feed["batch_size"], feed["steps"]
         options["validation_batch_size"] = batch_size
-        options["callbacks"] = BlockCallbacks(self, options, train, test)
+        if keeper is None:
+            options["callbacks"] = BlockCallbacks(self, options, train, test)
+        else:
+            kept = keeping.KeptCallbacks(self, options, train, test, keeper, of_fit)
+            options["callbacks"] = kept
         feed = train.feed()
         feed["steps_per_epoch"] = feed.pop("steps")
         with self._running(train, test):
@@ -173,6 +185,12 @@ class FusedModel(keras.Model):
         with custom_gradients.released():
             return super().test_step(*args)
 
+    def skip_steps(self, is_on: bool) -> None:
+        """Makes `fit` read its data and take no step; to be called by callbacks of `fit`."""
+        if is_on != self._is_skipping:
+            self._is_skipping = is_on
+            self._make_again()
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clears the gradients on torch, also of variables that have the path of another.
 
@@ -193,6 +211,9 @@ class FusedModel(keras.Model):
     def _make(self, kind, make_keras_function, force):
         programs = self._programs
         source = programs.sources[kind]
+        if self._is_skipping:
+            setattr(self, f"{kind}_function", keeping.reading_alone(self, source))
+            return
         function = source and source.function(functools.partial(programs.compiled, self, kind))
         if function:
             setattr(self, f"{kind}_function", function)
@@ -250,6 +271,15 @@ class FusedModel(keras.Model):
             return streams.Streams(self, adapter, steps, batches)
         data = tuple(part for part in data if part is not None)
         return blocks.Blocks(data, batch_size or 32, steps, shuffle)
+
+    def _batches(self, options):
+        """The number of batches of an epoch where Keras takes the steps; None if unknown."""
+        if options["steps_per_epoch"]:
+            return options["steps_per_epoch"]
+        if inputs.is_stream(options["x"]) or inside.is_adapted(options["x"]):
+            return getattr(options["x"], "num_batches", None)
+        count = len(keras.tree.flatten(options["x"])[0])
+        return -(-count // (options["batch_size"] or 32))
 
     def _can_fuse(self):
         backend = keras.backend.backend()

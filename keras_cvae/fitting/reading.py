@@ -6,10 +6,12 @@ import functools
 import queue
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 AHEAD = 2  # items that are ready or being read, besides the one in use
@@ -23,6 +25,11 @@ def tensors(batch) -> Any:
     if keras.backend.backend() == "jax":
         return batch
     return keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
+
+
+def checksum(array: np.ndarray, before: int = 0) -> int:
+    """Returns a checksum of an array's values, and of those of the arrays before it."""
+    return zlib.crc32(np.ascontiguousarray(array).view("uint8").data, before)
 
 
 def ahead(items: Iterator) -> Iterator:

@@ -21,7 +21,13 @@ import numpy as np
 
 from keras_cvae.data import inputs
 from keras_cvae.fitting import blocks, inside
-from keras_cvae.fitting.reading import ahead, close_in_thread, single_threaded, tensors
+from keras_cvae.fitting.reading import (
+    ahead,
+    checksum,
+    close_in_thread,
+    single_threaded,
+    tensors,
+)
 
 ALONE = 2**31 - 1  # the batch size of a program that takes batches of any size, one by one
 
@@ -38,7 +44,10 @@ class Streams:
     Attributes:
         steps: Number of batches of a block; for `"auto"` None until the first batch has arrived.
         batches: Number of batches of an epoch, or None if unknown.
+        is_summed: Whether a checksum of all batches is kept.
     """
+
+    is_summed = False
 
     def __init__(self, model, adapter, steps="auto", batches: int | None = None):
         self._model, self._adapter, self._asked = model, adapter, batches
@@ -49,7 +58,15 @@ class Streams:
         self._common = None  # shapes and dtypes of the batches of blocks
         self._epoch: int | None = None
         self._passing = self._block = self._logs = None
-        self._left = self._count = self._done = 0
+        self._left = self._count = self._done = self._sum = 0
+
+    @property
+    def order_state(self) -> dict[str, int]:
+        """The checksum of all batches that have been read, at the end of an epoch."""
+        return {"read": self._sum}
+
+    def go_on(self, order_state: dict[str, int]) -> None:
+        """Does nothing: a stream is read again."""
 
     def feed(self) -> dict:
         """Arguments for `keras.Model.fit`: `x`, `batch_size`, `shuffle`, `steps` of an epoch."""
@@ -69,11 +86,11 @@ class Streams:
         """The number of the last batch of a block for the number of its first, else None."""
         return self._done - 1 if batch == self._done - self._count else None
 
-    def function(self, compiled: Callable) -> Callable:
+    def function(self, compiled: Callable | None) -> Callable:
         """The train or test function for Keras's loop, which calls it for each batch.
 
         Args:
-            compiled: Function from a batch size to a program.
+            compiled: Function from a batch size to a program; None to read and take no step.
         """
 
         def run(*args):
@@ -85,7 +102,10 @@ class Streams:
                 if state:
                     inside.give_back(self._model, *state)
                 raise
-            if self._block is not None:
+            if self._block is not None and compiled is None:
+                self._block, self._logs = None, {}
+                self._done += self._count
+            elif self._block is not None:
                 (batch_size, *block), self._block = self._block, None
                 results = compiled(batch_size)(*state, iter([tuple(block)]))
                 self._logs, *state = results if state else (results,)
@@ -115,7 +135,7 @@ class Streams:
             StopIteration: If the stream has ended.
         """
         if not self._left:
-            if self._logs is not None:  # wait for it: JAX would queue block after block
+            if self._logs:  # wait for it: JAX would queue block after block
                 keras.ops.convert_to_numpy(next(iter(self._logs.values())))
             self._block, self._count = next(self._passing)
             self._left = self._count
@@ -164,6 +184,10 @@ class Streams:
             raise failure
 
     def _checked(self, batch, number):
+        if self.is_summed:
+            for array in keras.tree.flatten(batch):
+                if array is not None:
+                    self._sum = checksum(np.asarray(array), self._sum)
         of = "the data to evaluate" if self._epoch is None else f"epoch {self._epoch + 1}"
         return _checked(self._check, batch, f"Batch {number} of {of}")
 

@@ -322,3 +322,23 @@ def test_an_interrupted_fit_can_go_on(tiny, rows):
 def test_a_loss_of_keras_is_left_to_keras(tiny, rows):
     model = tiny(loss="mse", metrics=["mae"])
     assert set(model.fit(rows, rows[:, 0, :3, 0], verbose=0).history) == {"loss", "mae"}
+
+
+def test_a_restart_by_keras_trains_the_epochs_that_are_left(tmp_path, tiny, rows):
+    """Keras notes the epochs that are left for every `fit`: the next one has all of its own."""
+
+    class Killed(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    def train(model, *callbacks):
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        return model.fit(rows, epochs=5, callbacks=[backup, *callbacks], verbose=0).epoch
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(optimizer="adam"), Killed())
+    model = tiny(optimizer="adam")
+    assert train(model) == [2, 3, 4]
+    assert keras.ops.convert_to_numpy(model.optimizer.iterations) == 5 * 10
+    assert train(model) == [0, 1, 2, 3, 4]

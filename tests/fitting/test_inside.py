@@ -34,6 +34,13 @@ def other_loops(monkeypatch):
     monkeypatch.setattr(keras.Model, "fit", fit)
 
 
+def other_beginnings(monkeypatch):
+    def fit(self, x, y, batch_size, verbose, callbacks, sample_weight, epochs, **options):
+        raise NotImplementedError
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+
+
 def other_adapters(monkeypatch):
     monkeypatch.setattr(adapters, "DataAdapter", object)
 
@@ -65,6 +72,7 @@ OTHERWISE = dict(
         [
             other_arguments,
             other_loops,
+            other_beginnings,
             other_adapters,
             other_layers,
             other_steps,

@@ -23,8 +23,11 @@ from keras_cvae.fitting.inside.graphs import call_first, layer_by_layer, layers,
 from keras_cvae.fitting.inside.tracing import adam_updated_by, draws_seeded_by, replaced
 from keras_cvae.fitting.inside.variables import (
     Fingerprint,
+    begin_at,
     generator_states,
     give_back,
+    global_generator_state,
+    set_global_generator_state,
     variables_kept,
 )
 
@@ -37,10 +40,12 @@ __all__ = [
     "IteratorAdapter",
     "adam_updated_by",
     "adapter",
+    "begin_at",
     "call_first",
     "draws_seeded_by",
     "generator_states",
     "give_back",
+    "global_generator_state",
     "is_distributed",
     "is_adapted",
     "layer_by_layer",
@@ -52,5 +57,6 @@ __all__ = [
     "portable",
     "replaced",
     "replicas",
+    "set_global_generator_state",
     "variables_kept",
 ]

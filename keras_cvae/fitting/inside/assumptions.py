@@ -52,6 +52,10 @@ def _loops(model):
     return fits and evaluate <= set(_names_in(keras.Model.evaluate))
 
 
+def _begins(model):
+    return "_initial_epoch" in _names_in(keras.Model.fit)
+
+
 def _adapts(model):
     counted = adapters.CountingAdapter(None, *[lambda: None] * 3)
     used = {"get_numpy_iterator", "get_tf_dataset", "get_jax_iterator", "get_torch_dataloader"}
@@ -97,6 +101,7 @@ def _adam_of_torch(model):
 ASSUMPTIONS = {
     "`fit` and `evaluate` take the arguments that they took": _arguments,
     "they call `train_function` and `test_function`, once for each item of the data": _loops,
+    "`fit` begins at `_initial_epoch`": _begins,
     "they take an adapter of data": _adapts,
     "all layers are found by `_flatten_layers`": _flattens,
     "steps on JAX take a state and data": _steps_of_jax,

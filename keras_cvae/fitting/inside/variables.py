@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import types
 import weakref
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 
 from keras_cvae.fitting.inside.graphs import layers
+
+GLOBAL = "global_seed_generator"
 
 
 class Fingerprint:
@@ -44,6 +49,43 @@ def generator_states(model: keras.Model) -> list:
     generators = [value for value in attributes if isinstance(value, keras.random.SeedGenerator)]
     states += [generator.state for generator in generators]
     return [*{id(state): state for state in states}.values()]
+
+
+def global_generator_state() -> np.ndarray | None:
+    """The state of the generator that Keras draws from where no seed is set; None if unused."""
+    generator = _of_all().get_global_attribute(GLOBAL)
+    return None if generator is None else keras.ops.convert_to_numpy(generator.state)
+
+
+def set_global_generator_state(value: np.ndarray) -> None:
+    """Sets the state of that generator, which is made if it is not in use yet."""
+    generator = _of_all().get_global_attribute(GLOBAL)
+    if generator is None:
+        generator = keras.random.SeedGenerator(0)
+        _of_all().set_global_attribute(GLOBAL, generator)
+    generator.state.assign(value)
+
+
+def _of_all():
+    """What Keras keeps for all models; a later Keras may keep it elsewhere."""
+    try:
+        return importlib.import_module("keras.src.backend.common.global_state")
+    except ImportError:
+        return types.SimpleNamespace(
+            get_global_attribute=lambda name: None, set_global_attribute=lambda name, value: None
+        )
+
+
+def begin_at(model: keras.Model, epoch: int | None) -> None:
+    """Sets the epoch, from 0, that `fit` begins at: before `fit`, or in `on_train_begin`.
+
+    `keras.callbacks.BackupAndRestore` sets it too, and Keras keeps it for every later `fit`.
+
+    Args:
+        model: The model.
+        epoch: The epoch; None for the argument `initial_epoch` of `fit`.
+    """
+    model._initial_epoch = epoch
 
 
 def give_back(model: keras.Model, state) -> None:
