@@ -29,6 +29,15 @@ def check_out_file(out, force, suffixes) -> None:
         tempfile.TemporaryFile(dir=out.parent).close()
 
 
+def leave_out_others(context, *names) -> None:
+    """Refuses options beside these, the first of which leaves nothing to set."""
+    options = {param.name: max(param.opts, key=len) for param in context.command.params}
+    for name, option in options.items():
+        is_set = context.get_parameter_source(name).name == "COMMANDLINE"
+        expected = f"must be left out with `--{names[0]}`: a run goes on with its own settings"
+        require(not is_set or name in names, option, expected, context.params[name])
+
+
 def labels(option, texts, class_names) -> list[int] | None:
     """Returns labels, which are names or numbers, as integers."""
     require(class_names, option, "must be left out of a model without a condition", texts[0])

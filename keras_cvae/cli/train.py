@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from keras_cvae.cli.starting import without_log
 
 @app.command(cls=Command)
 def train(
+    context: typer.Context,
     data: Data = "digits",
     out: Annotated[Path | None, Option(help="Folder to write.  [default: runs/DATA]")] = None,
     force: Force = False,
@@ -70,6 +72,10 @@ def train(
     class_names: Annotated[str | None, Option(help="Names of the classes: cat,dog.")] = None,
     test_share: Annotated[float, Option(help="Share of test data, if not split yet.")] = 0.2,
     seed: Seed = 0,
+    resume: Annotated[
+        Path | None,
+        Option(metavar="RUN", help="Go on with a run that was killed or interrupted."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model; write it to a folder, with its metrics and pictures.
@@ -87,6 +93,13 @@ def train(
     from keras_cvae import checks, corruptions, likelihoods, priors, runs
     from keras_cvae.tables import is_table
 
+    if resume is not None:
+        parsing.leave_out_others(context, "resume", "force", "quiet")
+        begun = None if quiet else _describe
+        with _stopping():
+            run = runs.resume(resume, force=force, verbose=0 if quiet else "auto", begun=begun)
+        _report(run, quiet)
+        return
     if is_table(data):
         of_images = {
             "--image-size": image_size,
@@ -120,7 +133,7 @@ def train(
     }
     with without_log():
         keras.utils.set_random_seed(seed)  # which imports TensorFlow, whatever the backend
-    try:
+    with _stopping():
         run = begin(
             data,
             out,
@@ -142,9 +155,22 @@ def train(
             verbose=0 if quiet else "auto",
             begun=None if quiet else _describe,
         )
+    _report(run, quiet)
+
+
+@contextlib.contextmanager
+def _stopping():
+    """Ends the command with the sentence of an interrupt."""
+    try:
+        yield
     except KeyboardInterrupt as stop:
         say(str(stop) or "Stopped")
         raise typer.Exit(130) from None
+
+
+def _report(run, quiet):
+    from keras_cvae import runs
+
     metrics = run.metrics
     if run.prior_fit and not quiet:
         fit = run.prior_fit
@@ -157,7 +183,7 @@ def train(
             f"ELBO of training {run.example}s under the prior before {fit['elbo_before']:.2f}, "
             f"under the fitted one {fit['elbo_after']:.2f}"
         )
-    if measure:
+    if "elbo" in metrics:
         numbers = [f"elbo {metrics['elbo']:.2f} ± {metrics['standard_error']:.2f}"]
         numbers += [f"{name} {metrics[name]:.2f}" for name in run.model.elbo_terms]
         tested = f"the standard error over {metrics[f'{run.example}s']} {run.example}s"

@@ -17,7 +17,8 @@ import numpy as np
 from keras_cvae.checks import explain, require
 
 STATE, ARRAYS = "state.json", "arrays"
-ERRORS = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, EOFError)
+DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError)
+DAMAGE += (RecursionError, NotImplementedError, zipfile.BadZipFile)
 
 
 def write(path: Path, state: dict) -> None:
@@ -54,7 +55,7 @@ def read(path: Path) -> dict:
         ValueError: If the file is damaged, or another one.
     """
     expected = f"'{path}' must be a checkpoint that `Checkpoint` has written, and whole"
-    with explain(None, expected, (*ERRORS, zipfile.BadZipFile, NotImplementedError)):
+    with explain(None, expected, DAMAGE):
         with zipfile.ZipFile(path) as archive:
             members = [archive.getinfo(name) for name in (STATE, ARRAYS)]
             size = sum(member.file_size for member in members)

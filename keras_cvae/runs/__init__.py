@@ -4,6 +4,7 @@ from keras_cvae.runs import comparing, exporting, pictures, report, web_page
 from keras_cvae.runs.images import ImageRun, train
 from keras_cvae.runs.measuring import evaluate
 from keras_cvae.runs.reading import Run
+from keras_cvae.runs.resuming import resume
 from keras_cvae.runs.tables import TableRun, train_table
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "exporting",
     "pictures",
     "report",
+    "resume",
     "train",
     "train_table",
     "web_page",

@@ -117,12 +117,17 @@ class ImageRun(Run):
     def sections(self) -> Iterator:
         return image_report.sections(self)
 
+    def read(self):
+        return datasets.read(self.config["data"]["name"], **self._reading)
+
     def _load(self, name):
+        is_its_own = name == self.config["data"]["name"]  # `train` has shown the notes
+        return self.read().dataset if is_its_own else datasets.load(name, **self._reading)
+
+    @property
+    def _reading(self):
         data = self.config["data"]
-        options = {key: data[key] for key in READING if key in data}
-        if name == data["name"]:  # `train` has shown the notes
-            return datasets.read(name, **options).dataset
-        return datasets.load(name, **options)
+        return {key: data[key] for key in READING if key in data}
 
 
 def _class_sizes(labels, names):

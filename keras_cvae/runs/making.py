@@ -18,7 +18,16 @@ from keras_cvae import checks, datasets, models
 from keras_cvae.checks import require
 from keras_cvae.runs import choosing, lock, pictures, report
 from keras_cvae.runs.choosing import AUTO
-from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run, model_inputs
+from keras_cvae.runs.reading import (
+    CHECKPOINT,
+    CONFIG,
+    HISTORY,
+    METRICS,
+    MODEL,
+    Run,
+    is_run,
+    model_inputs,
+)
 
 _FILES = MODEL, CONFIG, HISTORY, METRICS, report.NAME
 
@@ -77,11 +86,8 @@ def make(
         ValueError: As for `runs.train`.
         KeyboardInterrupt: As for `runs.train`.
     """
-    dataset, held_out = reading.dataset, reading.validation
-    if held_out is None:
-        x_train, y_train, *held_out = datasets.hold_out(dataset, seed=seed)
-    else:
-        x_train, y_train = dataset[:2]
+    dataset = reading.dataset
+    (x_train, y_train), held_out = parts_of(reading, seed)
     image_shape = x_train.shape[1:]
     options = {name: AUTO for name in choosing.PARTS} | options
     parts = options["likelihood"], options["network"]
@@ -97,7 +103,8 @@ def make(
     model.compile(optimizer=keras.optimizers.Adam(falling))
 
     training = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size}
-    training |= {"early_stopping": early_stopping, "fit_prior": fit_prior, "seed": seed}
+    training |= {"early_stopping": early_stopping, "fit_prior": fit_prior, "measure": measure}
+    training["seed"] = seed
     config = {
         "data": {"digest": datasets.digest(dataset), **source},
         "image_shape": image_shape,
@@ -106,11 +113,10 @@ def make(
         "training": training,
         "chosen": {name: choice.reason for name, choice in choices.items()},
         "backend": keras.backend.backend(),
-        "versions": _versions(),
+        "versions": versions(),
     }
     text = _as_json(config)
-    if verbose == "auto":
-        verbose = 1 if sys.stdout.isatty() else 2
+    verbose = how_much(verbose)
     with lock.hold(folder):
         _check_folder(folder, force)  # another training may have come first
         _clear(folder, kind)
@@ -120,21 +126,55 @@ def make(
         run.keep(y_train)
         if begun:
             begun(run)
-        train_part = model_inputs(model, x_train, y_train)
-        test_part = model_inputs(model, *held_out)
-        _fit(run, train_part, test_part, list(callbacks), verbose)
-        try:
-            if fit_prior:
-                _say("Fitting the prior to the encodings", verbose)
-                options = {"validation_data": (test_part, None), "seed": seed}
-                options["verbose"] = int(verbose == 1)
-                run.prior_fit = model.fit_prior(train_part, prior="auto", **options)
-                our_callbacks.save(model, folder / MODEL)
-            _measure_and_draw(run, measure, verbose)
-        except KeyboardInterrupt:
-            kept = f"Stopped while measuring and drawing; {folder / MODEL} holds the trained model"
-            raise KeyboardInterrupt(kept) from None
+        complete(run, (x_train, y_train), held_out, callbacks, verbose)
     return run
+
+
+def parts_of(reading: datasets.Reading, seed: int) -> tuple[tuple, tuple]:
+    """Returns the examples and labels to train on, and those to validate on."""
+    if reading.validation is not None:
+        return reading.dataset[:2], reading.validation
+    x_train, y_train, *held_out = datasets.hold_out(reading.dataset, seed=seed)
+    return (x_train, y_train), tuple(held_out)
+
+
+def complete(run: Run, train, held_out, callbacks, verbose: int, force: bool = False) -> None:
+    """Trains the model of a run as its settings say, measures it and draws its pictures.
+
+    Where the folder has a checkpoint, the training goes on from there.
+
+    Args:
+        run: The run, whose folder is locked.
+        train: Examples and labels to train on.
+        held_out: Examples and labels to validate on.
+        callbacks: More callbacks for `fit`.
+        verbose: As for `make`, an integer.
+        force: Whether to go on with a training of other data, settings or versions.
+
+    Raises:
+        ValueError: As for `runs.train`.
+        KeyboardInterrupt: As for `runs.train`.
+    """
+    model, folder, settings = run.model, run.folder, run.config["training"]
+    train_part, test_part = model_inputs(model, *train), model_inputs(model, *held_out)
+    _fit(run, train_part, test_part, list(callbacks), verbose, force)
+    try:
+        if settings["fit_prior"]:
+            _say("Fitting the prior to the encodings", verbose)
+            options = {"validation_data": (test_part, None), "seed": settings["seed"]}
+            options["verbose"] = int(verbose == 1)
+            run.prior_fit = model.fit_prior(train_part, prior="auto", **options)
+            our_callbacks.save(model, folder / MODEL)
+        _measure_and_draw(run, settings["measure"], verbose)
+    except KeyboardInterrupt:
+        kept = f"Stopped while measuring and drawing; {folder / MODEL} holds the trained model"
+        raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None
+    (folder / CHECKPOINT).unlink(missing_ok=True)  # nothing is left to do
+
+
+def how_much(verbose: int | str) -> int:
+    """Returns what `verbose` stands for: `"auto"` is 1 on a terminal, else 2."""
+    return verbose if isinstance(verbose, int) else 1 if sys.stdout.isatty() else 2
 
 
 def folder_for(data, out, force: bool) -> Path:
@@ -171,10 +211,12 @@ def _measure_and_draw(run, measure, verbose):
     report.write(run)
 
 
-def _fit(run, train_part, held_out, callbacks, verbose):
+def _fit(run, train_part, held_out, callbacks, verbose, force):
     settings = run.config["training"]
     saver = our_callbacks.SaveEachEpoch(run.folder / MODEL)
-    callbacks = [keras.callbacks.CSVLogger(run.folder / HISTORY), saver, *callbacks]
+    checkpoint = our_callbacks.Checkpoint(run.folder / CHECKPOINT, force)
+    log = keras.callbacks.CSVLogger(run.folder / HISTORY)
+    callbacks = [checkpoint, log, saver, *callbacks]
     stopper = None
     if settings["early_stopping"]:
         patience = max(3, settings["epochs"] // 5)
@@ -196,7 +238,7 @@ def _fit(run, train_part, held_out, callbacks, verbose):
         kept = f"Stopped after epoch {saver.epochs}; {saver.path} holds the weights so far"
         if not saver.epochs:
             kept = "Stopped before the first epoch ended; no trained weights are kept"
-        raise KeyboardInterrupt(kept) from None
+        raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None
     our_callbacks.save(run.model, run.folder / MODEL)  # the best weights
     if stopper is not None:
         run.best_epoch = stopper.best_epoch + 1
@@ -207,6 +249,11 @@ def _fit(run, train_part, held_out, callbacks, verbose):
         if saver.epochs < settings["epochs"]:
             message += f". Training stopped: it did not rise for {patience} epochs"
         _say(message, verbose)
+
+
+def _goes_on(run):
+    is_kept = (run.folder / CHECKPOINT).exists()
+    return f". `keras-cvae train --resume {run.folder}` goes on from there" if is_kept else ""
 
 
 def _say(message, verbose):
@@ -241,7 +288,8 @@ def _described(part):
     return {"class": type(part).__name__, **settings}
 
 
-def _versions():
+def versions() -> dict[str, str]:
+    """Returns the versions of what a run is made with."""
     names = "keras_cvae", "keras", "numpy", keras.backend.backend()
     versions = {name: sys.modules[name].__version__ for name in names}
     return {"python": platform.python_version(), **versions}

@@ -20,6 +20,7 @@ from keras_cvae.cvae import CVAE
 from keras_cvae.runs import lock
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
+CHECKPOINT = "training.checkpoint"  # of a run that is not finished
 EVALUATIONS = "evaluations"  # the key of the metrics under which reports are kept
 SEED = 0  # of the draws that a run is measured with
 
@@ -85,7 +86,7 @@ class Run:
         expected = f"A run must be a folder with the {CONFIG} and {MODEL} that `train` leaves"
         exists = all((folder / name).is_file() for name in (CONFIG, MODEL))
         require(exists, None, expected, f"'{folder}', which is not a run")
-        config = _config(folder)
+        config = config_of(folder)
         with explain(None, f"'{folder / MODEL}' is damaged"):
             model = keras.saving.load_model(folder / MODEL)
         expected = f"'{folder / MODEL}' must hold a conditional VAE of keras_cvae"
@@ -143,7 +144,7 @@ class Run:
     @property
     def unfinished(self) -> str | None:
         """Why the weights are not those of a finished training, in words; None if they are."""
-        if (self.folder / METRICS).exists():
+        if is_finished(self.folder):
             return None
         state = "is still training" if lock.is_held(self.folder) else "was stopped"
         try:
@@ -161,7 +162,7 @@ class Run:
     def dataset(self) -> datasets.Dataset:
         """The data that it was trained on; warns if they have changed since."""
         name, digest = self.config["data"]["name"], self.config["data"]["digest"]
-        dataset = self._load(name)
+        dataset = self.read().dataset
         if datasets.digest(dataset) != digest:
             changed = f"The data '{name}' are no longer those that '{self.folder}' was trained on"
             warnings.warn(changed, stacklevel=2)
@@ -228,8 +229,17 @@ class Run:
         unit = f"nats per {self.example}, the mean over draws of z for each test {self.example}"
         return {**metrics, f"{self.example}s": len(x), "draws": draws, "seed": SEED, "unit": unit}
 
+    def read(self) -> datasets.Reading:
+        """Reads the data that it was trained on."""
+        return datasets.Reading(self._load(self.config["data"]["name"]))
+
     def _load(self, name):
         raise NotImplementedError
+
+
+def is_finished(folder: Path) -> bool:
+    """Returns whether a run is trained and measured, and its pictures are drawn."""
+    return (folder / METRICS).exists() and not (folder / CHECKPOINT).exists()
 
 
 def kind_of(data: str | os.PathLike) -> type[Run]:
@@ -240,13 +250,13 @@ def kind_of(data: str | os.PathLike) -> type[Run]:
 def is_run(folder: Path) -> bool:
     """Returns whether a folder holds the settings of a run."""
     try:
-        _config(folder)
+        config_of(folder)
     except (OSError, ValueError):
         return False
     return True
 
 
-def _config(folder):
+def config_of(folder: Path) -> dict:
     """Returns the settings of a run; those needed to read it are checked."""
     path = folder / CONFIG
     errors = (ValueError, KeyError, TypeError, RecursionError)

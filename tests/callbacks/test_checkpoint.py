@@ -70,7 +70,7 @@ def endless(seed):
         yield X[rows], Y[rows]
 
 
-def train(path, *data, kill=None, rate=0.01, epochs=EPOCHS, force=False, patience=2, **options):
+def train(path, *data, kill=None, rate=0.01, epochs=EPOCHS, force=False, patience=3, **options):
     """Trains a new model as a new process would; returns all that is compared."""
     keras.utils.set_random_seed(5)
     condition = conditions.Classes(3, dropout=0.2)
@@ -111,7 +111,7 @@ def test_a_killed_training_ends_like_one_that_was_not(kind, tmp_path, monkeypatc
         return train(tmp_path / name, endless(1), steps_per_epoch=3, **more)
 
     expected = go("whole")
-    assert len(expected[2]) == EPOCHS or expected[3][0] == 2
+    assert len(expected[2]) > 3
 
     def killed(source, target, replace=os.replace):
         if len(saves := [*saves_of, target]) == 3:
@@ -147,13 +147,13 @@ def test_what_differs_is_said(tmp_path, monkeypatch):
         train(path, [X, Y], kill=2, batch_size=16)
     monkeypatch.setattr(keras, "__version__", "9.9")
     with pytest.raises(ValueError, match="`force=True` goes on all the same") as error:
-        train(path, [X + 0.0, (Y + 1) % 3], batch_size=24, rate=0.02, patience=3)
+        train(path, [X + 0.0, (Y + 1) % 3], batch_size=24, rate=0.02, patience=4)
     parts = "data training data was", "fit batch_size was 16, is 24", "versions keras was 3"
-    parts += ("EarlyStopping patience was 2, is 3", "learning_rate was 0.0", "is 0.0")
+    parts += ("EarlyStopping patience was 3, is 4", "learning_rate was 0.0", "is 0.0")
     message = str(error.value)
     assert [part for part in parts if part not in message] == []
     with pytest.warns(UserWarning, match=re.escape("batch_size was 16, is 24")):
-        epochs = train(path, [X, Y], batch_size=24, rate=0.02, patience=3, force=True)[2]
+        epochs = train(path, [X, Y], batch_size=24, rate=0.02, patience=4, force=True)[2]
     assert epochs == [*range(EPOCHS)]
 
 

@@ -1,0 +1,87 @@
+"""Goes on with a run that was killed or interrupted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+
+from keras_cvae import datasets
+from keras_cvae.checks import explain, require
+from keras_cvae.cvae import CVAE
+from keras_cvae.fitting import state_files
+from keras_cvae.runs import lock, making
+from keras_cvae.runs.reading import CHECKPOINT, Run, config_of, is_finished, kind_of
+
+
+def resume(
+    folder: str | os.PathLike,
+    *,
+    force: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int | str = "auto",
+    begun: Callable[[Run], None] | None = None,
+) -> Run:
+    """Goes on with a run that was killed or interrupted, with the settings that it was made with.
+
+    Training goes on after the last epoch that was over, and ends as if it had never been
+    interrupted. What comes after it, fitting the prior, measuring and drawing, begins again.
+
+    Args:
+        folder: The folder of the run.
+        force: Whether to go on although the data, the settings or the versions of Python, Keras and
+            others are not those that the run was made with.
+        callbacks: More callbacks for `fit`.
+        verbose: As for `runs.train`.
+        begun: As for `runs.train`.
+
+    Returns:
+        The run; of a finished one, as `Run.load` returns it.
+
+    Raises:
+        ValueError: If the folder is not a run, has no checkpoint, or another training runs in it;
+            or if data, settings or versions differ, with what differs.
+        KeyboardInterrupt: As for `runs.train`.
+    """
+    folder, verbose = Path(folder), making.how_much(verbose)
+    lock.check_free(folder)
+    config = config_of(folder)
+    if is_finished(folder):
+        if verbose:
+            print(f"The run '{folder}' is finished: nothing is left to do")
+        return Run.load(folder)
+    expected = f"'{folder}' must have the {CHECKPOINT} that training writes"
+    advice = "it was stopped before training began: train it again"
+    require((folder / CHECKPOINT).exists(), None, f"{expected}; else {advice}", "none")
+    state = state_files.read(folder / CHECKPOINT)
+    expected = f"'{folder / CHECKPOINT}' must hold the checkpoint of a run"
+    with explain(None, expected):
+        model = keras.models.model_from_json(state["settings"]["model"])
+        training = {name: config["training"][name] for name in ("epochs", "seed", "measure")}
+    require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
+    run = kind_of(config["data"]["name"])(folder, config, model)
+    reading = run.read()
+    run.dataset, run.validation = reading.dataset, reading.validation
+    found = [*_differences(config, reading.dataset)]
+    expected = "The data and the versions must be those that the run was made with"
+    advice = ("force=True", "goes on all the same")
+    require(force or not found, None, expected, "; ".join(found), advice)
+    with lock.hold(folder):
+        train, held_out = making.parts_of(reading, training["seed"])
+        if begun:
+            begun(run)
+        making.complete(run, train, held_out, callbacks, verbose, force)
+    return run
+
+
+def _differences(config, dataset):
+    """Yields what differs from what a run was made with, in words."""
+    if datasets.digest(dataset) != config["data"]["digest"]:
+        yield f"the data '{config['data']['name']}' have changed"
+    before = {**config["versions"], "backend": config["backend"]}
+    now = {**making.versions(), "backend": keras.backend.backend()}
+    for name in {**before, **now}:
+        if before.get(name) != now.get(name):
+            yield f"{name} was {before.get(name)}, is {now.get(name)}"
