@@ -87,7 +87,7 @@ def _decoded(value, content):
         dtype = np.dtype(name)
         count = math.prod(shape)
         array = np.frombuffer(content.read(count * dtype.itemsize), dtype, count)
-        return array.reshape(shape).copy()
+        return array.reshape(shape).copy()[()]
     if kind == "dict":
         return {key: _decoded(each, content) for key, each in written}
     return {"tuple": tuple, "list": list}[kind](_decoded(each, content) for each in written)

@@ -13,7 +13,7 @@ from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
 from keras_cvae.fitting import state_files
 from keras_cvae.runs import lock, making
-from keras_cvae.runs.reading import CHECKPOINT, Run, config_of, is_finished, kind_of
+from keras_cvae.runs.reading import CHECKPOINT, CONFIG, Run, config_of, is_finished, kind_of
 
 
 def resume(
@@ -47,6 +47,8 @@ def resume(
     """
     folder, verbose = Path(folder), making.how_much(verbose)
     lock.check_free(folder)
+    expected = f"A run must be a folder with the {CONFIG} that `train` writes"
+    require((folder / CONFIG).is_file(), None, expected, f"'{folder}', which is not a run")
     config = config_of(folder)
     if is_finished(folder):
         if verbose:

@@ -1,0 +1,68 @@
+"""Runs that were killed, and go on."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cvae import runs
+from tests.command import TINY, epochs_of, refused, run_cli
+
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("uncompiled")]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory):
+    """A data set of vectors in two classes."""
+    path = tmp_path_factory.mktemp("toys") / "toys.npz"
+    x = np.random.default_rng(0).random((40, 6)).astype("float32")
+    y = np.arange(40) % 2
+    np.savez(path, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
+    return path
+
+
+def test_a_killed_run_ends_like_one_that_was_not(toys, tmp_path, monkeypatch, capsys):
+    def kill(self, epoch, logs=None):
+        if epoch == 2:
+            raise Killed
+
+    quick = ["--epochs", 4, "--no-fit-prior", "--no-measure", "--quiet", *TINY]
+    train = ["train", "--data", toys, *quick, "--out"]
+    assert run_cli(*train, tmp_path / "whole") == 0
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.callbacks.CSVLogger, "on_epoch_begin", kill)
+        with pytest.raises(Killed):
+            run_cli(*train, run)
+    assert (run / "training.checkpoint").exists()
+
+    error = refused(capsys, "train", "--resume", run, "--epochs", 9)
+    assert "`--epochs` must be left out with `--resume`" in error
+    config = json.loads((run / "config.json").read_text())
+    other = {**config, "versions": {**config["versions"], "keras": "3.0"}}
+    other["data"] = {**config["data"], "digest": "0123"}
+    (run / "config.json").write_text(json.dumps(other))
+    error = refused(capsys, "train", "--resume", run)
+    assert f"the data '{toys}' have changed; keras was 3.0, is 3" in error
+    assert "`--force` goes on all the same" in error
+    (run / "config.json").write_text(json.dumps(config))
+
+    assert run_cli("train", "--resume", run) == 0
+    assert "has epoch 2 of 4: training goes on" in capsys.readouterr().out
+    assert epochs_of(run) == epochs_of(tmp_path / "whole")
+    models = [keras.saving.load_model(f / "model.keras") for f in (run, tmp_path / "whole")]
+    for one, other in zip(*(model.variables for model in models), strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
+    assert {p.name for p in run.iterdir()} == {p.name for p in (tmp_path / "whole").iterdir()}
+    assert run_cli("train", "--resume", run) == 0
+    assert "is finished: nothing is left to do" in capsys.readouterr().out
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="A run must be a folder with .* which is not a run"):
+        runs.resume(tmp_path)
