@@ -65,13 +65,13 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         self.reports = Reports(self.layers, renamed, self.elbo_terms)
         self._class_weights = None
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store) -> None:
         super().save_own_variables(store)
         states = inside.generator_states(self)
         if states:
             store[NOISE] = np.stack([ops.convert_to_numpy(state) for state in states])
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store) -> None:
         super().load_own_variables({name: store[name] for name in store.keys() if name != NOISE})
         states = inside.generator_states(self)
         if NOISE in store.keys() and len(store[NOISE]) == len(states):

@@ -31,7 +31,7 @@ class Announcer(keras.callbacks.Callback):
             for layer in self.model.loss_layers:
                 layer.on_fit_end()
 
-    def get_state(self):
+    def get_state(self) -> dict:
         """Returns nothing: a resumed training announces itself."""
         return {}
 

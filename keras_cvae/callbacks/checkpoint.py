@@ -59,7 +59,7 @@ class Checkpoint(Keeper):
         self._path, self._force = Path(path), force
         self._has_ended = False
 
-    def load(self, settings):
+    def load(self, settings) -> dict[str, Any] | None:
         expected = "must be a new one, with a file of its own, for each `fit`"
         require(not self._has_ended, "Checkpoint", expected, f"the one of '{self._path}' again")
         if not self._path.exists():
@@ -79,10 +79,10 @@ class Checkpoint(Keeper):
             print(f"'{self._path}' has epoch {state['epoch']} of {epochs}: {left}", flush=True)
         return state
 
-    def store(self, state):
+    def store(self, state) -> None:
         state_files.write(self._path, state)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs=None) -> None:
         self._has_ended = True
 
 

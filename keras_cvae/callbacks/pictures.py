@@ -67,7 +67,7 @@ class _EpochCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._add(epoch + 1, self._picture(epoch + 1))
 
-    def get_state(self):
+    def get_state(self) -> dict:
         """Returns nothing: a resumed training goes on with the files that are there."""
         return {}
 

@@ -60,11 +60,11 @@ class SaveEachEpoch(keras.callbacks.Callback):
             self.model.stop_training = True
         self._heed()
 
-    def get_state(self):
+    def get_state(self) -> dict:
         """Returns the number of epochs whose weights are saved."""
         return {"epochs": self.epochs}
 
-    def set_state(self, state):
+    def set_state(self, state) -> None:
         """Takes the state of another training."""
         self.epochs = state["epochs"]
 

@@ -35,7 +35,7 @@ class Watch(keras.callbacks.Callback):
         self.failure = self._good = None
         self._epochs = 0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None) -> None:
         if self._good is None:
             self._keep(epoch)
 
@@ -82,11 +82,11 @@ class Watch(keras.callbacks.Callback):
                 stacklevel=1,
             )
 
-    def get_state(self):
+    def get_state(self) -> dict:
         """Returns what a resumed training needs to warn at its end."""
         return {"epochs": self._epochs, "logs": getattr(self, "_logs", None)}
 
-    def set_state(self, state):
+    def set_state(self, state) -> None:
         """Takes the state of another training."""
         self._epochs, self._logs = state["epochs"], state["logs"]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import platform
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -88,7 +89,8 @@ class KeptCallbacks(BlockCallbacks):
         for feed in (train, test):
             if isinstance(feed, streams.Streams):
                 feed.is_summed = True
-        self._keeper, self._state, self._began = keeper, None, randomness.states()
+        self._keeper, self._began = keeper, randomness.states()
+        self._state: dict[str, Any] | None = None
         self._first_epoch = options["initial_epoch"]
         others = [{"class": type(c).__name__, **callback_states.settings(c)} for c in self._others]
         self._settings = {**settings, "callbacks": others}
@@ -96,7 +98,7 @@ class KeptCallbacks(BlockCallbacks):
         is_numbered = isinstance(train, blocks.Blocks) and not isinstance(test, streams.Streams)
         self._jumps = is_numbered and settings["data"]["validation data"] != STREAM
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs=None) -> None:
         model = self.model
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
@@ -125,7 +127,7 @@ class KeptCallbacks(BlockCallbacks):
             randomness.restore(self._began)
             model.skip_steps(True)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None) -> None:
         if self._skips(epoch):
             if self._train is not None:
                 self._train.begin_epoch(epoch)
@@ -137,7 +139,7 @@ class KeptCallbacks(BlockCallbacks):
             self._state = None
         super().on_epoch_begin(epoch, logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         if self._skips(epoch):
             return
         super().on_epoch_end(epoch, logs)
@@ -145,31 +147,31 @@ class KeptCallbacks(BlockCallbacks):
         if all(map(math.isfinite, logs.values())):
             self._keep(epoch + 1, logs)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs=None) -> None:
         super().on_train_end(self._state["logs"] if self._state is not None else logs)
         self._state = None
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch, logs=None) -> None:
         if self._state is None:
             super().on_train_batch_begin(batch, logs)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs=None) -> None:
         if self._state is None:
             super().on_train_batch_end(batch, logs)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs=None) -> None:
         if self._state is None:
             super().on_test_begin(logs)
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs=None) -> None:
         if self._state is None:
             super().on_test_end(logs)
 
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(self, batch, logs=None) -> None:
         if self._state is None:
             super().on_test_batch_begin(batch, logs)
 
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch, logs=None) -> None:
         if self._state is None:
             super().on_test_batch_end(batch, logs)
 
@@ -273,7 +275,7 @@ def _described(data):
     return f"{shapes}, checksum {digest:08x}"
 
 
-def reading_alone(model, feed):
+def reading_alone(model, feed) -> Callable:
     """Returns a train or test function for Keras's loop that reads a batch and takes no step.
 
     Args:

@@ -117,7 +117,7 @@ class ImageRun(Run):
     def sections(self) -> Iterator:
         return image_report.sections(self)
 
-    def read(self):
+    def read(self) -> datasets.Reading:
         return datasets.read(self.config["data"]["name"], **self._reading)
 
     def _load(self, name):

@@ -144,7 +144,7 @@ class Run:
     @property
     def unfinished(self) -> str | None:
         """Why the weights are not those of a finished training, in words; None if they are."""
-        if is_finished(self.folder):
+        if (self.folder / METRICS).exists():
             return None
         state = "is still training" if lock.is_held(self.folder) else "was stopped"
         try:
