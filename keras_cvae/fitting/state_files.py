@@ -31,15 +31,19 @@ def write(path: Path, state: dict) -> None:
     unfinished = path.with_name(f"{path.name}.unfinished")
     arrays: list[np.ndarray] = []
     text = json.dumps(_encoded(state, arrays))
-    with open(unfinished, "wb") as file:
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr(STATE, text)
-            with archive.open(ARRAYS, "w", force_zip64=True) as members:
-                for array in arrays:
-                    members.write(array.tobytes())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    try:
+        with open(unfinished, "wb") as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr(STATE, text)
+                with archive.open(ARRAYS, "w", force_zip64=True) as members:
+                    for array in arrays:
+                        members.write(array.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except (Exception, KeyboardInterrupt):
+        unfinished.unlink(missing_ok=True)
+        raise
     if os.name == "posix":  # so that the new name is on disk too
         folder = os.open(path.parent, os.O_RDONLY)
         try:

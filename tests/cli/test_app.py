@@ -159,4 +159,6 @@ def test_ctrl_c_leaves_a_model(tmp_path, toys, capsys):
     assert logged - stopped in (0, 1)
     generate = ["generate", run, "--out", tmp_path / "a.png"]
     assert f"was stopped; its weights are those after epoch {logged}" in warned(capsys, *generate)
-    assert {path.name for path in run.iterdir()} == {"config.json", "history.csv", "model.keras"}
+    files = {"config.json", "history.csv", "model.keras", "training.checkpoint"}
+    assert {path.name for path in run.iterdir()} == files
+    assert f"`keras-cvae train --resume {run}` goes on from there" in error
