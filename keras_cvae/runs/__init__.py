@@ -1,6 +1,6 @@
 """Runs: a folder with a trained model, its settings, metrics and pictures."""
 
-from keras_cvae.runs import comparing, exporting, pictures, report, web_page
+from keras_cvae.runs import board, comparing, exporting, pictures, report, web_page
 from keras_cvae.runs.images import ImageRun, train
 from keras_cvae.runs.measuring import evaluate
 from keras_cvae.runs.reading import Run
@@ -11,6 +11,7 @@ __all__ = [
     "ImageRun",
     "Run",
     "TableRun",
+    "board",
     "comparing",
     "evaluate",
     "exporting",
