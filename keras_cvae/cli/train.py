@@ -64,6 +64,7 @@ def train(
     ] = True,
     fit_prior: Annotated[bool, Option(help="Fit the prior to the encodings at the end.")] = True,
     measure: Annotated[bool, Option(help="Measure the ELBO of the test images.")] = True,
+    board: Annotated[bool, Option("--board", help="Write curves for TensorBoard.")] = False,
     image_size: Annotated[str | None, Option(help="Resize images to HEIGHTxWIDTH.")] = None,
     background: Annotated[str, Option(help="Colour behind transparent pixels.")] = "white",
     skip_damaged: Annotated[
@@ -151,11 +152,14 @@ def train(
             early_stopping=early_stopping,
             fit_prior=fit_prior,
             measure=measure,
+            board=board,
             seed=seed,
             verbose=0 if quiet else "auto",
             begun=None if quiet else _describe,
         )
     _report(run, quiet)
+    if board:
+        print(f"Curves: tensorboard --logdir {run.folder / runs.board.FOLDER}")
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import keras
@@ -23,7 +22,7 @@ PROJECTOR = """embeddings {
 """
 
 
-def board(run: Run) -> list[keras.callbacks.Callback]:
+def callbacks_of(run: Run) -> list[keras.callbacks.Callback]:
     """Returns callbacks of `fit` that write the folder `board` of a run.
 
     `tensorboard --logdir RUN/board` shows the loss and its terms by epoch; of images, samples of
@@ -34,7 +33,6 @@ def board(run: Run) -> list[keras.callbacks.Callback]:
         run: The run.
     """
     folder = run.folder / FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
     made = [keras.callbacks.TensorBoard(folder, write_graph=False)]
     if len(run.model.image_shape) == 3:
         made.append(callbacks.EpochTensorBoard(lambda model: _samples(run), folder))

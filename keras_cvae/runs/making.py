@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ import keras
 from keras_cvae import callbacks as our_callbacks
 from keras_cvae import checks, datasets, models
 from keras_cvae.checks import require
+from keras_cvae.runs import board as boards
 from keras_cvae.runs import choosing, lock, pictures, report
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.reading import (
@@ -48,6 +50,7 @@ def make(
     early_stopping: bool = True,
     fit_prior: bool = True,
     measure: bool = True,
+    board: bool = False,
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | str = "auto",
@@ -71,6 +74,7 @@ def make(
             keep the best weights.
         fit_prior: Whether to fit the prior to the encodings after training.
         measure: Whether to measure the ELBO of the test images after training.
+        board: Whether to write the folder `board` for TensorBoard while training.
         seed: Seed of all randomness.
         callbacks: More callbacks for `fit`.
         verbose: What `fit` and the measuring show: 0 nothing, 1 a progress bar, 2 one line an
@@ -126,6 +130,7 @@ def make(
         run.keep(y_train)
         if begun:
             begun(run)
+        callbacks = [*callbacks, *boards.callbacks_of(run)] if board else callbacks
         complete(run, (x_train, y_train), held_out, callbacks, verbose)
     return run
 
@@ -274,6 +279,7 @@ def _clear(folder, kind):
     """Removes the files of an earlier run."""
     for file in _FILES + (*kind.files, *kind.pictures, *pictures.DIAGRAMS):
         (folder / file).unlink(missing_ok=True)
+    shutil.rmtree(folder / boards.FOLDER, ignore_errors=True)
 
 
 def _as_json(content):

@@ -268,8 +268,12 @@ def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):
     assert run_cli(*train, tmp_path / "loud") == 0
     out = capsys.readouterr().out
     assert out.count("val_loss") == 2 and not set(out) & {"\b", "\r", "\x1b"}
-    assert run_cli(*train, tmp_path / "quiet", "--quiet") == 0
-    assert [line[:5] for line in capsys.readouterr().out.splitlines()] == ["Test:", "Repor"]
+    assert run_cli(*train, tmp_path / "quiet", "--quiet", "--board") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:5] for line in lines] == ["Test:", "Repor", "Curve"]
+    assert (tmp_path / "quiet" / "board" / "z.tsv").exists()
+    assert run_cli(*train, tmp_path / "quiet", "--quiet", "--force") == 0
+    assert not (tmp_path / "quiet" / "board").exists()
 
 
 @once

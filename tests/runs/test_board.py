@@ -30,12 +30,10 @@ def test_curves_samples_and_latents(condition, tmp_path):
     config = {"class_names": list(names), "data": {"name": "toys"}}
     labels = y if condition else None
     run = runs.ImageRun(tmp_path, config, cvae, Dataset(x, labels, x, labels, names))
-    (tmp_path / "board").mkdir()
-    (tmp_path / "board" / "events.old").write_text("of an earlier run")
     options = {"validation_data": ((x, y) if condition else x), "epochs": 2, "verbose": 0}
     if condition is None:
         options["validation_data"] = (x, None)
-    cvae.fit(x, labels, callbacks=runs.board.board(run), **options)
+    cvae.fit(x, labels, callbacks=runs.board.callbacks_of(run), **options)
     tags = written(tmp_path / "board")
     assert {"epoch_kl", "epoch_elbo", "epoch_reconstruction"} <= {*tags["train"]}
     assert {"epoch_kl", "epoch_elbo"} <= {*tags["validation"]}
