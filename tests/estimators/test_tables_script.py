@@ -59,10 +59,10 @@ def test_all_of_it_on_a_few_rows(recipe, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(parts, "estimator", lambda table, seed: small)
     table = parts["TABLES"]["wine"]._replace(epochs=[1])
     monkeypatch.setitem(parts["TABLES"], "wine", table)
-    recipe["main"](["wine"], seeds=1, out=tmp_path, limit=130)
+    recipe["main"](["wine"], seeds=1, out=tmp_path, epochs=1)
     out = capsys.readouterr().out
     assert "| wine | VAE |" in out and "| wine | SMOTE |" in out
     for part in ("quality", "oversampling"):
         Image.open(tmp_path / f"{part}.png").verify()
-    recipe["main"](["wine"], seeds=1, out=tmp_path, limit=130)
+    recipe["main"](["wine"], seeds=1, out=tmp_path, epochs=1)
     assert "chosen" not in capsys.readouterr().out  # nothing is measured again
