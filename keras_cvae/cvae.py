@@ -25,7 +25,6 @@ from keras_cvae import (
     graph,
     layers,
     networks,
-    noise,
     objectives,
     priors,
     steps,
@@ -39,6 +38,7 @@ from keras_cvae.data.intake import Intake
 from keras_cvae.fitting import inside
 from keras_cvae.fitting.inside import calls
 from keras_cvae.graph.parts import by_name
+from keras_cvae.noise import seed_or_next
 from keras_cvae.recipe import Recipe, describe
 from keras_cvae.reports import Reports
 from keras_cvae.types import Tensor
@@ -553,6 +553,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         count: int | None = None,
         temperature: float = 1.0,
         pixels: str = "mean",
+        noise: np.ndarray | None = None,
         seed: int | None = None,
         batch_size: int = batched.BATCH_SIZE,
     ) -> np.ndarray:
@@ -566,6 +567,8 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             temperature: Scales the spread of z; for a mixture, that about the mean of each
                 component. Below 1, images are more typical and vary less.
             pixels: `"mean"` for the mean of p(x | z, y), without noise; `"sample"` for a sample.
+            noise: Array of shape `(count, latent_dim)` that the prior transports to z; by default
+                samples of N(0, I). Equal noise under other labels gives images of the same style.
             seed: Seed of z: the same seed gives the same latents on every backend, and the same
                 sampled pixels on one backend. By default each call samples anew, in the sequence
                 that `keras.utils.set_random_seed` sets.
@@ -578,13 +581,17 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             ValueError: If a label is out of range, or another argument is invalid.
         """
         checks.look_up("pixels", pixels, {"mean": None, "sample": None})
-        if count is None:
+        if count is None and noise is not None:
+            count = len(noise)
+        elif count is None:
             count = 1 if self.condition is None else self.condition.count(y)
         count = checks.integer("count", count, least=1)
         temperature = checks.number("temperature", temperature, least=0)
-        seed = noise.seed_or_next(seed)
+        seed = seed_or_next(seed)
         rng = np.random.default_rng(seed)
         normal = rng.standard_normal((count, self.latent_dim), "float32")
+        if noise is not None:
+            normal = checks.array("noise", noise, normal.shape, "float32")
         temperatures = np.full((count, 1), temperature, "float32")
         values = self._known(y, count)
         if values:

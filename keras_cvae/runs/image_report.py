@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_cvae import evaluation, plots
+from keras_cvae import evaluation, latents, plots
 from keras_cvae.html import Picture
 from keras_cvae.runs import pictures
 from keras_cvae.runs.reading import Run
@@ -63,7 +63,6 @@ def _latents(run):
     x, y, class_names = run.test_images(count=MOST)
     variance = evaluation.variance_of_means(run.model, x, run.model.y_of_class(y))
     active = int((variance > evaluation.latent_use.ACTIVE).sum())
-    order = np.argsort(-variance, kind="stable")[:DIMENSIONS]
     caption = f"Variance of the posterior mean over {len(x)} test images; a dimension is in use "
     caption += f"above {evaluation.latent_use.ACTIVE}. {active} of {len(variance)} are in use."
     bars = plots.latent_use(variance, ylabel="variance of the posterior mean")
@@ -71,9 +70,19 @@ def _latents(run):
     if run.model.latent_dim == 2:
         parts.append(Picture(pictures.manifold(run), "Images over the plane of z."))
     else:
-        caption = "Each row: one dimension of z from -3 to 3, the others at 0, most used first."
-        parts.append(Picture(pictures.traversals(run, axes=order.tolist()), caption))
+        caption = "Each row: one dimension of the prior's noise from -3 to 3, the others at 0; the "
+        caption += "dimensions that change the image most."
+        parts.append(Picture(pictures.traversals(run, axes=_effects(run)), caption))
     if run.model.latent_dim > 1:
         caption = f"Posterior means of {len(x)} test images, coloured by label."
         parts.append(Picture(pictures.scatter(run, count=MOST), caption))
     return Section("Latent space", parts=parts)
+
+
+def _effects(run):
+    """Returns the dimensions of noise that change an image of the first class most."""
+    size = run.model.latent_dim
+    noise = latents.traverse(np.zeros(size), np.array([-2.0, 2.0]), range(size))
+    images = pictures.images_of_noise(run, noise, 0 if run.model.classes else None)
+    changes = np.abs(images[:, 1] - images[:, 0]).reshape(size, -1).mean(1)
+    return np.argsort(-changes, kind="stable")[:DIMENSIONS].tolist()

@@ -48,11 +48,15 @@ def samples(run: Run, *, label=None, count=10, seed=0) -> Figure:
 
 
 def manifold(run: Run, *, label=None, axes=(0, 1), count=20) -> Figure:
-    """Draws `count` by `count` images over a grid of two dimensions of z."""
+    """Draws `count` by `count` images over a grid of two dimensions of the prior's noise.
+
+    Under N(0, I) that is z itself. A fitted prior transports the noise to where the latents of the
+    label lie.
+    """
     label, title = _label_and_title(run, label, "Latent manifold")
-    z, coordinates = latents.grid(count, run.model.latent_dim, axes)
+    noise, coordinates = latents.grid(count, run.model.latent_dim, axes)
     names = f"z[{axes[0]}]", f"z[{axes[1]}]"
-    images = _decode(run, z.reshape(count, count, -1), label)
+    images = images_of_noise(run, noise.reshape(count, count, -1), label)
     return plots.manifold(images, x=coordinates, y=coordinates, axis_names=names, title=title)
 
 
@@ -76,12 +80,16 @@ def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None) 
 
 
 def traversals(run: Run, *, label=None, axes=None, count=13) -> Figure:
-    """Draws the effect of each dimension of z, by default of ten at most, at values in [-3, 3]."""
+    """Draws the effect of dimensions of the prior's noise, at values in [-3, 3].
+
+    By default of ten at most. The noise is z itself under N(0, I), as for `manifold`.
+    """
     label, title = _label_and_title(run, label, "Latent traversals")
     axes = range(min(run.model.latent_dim, 10)) if axes is None else axes
     values = np.linspace(-3, 3, count)
-    z = latents.traverse(np.zeros(run.model.latent_dim), values, axes)
-    return plots.traversals(_decode(run, z, label), values, dims=axes, title=title)
+    noise = latents.traverse(np.zeros(run.model.latent_dim), values, axes)
+    images = images_of_noise(run, noise, label)
+    return plots.traversals(images, values, dims=axes, title=title)
 
 
 def swaps(run: Run, *, data=None, count=10) -> Figure:
@@ -170,6 +178,22 @@ def _span(x):
     if x.ndim > 2 or (x.min() >= 0 and x.max() <= 1):
         return 0.0, 1.0
     return x.min(0), x.max(0)
+
+
+def images_of_noise(run: Run, noise: np.ndarray, label: int | None) -> np.ndarray:
+    """Returns the images of noise that the prior of a label transports to z.
+
+    Args:
+        run: A run of images.
+        noise: Array of shape `(..., latent_dim)`.
+        label: The label; -1 is unknown, None for a model without a condition.
+
+    Returns:
+        Array of images, with the same leading axes.
+    """
+    images = run.model.generate(label, noise=noise.reshape(-1, noise.shape[-1]))
+    images = drawable(run, images)
+    return images.reshape(*noise.shape[:-1], *images.shape[1:])
 
 
 def _encode(run, images, labels):
