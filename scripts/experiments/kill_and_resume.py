@@ -26,7 +26,7 @@ import keras_cvae
 from keras_cvae import callbacks, conditions, networks
 from keras_cvae.fitting import inside
 
-RESULT = "result.json"
+RESULT, UNFINISHED = "result.json", "checkpoint.unfinished"
 
 
 class Batches(keras.utils.PyDataset):
@@ -95,18 +95,27 @@ def start(folder: Path, data: str, epochs: int) -> int:
         os._exit(0)
 
 
-def kill(process: int, folder: Path, seconds: float, while_saving: bool) -> str:
-    """Kills a process after some seconds, or while it then writes; returns when that was."""
-    until, unfinished = time.monotonic() + seconds, folder / "checkpoint.unfinished"
+def kill(process: int, folder: Path, seconds: float, while_saving: bool) -> str | None:
+    """Kills a process after some seconds, or while it then writes; returns when that was.
+
+    It returns None if the process had ended before.
+    """
+    until, begun, unfinished = time.monotonic() + seconds, time.time(), folder / UNFINISHED
+
+    def is_writing():  # the file of an earlier kill is older
+        try:
+            return unfinished.stat().st_mtime > begun
+        except FileNotFoundError:
+            return False
+
     while True:
         if os.waitpid(process, os.WNOHANG)[0]:
-            return "it had ended"
-        is_writing = unfinished.exists()
-        if time.monotonic() > until and (is_writing or not while_saving):
+            return None
+        if time.monotonic() > until and (not while_saving or is_writing()):
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
-            return "while it wrote" if unfinished.exists() else "between writes"
-        time.sleep(0 if while_saving and time.monotonic() > until else 0.01)
+            return "while it wrote" if is_writing() else "between writes"
+        time.sleep(0.0003 if while_saving and time.monotonic() > until else 0.01)
 
 
 def main(
@@ -126,31 +135,28 @@ def main(
         seconds = time.monotonic() - begun
         expected = json.loads((whole / RESULT).read_text())
         print(f"{keras.backend.backend()}, {data}: {len(expected['epochs'])} epochs", flush=True)
-        done, number, moments, equal = 0, 0, [], 0
-        while done < kills:
+        moments, number, equal = [], 0, 0
+        while len(moments) < kills:
             folder = Path(root, str(number))
             folder.mkdir()
-            for turn in range(min(each, kills - done)):
+            killed = []
+            while len(killed) < min(each, kills - len(moments)):
                 process = start(folder, data, epochs)
-                moment = kill(process, folder, rng.uniform(0, seconds), turn % 2 == 0)
-                moments.append(moment)
-                done += 1
-                if moment == "it had ended":
+                moment = kill(process, folder, rng.uniform(0, 0.7 * seconds), len(killed) % 2 == 0)
+                if not moment:  # it had ended
                     break
+                killed.append(moment)
             os.waitpid(start(folder, data, epochs), 0)
             result = json.loads((folder / RESULT).read_text())
             differ = [name for name in expected if result[name] != expected[name]]
-            equal += not differ
-            number += 1
-            told = f"but for {', '.join(differ)}" if differ else "in all"
+            moments, number, equal = moments + killed, number + 1, equal + (not differ)
+            kept = f"all but {', '.join(differ)}" if differ else "all"
             print(
-                f"training {number}: killed {', '.join(moments[-each:])}; equal {told}", flush=True
+                f"training {number}: {', '.join(killed) or 'not killed'}; equal: {kept}", flush=True
             )
-        killed = [moment for moment in moments if moment != "it had ended"]
-        in_save = killed.count("while it wrote")
         print(
-            f"{len(killed)} kills, {in_save} of them while the checkpoint was written; {equal} of "
-            f"{number} trainings are equal to the one never killed, to the bit"
+            f"{len(moments)} kills, {moments.count('while it wrote')} of them while the checkpoint "
+            f"was written; {equal} of {number} trainings equal the one never killed, to the bit"
         )
         if equal < number:
             raise typer.Exit(1)
