@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_cvae.checks import ArgumentError, look_up, require
+from keras_cvae.checks import ArgumentError, explain, look_up, require
 from keras_cvae.runs.reading import Run
 
 PARTS = "generator", "encoder", "decoder"
@@ -80,6 +80,11 @@ def export(
     targets = [out, out.with_suffix(".json"), out.with_suffix(".py")]
     taken = [str(path) for path in targets if path.exists()]
     require(force or not taken, "out", "must be new", taken, ("force=True", "replaces files"))
+    is_ours = not out.is_dir() or (out / "saved_model.pb").exists()
+    expected = "must not be a folder of something else than an exported model"
+    require(is_ours, "out", expected, f"'{out}'")
+    with explain("out", "must be in a folder that can be written to", OSError):
+        out.parent.mkdir(parents=True, exist_ok=True)
     model = getattr(run.model, part)
     notes = describe(run, part)
     with tempfile.TemporaryDirectory() as folder:

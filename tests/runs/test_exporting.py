@@ -64,6 +64,10 @@ def test_what_cannot_be_exported(run, capsys, tmp_path, monkeypatch):
     onnx.write_text("mine")
     assert "`--force` replaces files" in refused(capsys, *export, onnx)
     assert onnx.read_text() == "mine"
+    folder = [*export, run.folder, "--format", "tf_saved_model", "--force"]
+    if BACKEND == "tensorflow":  # nobody's folder is removed
+        assert "must not be a folder of something else" in refused(capsys, *folder)
+        assert (run.folder / "model.keras").exists()
     monkeypatch.setattr(exporting, "TOLERANCE", -1)
     message = "must give the outputs of Keras"
     assert message in refused(capsys, *export, tmp_path / "b.onnx", "--what", "decoder")
