@@ -213,6 +213,16 @@ def digits():
     )
 
 
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory):
+    """A data set of vectors in two classes, as an .npz file."""
+    path = tmp_path_factory.mktemp("toys") / "toys.npz"
+    x = np.random.default_rng(0).random((40, 6)).astype("float32")
+    y = np.arange(40) % 2
+    np.savez(path, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
+    return path
+
+
 @pytest.fixture
 def graphviz():
     """Skips a test of diagrams where Graphviz, which draws them, is not installed."""

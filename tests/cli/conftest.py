@@ -1,6 +1,5 @@
 """Runs that the tests of the command share."""
 
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -13,16 +12,6 @@ def run(tmp_path_factory):
     run = tmp_path_factory.mktemp("cli") / "runs" / "tiny"
     assert run_cli("train", "--out", run, "--epochs", 2, *TINY) == 0
     return run
-
-
-@pytest.fixture(scope="session")
-def toys(tmp_path_factory):
-    """A data set of vectors in two classes, as an .npz file."""
-    path = tmp_path_factory.mktemp("toys") / "toys.npz"
-    x = np.random.default_rng(0).random((40, 6)).astype("float32")
-    y = np.arange(40) % 2
-    np.savez(path, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -16,16 +16,6 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
-@pytest.fixture(scope="module")
-def toys(tmp_path_factory):
-    """A data set of vectors in two classes."""
-    path = tmp_path_factory.mktemp("toys") / "toys.npz"
-    x = np.random.default_rng(0).random((40, 6)).astype("float32")
-    y = np.arange(40) % 2
-    np.savez(path, x_train=x[:30], y_train=y[:30], x_test=x[30:], y_test=y[30:])
-    return path
-
-
 def test_a_killed_run_ends_like_one_that_was_not(toys, tmp_path, monkeypatch, capsys):
     def kill(self, epoch, logs=None):
         if epoch == 2:
