@@ -517,7 +517,8 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         ```
         """
         if isinstance(prior, str):
-            candidates = priors.to_fit(prior, conditional=self.condition is not None)
+            size = self._parts.groups[0].size
+            candidates = priors.to_fit(prior, self.condition is not None, size)
         else:
             candidates = {"prior": copying.own(priors.get, prior, "prior")}
         wired = {name: graph.with_prior(self, each) for name, each in candidates.items()}

@@ -282,7 +282,8 @@ def test_the_better_prior_of_several_is_chosen(digits):
     z_mean = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (1 + labels[:, None])
     y = np.eye(2, dtype="float32")[labels]
     arrays = z_mean.astype("float32"), np.full((2000, 2), np.log(0.01), "float32"), y
-    assert [*priors.to_fit("auto", conditional=True)] == ["mixture", "spline_flow"]
+    assert [*priors.to_fit("auto", conditional=True, size=2)] == ["mixture", "spline_flow"]
+    assert [*priors.to_fit("auto", conditional=True, size=1)] == ["mixture"]  # no flow of one
     candidates = {
         "mixture": priors.Mixture.to_fit(conditional=True),
         "spline_flow": priors.SplineFlow(2, (16,), bins=6, conditional=True),

@@ -38,12 +38,13 @@ def get(identifier, **options) -> Prior:
     return member("prior", identifier, Prior, NAMES, **options)
 
 
-def to_fit(name: str, conditional: bool) -> dict[str, Prior]:
+def to_fit(name: str, conditional: bool, size: int) -> dict[str, Prior]:
     """Returns the priors that `CVAE.fit_prior` fits where it is asked for one by name.
 
     Args:
         name: One of `NAMES`, or `"auto"` for all `CANDIDATES`.
         conditional: Whether there is a y that they may depend on.
+        size: The number of latents; `"auto"` leaves out priors that need more.
 
     Returns:
         Dict of new priors by name.
@@ -52,8 +53,8 @@ def to_fit(name: str, conditional: bool) -> dict[str, Prior]:
         ValueError: If the name is none of these.
     """
     if name == "auto":
-        names = CANDIDATES
+        names = [each for each in CANDIDATES if size >= NAMES[each].least_latents]
     else:
         look_up("prior", name, {**NAMES, "auto": None})
-        names = (name,)
+        names = [name]
     return {each: NAMES[each].to_fit(conditional) for each in names}

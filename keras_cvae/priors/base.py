@@ -30,10 +30,12 @@ class Prior(Float32Layer):
     Attributes:
         closed_form: Whether `kl` needs no sample.
         conditional: Whether the prior depends on y, and so needs it as an argument.
+        least_latents: The smallest number of latents that it can have.
     """
 
     closed_form = False
     conditional = False
+    least_latents = 1
 
     @classmethod
     def to_fit(cls, conditional: bool) -> Prior:

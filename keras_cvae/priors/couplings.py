@@ -33,6 +33,8 @@ class Couplings(Prior):
             latent, which has no parts.
     """
 
+    least_latents = 2
+
     def __init__(
         self, couplings: int, hidden_units: Sequence[int], activation, conditional: bool, **kwargs
     ):
@@ -56,7 +58,10 @@ class Couplings(Prior):
         size = z_shape[-1]
         if self.conditional and y_shape is None:
             raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
-        checks.require(size > 1, "latent_dim", "of a flow must be an integer of at least 2", size)
+        is_divisible = size >= self.least_latents
+        checks.require(
+            is_divisible, "latent_dim", "of a flow must be an integer of at least 2", size
+        )
         return size, y_shape[-1] if self.conditional else 0
 
     def add_network(self, inputs: int, outputs: int) -> None:
