@@ -333,6 +333,17 @@ def test_nothing_is_lost_by_an_error(again, data):
     assert np.isfinite(model.evaluate([*data[:2]], verbose=0)).all()
 
 
+def test_an_error_keeps_the_steps_that_keras_has_taken(data, again, monkeypatch):
+    monkeypatch.setattr(fused.inside, "may_fuse", lambda model: False)  # as in a later Keras
+    model = again(1)
+    before, taken = model.get_weights(), int(model.optimizer.iterations)
+    with pytest.raises(ValueError, match="^Batch 6"):
+        model.fit(fails(cut(data[:2], [30] * 10), 6), steps_per_epoch=10, verbose=0)
+    assert int(model.optimizer.iterations) > taken
+    after = model.get_weights()
+    assert any((one != other).any() for one, other in zip(after, before, strict=True))
+
+
 def is_reading():
     return any(thread.name == "reader of a stream" for thread in threading.enumerate())
 

@@ -116,9 +116,8 @@ def variables_kept(model: keras.Model) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if model._jax_state:  # after the first step, to which the values were donated
-            model.jax_state_sync()
-        else:
-            for variable, value in values:
+        model.jax_state_sync()  # after a step, to which the values before it were donated
+        for variable, value in values:
+            if variable._value is None:  # taken out before the first step
                 variable.assign(value)
         raise
