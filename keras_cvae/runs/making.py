@@ -1,4 +1,4 @@
-"""Makes a run of data: trains a model, measures it and draws its pictures."""
+"""Makes a run of data: its folder, its settings and its model, which `training` trains."""
 
 from __future__ import annotations
 
@@ -7,29 +7,18 @@ import os
 import platform
 import shutil
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import keras
 
-from keras_cvae import callbacks as our_callbacks
 from keras_cvae import checks, datasets, models
 from keras_cvae.checks import require
 from keras_cvae.runs import board as boards
-from keras_cvae.runs import choosing, lock, pictures, report
+from keras_cvae.runs import choosing, lock, pictures, report, training
 from keras_cvae.runs.choosing import AUTO
-from keras_cvae.runs.reading import (
-    CHECKPOINT,
-    CONFIG,
-    HISTORY,
-    METRICS,
-    MODEL,
-    Run,
-    is_run,
-    model_inputs,
-)
+from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run
 
 _FILES = MODEL, CONFIG, HISTORY, METRICS, report.NAME
 
@@ -106,21 +95,21 @@ def make(
     falling = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(optimizer=keras.optimizers.Adam(falling))
 
-    training = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size}
-    training |= {"early_stopping": early_stopping, "fit_prior": fit_prior, "measure": measure}
-    training["seed"] = seed
+    schedule = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size}
+    schedule |= {"early_stopping": early_stopping, "fit_prior": fit_prior, "measure": measure}
+    schedule["seed"] = seed
     config = {
         "data": {"digest": datasets.digest(dataset), **source},
         "image_shape": image_shape,
         "class_names": dataset.class_names,
         "model": {"condition": condition, **settings},
-        "training": training,
+        "training": schedule,
         "chosen": {name: choice.reason for name, choice in choices.items()},
         "backend": keras.backend.backend(),
         "versions": versions(),
     }
     text = _as_json(config)
-    verbose = how_much(verbose)
+    verbose = training.verbosity(verbose)
     with lock.hold(folder):
         _check_folder(folder, force)  # another training may have come first
         _clear(folder, kind)
@@ -131,7 +120,7 @@ def make(
         if begun:
             begun(run)
         callbacks = [*callbacks, *boards.callbacks_of(run)] if board else callbacks
-        complete(run, (x_train, y_train), held_out, callbacks, verbose)
+        training.train_and_measure(run, (x_train, y_train), held_out, callbacks, verbose)
     return run
 
 
@@ -141,45 +130,6 @@ def parts_of(reading: datasets.Reading, seed: int) -> tuple[tuple, tuple]:
         return reading.dataset[:2], reading.validation
     x_train, y_train, *held_out = datasets.hold_out(reading.dataset, seed=seed)
     return (x_train, y_train), tuple(held_out)
-
-
-def complete(run: Run, train, held_out, callbacks, verbose: int, force: bool = False) -> None:
-    """Trains the model of a run as its settings say, measures it and draws its pictures.
-
-    Where the folder has a checkpoint, the training goes on from there.
-
-    Args:
-        run: The run, whose folder is locked.
-        train: Examples and labels to train on.
-        held_out: Examples and labels to validate on.
-        callbacks: More callbacks for `fit`.
-        verbose: As for `make`, an integer.
-        force: Whether to go on with a training of other data, settings or versions.
-
-    Raises:
-        ValueError: As for `runs.train`.
-        KeyboardInterrupt: As for `runs.train`.
-    """
-    model, folder, settings = run.model, run.folder, run.config["training"]
-    train_part, test_part = model_inputs(model, *train), model_inputs(model, *held_out)
-    _fit(run, train_part, test_part, list(callbacks), verbose, force)
-    try:
-        if settings["fit_prior"]:
-            _say("Fitting the prior to the encodings", verbose)
-            options = {"validation_data": (test_part, None), "seed": settings["seed"]}
-            options["verbose"] = int(verbose == 1)
-            run.prior_fit = model.fit_prior(train_part, prior="auto", **options)
-            our_callbacks.save(model, folder / MODEL)
-        _measure_and_draw(run, settings["measure"], verbose)
-    except KeyboardInterrupt:
-        kept = f"Stopped while measuring and drawing; {folder / MODEL} holds the trained model"
-        raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None
-    (folder / CHECKPOINT).unlink(missing_ok=True)  # nothing is left to do
-
-
-def how_much(verbose: int | str) -> int:
-    """Returns what `verbose` stands for: `"auto"` is 1 on a terminal, else 2."""
-    return verbose if isinstance(verbose, int) else 1 if sys.stdout.isatty() else 2
 
 
 def folder_for(data, out, force: bool) -> Path:
@@ -197,73 +147,6 @@ def folder_for(data, out, force: bool) -> Path:
 def absolute(data) -> str:
     """Returns the absolute path of data."""
     return str(Path(os.path.expanduser(data)).resolve())
-
-
-def _measure_and_draw(run, measure, verbose):
-    metrics = {} if run.best_epoch is None else {"epoch": run.best_epoch}
-    if measure:
-        _say(f"Measuring the ELBO of {len(run.dataset.x_test)} test {run.example}s", verbose)
-        metrics |= run.measure(verbose=verbose)
-    (run.folder / METRICS).write_text(_as_json(metrics))
-    _say("Drawing pictures", verbose)
-    pictures.write(run)
-    try:
-        pictures.write_diagrams(run)
-    except ImportError:
-        install = "apt-get install graphviz, or brew install graphviz"
-        message = f"No diagrams of the networks: they need Graphviz ({install})"
-        warnings.warn(message, stacklevel=3)
-    report.write(run)
-
-
-def _fit(run, train_part, held_out, callbacks, verbose, force):
-    settings = run.config["training"]
-    saver = our_callbacks.SaveEachEpoch(run.folder / MODEL)
-    checkpoint = our_callbacks.Checkpoint(run.folder / CHECKPOINT, force)
-    log = keras.callbacks.CSVLogger(run.folder / HISTORY)
-    callbacks = [checkpoint, log, saver, *callbacks]
-    stopper = None
-    if settings["early_stopping"]:
-        patience = max(3, settings["epochs"] // 5)
-        stopper = keras.callbacks.EarlyStopping(
-            "val_elbo", mode="max", patience=patience, restore_best_weights=True
-        )
-        callbacks.append(stopper)
-    try:
-        with saver:
-            run.model.fit(
-                train_part,
-                validation_data=(held_out, None),
-                callbacks=callbacks,
-                epochs=settings["epochs"],
-                batch_size=settings["batch_size"],
-                verbose=verbose,
-            )
-    except KeyboardInterrupt:
-        kept = f"Stopped after epoch {saver.epochs}; {saver.path} holds the weights so far"
-        if not saver.epochs:
-            kept = "Stopped before the first epoch ended; no trained weights are kept"
-        raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None
-    our_callbacks.save(run.model, run.folder / MODEL)  # the best weights
-    if stopper is not None:
-        run.best_epoch = stopper.best_epoch + 1
-        message = (
-            f"Kept: the weights after epoch {run.best_epoch} of {saver.epochs}, where the ELBO of "
-            f"the validation {run.example}s was highest, {stopper.best:.2f}"
-        )
-        if saver.epochs < settings["epochs"]:
-            message += f". Training stopped: it did not rise for {patience} epochs"
-        _say(message, verbose)
-
-
-def _goes_on(run):
-    is_kept = (run.folder / CHECKPOINT).exists()
-    return f". `keras-cvae train --resume {run.folder}` goes on from there" if is_kept else ""
-
-
-def _say(message, verbose):
-    if verbose:
-        print(message, flush=True)
 
 
 def _check_folder(folder, force):

@@ -12,7 +12,7 @@ from keras_cvae import datasets
 from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
 from keras_cvae.fitting import state_files
-from keras_cvae.runs import lock, making
+from keras_cvae.runs import lock, making, training
 from keras_cvae.runs.reading import CHECKPOINT, CONFIG, Run, config_of, is_finished, kind_of
 
 
@@ -45,7 +45,7 @@ def resume(
             or if data, settings or versions differ, with what differs.
         KeyboardInterrupt: As for `runs.train`.
     """
-    folder, verbose = Path(folder), making.how_much(verbose)
+    folder, verbose = Path(folder), training.verbosity(verbose)
     lock.check_free(folder)
     expected = f"A run must be a folder with the {CONFIG} that `train` writes"
     require((folder / CONFIG).is_file(), None, expected, f"'{folder}', which is not a run")
@@ -61,20 +61,20 @@ def resume(
     expected = f"'{folder / CHECKPOINT}' must hold the checkpoint of a run"
     with explain(None, expected):
         model = keras.models.model_from_json(state["settings"]["model"])
-        training = {name: config["training"][name] for name in ("epochs", "seed", "measure")}
+        settings = {name: config["training"][name] for name in ("epochs", "seed", "measure")}
     require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
     run = kind_of(config["data"]["name"])(folder, config, model)
     reading = run.read()
     run.dataset, run.validation = reading.dataset, reading.validation
-    found = [*_differences(config, reading.dataset)]
+    differences = [*_differences(config, reading.dataset)]
     expected = "The data and the versions must be those that the run was made with"
     advice = ("force=True", "goes on all the same")
-    require(force or not found, None, expected, "; ".join(found), advice)
+    require(force or not differences, None, expected, "; ".join(differences), advice)
     with lock.hold(folder):
-        train, held_out = making.parts_of(reading, training["seed"])
+        train, held_out = making.parts_of(reading, settings["seed"])
         if begun:
             begun(run)
-        making.complete(run, train, held_out, callbacks, verbose, force)
+        training.train_and_measure(run, train, held_out, callbacks, verbose, force)
     return run
 
 
