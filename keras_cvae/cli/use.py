@@ -229,16 +229,14 @@ def export(
     describes its inputs, and a .py file that opens it. The format `web` is a page that generates
     images in a browser, without a server.
     """
+    from keras_cvae import export as exports
     from keras_cvae import runs
 
-    if format == "web":
-        parsing.check_out_file(out, force, suffixes=(".html",))
     run = runs.Run.load(folder)
-    if format == "web":
-        require(what == "generator", "--what", "of a page must be generator", repr(what))
-        print(f"Wrote {runs.web_page.write(run, out)}, which opens in a browser")
+    difference = exports.write(run, out, part=what, format=format, force=force)
+    if difference is None:
+        print(f"Wrote {out}, which opens in a browser")
         return
-    difference = runs.exporting.export(run, out, part=what, format=format, force=force)
     print(f"Wrote the {what} to {out}; its outputs differ from those of Keras by {difference:.1g}")
     print(f"Try it: python {out.with_suffix('.py')}")
 

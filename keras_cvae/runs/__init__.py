@@ -1,6 +1,6 @@
 """Runs: a folder with a trained model, its settings, metrics and pictures."""
 
-from keras_cvae.runs import board, comparing, exporting, pictures, report, web_page
+from keras_cvae.runs import board, comparing, pictures, report
 from keras_cvae.runs.images import ImageRun, train
 from keras_cvae.runs.measuring import evaluate
 from keras_cvae.runs.reading import Run
@@ -14,11 +14,9 @@ __all__ = [
     "board",
     "comparing",
     "evaluate",
-    "exporting",
     "pictures",
     "report",
     "resume",
     "train",
     "train_table",
-    "web_page",
 ]

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import keras
 
-from keras_cvae import evaluation
+from keras_cvae import evaluation, page_template
 from keras_cvae.html import Picture, Table
-from keras_cvae.runs import page_template, pictures
+from keras_cvae.runs import pictures
 from keras_cvae.runs.reading import EVALUATIONS, Run
 
 NAME = "report.html"
+TEMPLATE = Path(__file__).with_name(NAME)
 MOST = 2000  # test examples whose latents are drawn
 TERMS = {
     "elbo": "evidence lower bound of log p(x | y)",
@@ -76,7 +77,7 @@ def page(
         The path.
     """
     content = {"summary": text, "verdict": remarks, "sections": sections, "versions": versions}
-    return page_template.write(path, "report.html", title=title, **content)
+    return page_template.write(path, TEMPLATE, title=title, **content)
 
 
 def verdict(run: Run) -> list[str]:

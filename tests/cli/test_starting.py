@@ -8,9 +8,18 @@ import time
 
 import pytest
 
-from keras_cvae import corruptions, datasets, likelihoods, networks, objectives, priors, tables
+from keras_cvae import (
+    corruptions,
+    datasets,
+    export,
+    likelihoods,
+    networks,
+    objectives,
+    priors,
+    tables,
+)
 from keras_cvae.cli import names, starting
-from keras_cvae.runs import exporting, pictures, table_pictures
+from keras_cvae.runs import pictures, table_pictures
 
 pytestmark = pytest.mark.once
 
@@ -35,12 +44,12 @@ def test_what_is_answered_without_keras(arguments):
 
 
 def test_help_lists_the_members_of_each_family():
-    assert (*exporting.FORMATS, "web") == names.FORMATS
     assert names.DATA == datasets.NAMES and names.COLUMN_KINDS == tables.KINDS
     families = [networks.NAMES, networks.INJECTIONS, likelihoods.NAMES, priors.NAMES]
-    families += [objectives.NAMES, corruptions.NAMES, pictures.KINDS | table_pictures.KINDS]
+    families += [objectives.NAMES, corruptions.NAMES, export.NAMES]
+    families += [pictures.KINDS | table_pictures.KINDS]
     listed = [names.NETWORKS, names.INJECTIONS, names.LIKELIHOODS, names.PRIORS]
-    listed += [names.OBJECTIVES, names.CORRUPTIONS, names.PICTURES]
+    listed += [names.OBJECTIVES, names.CORRUPTIONS, names.FORMATS, names.PICTURES]
     assert [tuple(family) for family in families] == listed
 
 

@@ -15,12 +15,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import evaluation, likelihoods
+from keras_cvae import evaluation, likelihoods, page_template
 from keras_cvae.checks import ArgumentError, require
 from keras_cvae.conditions import Classes
-from keras_cvae.runs import page_template
+from keras_cvae.export.base import Format
 from keras_cvae.runs.reading import Run
 
+TEMPLATE = Path(__file__).with_suffix(".html")
 SAMPLES = 40
 MOST_SLIDERS = 32
 ACTIVATIONS = "linear", "relu", "sigmoid", "tanh"
@@ -32,48 +33,47 @@ MEANS: dict[type, str] = {
 }
 
 
-def write(run: Run, out: str | Path, *, seed: int = 0) -> Path:
-    """Writes the page: buttons for the classes, a slider for each latent, another sample.
+class WebPage(Format):
+    """One HTML file with the weights of the decoder: for each class, image and latent, a control.
 
-    The page evaluates the decoder once more on a z of its own and shows how far the result is from
-    that of Keras.
-
-    Args:
-        run: A run of images whose decoder is of `Dense`, `Reshape` and convolutional layers.
-        out: The file, which ends in .html.
-        seed: Seed of the samples.
-
-    Returns:
-        The path of the file.
-
-    Raises:
-        ValueError: If the model has other layers, another condition than classes, or another
-            likelihood than Bernoulli or normal ones.
+    It evaluates the decoder on a z of its own too, and shows how far the result is from Keras's.
     """
-    out, model = Path(out), run.model
-    require(out.suffix == ".html", "out", "must be a name that ends in .html", f"'{out}'")
-    program = _program(model)
-    rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((SAMPLES, model.latent_dim)).astype("float32")
-    labels = [*range(len(model.classes))] or [None]
-    samples = np.stack([_latents(model, noise, label) for label in labels])
-    x, y, _ = run.test_images(count=1000)
-    given = None if model.condition is None else model.y_of_class(y)
-    order = np.argsort(-evaluation.variance_of_means(model, x, given), kind="stable")
-    of_keras = model.decode(samples[0, :1], labels[0])
-    content = {
-        "program": program,
-        "shape": [*model.image_shape],
-        "latents": [int(place) for place in order[:MOST_SLIDERS]],
-        "class_names": run.class_names if model.classes else [],
-        "samples": _encoded(samples),
-        "deviation": _encoded(samples.std(1).mean(0)),
-        "latent_dim": model.latent_dim,
-        "count": SAMPLES,
-        "of_keras": _encoded(of_keras),
-    }
-    title = f"Images of {run.config['data']['name'].rpartition('/')[2]}"
-    return page_template.write(out, "generator.html", title=title, content=content)
+
+    name = "web"
+    suffix = ".html"
+    backends = ("tensorflow", "jax", "torch")
+    parts = ("generator",)
+
+    def write(self, run: Run, part: str, path: Path, notes: dict) -> None:
+        """Writes the page: buttons for the classes, a slider for each latent, another sample.
+
+        Raises:
+            ValueError: If the model has other layers than `Dense`, `Reshape` and convolutional
+                ones, another condition than classes, or another likelihood than Bernoulli or normal
+                ones.
+        """
+        model = run.model
+        program = _program(model)
+        noise = np.random.default_rng(0).standard_normal((SAMPLES, model.latent_dim), "float32")
+        labels = [*range(len(model.classes))] or [None]
+        samples = np.stack([_latents(model, noise, label) for label in labels])
+        x, labels_of_x, _ = run.test_images(count=1000)
+        y = None if model.condition is None else model.y_of_class(labels_of_x)
+        order = np.argsort(-evaluation.variance_of_means(model, x, y), kind="stable")
+        of_keras = model.decode(samples[0, :1], labels[0])
+        content = {
+            "program": program,
+            "shape": [*model.image_shape],
+            "latents": [int(place) for place in order[:MOST_SLIDERS]],
+            "class_names": run.class_names if model.classes else [],
+            "samples": _encoded(samples),
+            "deviation": _encoded(samples.std(1).mean(0)),
+            "latent_dim": model.latent_dim,
+            "count": SAMPLES,
+            "of_keras": _encoded(of_keras),
+        }
+        title = f"Images of {notes['trained_on']}"
+        page_template.write(path, TEMPLATE, title=title, content=content)
 
 
 def _latents(model, noise, label):

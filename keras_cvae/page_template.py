@@ -1,4 +1,4 @@
-"""Pages of HTML, written from the templates of this package."""
+"""Pages of HTML, written from templates."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 
-def write(path: Path, template: str, **content) -> Path:
+def write(path: Path, template: Path, **content) -> Path:
     """Writes a page, in place of an earlier one; text is escaped.
 
     Args:
         path: The file.
-        template: Name of a file in the folder `templates`.
+        template: The file of the template.
         **content: The values of the template.
 
     Returns:
@@ -20,13 +20,13 @@ def write(path: Path, template: str, **content) -> Path:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_cvae.runs", "templates"),
+        loader=jinja2.FileSystemLoader(template.parent),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    text = environment.get_template(template).render(**content)
+    text = environment.get_template(template.name).render(**content)
     part = path.with_suffix(".part")
     part.write_text(text, "utf-8")
     os.replace(part, path)

@@ -1,4 +1,4 @@
-"""Parts of a run as files of other formats, which their own runtimes open."""
+"""Submodels of a run in files of other formats, opened by their own runtimes."""
 
 import json
 import subprocess
@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cvae import networks, runs
-from keras_cvae.runs import exporting
+from keras_cvae import export, networks, runs
+from keras_cvae.export import files
 from tests.command import refused, run_cli
 
 BACKEND = keras.backend.backend()
@@ -29,18 +29,18 @@ def run(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("format", "part"),
-    [(name, "generator") for name in exporting.FORMATS] + [("onnx", "encoder")],
+    [(name, "generator") for name in export.NAMES if name != "web"] + [("onnx", "encoder")],
 )
 def test_a_file_gives_the_numbers_of_keras_and_its_example_runs(run, format, part, tmp_path):
-    kind = exporting.FORMATS[format]
-    pytest.importorskip(kind.package)
+    kind = export.NAMES[format]
+    pytest.importorskip(next(iter(kind.packages.values()))[0])
     out = tmp_path / f"part{kind.suffix}"
     if BACKEND not in kind.backends or (BACKEND == "jax" and format == "onnx"):
         with pytest.raises(ValueError, match="`format`.*(KERAS_BACKEND=tensorflow|jax2onnx)"):
-            exporting.export(run, out, part=part, format=format)
+            export.write(run, out, part=part, format=format)
         assert not list(tmp_path.iterdir())
         return
-    assert exporting.export(run, out, part=part, format=format) < 1e-4
+    assert export.write(run, out, part=part, format=format) < 1e-4
     notes = json.loads((tmp_path / "part.json").read_text())
     assert notes["class_names"] == ["cat", "dog"] and notes["part"] == part
     first = next(iter(notes["inputs"].values()))
@@ -49,31 +49,31 @@ def test_a_file_gives_the_numbers_of_keras_and_its_example_runs(run, format, par
         onnx = pytest.importorskip("onnx")
         kept = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
         assert json.loads(kept["class_names"]) == ["cat", "dog"]
-        command = [sys.executable, "part.py"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        script = [sys.executable, "part.py"]
+        done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True)
         assert done.stdout.strip() == "(7, 6, 5, 1)", done.stderr
 
 
 @pytest.mark.once
 def test_what_cannot_be_exported(run, capsys, tmp_path, monkeypatch):
-    export = ["export", run.folder, "--out"]
-    assert "`--out` must be a name that ends in .onnx" in refused(capsys, *export, tmp_path / "a")
+    command = ["export", run.folder, "--out"]
+    assert "`--out` must be a name that ends in .onnx" in refused(capsys, *command, tmp_path / "a")
     onnx = tmp_path / "a.onnx"
-    assert "Did you mean 'onnx'" in refused(capsys, *export, onnx, "--format", "onx")
-    assert "`--what` must be one of" in refused(capsys, *export, onnx, "--what", "cvae")
+    assert "Did you mean 'onnx'" in refused(capsys, *command, onnx, "--format", "onx")
+    assert "`--what` must be one of" in refused(capsys, *command, onnx, "--what", "cvae")
     onnx.write_text("mine")
-    assert "`--force` replaces files" in refused(capsys, *export, onnx)
+    assert "`--force` replaces files" in refused(capsys, *command, onnx)
     assert onnx.read_text() == "mine"
-    folder = [*export, run.folder, "--format", "tf_saved_model", "--force"]
+    folder = [*command, run.folder, "--format", "tf_saved_model", "--force"]
     if BACKEND == "tensorflow":  # nobody's folder is removed
         assert "must not be a folder of something else" in refused(capsys, *folder)
         assert (run.folder / "model.keras").exists()
-    monkeypatch.setattr(exporting, "TOLERANCE", -1)
+    monkeypatch.setattr(files, "TOLERANCE", -1)
     message = "must give the outputs of Keras"
-    assert message in refused(capsys, *export, tmp_path / "b.onnx", "--what", "decoder")
+    assert message in refused(capsys, *command, tmp_path / "b.onnx", "--what", "decoder")
     assert [*tmp_path.iterdir()] == [onnx]
-    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
-    assert 'pip install "keras_cvae[onnx]"' in refused(capsys, *export, tmp_path / "b.onnx")
+    monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: None)
+    assert 'pip install "keras_cvae[onnx]"' in refused(capsys, *command, tmp_path / "b.onnx")
 
 
 @pytest.mark.once

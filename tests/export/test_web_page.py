@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import keras_cvae
-from keras_cvae import conditions, likelihoods, networks, priors, runs
+from keras_cvae import conditions, export, likelihoods, networks, priors, runs
 from keras_cvae.datasets import Dataset
-from tests.command import refused
+from tests.command import refused, run_cli
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("uncompiled")]
 CLICKS = """
@@ -36,7 +36,7 @@ def made(condition=3, shape=(7, 5, 1), **options):
     x, y = rng.random((12, *shape), "float32"), np.arange(12) % 3
     classes = ["cat", "</script><b>", "owl"] if condition else []
     dataset = Dataset(x, y, x, y, tuple(classes))
-    config = {"class_names": classes, "data": {"name": "toys"}}
+    config = {"class_names": classes, "data": {"name": "toys"}, "versions": {"keras_cvae": "0"}}
     return runs.ImageRun(None, config, cvae, dataset)
 
 
@@ -62,7 +62,8 @@ MODELS = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_browser_generates_the_images_of_keras(name, tmp_path):
-    path = runs.web_page.write(made(**MODELS[name]), tmp_path / "page.html")
+    path = tmp_path / "page.html"
+    assert export.write(made(**MODELS[name]), path, format="web") is None
     text = path.read_text("utf-8")
     assert not re.findall(r"(?:src|href)=|https?://|<b>", text)
     clicks = CLICKS if name != "no classes" else CLICKS.replace("buttons[1].click();", "")
@@ -90,13 +91,16 @@ def test_a_browser_generates_the_images_of_keras(name, tmp_path):
 )
 def test_what_no_page_can_compute_is_refused(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        runs.web_page.write(made(**options), tmp_path / "page.html")
+        export.write(made(**options), tmp_path / "page.html", format="web")
     assert not list(tmp_path.iterdir())
 
 
 def test_the_command(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(runs.Run, "load", lambda folder: made(network=networks.Dense((4,))))
-    export = ["export", tmp_path, "--format", "web", "--out"]
-    assert "must end in .html" in refused(capsys, *export, tmp_path / "a.png")
-    message = "`--what` of a page must be generator"
-    assert message in refused(capsys, *export, tmp_path / "a.html", "--what", "encoder")
+    command = ["export", tmp_path, "--format", "web", "--out"]
+    message = "`--out` must be a name that ends in .html"
+    assert message in refused(capsys, *command, tmp_path / "a.png")
+    message = "`--what` must be one of 'generator'. Did you mean 'generator'? Received: 'encoder'"
+    assert message in refused(capsys, *command, tmp_path / "a.html", "--what", "encoder")
+    assert run_cli(*command, tmp_path / "a.html") == 0
+    assert "which opens in a browser" in capsys.readouterr().out
