@@ -4,12 +4,14 @@ import contextlib
 import ctypes
 import gc
 import importlib.util
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import warnings
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What a test compiles runs for a moment: XLA is not to spend seconds on making it fast. (At level 0
@@ -34,6 +36,7 @@ from keras_cvae import datasets, priors, runs
 from keras_cvae.evaluation import repeated
 from keras_cvae.priors import fitting
 
+MOST_MEMORY = 1.2e9  # bytes
 EPOCHS, CANDIDATES = fitting.EPOCHS, priors.CANDIDATES
 WRITE_REPORT = runs.report.write
 
@@ -121,9 +124,12 @@ def _seeded():
 def _let_go(_clear_kernels):
     """After the tests of a file, lets go of what their models compiled: gigabytes by the end.
 
-    The C library keeps what was freed in many small pieces, unless it is asked to return it.
+    Not while that is little: the tests of the next file compile much of the same. The C library
+    keeps what was freed in many small pieces, unless it is asked to return it.
     """
     yield
+    if _memory() < MOST_MEMORY:
+        return
     keras.utils.clear_session()
     _clear_kernels()
     if keras.backend.backend() == "jax":
@@ -133,6 +139,15 @@ def _let_go(_clear_kernels):
     gc.collect()
     with contextlib.suppress(AttributeError, OSError):  # of another C library
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _memory():
+    """The memory that this process holds, in bytes; infinite where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return math.inf
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture(autouse=True, scope="session")

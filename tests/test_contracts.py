@@ -435,6 +435,16 @@ PAIRS = {  # what depends on the backend is in the above
 
 
 BY_XLA = ("the defaults", "several at once")  # which costs TensorFlow seconds
+# Of members that each have tests of their own; `bernoulli splines` is in any run.
+LONG = (
+    "several at once",
+    "poisson splines",
+    "logistic_mixture conditional",
+    "optimal_gaussian flow",
+    "categorical mixture",
+    "negative_binomial standard_normal",
+    "continuous_bernoulli vamp",
+)
 
 
 def build(condition=4, **options):
@@ -474,7 +484,11 @@ def test_no_condition_is_forgotten():
 
 
 @pytest.mark.parametrize(
-    "member", [*MEMBERS, *(pytest.param(name, marks=pytest.mark.once) for name in PAIRS)]
+    "member",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in MEMBERS),
+        *(pytest.param(name, marks=pytest.mark.once) for name in PAIRS),
+    ],
 )
 def test_every_member_in_a_model(member, tmp_path, with_xla, eagerly):
     """It trains, is saved and loaded in safe mode, is then the same, and trains on."""
@@ -637,6 +651,7 @@ READ_BY_ALL = {
 }
 
 
+@pytest.mark.slow
 def test_the_same_numbers_from_every_backend(tmp_path, on_every_backend):
     rng = np.random.default_rng(0)
     files = []

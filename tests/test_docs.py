@@ -99,7 +99,7 @@ def with_python():
     for page in PAGES:
         if blocks(page, "python"):
             is_slow = Path(page).stem in SLOW
-            yield pytest.param(page, marks=pytest.mark.recipe if is_slow else ())
+            yield pytest.param(page, marks=pytest.mark.slow if is_slow else ())
 
 
 @pytest.mark.parametrize("page", [*with_python()])
@@ -109,7 +109,7 @@ def test_the_python_of_a_page(page, small):
         exec(compile(block, page, "exec"), names)
 
 
-@pytest.mark.recipe
+@pytest.mark.slow
 def test_the_commands_of_the_readme(small):
     few = {"train": "--epochs 1 --hidden-units 8", "evaluate": "--samples 2 --limit 20"}
     commands = [line for page, line in shell_lines() if page == "README.md"]

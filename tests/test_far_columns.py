@@ -60,6 +60,7 @@ class Batches(keras.utils.PyDataset):
         return self.x[index * 125 : (index + 1) * 125]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.filterwarnings("ignore:Posterior collapse")
 def test_rows_far_from_0_are_learned_and_drawn_to_their_digits(stream, tmp_path):

@@ -106,6 +106,7 @@ def read_as(digits, images):
     return knn.predict(images.reshape(-1, 64))
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_images_become_what_was_asked_for_and_the_bound_better(trained, digits, tmp_path):
     x, y = digits.x_test, digits.y_test
@@ -274,6 +275,7 @@ def test_free_bits_stay_free_under_a_prior_without_a_closed_form():
     assert loss - reconstruction == pytest.approx(2 * 3.0, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_the_better_prior_of_several_is_chosen(digits):
     """Encodings on a ring of each class: a flow bends to it, ten normals do not quite."""
@@ -296,6 +298,7 @@ def test_the_better_prior_of_several_is_chosen(digits):
     assert all(truth - 0.5 < score < truth + 0.1 for score in report["scores"].values())
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_fitting_stops_where_held_out_encodings_fit_no_better():
     rng = np.random.default_rng(0)

@@ -19,6 +19,7 @@ def readers(fuzz, tmp_path_factory, eagerly):
         return fuzz.readers(tmp_path_factory.mktemp("whole"))
 
 
+@pytest.mark.slow
 def test_whole_files_open_and_damaged_ones_end_in_words(fuzz, readers):
     assert set(readers) > {"npz", "idx", "csv", "parquet", "png", "config.json", "model.keras"}
     ends = set()

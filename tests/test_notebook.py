@@ -7,7 +7,7 @@ import nbclient
 import nbformat
 import pytest
 
-pytestmark = [pytest.mark.once, pytest.mark.recipe]
+pytestmark = [pytest.mark.once, pytest.mark.slow]
 ROOT = Path(__file__).parent.parent
 
 

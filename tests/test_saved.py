@@ -15,6 +15,7 @@ def arrays_under(arrays, prefix):
     return {k.removeprefix(prefix): arrays[k] for k in arrays if k.startswith(prefix)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name} {path.stem}")
 def test_a_model_of_a_release(path):
     cvae = keras.saving.load_model(path)

@@ -14,7 +14,7 @@ from PIL import Image
 import keras_cvae
 from keras_cvae import datasets
 
-pytestmark = pytest.mark.recipe
+pytestmark = pytest.mark.slow
 once = pytest.mark.once  # what a recipe does on each backend is tested where it is made
 PARTS = ("train", "test")
 SCRIPTS = Path(__file__).parent.parent / "scripts"

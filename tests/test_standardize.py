@@ -16,6 +16,7 @@ def build(width, **options):
     return cvae
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_raw_columns_are_learned_and_drawn_in_their_own_units(tmp_path):
     x, y = load_wine(return_X_y=True)

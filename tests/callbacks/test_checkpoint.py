@@ -101,7 +101,10 @@ def assert_equal(one, other):
     assert one[1:] == other[1:]
 
 
-@pytest.mark.parametrize("kind", ["arrays", "stream", "endless stream"])
+@pytest.mark.parametrize(
+    "kind",
+    ["arrays", *(pytest.param(k, marks=pytest.mark.slow) for k in ("stream", "endless stream"))],
+)
 def test_a_killed_training_ends_like_one_that_was_not(kind, tmp_path, monkeypatch):
     def go(name, **more):
         if kind == "arrays":

@@ -33,6 +33,7 @@ def test_usage_errors(capsys, arguments):
     assert "--help" in error and "Traceback" not in error and error.count("\n") <= 5
 
 
+@pytest.mark.slow
 @once
 def test_bad_files(run, tmp_path, toys, capsys):
     out = tmp_path / "a.png"

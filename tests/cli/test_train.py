@@ -261,6 +261,7 @@ def test_what_was_left_out_is_on_the_data_line_and_val_is_for_validation(tmp_pat
     assert len(run.dataset.x_train) == 15  # read again as it was
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("uncompiled")
 @once
 def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):

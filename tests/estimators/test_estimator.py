@@ -37,6 +37,7 @@ def tiny(**options):
     return CVAEEstimator(2, **{**given, "samples": 2, "fit_prior": False, **options})
 
 
+@pytest.mark.slow
 @once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.filterwarnings("ignore:In training this model never saw:UserWarning")
@@ -84,6 +85,7 @@ def test_it_is_the_model_of_the_package(wine, fitted):
     assert many.score_samples(x).shape == (178,)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("uncompiled")
 def test_seeds(wine, fitted):
     x, y = wine
@@ -232,6 +234,7 @@ def test_what_a_fitted_model_refuses(wine, fitted):
         fitted.inverse_transform(np.zeros((3, 5)))
 
 
+@pytest.mark.slow
 @once
 def test_rows_of_wine_are_of_their_class_and_new():
     """Drawn from half of the rows, they train a classifier of the other half, and are no copies."""

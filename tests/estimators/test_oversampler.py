@@ -73,6 +73,7 @@ def test_in_a_pipeline():
     assert steps[0].sampling_strategy_ == {"ant": 48, "bee": 35}
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_rows_are_of_their_class():
     estimator = CVAEEstimator(2, network=networks.Dense((32,)), epochs=200, learning_rate=1e-2)

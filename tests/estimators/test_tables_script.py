@@ -49,7 +49,7 @@ def test_what_quality_says_of_copies_of_noise_and_of_the_test_rows(recipe):
     assert found["noise"]["accuracy"] < found["copies"]["accuracy"]
 
 
-@pytest.mark.recipe
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.filterwarnings("ignore")

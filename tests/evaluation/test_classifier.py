@@ -59,6 +59,7 @@ def test_vectors_of_any_scale():
     np.testing.assert_array_equal((features @ kernel + bias).argmax(-1), reader.predict(x[200:]))
 
 
+@pytest.mark.slow
 def test_a_seed_decides_it_and_nothing_else_is_reseeded(digits):
     x, y = digits.x_train[:200], digits.y_train[:200]
 

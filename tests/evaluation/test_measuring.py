@@ -43,6 +43,7 @@ def grey(digits):
     return cvae
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_grey_images_with_labels(grey, digits):
     stages = []
@@ -138,6 +139,7 @@ def colour():
     return Dataset(x[:100], y[:100], x[100:], y[100:], ("grey", "red"))
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("likelihood, levels", [("gaussian", 256), ("logistic_mixture", None)])
 def test_colour_images_and_two_groups_of_latents(colour, likelihood, levels):

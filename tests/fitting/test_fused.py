@@ -70,7 +70,13 @@ CVAES = {
 }
 
 
-@pytest.mark.parametrize("name", CVAES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "noise everywhere" else pytest.param(name, marks=pytest.mark.slow)
+        for name in CVAES
+    ],
+)
 def test_a_cvae_trains_as_by_single_steps(name, digits, eagerly, request):
     if name == "dropped labels":
         request.getfixturevalue("by_xla")

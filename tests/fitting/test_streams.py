@@ -168,6 +168,7 @@ def test_steps_that_xla_compiles_are_those_of_keras(again, data):
     again().forget_programs()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Your input ran out")
 @pytest.mark.parametrize("kind", KINDS)
 def test_validation_and_evaluation_of_a_stream(kind, again, data):

@@ -260,6 +260,7 @@ def test_outputs_of_zero_make_no_level_improbable(components):
         assert bits.max() < 9.5
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_learns_digits(digits):
     """About 3.8 bits a pixel of the test images are reached; 4.2 leaves room for chance.

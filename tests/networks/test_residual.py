@@ -131,6 +131,7 @@ def test_half_precision_ends_in_float32():
             assert keras.backend.standardize_dtype(output.dtype) == "float32"
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_it_learns_as_well_as_plain_convolutions(digits):
     losses = {}

@@ -77,6 +77,7 @@ def test_weights_of_examples_weigh_the_term():
     assert float(numpy(step.reported[layer.name])) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_z_of_a_model_tells_less_of_the_label():
     """Of images that are their label and noise."""

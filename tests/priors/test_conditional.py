@@ -105,6 +105,7 @@ def test_it_learns_where_the_latents_of_each_label_lie():
     assert model.evaluate(data, verbose=0) < before - 1
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_it_is_no_worse_on_real_digits_and_generates_them(digits):
     """Seeds 0 to 2 gave ELBOs of -22.1 to -21.8 and, with N(0, I), of -22.0 to -21.9."""

@@ -147,6 +147,7 @@ def test_of_a_stream_they_start_at_examples_of_the_first_batches(data):
     assert {tuple(row) for row in images} <= black_and_white
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_it_learns_where_the_encodings_lie():
     """Four images, as often each: the ELBO is at most -log 4.

@@ -38,6 +38,7 @@ def page(path):
     return re.sub(r"data:image/[^\"]*", "", text)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("reports")
 def test_a_run_of_images(images, monkeypatch):
     run = runs.Run.load(images / "one")
@@ -58,6 +59,7 @@ def test_a_run_of_images(images, monkeypatch):
     assert "recall 0.1250: low." in after and "<td>0.5000</td>" in after
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("reports")
 def test_a_run_of_a_table(tmp_path):
     rng = np.random.default_rng(0)

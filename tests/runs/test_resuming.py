@@ -16,6 +16,7 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_like_one_that_was_not(toys, tmp_path, monkeypatch, capsys):
     def kill(self, epoch, logs=None):
         if epoch == 2:

@@ -61,6 +61,7 @@ def folder(tmp_path_factory, eagerly):
     return made
 
 
+@pytest.mark.slow
 def test_what_is_left_in_the_folder(folder):
     run = runs.Run.load(folder / "run")
     assert type(run) is runs.TableRun

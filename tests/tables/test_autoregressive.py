@@ -87,6 +87,7 @@ def test_more_columns_than_steps():
         likelihood.parameter_shape((3,))
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_a_model_of_rows(tmp_path):
@@ -108,6 +109,7 @@ def test_a_model_of_rows(tmp_path):
         np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_function_of_another_column_stays_one():
     rng = np.random.default_rng(0)

@@ -238,6 +238,7 @@ def trained():
     return cvae, x, y, history
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_a_model_of_a_table_with_holes(trained, tmp_path):
