@@ -695,14 +695,38 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             [Pawlowski et al., 2020](https://arxiv.org/abs/2006.06485).
         """
         x = self.intake.images(x)
-        values = self.infer_missing(x, self._known(y, len(x)))
         changed = None if as_y is None else self._known(as_y, len(x), "as_y")
-        z, _ = self.encode(x, y, batch_size=batch_size)
-        rows = [z, *values.values()] if values else z
         if not changed:
-            return self._decode(rows, batch_size)
-        normal = batched.predict(self._submodels.noise, rows, batch_size)
+            return self._decode(self._encoded(x, y, batch_size), batch_size)
+        normal = self.noise_of(x, y, batch_size=batch_size)
         return self._generate(normal, self.infer_missing(x, changed), batch_size=batch_size)
+
+    @turns.one_at_a_time
+    def noise_of(self, x, y=None, *, batch_size: int = batched.BATCH_SIZE) -> np.ndarray:
+        """Encodes images to the noise from which `generate` makes them again: their style.
+
+        The prior maps it to the posterior mean under `y`, and under other labels to latents of the
+        same style.
+
+        Args:
+            x: As for `reconstruct`.
+            y: As for `reconstruct`.
+            batch_size: The number of images to process at a time.
+
+        Returns:
+            Array of shape `(count, latent_dim)`, as `noise` of `generate`.
+
+        Raises:
+            ValueError: If images or labels are not what the model takes.
+
+        Example:
+        ```python
+        style = cvae.noise_of(x_test[:1], y_test[:1])
+        cvae.generate(range(10), noise=np.repeat(style, 10, axis=0))  # as all classes
+        ```
+        """
+        rows = self._encoded(self.intake.images(x), y, batch_size)
+        return batched.predict(self._submodels.noise, rows, batch_size)
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs) -> Any:
         """Exports the model as `keras.Model.export` does, but not to ONNX, where z is not seeded.
@@ -759,6 +783,12 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         if in_float64:
             return in_float64(batched.predict(self.decoder, rows, batch_size))
         return batched.predict(self._submodels.mean_decoder, rows, batch_size)
+
+    def _encoded(self, x, y, batch_size):
+        """Returns the posterior means of checked images, with the values of the condition."""
+        values = self.infer_missing(x, self._known(y, len(x)))
+        z, _ = self.encode(x, y, batch_size=batch_size)
+        return [z, *values.values()] if values else z
 
     def _known(self, y, count: int, name: str = "y") -> dict[str, np.ndarray]:
         """Checks values by the names of the inputs; warns of those that training never showed."""

@@ -5,7 +5,7 @@ and the other commands read it. `KERAS_BACKEND` names the backend. The modules h
 the package inside functions, so that `--help` answers without them.
 """
 
-from keras_cvae.cli import train, use
+from keras_cvae.cli import explore, train, use
 from keras_cvae.cli.app import main
 
-__all__ = ["main", "train", "use"]
+__all__ = ["explore", "main", "train", "use"]

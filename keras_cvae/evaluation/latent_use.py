@@ -53,6 +53,17 @@ def active_units(cvae, x, y=None, *, threshold: float = ACTIVE) -> np.ndarray:
     return variance_of_means(cvae, x, y) > threshold
 
 
+def by_use(variance: np.ndarray, threshold: float = ACTIVE) -> list[int]:
+    """Returns the dimensions that are active, most active first.
+
+    Args:
+        variance: The variance of each, as `variance_of_means` returns it.
+        threshold: As for `active_units`.
+    """
+    order = np.argsort(-variance, kind="stable")
+    return [int(dim) for dim in order if variance[dim] > threshold]
+
+
 @turns.one_at_a_time
 def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
     r"""Computes KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension.

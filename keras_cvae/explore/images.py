@@ -1,0 +1,238 @@
+"""What the page of a run of images or vectors computes: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_cvae import evaluation, latents
+from keras_cvae.checks import require
+from keras_cvae.data import splitting
+from keras_cvae.explore import controls
+from keras_cvae.runs import pictures
+from keras_cvae.runs.reading import Run
+
+MOST = 2000  # test images that tell which latents are in use
+MOST_READ = 100  # classes among which a drawing is read
+DRAWS = 4  # samples of z for each class
+FINE = 201  # places on a path
+CHUNK = 8192  # training images to compare at a time
+
+Values = Sequence[float]
+
+
+class ImageExplorer:
+    """A run of images as its page sees it.
+
+    The style of an image is its noise, a vector that the prior transports to z: equal noise under
+    other classes gives images of the same style. Under the prior N(0, I) it is z itself.
+
+    Args:
+        run: An `ImageRun`.
+
+    Attributes:
+        controls: The `Control`s of the condition.
+
+    Raises:
+        ValueError: If the condition cannot be set on a page.
+    """
+
+    def __init__(self, run: Run):
+        self.run = run
+        self.model = run.model
+        self.controls = controls.of(run.model.condition, run.class_names)
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the examples are vectors, drawn as profiles."""
+        return len(self.model.image_shape) == 1
+
+    @property
+    def start(self) -> list[float]:
+        """The values of the controls to begin with."""
+        return [control.start for control in self.controls]
+
+    @functools.cached_property
+    def use(self) -> np.ndarray:
+        """The variance of each dimension of the noise over the posterior means of test images."""
+        x, y, _ = self.run.test_images(count=MOST)
+        return self.model.noise_of(x, self.model.y_of_class(y)).astype("float64").var(0)
+
+    @functools.cached_property
+    def active(self) -> list[int]:
+        """The latent dimensions that are in use, most active first."""
+        return evaluation.latent_use.by_use(self.use)
+
+    def sample(self, seed: int) -> np.ndarray:
+        """Returns noise of shape `(latent_dim,)`."""
+        rng = np.random.default_rng(seed)
+        return rng.standard_normal(self.model.latent_dim).astype("float32")
+
+    def images(self, noise, rows: Sequence[Values], temperature: float = 1.0) -> np.ndarray:
+        """Generates images, as `plots` takes them; vectors keep their shape and their units.
+
+        Args:
+            noise: Array of shape `(count, latent_dim)`.
+            rows: For each image, the values of the controls.
+            temperature: Scales the spread of z.
+
+        Returns:
+            Array of shape `(count, *image_shape)`.
+        """
+        y = controls.to_y(self.model.condition, rows)
+        x = self.model.generate(y, noise=noise, count=len(noise), temperature=temperature)
+        return self.drawable(x)
+
+    def drawable(self, x) -> np.ndarray:
+        """Returns images in [0, 1]; vectors as they are."""
+        if self.is_vector:
+            return np.asarray(x, "float32")
+        x = x / np.float32(255) if x.dtype == np.uint8 else x
+        return pictures.drawable(self.run, x)
+
+    def variants(self, values: Values) -> tuple[list[str], list[Values], int]:
+        """Returns what to compare: the values of the controls, each changed through its range.
+
+        Args:
+            values: The values of the controls.
+
+        Returns:
+            `(captions, rows, place)`: a caption and values of the controls for each image; and the
+            place among them of `values`, which come first where none equals them.
+        """
+        captions: list[str] = []
+        rows: list[Values] = []
+        for place, control in enumerate(self.controls):
+            for caption, value in control.variants:
+                captions.append(caption)
+                rows.append([*values[:place], value, *values[place + 1 :]])
+        if [*values] not in rows:
+            return ["as set" if rows else "", *captions], [[*values], *rows], 0
+        return captions, rows, rows.index([*values])
+
+    def in_one_style(self, noise, values: Values, temperature: float = 1.0) -> tuple:
+        """Generates the same handwriting under every class, or with every control changed.
+
+        Args:
+            noise: Array of shape `(latent_dim,)`.
+            values: The values of the controls.
+            temperature: As for `images`.
+
+        Returns:
+            `(images, captions, place)`, the latter two as of `variants`.
+        """
+        captions, rows, place = self.variants(values)
+        noise = np.tile(np.asarray(noise, "float32"), (len(rows), 1))
+        return self.images(noise, rows, temperature), captions, place
+
+    def read(self, x) -> tuple[int, float] | None:
+        """Reads which class an image is of, by the ELBO under each.
+
+        Args:
+            x: An image, of shape `image_shape`.
+
+        Returns:
+            `(label, probability)`; None where y is not a class, or there are too many.
+        """
+        count = len(self.model.classes)
+        if not 0 < count <= MOST_READ:
+            return None
+        labels = np.arange(count)
+        x = np.repeat(x[None], count, 0)
+        elbo = evaluation.likelihood.terms(self.model, x, labels, draws=DRAWS)["elbo"]
+        probabilities = np.exp(elbo - np.logaddexp.reduce(elbo))
+        return int(elbo.argmax()), float(probabilities.max())
+
+    def noise_of(self, x, values: Values) -> np.ndarray:
+        """Encodes an image as its style, of shape `(latent_dim,)`.
+
+        Args:
+            x: An image, of shape `image_shape`.
+            values: The values of the controls, which say what it shows.
+        """
+        y = controls.to_y(self.model.condition, [values])
+        return self.model.noise_of(x[None], y)[0]
+
+    def path(
+        self, first, second, values: Values, position: float = 0.5, steps: int = 9
+    ) -> np.ndarray:
+        """Generates images along the path from one style to another.
+
+        Args:
+            first: Noise of shape `(latent_dim,)`.
+            second: Noise of the same shape.
+            values: The values of the controls.
+            position: A place on the path, in [0, 1].
+            steps: The number of images of the path.
+
+        Returns:
+            Array of shape `(steps + 1, *image_shape)`: the path, then the image at the position.
+        """
+        path = latents.interpolate(first, second, steps, spherical=True)
+        fine = latents.interpolate(first, second, FINE, spherical=True)
+        noise = [*path, fine[round(position * (FINE - 1))]]
+        return self.images(np.stack(noise), [values] * len(noise))
+
+    def example(self, place: int) -> tuple[np.ndarray, list[float] | None]:
+        """Returns a test image and the values of the controls that it has, None if unknown."""
+        x, y, _ = self.run.test_images(count=place + 1)
+        expected = f"must be below the number of test images, {len(x)}"
+        require(0 <= place < len(x), "example", expected, place)
+        known = y is not None and self.model.classes and y[place] >= 0
+        return x[place], [float(y[place])] if known else None
+
+    def nearest(self, image, count: int = 6) -> tuple[np.ndarray, np.ndarray | None]:
+        """Finds the training images nearest to one, by the distance of their pixels.
+
+        Args:
+            image: An image as `images` returns it.
+            count: The number of neighbours.
+
+        Returns:
+            `(images, labels)`, nearest first; the labels are None where there are none.
+        """
+        x, labels = self.run.dataset.x_train, self.run.dataset.y_train
+        scale = _scale(x) if self.is_vector else 1.0
+        distances = np.concatenate(
+            [
+                np.square((self.drawable(x[start : start + CHUNK]) - image) / scale)
+                .reshape(len(x[start : start + CHUNK]), -1)
+                .sum(1)
+                for start in range(0, len(x), CHUNK)
+            ]
+        )
+        places = np.argsort(distances, kind="stable")[:count]
+        return self.drawable(x[places]), splitting.take(
+            labels, places
+        ) if self.model.classes else None
+
+    @functools.cached_property
+    def range(self) -> tuple[float, float]:
+        """The least and greatest number of the training vectors, the ends of the profiles' axis."""
+        x = self.run.dataset.x_train
+        low, high = (float(np.quantile(x[:CHUNK], share)) for share in (0.002, 0.998))
+        margin = 0.05 * (high - low) or 1.0
+        return low - margin, high + margin
+
+    @functools.cached_property
+    def background(self) -> float:
+        """The grey of the images' edges, which a drawing begins with."""
+        x = self.drawable(self.run.dataset.x_train[:200])
+        return float(np.median(np.concatenate([x[:, 0].ravel(), x[:, :, 0].ravel()])))
+
+    def warm_up(self) -> None:
+        """Compiles what a move of a control needs, so that the first is answered at once."""
+        values, noise = self.start, np.zeros(self.model.latent_dim, "float32")
+        images, _, place = self.in_one_style(noise, values)
+        self.path(noise, noise, values)
+        x, _ = self.example(0)
+        self.noise_of(x, values)
+        self.read(x)
+
+
+def _scale(x):
+    """Returns the standard deviation of each column, 1 where it is 0."""
+    deviation = x[:CHUNK].std(0)
+    return np.where(deviation > 0, deviation, 1.0)

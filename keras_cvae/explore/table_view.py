@@ -1,0 +1,112 @@
+"""What the page of a table answers: from the values of its components to their next values."""
+
+from __future__ import annotations
+
+import base64
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_cvae.checks import ArgumentError
+from keras_cvae.explore.rows import RowExplorer
+
+ANY = "any"
+STEPS = 5  # rows from one to another
+MOST_ROWS = 1000
+
+
+class TableView:
+    """The answers of the page: from the values of its components to their next values.
+
+    Args:
+        explorer: What computes the rows.
+    """
+
+    def __init__(self, explorer: RowExplorer):
+        self.explorer = explorer
+        self.name = Path(explorer.run.config["data"]["name"]).name
+
+    def generate(self, count, seed, temperature, *values) -> tuple[Any, str]:
+        """Returns generated rows, or none, and a sentence on what is wrong or amiss."""
+        values, count = _known(values), int(min(max(count or 1, 1), MOST_ROWS))
+        seed = int(seed or 0)
+        return _attempt(lambda: self.explorer.generate(values, count, temperature, seed))
+
+    def another(self, count, seed, temperature, *values) -> tuple:
+        """Returns the next seed, its rows and a sentence."""
+        seed = int(seed or 0) + 1
+        return seed, *self.generate(count, seed, temperature, *values)
+
+    def nearest(self, count, seed, temperature, *values) -> tuple[Any, str]:
+        """Returns the first generated row and the training rows nearest to it."""
+        import pandas
+
+        row, sentence = self.generate(count, seed, temperature, *values)
+        if row is None:
+            return None, sentence
+        rows = pandas.concat([row[:1], self.explorer.nearest(row[:1])], ignore_index=True)
+        rows.insert(0, "row", ["generated", *["training"] * (len(rows) - 1)])
+        return rows, sentence
+
+    def take(self, place) -> tuple[list[float], Any]:
+        """Returns the style of a test row, and the table of `compare`."""
+        noise = self.explorer.noise_of(int(place)).tolist()
+        return noise, self.compare(noise, place)
+
+    def compare(self, noise, place, *values) -> Any:
+        """Returns a table of the columns: of the test row, and of the style.
+
+        Args:
+            noise: Numbers, one for each latent.
+            place: The number of the test row.
+            *values: The values of the columns' controls.
+        """
+        place, values = int(place), _known(values)
+        rows, _ = _attempt(lambda: self.explorer.rows([noise], place, values))
+        rows = self.explorer.rows([noise], place) if rows is None else rows
+        return self._columns(place, rows, ["decoded"])
+
+    def path(self, first, second) -> Any:
+        """Returns a table of the columns along the path from one test row to another."""
+        rows = self.explorer.path(int(first), int(second), STEPS)
+        return self._columns(first, rows, [f"{share:.2g}" for share in np.linspace(0, 1, STEPS)])
+
+    def save(self, count, seed, temperature, *values) -> dict | None:
+        """Returns the address of a CSV file of the generated rows, and a name for it."""
+        rows, _ = self.generate(count, seed, temperature, *values)
+        if rows is None:
+            return None
+        content = base64.b64encode(rows.to_csv(index=False).encode()).decode()
+        address = f"data:text/csv;charset=utf-8;base64,{content}"
+        return {"address": address, "name": f"{Path(self.name).stem}.csv"}
+
+    def _columns(self, place, rows, names):
+        import pandas
+
+        real = self.explorer.test_row(int(place))
+        cells = {"column": list(rows.columns), "test row": real.astype(str).iloc[0].tolist()}
+        cells |= {name: rows.astype(str).iloc[i].tolist() for i, name in enumerate(names)}
+        return pandas.DataFrame(cells)
+
+
+def _known(values):
+    """Returns the values of the controls, None for any."""
+    return [None if value == ANY else value for value in values]
+
+
+def _attempt(make: Callable) -> tuple[Any, str]:
+    """Returns what a function makes, or None, and what is wrong or amiss, in sentences."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        value, sentences = None, []
+        try:
+            value = make()
+        except ArgumentError as error:
+            sentences.append(str(error.renamed({"where": "columns"})))
+        except ValueError as error:
+            sentences.append(str(error))
+    sentences += [f"{warning.message}." for warning in caught]
+    return value, " ".join(sentences)
