@@ -28,6 +28,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+import hypothesis
 import keras
 import numpy as np
 import pytest
@@ -35,6 +36,10 @@ import pytest
 from keras_cvae import datasets, priors, runs
 from keras_cvae.evaluation import repeated
 from keras_cvae.priors import fitting
+
+# The same examples in each run: a change breaks a test, not chance.
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("seeded")
 
 MOST_MEMORY = 1.2e9  # bytes
 EPOCHS, CANDIDATES = fitting.EPOCHS, priors.CANDIDATES

@@ -76,6 +76,7 @@ PRIORS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("name", PRIORS)
 def test_learned_priors(name, tmp_path):

@@ -74,6 +74,7 @@ def trained(digits, tmp_path_factory):
     return folder / "new", drawn, counts, weights, cvae, history
 
 
+@pytest.mark.once
 def test_one_image_before_training_and_one_after_every_epoch(trained):
     folder, *_ = trained
     names = sorted(path.name for path in (folder / "images").iterdir())

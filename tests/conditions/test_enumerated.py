@@ -140,6 +140,7 @@ class Batches(keras.utils.PyDataset):
         return X[rows], LABELS[rows], W[rows]
 
 
+@pytest.mark.once
 def test_streams_and_single_steps_train_alike():
     ends = []
     for given, steps in (([X, LABELS], "auto"), ([X, LABELS], 1), (Batches(), "auto")):

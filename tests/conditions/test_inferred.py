@@ -130,6 +130,7 @@ def test_the_encoder_is_given_the_label_where_asked(model, digits):
     assert [tensor.name for tensor in model.encoder.inputs] == ["image"]
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize(
     ("encoder", "options"),

@@ -319,6 +319,7 @@ def test_a_gaussian_likelihood_takes_any_finite_pixels(data):
     assert np.isfinite(history["loss"]).all()
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("mode", ["int", "categorical", "binary"])
 def test_a_folder_of_images_as_keras_loads_it(mode, tmp_path):

@@ -85,6 +85,7 @@ def test_it_is_the_model_of_the_package(wine, fitted):
     assert many.score_samples(x).shape == (178,)
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.usefixtures("uncompiled")
 def test_seeds(wine, fitted):

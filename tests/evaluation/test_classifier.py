@@ -15,6 +15,7 @@ def reader(digits):
     return evaluation.train_classifier(digits.x_train, digits.y_train, epochs=40)
 
 
+@pytest.mark.once
 def test_images(reader, digits):
     right = reader.predict(digits.x_test) == digits.y_test
     assert right.mean() > 0.97

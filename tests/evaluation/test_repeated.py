@@ -69,6 +69,7 @@ def test_draws_are_counted(trained, digits, draws):
         trained.evaluate([digits.x_test, digits.y_test], draws=draws)
 
 
+@pytest.mark.once
 def test_early_stopping_under_warm_up_by_the_elbo(digits):
     """With a small beta the loss is low, and the bound is not good.
 

@@ -106,6 +106,7 @@ def test_every_way_of_stepping_counts_and_a_training_that_is_stopped_says_so(opt
     assert history["beta"] == pytest.approx([0.5])
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @TOO_SHORT
 def test_several_groups_of_latents_rise_together():

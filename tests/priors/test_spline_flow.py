@@ -24,8 +24,9 @@ def tensor(values):
 
 
 def spline(rng):
-    """Widths, heights and slopes of one spline."""
-    widths, heights = rng.dirichlet(np.full(BINS, 3.0), size=2) * 2 * BOUND
+    """Widths, heights and slopes of one spline, without bins too narrow for differences."""
+    shares = 0.8 * rng.dirichlet(np.full(BINS, 3.0), size=2) + 0.2 / BINS
+    widths, heights = shares * 2 * BOUND
     return widths, heights, np.exp(0.7 * rng.standard_normal(BINS - 1))
 
 

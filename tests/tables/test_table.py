@@ -192,6 +192,7 @@ def test_what_is_asked_of_conditions_lies_within_the_data():
             described.parse(where)
 
 
+@pytest.mark.once
 def test_conditions_may_be_called_like_parts_of_a_model():
     names = ["name", "condition", "image", "z", "kl", "encoder", "self", "a/b", "dtype"]
     rng = np.random.default_rng(0)
