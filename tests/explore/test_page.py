@@ -1,6 +1,7 @@
 """The pages in a browser: drawn on, moved, and silent to other machines."""
 
 import contextlib
+import json
 import shutil
 import socket
 import threading
@@ -11,7 +12,7 @@ import pytest
 from keras_cvae.explore import opening, serving
 from tests.explore import made
 
-pytestmark = [pytest.mark.once, pytest.mark.recipe, pytest.mark.usefixtures("uncompiled")]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.usefixtures("uncompiled")]
 pytest.importorskip("gradio", reason="Gradio is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -124,11 +125,13 @@ def test_a_page_of_images(browser, monkeypatch):
         value = changed(page, up, lambda: stroke(page, "#latents .pad", (0.5, 0.5), (0.75, 0.1)))
         assert float(value) == pytest.approx(2.4, abs=0.1)
         changed(page, picture, lambda: page.click("#another"))
-        changed(page, picture, lambda: page.locator("input[type=radio]").nth(2).check())
-        assert page.locator("#picture .chosen").inner_text() == "owl"
+        page.locator("input[type=radio]").nth(2).check()
+        page.wait_for_function("document.querySelector('#picture .chosen').innerText === 'owl'")
         page.click("#latents .centre")
-        changed(page, picture, lambda: page.locator("input[type=radio]").nth(0).check())
-        assert page.evaluate(picture) == first  # the middle of the prior again
+        page.locator("input[type=radio]").nth(0).check()
+        page.wait_for_function(
+            f"{picture} === {json.dumps(first)}"
+        )  # the middle of the prior again
         second = "#second canvas", (0.2, 0.8), (0.8, 0.3)
         path = changed(page, sources("#path1"), lambda: stroke(page, *second))
         assert len({*path.split("data:")}) > 5
