@@ -43,7 +43,7 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE) -> Any:
         if start + size > count:
             rows = np.minimum(np.arange(start, start + size), count - 1)  # the last row, repeated
         batch = keras.tree.map_structure(lambda a, r=rows: a[r], data)
-        with custom_gradients.released():
+        with custom_gradients.forget():
             outputs = apply(model, batch)
         if results is None:
             results = keras.tree.map_structure(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import types
 import warnings
@@ -16,27 +15,24 @@ from keras import ops
 
 from keras_cvae import (
     adapting,
-    aggregate_posterior,
     batched,
     checks,
-    copying,
     evaluation,
     fitting,
     graph,
     layers,
     networks,
     objectives,
-    priors,
+    prior_fitting,
     steps,
     terms,
     turns,
 )
 from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
-from keras_cvae.data import arrays, inputs
+from keras_cvae.data import arrays
 from keras_cvae.data.intake import Intake
 from keras_cvae.fitting import inside
-from keras_cvae.fitting.inside import calls
 from keras_cvae.graph.parts import by_name
 from keras_cvae.noise import seed_or_next
 from keras_cvae.recipe import Recipe, describe
@@ -516,33 +512,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         eights = cvae.generate([8] * 16)
         ```
         """
-        if isinstance(prior, str):
-            size = self._parts.groups[0].size
-            candidates = priors.to_fit(prior, self.condition is not None, size)
-        else:
-            candidates = {"prior": copying.own(priors.get, prior, "prior")}
-        wired = {name: graph.with_prior(self, each) for name, each in candidates.items()}
-        pairs = self._pairs((x, y), seed)
-        first = next(pairs)
-        encodings = aggregate_posterior.encodings(self, itertools.chain([first], pairs))
-        held_out = None
-        if validation_data is not None:
-            is_pair = isinstance(validation_data, (list, tuple))
-            held_out = self._pairs(validation_data if is_pair else (validation_data,), seed)
-            held_out = aggregate_posterior.encodings(self, held_out)
-        new = {name: each for name, (_, each) in wired.items()}
-        name, report = priors.fitting.best_of(new, encodings, held_out, seed, verbose)
-        output, _ = wired[name]
-        before = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"].mean()
-        calls.rewire(self, output)
-        after = evaluation.terms(self, *first, draws=1, seed=seed)["elbo"].mean()
-        return {**report, "elbo_before": float(before), "elbo_after": float(after)}
-
-    def _pairs(self, data, seed):
-        """Iterates over checked images and labels, batch by batch."""
-        data, _ = self.intake.take(*data[:2])
-        batches = inputs.batches(data, aggregate_posterior.MOST, seed)
-        return map(self.intake.pair, map(self.intake.checker(), batches))
+        return prior_fitting.fit(self, (x, y), prior, validation_data, seed, verbose)
 
     # Use.
 

@@ -16,16 +16,9 @@ import numpy as np
 
 from keras_cvae import checks
 from keras_cvae.checks import require
-from keras_cvae.data import checking, image_folders, images, readers, splitting
-from keras_cvae.data.readers import Part, Source
+from keras_cvae.data import checking, image_folders, images, named_sets, readers, splitting
 
-NUMERALS = tuple("0123456789")
-CLOTHES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")
-OF_KERAS = {  # the file in Keras' cache, and the names of the classes
-    "mnist": ("mnist.npz", NUMERALS),
-    "fashion_mnist": ("fashion-mnist/*-ubyte.gz", CLOTHES),
-}
-NAMES = ("digits", *OF_KERAS)
+NAMES = named_sets.NAMES
 
 
 class Dataset(NamedTuple):
@@ -175,10 +168,8 @@ def read(
     images.colour(background)
     advice = "image_size", "makes images smaller"
     with checks.explain(None, "The data must fit in memory", MemoryError, advice):
-        if name_or_path == "digits":
-            source = _digits()
-        elif name_or_path in OF_KERAS:
-            source = _of_keras(name_or_path)
+        if name_or_path in NAMES:
+            source = named_sets.read(name_or_path)
         else:
             path = _existing(name_or_path)
             source = _own_files(path, size, labelled, background, skip_damaged)
@@ -253,27 +244,6 @@ def digest(dataset: Dataset) -> str:
             sha.update(f"{part.dtype.str}{part.shape}".encode())
             sha.update(np.ascontiguousarray(part).data)
     return sha.hexdigest()[:16]
-
-
-def _digits():
-    from sklearn.datasets import load_digits
-
-    x, y = load_digits(return_X_y=True)
-    x = (x.reshape(-1, 8, 8) / 16).astype("float32")
-    return Source([Part(x, y, ("digits", "digits"))], NUMERALS)
-
-
-def _of_keras(name):
-    file, class_names = OF_KERAS[name]
-    expected = (
-        f"The data set '{name}' could not be downloaded or read. Expected a connection, or an "
-        f"undamaged datasets/{file} in Keras' cache (~/.keras, or $KERAS_HOME). The path of a "
-        "local .npz file or of a folder of IDX files works too"
-    )
-    with checks.explain(None, expected):
-        train, test = getattr(keras.datasets, name).load_data()
-    origins = [(f"x_{mark} of '{name}'", f"y_{mark} of '{name}'") for mark in ("train", "test")]
-    return Source([Part(*train, origins[0]), Part(*test, origins[1])], class_names)
 
 
 def _existing(name_or_path):

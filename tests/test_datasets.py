@@ -423,7 +423,7 @@ def test_too_little_memory_is_a_value_error(monkeypatch):
     def too_much(size):
         raise MemoryError("Unable to allocate 9 TiB")
 
-    monkeypatch.setattr(datasets, "_digits", lambda: too_much(9))
+    monkeypatch.setattr(datasets.named_sets, "_digits", lambda: too_much(9))
     with pytest.raises(ValueError, match="fit in memory; `image_size`.*Unable to allocate 9 TiB"):
         datasets.load("digits")
 

@@ -10,7 +10,7 @@ import keras
 
 
 @contextlib.contextmanager
-def released() -> Iterator[None]:
+def forget() -> Iterator[None]:
     """Makes TensorFlow forget the custom gradients that it registers inside the context.
 
     Where a graph calls a function with a custom gradient (Keras itself does where it sums gradients

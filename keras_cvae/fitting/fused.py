@@ -24,9 +24,8 @@ from typing import Any
 import keras
 
 from keras_cvae.checks import ArgumentError
-from keras_cvae.data import inputs
-from keras_cvae.fitting import blocks, custom_gradients, inside, keeping, streams
-from keras_cvae.fitting.callbacks import BlockCallbacks, looks_at_batches
+from keras_cvae.fitting import blocks, custom_gradients, inside, keeping, sources, streams
+from keras_cvae.fitting.callbacks import BlockCallbacks
 from keras_cvae.fitting.programs import PROGRAMS, Programs
 
 
@@ -106,11 +105,7 @@ class FusedModel(keras.Model):
         options = _bind(super().fit, x, y, *args, **kwargs)
         for name in ("batch_size", "validation_batch_size"):
             blocks.check_batch_size(name, options[name])
-        fraction = options["validation_split"]
-        if fraction and options["validation_data"] is None and blocks.are_arrays(x, y):
-            parts = blocks.split(x, y, fraction)
-            if options["sample_weight"] is None:  # else Keras splits all three
-                options.update(parts)
+        options = sources.split_off(options)
         self._notice_changes()
         inside.begin_at(self, None)  # where a resumed `fit` before this one began
         keeper = keeping.keeper_of(options["callbacks"])
@@ -121,9 +116,9 @@ class FusedModel(keras.Model):
             data, steps = (options["x"], options["y"]), options["steps_per_epoch"]
             train = self._source("train", data, options, options["batch_size"], steps)
         if train is None:
-            with streams.checked(self, options):
+            with streams.check_batches(self, options):
                 if keeper is not None:
-                    batches = self._batches(options)
+                    batches = sources.batches(options)
                     kept = keeping.KeptCallbacks(self, options, None, None, keeper, of_fit, batches)
                     options["callbacks"] = kept
                 return super().fit(**options)
@@ -162,7 +157,9 @@ class FusedModel(keras.Model):
         if test is None:
             # Within `fit` Keras goes on with a stream that it has begun to read.
             is_within_fit = isinstance(options["callbacks"], keras.callbacks.CallbackList)
-            checked = contextlib.nullcontext() if is_within_fit else streams.checked(self, options)
+            checked = (
+                contextlib.nullcontext() if is_within_fit else streams.check_batches(self, options)
+            )
             with self._running(self._programs.sources["train"], None), checked:
                 return super().evaluate(**options)
         feed = test.feed()
@@ -174,15 +171,15 @@ class FusedModel(keras.Model):
     def predict(self, x, *args, **kwargs) -> Any:
         """`keras.Model.predict`; each batch of a stream is checked."""
         options = {"x": x}
-        with streams.checked(self, options):
+        with streams.check_batches(self, options):
             return super().predict(options["x"], *args, **kwargs)
 
     def train_step(self, *args) -> Any:
-        with custom_gradients.released():
+        with custom_gradients.forget():
             return super().train_step(*args)
 
     def test_step(self, *args) -> Any:
-        with custom_gradients.released():
+        with custom_gradients.forget():
             return super().test_step(*args)
 
     def skip_steps(self, is_on: bool) -> None:
@@ -252,34 +249,11 @@ class FusedModel(keras.Model):
 
     def _source(self, kind, data, options, batch_size, batches):
         """The `Blocks` or `Streams` that fused steps take, or None where steps are not fused."""
-        callbacks = options["callbacks"]
-        weights = options["sample_weight"], options.get("class_weight")
-        is_stream = inputs.is_stream(data[0])
-        if not (inside.may_count(self) if is_stream else blocks.are_arrays(*data) and not batches):
+        if not sources.can_be_fused(self, data, options, batches) or not self._can_fuse():
             return None
-        if any(weight is not None for weight in weights):
-            return None
-        if isinstance(callbacks, keras.callbacks.CallbackList) or not self._can_fuse():
-            return None
-        steps = self._programs.steps
-        callbacks = keras.tree.flatten(callbacks or [])
-        if steps == "auto" and any(looks_at_batches(callback, kind) for callback in callbacks):
-            steps = 1
+        steps = sources.steps(kind, options["callbacks"], self._programs.steps)
         shuffle = kind == "train" and options["shuffle"]
-        if is_stream:
-            adapter = inside.adapter(*data, shuffle=shuffle)
-            return streams.Streams(self, adapter, steps, batches)
-        data = tuple(part for part in data if part is not None)
-        return blocks.Blocks(data, batch_size or 32, steps, shuffle)
-
-    def _batches(self, options):
-        """The number of batches of an epoch where Keras takes the steps; None if unknown."""
-        if options["steps_per_epoch"]:
-            return options["steps_per_epoch"]
-        if inputs.is_stream(options["x"]) or inside.is_adapted(options["x"]):
-            return getattr(options["x"], "num_batches", None)
-        count = len(keras.tree.flatten(options["x"])[0])
-        return -(-count // (options["batch_size"] or 32))
+        return sources.source(self, data, batch_size, batches, steps, shuffle)
 
     def _can_fuse(self):
         backend = keras.backend.backend()

@@ -199,7 +199,7 @@ class Streams:
 
 
 @contextlib.contextmanager
-def checked(model, options: dict) -> Iterator[None]:
+def check_batches(model, options: dict) -> Iterator[None]:
     """Checks each batch of the streams that Keras reads in the context, where steps are not fused.
 
     Args:
@@ -229,9 +229,9 @@ def checked(model, options: dict) -> Iterator[None]:
     held_out = keras.utils.unpack_x_y_sample_weight(options.get("validation_data"))
     if may_check(held_out[0]) and held_out[2] is None:
         options["validation_data"] = (of_stream(*held_out[:2]), None)
-    kept = inside.variables_kept(model) if adapters else contextlib.nullcontext()
+    restored = inside.restore_variables_on_error(model) if adapters else contextlib.nullcontext()
     try:
-        with kept:
+        with restored:
             yield
     except Exception:
         for adapter in adapters:

@@ -59,11 +59,11 @@ class Trace:
             leaves = tensors[len(self._values) :]
             with contextlib.ExitStack() as stack:
                 stack.enter_context(_Rewriting())
-                stack.enter_context(inside.draws_seeded_by(_Generator.of))
+                stack.enter_context(inside.use_generator(_Generator.of))
                 if trains and with_optimizer:
-                    stack.enter_context(inside.adam_updated_by(optimizer, _fused_adam))
+                    stack.enter_context(inside.use_adam_update(optimizer, _fused_adam))
                 elif trains:
-                    stack.enter_context(inside.replaced(optimizer, "apply", note))
+                    stack.enter_context(inside.replace_attribute(optimizer, "apply", note))
                 outputs = step(keras.tree.pack_sequence_as(batch, leaves))
             if kind == "predict":
                 self.outputs = outputs

@@ -68,7 +68,7 @@ class ImageModel(keras.Model):
 
         After an error the weights are those from before the call.
         """
-        with inside.variables_kept(self):
+        with inside.restore_variables_on_error(self):
             return super().predict(self._with_labels(x), *args, **kwargs)
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs) -> Any:

@@ -38,11 +38,11 @@ def test_no_graph_outlives_its_model():
 def test_gradients_of_others_are_left(monkeypatch):
     registry = {"CustomGradient-1": None}
     monkeypatch.setattr(custom_gradients, "_registry", lambda: registry)
-    with custom_gradients.released():
+    with custom_gradients.forget():
         registry |= {"CustomGradient-2": None, "Named": None}
     assert registry == {"CustomGradient-1": None, "Named": None}
     monkeypatch.undo()
     ops = sys.modules["tensorflow.python.framework.ops"]
     monkeypatch.delattr(ops, "gradient_registry")
-    with custom_gradients.released():  # in a TensorFlow to come
+    with custom_gradients.forget():  # in a TensorFlow to come
         pass

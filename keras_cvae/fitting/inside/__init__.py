@@ -20,15 +20,15 @@ from keras_cvae.fitting.inside.compiled import (
     replicas,
 )
 from keras_cvae.fitting.inside.graphs import call_first, layer_by_layer, layers, model_between
-from keras_cvae.fitting.inside.tracing import adam_updated_by, draws_seeded_by, replaced
+from keras_cvae.fitting.inside.tracing import replace_attribute, use_adam_update, use_generator
 from keras_cvae.fitting.inside.variables import (
     Fingerprint,
     begin_at,
     generator_states,
     give_back,
     global_generator_state,
+    restore_variables_on_error,
     set_global_generator_state,
-    variables_kept,
 )
 
 __all__ = [
@@ -38,16 +38,14 @@ __all__ = [
     "Directions",
     "Fingerprint",
     "IteratorAdapter",
-    "adam_updated_by",
     "adapter",
     "begin_at",
     "call_first",
-    "draws_seeded_by",
     "generator_states",
     "give_back",
     "global_generator_state",
-    "is_distributed",
     "is_adapted",
+    "is_distributed",
     "layer_by_layer",
     "layers",
     "may_count",
@@ -55,8 +53,10 @@ __all__ = [
     "may_profile",
     "model_between",
     "portable",
-    "replaced",
+    "replace_attribute",
     "replicas",
+    "restore_variables_on_error",
     "set_global_generator_state",
-    "variables_kept",
+    "use_adam_update",
+    "use_generator",
 ]

@@ -11,7 +11,7 @@ import keras
 
 
 @contextlib.contextmanager
-def replaced(owner, name: str, value) -> Iterator[None]:
+def replace_attribute(owner, name: str, value) -> Iterator[None]:
     """Replaces an attribute of an object or a module inside the context."""
     attributes = vars(owner)
     before = {name: attributes[name]} if name in attributes else {}
@@ -23,7 +23,7 @@ def replaced(owner, name: str, value) -> Iterator[None]:
         attributes.update(before)
 
 
-def draws_seeded_by(generator) -> AbstractContextManager:
+def use_generator(generator) -> AbstractContextManager:
     """Makes `keras.random` on torch draw from `generator(seed, device)`, where seed is a tensor."""
     module = importlib.import_module("keras.src.backend.torch.random")
 
@@ -31,10 +31,10 @@ def draws_seeded_by(generator) -> AbstractContextManager:
         first, second = module.draw_seed(seed)
         return generator(first + second, module.get_device())
 
-    return replaced(module, "torch_seed_generator", seeded)
+    return replace_attribute(module, "torch_seed_generator", seeded)
 
 
-def adam_updated_by(optimizer: keras.Optimizer, update) -> AbstractContextManager:
+def use_adam_update(optimizer: keras.Optimizer, update) -> AbstractContextManager:
     """Makes a function update the weights on torch, if the optimizer is Keras's Adam.
 
     Args:
@@ -61,4 +61,4 @@ def adam_updated_by(optimizer: keras.Optimizer, update) -> AbstractContextManage
         lists = values(variables), gradients, values(momentums), values(velocities)
         update(*lists, step_size, *betas, optimizer.epsilon)
 
-    return replaced(optimizer, "_backend_update_step", update_step)
+    return replace_attribute(optimizer, "_backend_update_step", update_step)

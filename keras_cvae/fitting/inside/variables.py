@@ -103,7 +103,7 @@ def give_back(model: keras.Model, state) -> None:
 
 
 @contextlib.contextmanager
-def variables_kept(model: keras.Model) -> Iterator[None]:
+def restore_variables_on_error(model: keras.Model) -> Iterator[None]:
     """Restores a model's variables on JAX after an error in its loops, as Keras does not."""
     if keras.backend.backend() != "jax":
         yield
