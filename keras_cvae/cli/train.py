@@ -179,9 +179,10 @@ def _report(run, quiet):
     if run.prior_fit and not quiet:
         fit = run.prior_fit
         scores = ", ".join(f"{name}: {score:.2f}" for name, score in fit["scores"].items())
+        compared = "number of components" if "components" in fit else "prior"
         print(
             f"Prior: {fit['prior']}, fitted to the encodings; log-density of validation encodings "
-            f"by prior {scores} nats"
+            f"by {compared}, in nats: {scores}"
         )
         print(
             f"ELBO of training {run.example}s under the prior before {fit['elbo_before']:.2f}, "

@@ -1,7 +1,9 @@
 import inspect
 import json
 import os
+import types
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 
 import keras_cvae
 from keras_cvae import cli, datasets, objectives, runs
+from keras_cvae.cli import train
 from keras_cvae.runs import lock, pictures
 from keras_cvae.runs.pictures import DIAGRAMS, PICTURES
 from tests.command import TINY, epochs_of, refused, run_cli
@@ -340,3 +343,18 @@ def test_every_argument_of_build_cvae_is_an_option():
     elsewhere = {"input_shape", "condition", "name"}  # from the data and the switches of labels
     arguments = inspect.signature(keras_cvae.build_cvae).parameters
     assert set(arguments) - elsewhere <= set(options)
+
+
+@once
+@pytest.mark.parametrize(
+    ("fit", "by"),
+    [
+        ({"prior": "mixture", "scores": {"mixture": -1.0, "spline_flow": -2.0}}, "prior"),
+        ({"prior": "mixture", "components": 1, "scores": {1: -1.0}}, "number of components"),
+    ],
+)
+def test_scores_of_priors_are_named_by_what_was_compared(fit, by, capsys):
+    fit |= {"elbo_before": -3.0, "elbo_after": -2.0}
+    run = types.SimpleNamespace(prior_fit=fit, metrics={}, example="image", folder=Path("run"))
+    train._report(run, quiet=False)
+    assert f" by {by}, in nats: " in capsys.readouterr().out

@@ -46,7 +46,7 @@ def test_the_more_pixels_repeat_each_other_the_less_each_counts():
         return choosing.choose(x, fit_prior=fit_prior, **given)["objective"].value.beta
 
     grey = RNG.random((20, 20, 20, 1), dtype="float32")
-    assert beta(grey, fit_prior=True) == 1.0  # a fitted prior tells the class from the style
+    assert beta(grey, fit_prior=True) == 1.0  # a fitted prior separates class and style
     assert beta(grey[:, :8, :8], fit_prior=True) == choosing.LEAST_BETA
     assert beta(grey) == 5.7 and beta(grey[:, :8, :8]) == choosing.LEAST_BETA
     assert beta((grey > 0.5).astype("float32")) == choosing.BINARY_BETA
