@@ -1,6 +1,6 @@
 """Checks of arguments, before any work begins.
 
-Each raises an `ArgumentError`, or returns the value in the type that it asked for.
+Each raises an `ArgumentError`, or returns the value converted to the type that it stands for.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ArgumentError(ValueError):
 
 
 class ArgumentErrors(ValueError):
-    """Several wrong arguments at once, such as columns of a table: one a line.
+    """Several wrong arguments at once, such as columns of a table, each on a line of its own.
 
     Args:
         errors: The error of each.
@@ -116,7 +116,7 @@ def explain(
     Args:
         argument: As of `ArgumentError`.
         expected: As of `ArgumentError`.
-        errors: The errors that are meant; others pass.
+        errors: The errors to explain; others are raised unchanged.
         advice: As of `ArgumentError`.
     """
     try:
@@ -164,7 +164,7 @@ def member(
 
 
 def nearest(name: Any, choices: Iterable[str], cutoff: float = 0.4) -> str:
-    """Returns a question after the choice that was probably meant, or nothing.
+    """Returns the question whether the nearest choice was meant; empty if none is near.
 
     Args:
         name: What the user passed.
@@ -177,7 +177,7 @@ def nearest(name: Any, choices: Iterable[str], cutoff: float = 0.4) -> str:
 
 
 def integer(argument: str, value: Any, *, least: int, most: float = math.inf) -> int:
-    """Returns a checked integer from `least` to `most`; a boolean is none.
+    """Returns a checked integer from `least` to `most`; a boolean is not accepted.
 
     Raises:
         ValueError: If `value` is anything else.
@@ -194,7 +194,7 @@ def integers(
     """Returns checked integers of at least `least`: `count` of them, or one or more.
 
     Raises:
-        ValueError: If `values` is no list or tuple of them.
+        ValueError: If `values` is not a list or tuple of them.
     """
     listed = values if isinstance(values, (list, tuple)) else ()
     valid = listed and all(_is_integer(value) and value >= least for value in listed)
@@ -223,7 +223,7 @@ def number(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> float:
-    """Returns a checked, finite number; a boolean is none.
+    """Returns a checked, finite number; a boolean is not accepted.
 
     Args:
         argument: The name of the argument, for the message.
@@ -279,7 +279,7 @@ def convert(argument: str, expected: str, values: Any, dtype: str) -> tuple[np.n
     """Returns `values` as an array of whatever type they have, and as one of `dtype`.
 
     Raises:
-        ValueError: That says what was expected, if they are no array of numbers.
+        ValueError: If `values` is not an array of numbers.
     """
     try:
         source = np.asarray(values)

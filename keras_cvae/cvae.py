@@ -640,7 +640,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
     def reconstruct(
         self, x, y=None, as_y=None, *, batch_size: int = batched.BATCH_SIZE
     ) -> np.ndarray:
-        r"""Encodes images and decodes their posterior mean, if asked with other labels.
+        r"""Encodes images and decodes their posterior mean, with the same or with other labels.
 
         Another label y' is not decoded with the same z, which may hold the class too, but with the
         same noise: the prior maps z to noise under y, and the noise to latents under y'. Under
@@ -649,11 +649,11 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
         Args:
             x: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
-            y: The images' labels; -1 or None: unknown, or inferred where the model infers
-                them.
+            y: The images' labels; -1 or None for unknown, which the model infers if it has a
+                classifier.
             as_y: Labels to change to, one for each image or one for all; `y` by default. The
-                style stays, the class changes.
-            batch_size: How many images are processed at a time.
+                style stays the same.
+            batch_size: The number of images to process at a time.
 
         Returns:
             Array of shape `(count, *image_shape)`: the mean of p(x | z, y), without noise.

@@ -1,7 +1,7 @@
-"""The names of a graph: those of its own layers and arguments, which no data of a user may have.
+"""Names that are reserved for the layers and arguments of a model, and not free for a user's data.
 
-A model is found again in a file by the names of its layers, and a layer must have a name of its own
-among the inputs, too, in the models that are cut from the graph.
+The parts of a loaded model are looked up by the names of its layers, which must also differ from
+those of the inputs in every submodel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far a measure has come."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import keras
 
 
 def bar(count: int, unit: str, verbose: int) -> keras.utils.Progbar:
-    """A progress bar; where nobody sees it move, as in a log, it is printed once a minute.
+    """Returns a progress bar; in a log, it is printed once a minute.
 
     Args:
-        count: Of how many units.
-        unit: What a unit is called.
+        count: The number of units of work.
+        unit: The name of a unit.
         verbose: 1 shows the bar, 0 does not.
     """
     is_notebook = type(sys.stdout).__module__.startswith("ipykernel.")

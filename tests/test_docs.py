@@ -15,7 +15,7 @@ from PIL import Image
 from typer.main import get_command
 
 import keras_cvae
-from keras_cvae import datasets, estimators, evaluation, priors, runs, tables
+from keras_cvae import datasets, estimators, evaluation, export, priors, runs, tables
 from keras_cvae.cli.app import app
 from tests.command import run_cli
 
@@ -175,7 +175,7 @@ def broken_links(page, text):
 
 ROOTS = {name: module for name, module in vars(keras_cvae).items() if name in keras_cvae.__all__}
 ROOTS |= {"keras_cvae": keras_cvae, "cvae": keras_cvae.CVAE}
-ROOTS |= {"runs": runs, "estimators": estimators}
+ROOTS |= {"runs": runs, "estimators": estimators, "export": export}
 ROOTS |= {"prior": priors.Prior, "table": tables.Table}
 NAME = re.compile(rf"(?<![\w/.-])({'|'.join(ROOTS)})\.([\w.]*\w)")
 FILES = ("csv", "keras", "md", "npz", "onnx", "png", "py")  # `cvae.keras` is a file

@@ -1,4 +1,4 @@
-"""What happens between epochs: pictures of what a model has learned, and its saving."""
+"""Callbacks that draw pictures of a model as it trains, save it, and let training be resumed."""
 
 from keras_cvae.callbacks.checkpoint import Checkpoint
 from keras_cvae.callbacks.pictures import EpochGIF, EpochImages, EpochTensorBoard

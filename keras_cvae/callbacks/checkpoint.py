@@ -87,7 +87,7 @@ class Checkpoint(Keeper):
 
 
 def is_over(state: dict[str, Any], epochs: int) -> bool:
-    """Returns whether a state is that after a training of so many epochs."""
+    """Returns whether training has ended, or has reached `epochs`."""
     return state["is_over"] or state["epoch"] >= epochs
 
 

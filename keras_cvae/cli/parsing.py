@@ -1,4 +1,4 @@
-"""From texts of options to values: numbers, labels and parts of a model."""
+"""Converts the texts of options to numbers, labels and parts of a model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_out_file(out, force, suffixes) -> None:
 
 
 def leave_out_others(context, *names) -> None:
-    """Refuses options beside these, the first of which leaves nothing to set."""
+    """Refuses all other options: the first of these takes its settings from a run."""
     options = {param.name: max(param.opts, key=len) for param in context.command.params}
     for name, option in options.items():
         is_set = context.get_parameter_source(name).name == "COMMANDLINE"

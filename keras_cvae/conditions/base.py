@@ -272,7 +272,7 @@ class Condition(keras.layers.Layer):
         return tensor
 
     def with_names(self, names) -> Condition:
-        """Returns a copy with names for the classes; itself where these have names or are none."""
+        """Returns a copy with names for the classes; itself if it has names or no classes."""
         return self
 
     def hide(self, values, unknown, training) -> Tensor:

@@ -1,4 +1,4 @@
-"""Folders of images: which files are read as which class, and which are left out."""
+"""Reads folders of images, with a sub-folder for each class."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _composited(image, background):
 
 
 def full_scale(greatest: int) -> int:
-    """Returns the value of white in images of more than 8 bits: the largest of as many bits.
+    """Returns the value of white in images of more than 8 bits, the largest of that depth.
 
     Args:
         greatest: The largest pixel of all images, such as 3531, which has 12 bits: white is 4095.

@@ -41,7 +41,7 @@ def bound(subject: Subject) -> Iterator[Measure]:
     """The ELBO, rate and distortion."""
     s = subject
     options = {"draws": s.draws, "seed": s.seed, "verbose": s.verbose}
-    estimates = measured(s.model, s.x, s.given, **options)
+    estimates = measured(s.model, s.x, s.condition, **options)
     how = f"{s.draws} draws of z for each example"
     yield Measure("ELBO", *estimates["elbo"], NATS, how)
     yield Measure("rate", *estimates["rate"], NATS, "KL of all latents from the prior")
@@ -57,8 +57,8 @@ def evidence(subject: Subject) -> Iterator[Measure]:
     """The importance-weighted log p(x | y)."""
     s = subject
     options = {"samples": s.samples, "seed": s.seed, "verbose": s.verbose}
-    log_p = likelihood.log_likelihood(s.model, s.x, s.given, **options)
-    name = "log p(x)" if s.given is None else "log p(x | y)"
+    log_p = likelihood.log_likelihood(s.model, s.x, s.condition, **options)
+    name = "log p(x)" if s.condition is None else "log p(x | y)"
     yield _nats(name, log_p, f"importance-weighted, {s.samples} samples of z; a lower bound")
 
 
@@ -84,7 +84,7 @@ def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
         x, levels = bits.as_levels(s.model, s.x, seed=s.seed)
     except ValueError as error:
         raise LeftOut(str(error)) from None
-    elbo = measured(s.model, x, s.given, draws=s.draws, seed=s.seed)["elbo"]
+    elbo = measured(s.model, x, s.condition, draws=s.draws, seed=s.seed)["elbo"]
     shape = s.model.image_shape
     value = likelihood.bits_per_dimension(elbo.value, shape, levels=levels)
     error = abs(likelihood.bits_per_dimension(elbo.standard_error, shape))
@@ -97,7 +97,7 @@ def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
 def units(subject: Subject) -> Iterator[Measure]:
     """Active units."""
     s = subject
-    active = latent_use.active_units(s.model, s.x, s.given)
+    active = latent_use.active_units(s.model, s.x, s.condition)
     how = f"of {len(active)}: variance of the posterior mean above {latent_use.ACTIVE}"
     yield Measure("active units", int(active.sum()), None, "latents", how)
 
@@ -106,7 +106,7 @@ def dimensions(subject: Subject) -> Iterator[Measure]:
     """KL by dimension."""
     s = subject
     try:
-        kl = latent_use.kl_per_dimension(s.model, s.x, s.given, seed=s.seed).mean(0)
+        kl = latent_use.kl_per_dimension(s.model, s.x, s.condition, seed=s.seed).mean(0)
     except ValueError as error:
         raise LeftOut(str(error)) from None
     how = "least and greatest"
@@ -259,7 +259,7 @@ def measure(
     by_name = {one.name: one for one in report.measures}
     for one in report.measures:
         one.remark = words.remark(one, by_name)
-    report.verdict = latent_use.collapse(cvae, subject.x, subject.given, seed=seed)
+    report.verdict = latent_use.collapse(cvae, subject.x, subject.condition, seed=seed)
     return report
 
 

@@ -28,8 +28,8 @@ class Subject:
         y_train: Their labels, or None.
         x: Test images.
         y: Their labels, or None.
-        given: The y that the model takes of the test images: their labels, a dict by name of other
-            conditions, or None for a model without one. Only classes are labels.
+        condition: The conditions of the test images: their labels, a dict by name of other values,
+            or None for a model without a condition. Only classes are labels.
         samples: The number of samples of z for log p.
         seed: Seed of all randomness.
         verbose: 1 shows progress, 0 does not.
@@ -40,7 +40,7 @@ class Subject:
     y_train: np.ndarray | None
     x: np.ndarray
     y: np.ndarray | None
-    given: np.ndarray | None
+    condition: np.ndarray | None
     samples: int
     seed: int
     verbose: int
@@ -63,12 +63,12 @@ class Subject:
         if limit is not None and checks.integer("limit", limit, least=1) < len(x):
             rows = np.sort(np.random.default_rng(seed).choice(len(x), limit, replace=False))
             x, y = x[rows], splitting.take(y, rows)
-        given = y if has_condition else None
+        condition = y if has_condition else None
         if has_condition:
             y_train, y = map(cvae.condition.class_of, (y_train, y))
         if y_train is not None and y_train.min() < 0:
             x_train, y_train = x_train[y_train >= 0], y_train[y_train >= 0]
-        return cls(cvae, x_train, y_train, x, y, given, samples, seed, verbose)
+        return cls(cvae, x_train, y_train, x, y, condition, samples, seed, verbose)
 
     @property
     def draws(self) -> int:

@@ -1,4 +1,4 @@
-"""What every format of exported models has."""
+"""The base of all formats of exported models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a callback has counted and kept in training, and what it was set to.
+"""The state of a callback, such as what it has counted, and its settings.
 
 A callback of any class may have `get_state()`, which returns a dict, and `set_state(state)`. Of
 others the state is every attribute of plain values that is not an argument of the constructor.

@@ -1,4 +1,4 @@
-"""Training that may end at any moment, and goes on as if it had not.
+"""Resuming a training that was killed, with the same result as if it had not been.
 
 At the end of each epoch a `Keeper` keeps all that the next epochs depend on: the model's variables
 and the optimizer's, the states of all random generators, of the callbacks and of the order of rows.
@@ -63,7 +63,7 @@ def keeper_of(callbacks) -> Keeper | None:
 
 
 class KeptCallbacks(BlockCallbacks):
-    """Callbacks of a training that is kept; while a stream is read again they are not called.
+    """Callbacks of a training that can be resumed; they wait while a stream is read again.
 
     Args:
         model: As for `BlockCallbacks`.

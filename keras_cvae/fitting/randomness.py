@@ -1,4 +1,4 @@
-"""The random generators of the process, which streams, callbacks and layers may draw on."""
+"""The states of the random generators that streams, callbacks and layers may use."""
 
 from __future__ import annotations
 

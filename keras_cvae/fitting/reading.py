@@ -1,4 +1,4 @@
-"""Reading ahead of use, in a thread of its own."""
+"""Reads data in advance, in a thread."""
 
 from __future__ import annotations
 

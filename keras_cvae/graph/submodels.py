@@ -1,4 +1,4 @@
-"""The models of a graph, each cut from it when it is first asked for."""
+"""The submodels of a graph, such as the encoder, each built at its first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""The likelihood p(x | z, y): what the decoder's output says of the pixels.
+r"""The likelihood p(x | z, y), whose parameters are the decoder's output.
 
 `NAMES` holds the likelihoods of the package by their names; that of a table is `tables.Columns`.
 For one of your own, subclass `Likelihood` and define `log_prob` and `mean`.

@@ -1,4 +1,4 @@
-"""The prior p(z | y): what the posterior is compared with, and where `generate` draws from."""
+"""The prior p(z | y): the posterior is compared with it, and `generate` samples from it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def get(identifier, **options) -> Prior:
 
 
 def to_fit(name: str, conditional: bool, size: int) -> dict[str, Prior]:
-    """Returns the priors that `CVAE.fit_prior` fits where it is asked for one by name.
+    """Returns the priors that `CVAE.fit_prior` fits for a name.
 
     Args:
         name: One of `NAMES`, or `"auto"` for all `CANDIDATES`.

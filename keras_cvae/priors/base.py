@@ -1,4 +1,4 @@
-"""What every prior has: a density, a KL divergence, and a map from noise to z and back."""
+"""The base of all priors: a density, a KL divergence, and a map from noise to z and back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Prior(Float32Layer):
 
     @classmethod
     def to_fit(cls, conditional: bool) -> Prior:
-        """The prior that `CVAE.fit_prior` fits where it is asked for this kind by name.
+        """Returns the prior that `CVAE.fit_prior` fits for the name of this class.
 
         Args:
             conditional: Whether there is a y that it may depend on.
@@ -88,7 +88,7 @@ class Prior(Float32Layer):
         return None
 
     def arguments(self, y, encode) -> dict:
-        """What the prior is called with in a graph, beside latents or noise: arguments by name.
+        """Returns the arguments, beside latents or noise, of a call of the prior in a graph.
 
         Args:
             y: The symbolic condition, or None.
@@ -120,11 +120,11 @@ class Prior(Float32Layer):
         raise NotImplementedError(f"{type(self).__name__} must define `noise(z, y)`.")
 
     def tempered(self, noise, temperature, y=None) -> Tensor:
-        """Latents as `transport` gives them, of another spread.
+        """Returns latents as `transport` does, with another spread.
 
         Args:
             noise: As for `transport`.
-            temperature: What scales the spread: a number, or a tensor of shape `(batch, 1)`.
+            temperature: Factor of the spread: a number, or a tensor of shape `(batch, 1)`.
             y: As for `transport`.
         """
         return self.transport(temperature * noise, y)

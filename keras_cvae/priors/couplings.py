@@ -1,4 +1,4 @@
-"""What flows of coupling layers share: their networks, their exact density, and the way back."""
+"""The base of flows of coupling layers: their networks, exact density and inverse."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Couplings(Prior):
 
         Args:
             inputs: Size of the part of z that is left as it is, and of y.
-            outputs: How many parameters the map of the other part has.
+            outputs: The number of parameters of the map of the other part.
         """
         options = {"activation": self.activation, "dtype": "float32"}
         layers = [keras.layers.Dense(units, **options) for units in self.hidden_units]

@@ -29,7 +29,7 @@ class Flow(Couplings):
     is exact. It starts as N(0, I), and s is held within +-3 by a tangent hyperbolic.
 
     Args:
-        couplings: How many couplings; two move every latent once.
+        couplings: The number of couplings; two change every latent once.
         hidden_units: Units of each hidden layer of a coupling's network.
         activation: Activation of the hidden layers.
         conditional: Whether the networks take y.

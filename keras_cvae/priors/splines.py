@@ -91,7 +91,7 @@ def knots(parameters, bins: int) -> tuple[Tensor, Tensor, Tensor]:
 
     Args:
         parameters: Tensor of shape `(..., 3 * bins - 1)`, of any numbers.
-        bins: How many bins a spline has.
+        bins: The number of bins of a spline.
 
     Returns:
         `(widths, heights, slopes)`, as `bend` takes them.

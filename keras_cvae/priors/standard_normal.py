@@ -1,4 +1,4 @@
-"""The prior that knows nothing of y: N(0, I)."""
+"""The prior N(0, I), which does not depend on y."""
 
 from __future__ import annotations
 

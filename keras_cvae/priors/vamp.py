@@ -1,4 +1,4 @@
-"""A prior made of the model's own posteriors, at inputs that are learned."""
+"""A mixture of the model's own posteriors at learned inputs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class VampPrior(Prior):
     batch normalisation would take the pseudo-inputs for another batch of data: better another kind.
 
     Args:
-        components: How many pseudo-inputs.
+        components: The number of pseudo-inputs.
         conditional: Whether the weights depend on y.
 
     Raises:
@@ -69,7 +69,7 @@ class VampPrior(Prior):
         checks.require(
             len(shapes) == 2 + self.conditional,
             "prior",
-            "must be given what the encoder says of its pseudo-inputs, [z_mean, z_log_var"
+            "must be called with the encoder's outputs for its pseudo-inputs, [z_mean, z_log_var"
             f"{', y' if self.conditional else ''}], as the graph of a model does",
             f"{len(shapes) or 'no'} tensors",
         )
@@ -124,10 +124,10 @@ class VampPrior(Prior):
 class PseudoInputs(Float32Layer):
     """Learned inputs of an encoder.
 
-    They start at random; `adapt` starts them at examples.
+    They are random at first; `adapt` sets them to examples.
 
     Args:
-        components: How many.
+        components: The number of pseudo-inputs.
         shapes: Shape of each input of the encoder, without the batch; that of the image first.
         in_unit_interval: Whether images are held in [0, 1].
 
@@ -171,7 +171,7 @@ class PseudoInputs(Float32Layer):
         return np.random.default_rng(0).permutation(count)[: self.components]
 
     def adapt(self, examples: Sequence[np.ndarray]) -> None:
-        """Starts the pseudo-inputs at examples; where these are too few the others stay.
+        """Sets the pseudo-inputs to examples; if these are too few, the others stay random.
 
         Args:
             examples: An array for each input, of as many rows, at most `components`.

@@ -1,4 +1,4 @@
-"""What the report of a run of images shows, beside its numbers."""
+"""Sections of the report of a run of images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report of a run of a table shows, beside its numbers."""
+"""Sections of the report of a run of a table."""
 
 from __future__ import annotations
 

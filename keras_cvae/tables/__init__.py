@@ -1,6 +1,6 @@
 """Tables: rows of numbers, dates, counts and categories.
 
-A `Table` says what the columns of a DataFrame are; `Columns` is their likelihood, or, where cells
+A `Table` describes the columns of a DataFrame; `Columns` is their likelihood, or, where cells
 depend on each other, `AutoregressiveColumns`. The kinds of columns lie in `tables.columns`.
 """
 

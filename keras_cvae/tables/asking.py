@@ -58,7 +58,7 @@ def matches(cells: Mapping[str, np.ndarray], ranges: Mapping[str, tuple]) -> np.
 
 
 def conditions_like(
-    kept: Mapping[str, np.ndarray],
+    train: Mapping[str, np.ndarray],
     columns: Sequence,
     ranges: Mapping[str, tuple],
     count: int,
@@ -71,7 +71,7 @@ def conditions_like(
     nearest rows, whose conditions are then replaced by values in the ranges.
 
     Args:
-        kept: Dict from names of columns to the conditions of training rows, of shape `(rows,)`.
+        train: Dict from names of columns to the conditions of training rows, of shape `(rows,)`.
         columns: The columns that are conditions.
         ranges: Dict from names of columns to the least and the greatest number allowed.
         count: The number of new rows.
@@ -81,12 +81,12 @@ def conditions_like(
         Dict of arrays of shape `(count,)`, in the order of `columns`.
     """
     rng = np.random.default_rng(seed)
-    rows = len(next(iter(kept.values())))
+    rows = len(next(iter(train.values())))
     order = rng.permutation(rows)  # rows at the same distance come in any order
     distance, is_alike = np.zeros(rows), np.ones(rows, bool)
     for column in columns:
         if column.name in ranges:
-            cells, (low, high) = kept[column.name][order], ranges[column.name]
+            cells, (low, high) = train[column.name][order], ranges[column.name]
             gap = np.maximum(np.maximum(np.float32(low) - cells, cells - np.float32(high)), 0.0)
             if column.levels is None:
                 gap = gap / (np.nanstd(cells) or 1.0)
@@ -108,7 +108,7 @@ def conditions_like(
     chosen = rng.choice(nearest, count, p=weights / weights.sum())
     made = {}
     for column in columns:
-        cells = kept[column.name][chosen]
+        cells = train[column.name][chosen]
         if column.name in ranges:
             low, high = ranges[column.name]
             other = rng.uniform(low, high, count)  # for rows near the range, but outside

@@ -82,8 +82,10 @@ class Table:
             len(frame) >= FEWEST_ROWS, None, f"A table must have {FEWEST_ROWS} rows", len(frame)
         )
         columns, errors = [], []
-        for argument, asked in ("kinds", kinds), ("conditions", conditions):
-            errors += [_unknown(argument, name, names) for name in asked if name not in names]
+        for argument, columns_named in ("kinds", kinds), ("conditions", conditions):
+            errors += [
+                _unknown(argument, name, names) for name in columns_named if name not in names
+            ]
         for name in names:
             if kinds.get(name) == "ignore":
                 continue

@@ -177,7 +177,9 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="`prior` must not depend on y where there is no `cond"):
         keras_cvae.build_cvae((6,), prior=priors.VampPrior(2, conditional=True))
     posterior = [np.zeros((2, 2), "float32")] * 3
-    with pytest.raises(ValueError, match=r"must be given what the encoder says .* Received: no"):
+    with pytest.raises(
+        ValueError, match=r"must be called with the encoder's outputs .* Received: no"
+    ):
         layers.KLDivergence(prior="vamp")(posterior)
     with pytest.raises(ValueError, match=r"\[z_mean, z_log_var, y\].* Received: 2 tensors"):
         layers.KLDivergence(prior=priors.VampPrior(2, True))(posterior, y=posterior[:2])

@@ -103,7 +103,7 @@ ASSUMPTIONS = {
     "they call `train_function` and `test_function`, once for each item of the data": _loops,
     "`fit` begins at `_initial_epoch`": _begins,
     "they take an adapter of data": _adapts,
-    "all layers are found by `_flatten_layers`": _flattens,
+    "`_flatten_layers` returns all layers": _flattens,
     "steps on JAX take a state and data": _steps_of_jax,
     "`distribute_strategy` is that of TensorFlow": _strategy,
     "draws on torch are seeded by `torch_seed_generator`": _draws_of_torch,

@@ -64,11 +64,11 @@ def decide(series: Series, kind: str | None = None) -> Column | Constant:  # typ
     if len(distinct) < 2 and (len(distinct) == 0 or series.notna().all()):
         return Constant.of(series, distinct)
     if len(distinct) == 1:  # or missing
-        return Categorical.of(series, distinct, asked=True)
+        return Categorical.of(series, distinct, requested=True)
     for name, member in NAMES.items():
-        asked = kind in (name, member.model)
-        if kind is None or asked:
-            column = member.of(series, distinct, asked)
+        requested = kind in (name, member.model)
+        if kind is None or requested:
+            column = member.of(series, distinct, requested)
             if column is not None:
                 return column
     name, cells = series.name, ", ".join(map(str, distinct[:3]))

@@ -31,9 +31,9 @@ class Amount(Numeric):
     holds = "numbers, such as $3.00, 12% or 1,234"
 
     @classmethod
-    def of(cls, series, distinct, asked) -> Amount | None:
+    def of(cls, series, distinct, requested) -> Amount | None:
         if not all(isinstance(value, str) for value in distinct) or (
-            len(distinct) <= FEW and not asked
+            len(distinct) <= FEW and not requested
         ):
             return None
         found = [_AMOUNT.fullmatch(value.strip()) for value in distinct]

@@ -91,13 +91,13 @@ class Column(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def of(cls, series: Series, distinct: Series, asked: bool) -> Column | None:
+    def of(cls, series: Series, distinct: Series, requested: bool) -> Column | None:
         """Makes the column from its cells.
 
         Args:
             series: The column.
             distinct: Its different known cells, at least two.
-            asked: Whether the user wants this kind.
+            requested: Whether the user wants this kind.
 
         Returns:
             The column, or None where it is of another kind.

@@ -42,14 +42,14 @@ class Categorical(Column):
     unit = "category"
 
     @classmethod
-    def of(cls, series, distinct, asked) -> Categorical | None:
+    def of(cls, series, distinct, requested) -> Categorical | None:
         name, dtype, values = series.name, str(series.dtype), [*distinct]
         if is_number(series.dtype):
-            if not asked and not (whole(series.dtype) and len(values) <= FEW):
+            if not requested and not (whole(series.dtype) and len(values) <= FEW):
                 return None
         elif not any(all(isinstance(v, kind) for v in values) for kind in (str, (bool, np.bool_))):
             return None
-        _check(name, values, series.notna().sum(), asked)
+        _check(name, values, series.notna().sum(), requested)
         counts = series.dropna().astype(object).value_counts()
         known = {*counts.index[:MOST_CATEGORIES]}
         is_ordered = getattr(series.dtype, "ordered", False)
@@ -156,10 +156,10 @@ def _indices(x, known, unknown):
     return ops.cast(ops.where(known, x, unknown), "int32")
 
 
-def _check(name, values, rows, asked):
+def _check(name, values, rows, requested):
     """Refuses identifiers, of which each row has its own."""
     count = len(values)
-    identifies = not asked and count > max(MOST_DISTINCT, rows / 2)
+    identifies = not requested and count > max(MOST_DISTINCT, rows / 2)
     advice = ignore(name)
     limit = "categories, most of them in several rows"
     expected = f"Column {name!r} must have {limit}, not identifiers"

@@ -32,7 +32,7 @@ class Constant:
         return cls(series.name, str(series.dtype), *[*map(plain, distinct)] or [None])
 
     def as_config(self) -> dict:
-        """What JSON takes, from which `columns.from_config` makes the same column."""
+        """Returns settings for JSON, from which `columns.from_config` makes the same column."""
         return {"kind": self.kind, **dataclasses.asdict(self)}
 
     def write(self, cells: np.ndarray) -> list:

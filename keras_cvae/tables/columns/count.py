@@ -32,7 +32,7 @@ class Count(Numeric):
     unit = "count"
 
     @classmethod
-    def of(cls, series, distinct, asked) -> Count | None:
+    def of(cls, series, distinct, requested) -> Count | None:
         if not is_number(series.dtype) or series.dtype.kind == "c":
             return None
         numbers = series.dropna().to_numpy("float64")
@@ -40,7 +40,9 @@ class Count(Numeric):
         counts = counts and numbers.max() <= MOST_COUNT
         is_few = whole(series.dtype) and len(distinct) <= FEW
         decided = counts and whole(series.dtype) and not is_few and _are_like_counts(numbers)
-        return cls.within(series, distinct, asked) if counts and (asked or decided) else None
+        return (
+            cls.within(series, distinct, requested) if counts and (requested or decided) else None
+        )
 
     def check(self, cells) -> str | None:
         whole = (cells == np.floor(cells)).all() and (cells >= 0).all()

@@ -35,7 +35,7 @@ class Date(Real):
         format: How texts write a date, as for `strftime`; None where pandas has dates itself.
         step: The seconds that cells are rounded to, 86400 where all are whole days.
         first: The first date in the data, in ISO 8601.
-        days: How many days after it the last one is.
+        days: The number of days from it to the last one.
         fraction: With how many digits fractions of seconds are written.
     """
 
@@ -52,7 +52,7 @@ class Date(Real):
     formats = FORMATS
 
     @classmethod
-    def of(cls, series, distinct, asked) -> Date | None:
+    def of(cls, series, distinct, requested) -> Date | None:
         import pandas
 
         form, fraction, dtype = None, 6, str(series.dtype)
@@ -60,9 +60,9 @@ class Date(Real):
             dtype = dtype if dtype.startswith("datetime64") else "datetime64[us]"
         elif all(isinstance(value, str) for value in distinct):
             form, fraction = _format_of(distinct, cls.formats)
-            if form is None or (len(distinct) <= FEW and not asked):
+            if form is None or (len(distinct) <= FEW and not requested):
                 return None
-            if not asked:
+            if not requested:
                 _warn_if_ambiguous(series.name, distinct, form)
         else:
             return None

@@ -25,7 +25,7 @@ class Duration(Numeric):
     unit = "seconds"
 
     @classmethod
-    def of(cls, series, distinct, asked) -> Duration | None:
+    def of(cls, series, distinct, requested) -> Duration | None:
         is_text = all(isinstance(value, str) for value in distinct)
         if not series.dtype.kind == "m" and not (
             is_text and distinct.str.fullmatch(r"-?\d+ days? [+]?\d\d:\d\d:\d\d(\.\d+)?").all()

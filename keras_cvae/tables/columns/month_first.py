@@ -19,6 +19,6 @@ class MonthFirst(Date):
     formats = tuple(form for form in FORMATS if form.startswith("%m"))
 
     @classmethod
-    def of(cls, series, distinct, asked) -> Date | None:
+    def of(cls, series, distinct, requested) -> Date | None:
         is_text = all(isinstance(value, str) for value in distinct)
-        return super().of(series, distinct, asked) if asked and is_text else None
+        return super().of(series, distinct, requested) if requested and is_text else None

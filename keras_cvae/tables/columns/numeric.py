@@ -28,8 +28,8 @@ class Numeric(Real):
     Attributes:
         name: Name of the column.
         dtype: Its type in pandas.
-        decimals: How many decimals its numbers are written with; None for more than six.
-        low: The least number in the data; none that is written is smaller.
+        decimals: The number of decimals that numbers are written with; None for more than six.
+        low: The least number in the data and in what is written.
         high: The greatest.
         offset: What is subtracted in float64 before cells become float32, which tells whole
             numbers apart only up to 16,777,216.
@@ -50,13 +50,13 @@ class Numeric(Real):
     holds = "numbers"
 
     @classmethod
-    def of(cls, series, distinct, asked) -> Self | None:
+    def of(cls, series, distinct, requested) -> Self | None:
         if series.dtype == object and all(isinstance(value, Decimal) for value in distinct):
             series = series.astype("float64")
         is_few = is_number(series.dtype) and whole(series.dtype) and len(distinct) <= FEW
-        if not is_number(series.dtype) or (is_few and not asked):
+        if not is_number(series.dtype) or (is_few and not requested):
             return None
-        column = cls.within(series, distinct, asked)
+        column = cls.within(series, distinct, requested)
         numbers = series.dropna().to_numpy("float64") - column.offset
         decimals = MOST_DECIMALS if column.decimals is None else column.decimals
         roundings = heaps.roundings_of(numbers, decimals)
@@ -64,7 +64,7 @@ class Numeric(Real):
         return dataclasses.replace(column, roundings=roundings, unique=unique)
 
     @classmethod
-    def within(cls, series, distinct, asked) -> Self:
+    def within(cls, series, distinct, requested) -> Self:
         """The column with the bounds of its numbers, which have been checked."""
         is_whole = whole(series.dtype)
         name, dtype, numbers = series.name, str(series.dtype), series.dropna()
@@ -78,7 +78,7 @@ class Numeric(Real):
         in_order = is_whole and len(numbers) == len(distinct) == high - low + 1 > MOST_DISTINCT
         expected = f"Column {name!r} must tell something of the rows"
         received = f"the numbers {low:.0f} to {high:.0f}, each once"
-        require(asked or not in_order, None, expected, received, ignore(name))
+        require(requested or not in_order, None, expected, received, ignore(name))
         offset = low if is_whole and max(abs(low), abs(high)) > LARGEST_EXACT else 0.0
         size = np.abs(numbers - offset).max()
         expected = f"Column {name!r} must vary by more than float32 can tell; subtract its least"
@@ -132,7 +132,7 @@ class Numeric(Real):
 
 
 def is_number(dtype) -> bool:
-    """Whether a type of pandas is one of numbers; booleans are none."""
+    """Whether a type of pandas is one of numbers; booleans do not count."""
     from pandas.api import types
 
     return types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype)
@@ -146,7 +146,7 @@ def whole(dtype) -> bool:
 
 
 def decimals_of(numbers: np.ndarray) -> int | None:
-    """How many decimals tell numbers apart, at most six; None where more are needed."""
+    """Returns the number of decimals that distinguish numbers, at most six, or None for more."""
     for decimals in range(MOST_DECIMALS + 1):
         if np.allclose(numbers, np.round(numbers, decimals), rtol=1e-12, atol=0):
             return decimals

@@ -42,4 +42,4 @@ def test_texts_are_numbers_to_the_model_and_written_as_they_were(form, unit):
 )
 def test_texts_that_are_no_amounts(texts):
     series = pd.Series(texts, name="it")
-    assert columns.Amount.of(series, series.drop_duplicates(), asked=False) is None
+    assert columns.Amount.of(series, series.drop_duplicates(), requested=False) is None
