@@ -79,15 +79,15 @@ class Couplings(Prior):
             inputs = layer.units
         self.networks.append(layers)
 
-    def parameters(self, index: int, kept, y) -> Tensor:
+    def parameters(self, index: int, kept, y=None) -> Tensor:
         """Returns the parameters of a coupling's map, of shape `(..., outputs)`.
 
         Args:
             index: The number of the coupling, from 0.
             kept: The part of z that is left as it is, a tensor of shape `(..., size)`.
-            y: Tensor of shape `(..., width)`, where the flow depends on it.
+            y: Tensor of shape `(..., width)`, where the coupling depends on it.
         """
-        x = ops.concatenate([kept, ops.cast(y, kept.dtype)], axis=-1) if self.conditional else kept
+        x = kept if y is None else ops.concatenate([kept, ops.cast(y, kept.dtype)], axis=-1)
         for layer in self.networks[index]:
             x = layer(x)
         return x

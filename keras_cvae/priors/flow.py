@@ -87,5 +87,6 @@ class Flow(Couplings):
 
     def _coupling(self, index, kept, y):
         """The logarithm of a coupling's scale, and its shift."""
-        log_scale, shift = ops.split(self.parameters(index, kept, y), 2, axis=-1)
+        parameters = self.parameters(index, kept, y if self.conditional else None)
+        log_scale, shift = ops.split(parameters, 2, axis=-1)
         return LIMIT * ops.tanh(log_scale / LIMIT), shift

@@ -30,7 +30,8 @@ class SplineFlow(Couplings):
     each class, so that the flow starts from a normal for each class: of all such W_y those by which
     equal noise lies in like places of every class. With S_y the covariance of a class and B the
     barycentre of all, W_y^-1 = T_y B^(1/2), where T_y carries N(0, B) to N(0, S_y) and moves it
-    least. A label that is changed through the noise then changes little else.
+    least. The couplings next to the noise do not depend on y: a change of the label through the
+    noise goes back and forth through the same couplings there. Both keep the style.
 
     Args:
         couplings: How many couplings.
@@ -38,6 +39,9 @@ class SplineFlow(Couplings):
         bins: How many bins a spline has.
         activation: Activation of the hidden layers.
         conditional: Whether the flow depends on y.
+        shared: Number of couplings next to the noise that are the same for every y; by default half
+            of them. The fewer, the better the flow fits each class; the more, the more of the
+            style a change of the label keeps.
 
     Raises:
         ValueError: If an argument is not one of the above; and where it is built, for a single
@@ -55,10 +59,14 @@ class SplineFlow(Couplings):
         bins: int = 8,
         activation="relu",
         conditional: bool = False,
+        shared: int | None = None,
         **kwargs,
     ):
         super().__init__(couplings, hidden_units, activation, conditional, **kwargs)
         self.bins = checks.integer("bins", bins, least=2)
+        self.shared = self.couplings // 2
+        if shared is not None:
+            self.shared = checks.integer("shared", shared, least=0, most=self.couplings)
 
     def build(self, z_shape, y_shape=None) -> None:
         size, width = self.sizes_of(z_shape, y_shape)
@@ -72,8 +80,9 @@ class SplineFlow(Couplings):
         self.log_dets = self.add_weight((rows, 1), "zeros", name="log_dets", **options)
         kept = size // 2
         self.orders = [_order(index, size) for index in range(self.couplings)]
-        for _ in range(self.couplings):
-            self.add_network(kept + width, (3 * self.bins - 1) * (size - kept))
+        for index in range(self.couplings):
+            inputs = kept + width if index >= self.shared else kept
+            self.add_network(inputs, (3 * self.bins - 1) * (size - kept))
         self.built = True
 
     def inverse(self, z, y=None) -> tuple[Tensor, Tensor]:
@@ -125,12 +134,13 @@ class SplineFlow(Couplings):
 
     def _knots(self, index, kept, y):
         """Widths, heights and slopes of the splines that a coupling bends its latents by."""
-        parameters = self.parameters(index, kept, y)
+        is_own = self.conditional and index >= self.shared
+        parameters = self.parameters(index, kept, y if is_own else None)
         shape = (*ops.shape(parameters)[:-1], -1, 3 * self.bins - 1)
         return splines.knots(ops.reshape(parameters, shape), self.bins)
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "bins": self.bins}
+        return {**super().get_config(), "bins": self.bins, "shared": self.shared}
 
 
 def _order(index, size):

@@ -101,8 +101,8 @@ def test_samples_have_the_mean(name):
     """Within half an 8-bit level; how near a mean of colours comes is the member's to say."""
     likelihood = likelihoods.get(name)
     _, parameters = data(likelihood, (4, 3, 1), count=1)
-    samples = numpy(likelihood.sample(np.repeat(parameters, 8000, axis=0), seed=0))
-    error = samples.std(axis=0) * 5 / np.sqrt(8000) + 0.5 / 255
+    samples = numpy(likelihood.sample(np.repeat(parameters, 2000, axis=0), seed=0))
+    error = samples.std(axis=0) * 5 / np.sqrt(2000) + 0.5 / 255
     assert (np.abs(samples.mean(axis=0) - numpy(likelihood.mean(parameters))[0]) < error).all()
 
 

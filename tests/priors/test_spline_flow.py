@@ -155,7 +155,20 @@ def test_gradients_are_those_of_the_density(gradient):
     assert abs((slope * direction).sum() - expected) < 0.03 * abs(expected) + 0.03
 
 
+def test_a_change_of_y_undoes_the_couplings_that_all_share():
+    rng = np.random.default_rng(0)
+    noise, one, other = (tensor(rng.normal(size=(20, size))) for size in (4, 2, 2))
+    flow, shared = (made(4, conditional=True, shared=count) for count in (0, 3))
+    moved = [numpy(prior.transport(noise, y)) for prior in (flow, shared) for y in (one, other)]
+    shift = (numpy(other) - numpy(one)) @ numpy(shared.means)[1:]
+    np.testing.assert_allclose(moved[3], moved[2] + shift, atol=1e-4)  # of the means alone
+    assert np.abs(moved[1] - moved[0] - (moved[3] - moved[2])).max() > 0.01
+    assert priors.SplineFlow(5).shared == 2 and priors.SplineFlow(shared=0).shared == 0
+
+
 @pytest.mark.once
 def test_a_spline_has_two_bins_or_more():
     with pytest.raises(ValueError, match="`bins` must be an integer of at least 2"):
         priors.SplineFlow(bins=1)
+    with pytest.raises(ValueError, match="`shared` must be an integer from 0 to 2. Received: 3"):
+        priors.SplineFlow(2, shared=3)
