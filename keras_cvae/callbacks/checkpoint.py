@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from keras_cvae import processes
 from keras_cvae.checks import explain, require
 from keras_cvae.fitting import state_files
 from keras_cvae.fitting.keeping import Keeper
@@ -38,6 +39,8 @@ class Checkpoint(Keeper):
     and dicts of these, except for arguments of its constructor; or what its `get_state()` returns
     and its `set_state(state)` takes.
 
+    Where several processes train a model, the first writes the file, and all read it.
+
     Args:
         path: The file; its folder is made if missing.
         force: Whether to go on although data, settings or versions are not those of the file. A
@@ -62,7 +65,7 @@ class Checkpoint(Keeper):
     def load(self, settings) -> dict[str, Any] | None:
         expected = "must be a new one, with a file of its own, for each `fit`"
         require(not self._has_ended, "Checkpoint", expected, f"the one of '{self._path}' again")
-        if not self._path.exists():
+        if not processes.agree(self._path.exists()):  # before the first process makes it
             with explain("path", "must be in a folder that can be written to", OSError):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
             return None
@@ -80,7 +83,8 @@ class Checkpoint(Keeper):
         return state
 
     def store(self, state) -> None:
-        state_files.write(self._path, state)
+        if processes.number() == 0:
+            state_files.write(self._path, state)
 
     def on_train_end(self, logs=None) -> None:
         self._has_ended = True

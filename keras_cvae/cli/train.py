@@ -77,6 +77,25 @@ def train(
         Path | None,
         Option(metavar="RUN", help="Go on with a run that was killed or interrupted."),
     ] = None,
+    processes: Annotated[
+        int | None,
+        Option(
+            envvar="KERAS_DISTRIBUTION_NUM_PROCESSES",
+            help="Number of processes that train together, on JAX; 1 for all devices of one.",
+        ),
+    ] = None,
+    coordinator: Annotated[
+        str | None,
+        Option(
+            metavar="HOST:PORT",
+            envvar="KERAS_DISTRIBUTION_JOB_ADDRESSES",
+            help="Where process 0 of several listens.",
+        ),
+    ] = None,
+    process_id: Annotated[
+        int | None,
+        Option(envvar="KERAS_DISTRIBUTION_PROCESS_ID", help="Which of them this is, from 0."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model; write it to a folder, with its metrics and pictures.
@@ -95,11 +114,14 @@ def train(
     from keras_cvae.tables import is_table
 
     if resume is not None:
-        parsing.leave_out_others(context, "resume", "force", "quiet")
-        begun = None if quiet else _describe
-        with _stopping():
+        together = "processes", "coordinator", "process_id"
+        parsing.leave_out_others(context, "resume", "force", "quiet", *together)
+        with _joined(processes, coordinator, process_id) as is_first, _stopping():
+            quiet = quiet or not is_first
+            begun = None if quiet else _describe
             run = runs.resume(resume, force=force, verbose=0 if quiet else "auto", begun=begun)
-        _report(run, quiet)
+        if is_first:
+            _report(run, quiet)
         return
     if is_table(data):
         of_images = {
@@ -134,7 +156,8 @@ def train(
     }
     with without_log():
         keras.utils.set_random_seed(seed)  # which imports TensorFlow, whatever the backend
-    with _stopping():
+    with _joined(processes, coordinator, process_id) as is_first, _stopping():
+        quiet = quiet or not is_first
         run = begin(
             data,
             out,
@@ -157,9 +180,24 @@ def train(
             verbose=0 if quiet else "auto",
             begun=None if quiet else _describe,
         )
+    if not is_first:
+        return
     _report(run, quiet)
     if board:
         print(f"Curves: tensorboard --logdir {run.folder / runs.board.FOLDER}")
+
+
+@contextlib.contextmanager
+def _joined(count, coordinator, number):
+    """Joins the processes of a training; gives whether this is the first of them."""
+    from keras_cvae import processes
+
+    if count is None:
+        yield True
+        return
+    processes.join(count, coordinator, number)
+    with processes.ending_together():
+        yield processes.number() == 0
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from keras_cvae.checks import ArgumentError
-from keras_cvae.fitting import inside
+from keras_cvae.fitting import inside, sharding
 from keras_cvae.fitting.reading import ahead, tensors
 
 BLOCK_BYTES = 2**24  # of examples as float32: an epoch of MNIST reports its progress 12 times
@@ -50,6 +50,7 @@ class Blocks:
         self.steps = min(steps, self.batches)
         self.in_memory = sum(array.nbytes for array in arrays) <= MEMORY_BYTES
         self._data = keras.tree.lists_to_tuples(data)
+        self._sharding, self._item = sharding.current(), None
         self._seed = np.random.randint(2**31) if shuffle else None
         self._order: tuple[int | None, np.ndarray] = None, np.arange(self.count)
         self._first_epoch: int | None = None
@@ -93,8 +94,13 @@ class Blocks:
         return slice(block * size, (block + 1) * size)
 
     def read(self, rows: np.ndarray) -> tuple:
-        """The rows with these indices: a batch or, for blocks of several, `(count, block)`."""
+        """The rows with these indices: a batch or, for blocks of several, `(count, block)`.
+
+        Over several devices a block is a list of batches.
+        """
         count = np.int32(len(rows))
+        if self._sharding is not None:
+            return count, self._sharding.batches(self._data, rows, self.batch_size)
         if self.steps > 1:
             rows = np.resize(rows, self.steps * self.batch_size)
         block = keras.tree.map_structure(lambda array: as_floatx(array[rows]), self._data)
@@ -110,7 +116,13 @@ class Blocks:
     def _pass(self):
         """Yields all blocks, read by a thread, which single batches in memory do not pay for."""
         items = (self._tensors(block) for block in range(len(self)))
-        return items if self.steps == 1 and self.in_memory else ahead(items)
+        items = items if self.steps == 1 and self.in_memory else ahead(items)
+        return items if self._sharding is None else self._past_keras(items)
+
+    def _past_keras(self, items):
+        """Yields empty tuples, for Keras would divide a block; `function` takes the items."""
+        for self._item in items:
+            yield ()
 
     def _tensors(self, block):
         return tensors(self.read(self.order()[self.rows(block)]))
@@ -121,6 +133,9 @@ class Blocks:
         Args:
             compiled: Function from a batch size to a program.
         """
+        if self._sharding is not None:
+            program = compiled(self.batch_size)
+            return lambda state, iterator: program(state, (self._item for _ in iterator))
         return compiled(self.batch_size) if self.steps > 1 else None
 
     def close(self) -> None:

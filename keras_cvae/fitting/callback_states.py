@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 OF_KERAS = {"params", "_model"}
+PLACES = {"filename", "filepath", "log_dir", "backup_dir"}
 PLAIN = (type(None), bool, int, float, str, np.ndarray, np.generic)
 
 
@@ -46,8 +47,12 @@ def restore(callback: keras.callbacks.Callback, state: dict[str, Any]) -> None:
 
 
 def settings(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    """Returns the arguments of a callback's constructor that are numbers or texts."""
-    values = {name: getattr(callback, name, None) for name in _arguments(callback)}
+    """Returns the arguments of a callback's constructor that are numbers or texts.
+
+    Where it writes its files is none of them: a run may be moved.
+    """
+    names = [name for name in _arguments(callback) if name not in PLACES]
+    values = {name: getattr(callback, name, None) for name in names}
     return {n: v for n, v in values.items() if isinstance(v, (bool, int, float, str))}
 
 

@@ -10,7 +10,8 @@ that takes the S steps of a block,
 and metrics are Keras's. The last, partial batch is a step of its own. `blocks` makes blocks of
 arrays, `streams` of streams of batches.
 
-In distributed training and with `run_eagerly`, `fit` is Keras's own.
+Over the devices of a `keras.distribution` on JAX the batches of a block are divided among them.
+Under a strategy of TensorFlow, in processes of torch, and with `run_eagerly`, `fit` is Keras's own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ from typing import Any
 import keras
 
 from keras_cvae.checks import ArgumentError
-from keras_cvae.fitting import blocks, custom_gradients, inside, keeping, sources, streams
+from keras_cvae.fitting import (
+    blocks,
+    custom_gradients,
+    inside,
+    keeping,
+    sharding,
+    sources,
+    streams,
+)
 from keras_cvae.fitting.callbacks import BlockCallbacks
 from keras_cvae.fitting.programs import PROGRAMS, Programs
 
@@ -100,9 +109,11 @@ class FusedModel(keras.Model):
 
         Raises:
             ValueError: If a batch size is not a positive integer, or `validation_split` leaves no
-                examples for training or none for validation.
+                examples for training or none for validation; or if there are several processes that
+                Keras does not join, on TensorFlow and torch.
         """
         options = _bind(super().fit, x, y, *args, **kwargs)
+        inside.check_processes(self)
         for name in ("batch_size", "validation_batch_size"):
             blocks.check_batch_size(name, options[name])
         options = sources.split_off(options)
@@ -116,6 +127,7 @@ class FusedModel(keras.Model):
             data, steps = (options["x"], options["y"]), options["steps_per_epoch"]
             train = self._source("train", data, options, options["batch_size"], steps)
         if train is None:
+            sharding.check_read_by_keras(options["x"])
             with streams.check_batches(self, options):
                 if keeper is not None:
                     batches = sources.batches(options)
@@ -253,13 +265,17 @@ class FusedModel(keras.Model):
             return None
         steps = sources.steps(kind, options["callbacks"], self._programs.steps)
         shuffle = kind == "train" and options["shuffle"]
-        return sources.source(self, data, batch_size, batches, steps, shuffle)
+        source = sources.source(self, data, batch_size, batches, steps, shuffle)
+        if kind == "train" and isinstance(source, blocks.Blocks):
+            sharding.check_batch_size(source.batch_size)
+        return source
 
     def _can_fuse(self):
         backend = keras.backend.backend()
         if not self.compiled or self.run_eagerly or self._programs.have_keras_terms:
             return False
-        if backend not in PROGRAMS or keras.distribution.distribution() is not None:
+        is_divided = keras.distribution.distribution() is not None
+        if backend not in PROGRAMS or (is_divided and backend != "jax"):
             return False
         if not (self._programs.are_running or inside.may_fuse(self)):
             return False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import keras
 
-from keras_cvae.fitting import jax_convolutions
+from keras_cvae.fitting import jax_convolutions, sharding
 
 
 class Program:
@@ -22,16 +24,24 @@ class Program:
         step = getattr(model, f"{kind}_step")
         if jax_convolutions.is_on():
             step = jax_convolutions.in_fast_layout(step)
-        self.step, self.batch_size = jax.jit(step, donate_argnums=0), batch_size
+        self._make, self.batch_size = functools.partial(jax.jit, step, donate_argnums=0), batch_size
+        self._step = None
 
     def __call__(self, state, iterator):
         rows, block = next(iterator)
         logs, state = None, _apart(state)
-        for start in range(0, int(rows), self.batch_size):
-            of_batch = slice(start, min(start + self.batch_size, int(rows)))
-            batch = keras.tree.map_structure(lambda array, rows=of_batch: array[rows], block)
-            logs, state = self.step(state, batch)
+        if self._step is None:
+            is_one = sharding.current() is None
+            options = {} if is_one else {"out_shardings": (None, sharding.layouts(state))}
+            self._step = self._make(**options)
+        for batch in block if isinstance(block, list) else self._batches(int(rows), block):
+            logs, state = self._step(state, batch)
         return logs, state
+
+    def _batches(self, rows, block):
+        for start in range(0, rows, self.batch_size):
+            of_batch = slice(start, min(start + self.batch_size, rows))
+            yield keras.tree.map_structure(lambda array, rows=of_batch: array[rows], block)
 
 
 def _apart(state):

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from keras_cvae.data import inputs
-from keras_cvae.fitting import blocks, inside
+from keras_cvae.fitting import blocks, inside, sharding
 from keras_cvae.fitting.reading import (
     ahead,
     checksum,
@@ -51,7 +51,7 @@ class Streams:
 
     def __init__(self, model, adapter, steps="auto", batches: int | None = None):
         self._model, self._adapter, self._asked = model, adapter, batches
-        self._check = model.batch_checker()
+        self._check, self._sharding = model.batch_checker(), sharding.current()
         known = batches or adapter.num_batches, keras.config.max_steps_per_epoch()
         self.batches = min(filter(None, known), default=None)
         self.steps = None if steps == "auto" else steps
@@ -97,6 +97,8 @@ class Streams:
             *state, batches = args  # a state comes first on JAX
             try:
                 if not isinstance(batches, list):  # on torch Keras has called `_advance` already
+                    if self._sharding is not None:
+                        next(batches)  # Keras asks its adapter for an iterator only then
                     self._advance()
             except BaseException:
                 if state:
@@ -148,11 +150,16 @@ class Streams:
             while not is_over:
                 is_over = True
                 gathered = self._gather(itertools.islice(batches, self.batches))
+                gathered = gathered if self._sharding is None else map(self._divided, gathered)
                 for block in ahead(single_threaded(gathered)):
                     is_over = False
                     yield block
         finally:
             close_in_thread(batches)
+
+    def _divided(self, item):
+        (batch_size, rows, block), count = item
+        return (batch_size, rows, self._sharding.of_process(block, batch_size)), count
 
     def _gather(self, batches):
         """Yields `((batch_size, rows, block), count)` for each block of an epoch."""

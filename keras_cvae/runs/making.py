@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import keras
 
-from keras_cvae import checks, datasets, models
+from keras_cvae import checks, datasets, models, processes
 from keras_cvae.checks import require
 from keras_cvae.runs import board as boards
 from keras_cvae.runs import choosing, lock, pictures, report, training
@@ -135,10 +135,14 @@ def parts_of(reading: datasets.Reading, seed: int) -> tuple[tuple, tuple]:
 def folder_for(data, out, force: bool) -> Path:
     """Returns the folder for a new run.
 
+    Of several processes all but the first get a temporary one, which nobody needs.
+
     Raises:
         ValueError: If the folder holds something else, or another training runs in it.
     """
     folder = Path("runs", Path(data).stem) if out is None else Path(out)
+    if processes.number():
+        return processes.own_folder(folder)
     lock.check_free(folder)
     _check_folder(folder, force)
     return folder

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
-from keras_cvae import datasets
+from keras_cvae import datasets, processes
 from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
 from keras_cvae.fitting import state_files
@@ -46,7 +47,8 @@ def resume(
         KeyboardInterrupt: As for `runs.train`.
     """
     folder, verbose = Path(folder), training.verbosity(verbose)
-    lock.check_free(folder)
+    if processes.number() == 0:
+        lock.check_free(folder)
     expected = f"A run must be a folder with the {CONFIG} that `train` writes"
     require((folder / CONFIG).is_file(), None, expected, f"'{folder}', which is not a run")
     config = config_of(folder)
@@ -59,18 +61,22 @@ def resume(
     require((folder / CHECKPOINT).exists(), None, f"{expected}; else {advice}", "none")
     state = state_files.read(folder / CHECKPOINT)
     expected = f"'{folder / CHECKPOINT}' must hold the checkpoint of a run"
+    keras.utils.set_random_seed(config["training"]["seed"])  # one of all processes
     with explain(None, expected):
         model = keras.models.model_from_json(state["settings"]["model"])
         settings = {name: config["training"][name] for name in ("epochs", "seed", "measure")}
     require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
-    run = kind_of(config["data"]["name"])(folder, config, model)
+    own = processes.own_folder(folder)
+    if own != folder:
+        shutil.copy(folder / CHECKPOINT, own)
+    run = kind_of(config["data"]["name"])(own, config, model)
     reading = run.read()
     run.dataset, run.validation = reading.dataset, reading.validation
     differences = [*_differences(config, reading.dataset)]
     expected = "The data and the versions must be those that the run was made with"
     advice = ("force=True", "goes on all the same")
     require(force or not differences, None, expected, "; ".join(differences), advice)
-    with lock.hold(folder):
+    with lock.hold(own):
         train, held_out = making.parts_of(reading, settings["seed"])
         if begun:
             begun(run)

@@ -14,6 +14,7 @@ from keras_cvae.fitting.inside.adapters import (
 from keras_cvae.fitting.inside.assumptions import ASSUMPTIONS, may_fuse
 from keras_cvae.fitting.inside.compiled import (
     Directions,
+    check_processes,
     is_distributed,
     may_profile,
     portable,
@@ -41,6 +42,7 @@ __all__ = [
     "adapter",
     "begin_at",
     "call_first",
+    "check_processes",
     "generator_states",
     "give_back",
     "global_generator_state",

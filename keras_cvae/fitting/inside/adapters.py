@@ -99,7 +99,7 @@ class CountingAdapter(DataAdapter):
 
     def __iter__(self):
         self._begin_pass()
-        return itertools.repeat(None)
+        return itertools.repeat(())  # which a distribution on JAX passes on
 
     def get_tf_dataset(self) -> CountingAdapter:
         return self  # Keras only iterates over it

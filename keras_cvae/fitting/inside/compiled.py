@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from keras_cvae.checks import require
+
 try:
     from keras.src.trainers.compile_utils import MetricsList
 except ImportError:  # in a later Keras
@@ -71,6 +73,28 @@ def is_distributed() -> bool:
     """
     distributed = importlib.import_module("torch.distributed")
     return distributed.is_available() and distributed.is_initialized()
+
+
+def check_processes(model: keras.Model) -> None:
+    """Refuses several processes where Keras trains each by itself, or ends in an error.
+
+    Raises:
+        ValueError: On TensorFlow for `MultiWorkerMirroredStrategy`; on torch for several processes,
+            before Keras 3.16.
+    """
+    backend = keras.backend.backend()
+    advice = "on JAX several processes train one model, by `keras.distribution`"
+    if backend == "tensorflow":
+        strategy = type(model.distribute_strategy).__name__
+        expected = f"`fit` does not run in Keras under several workers; {advice}"
+        is_of_one = strategy not in ("CollectiveAllReduceStrategy", "MultiWorkerMirroredStrategy")
+        require(is_of_one, None, expected, "MultiWorkerMirroredStrategy")
+    elif backend == "torch" and is_distributed():
+        count = importlib.import_module("torch.distributed").get_world_size()
+        shares = tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 16)
+        expected = "Several processes of torch share gradients from Keras 3.16 on"
+        received = f"{count} processes, Keras {keras.__version__}"
+        require(count == 1 or shares, None, f"{expected}; {advice}", received)
 
 
 def may_profile(callback: keras.callbacks.TensorBoard) -> bool:
