@@ -8,6 +8,7 @@ from keras_cvae.evaluation.agreement import (
 from keras_cvae.evaluation.anomaly import anomaly_score
 from keras_cvae.evaluation.bits import as_levels
 from keras_cvae.evaluation.bound import bound
+from keras_cvae.evaluation.calibration import coverage, interval_coverage, ranks
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
 from keras_cvae.evaluation.columns import (
     associations,
@@ -52,10 +53,12 @@ __all__ = [
     "classification_accuracy_score",
     "closest",
     "collapse",
+    "coverage",
     "density_coverage",
     "distances",
     "draws_of",
     "frechet_distance",
+    "interval_coverage",
     "kl_per_dimension",
     "label_agreement",
     "label_effect",
@@ -65,11 +68,12 @@ __all__ = [
     "marginal_log_likelihood",
     "measure",
     "precision_recall",
+    "ranks",
     "rate_and_distortion",
     "seeded",
     "shapes",
-    "terms",
     "swap_agreement",
+    "terms",
     "train_classifier",
     "trends",
     "variance_of_means",

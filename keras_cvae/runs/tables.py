@@ -29,6 +29,8 @@ MOST_KEPT = 5000  # rows of conditions
 MOST_TRIED = 200_000  # generated rows, of which those that match are chosen
 MOST_AT_ONCE = 20_000
 MOST_COMPARED = 5000  # rows, with as many generated
+MOST_RANKED, RANKED_AMONG = 500, 40  # rows, each among as many generated ones
+LEVEL = 0.9  # of intervals
 FEWEST_DEPENDENT = 1000  # rows that teach how the cells of a row depend on each other
 
 
@@ -129,6 +131,22 @@ class TableRun(Run):
         generated = self._generated(y, count, seed)
         others = dataset.x_train[:count]
         yield from evaluation.likeness(real, generated, others, self.levels, seed=seed)
+        numbers = [count is None for count in self.levels]
+        if self.table.conditions and any(numbers):
+            real, y = (splitting.take(part, slice(MOST_RANKED)) for part in (real, y))
+            seeds = np.random.default_rng(seed).integers(2**31, size=RANKED_AMONG)
+            generated = np.stack([self._generated(y, len(real), int(each)) for each in seeds])
+            among = evaluation.ranks(real, generated, seed)[:, numbers]
+            shares = [share.value for share in evaluation.coverage(among, LEVEL)]
+            yield evaluation.Measure(
+                "coverage",
+                float(np.nanmean(shares)),
+                None,
+                "share",
+                f"of test cells in {LEVEL:.0%} intervals of cells generated for their conditions, "
+                "mean over columns of numbers",
+                LEVEL,
+            )
 
     def keep(self, y_train) -> None:
         """Keeps the conditions of at most 5,000 training rows, from which `generate` takes them.

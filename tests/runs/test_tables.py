@@ -149,6 +149,7 @@ def test_evaluation(folder, capsys):
     (report,) = metrics["evaluations"].values()
     found = {measure["name"]: measure["value"] for measure in report["measures"]}
     assert 0 < found["columns"] < found["worst column"] < 1 and found["C2ST"] > 0.4
+    assert 0.5 < found["coverage"] <= 1
 
 
 def test_what_is_refused(folder, tmp_path, capsys):
