@@ -74,7 +74,7 @@ class Checkpoint(Keeper):
         if found and self._force:
             warnings.warn(f"'{self._path}' is of another training: {listed(found)}", stacklevel=2)
         expected = f"The training must be the one that '{self._path}' is of"
-        advice = ("force=True", "goes on all the same, another file begins anew")
+        advice = ("force=True", "resumes anyway; with another file, training starts anew")
         require(self._force or not found, None, expected, listed(found), advice)
         if self.params["verbose"]:
             epochs = self.params["epochs"]

@@ -19,7 +19,7 @@ Out = Annotated[
 LabelSwitch = Annotated[
     bool, Option("--conditional/--unconditional", help="Whether to use labels.")
 ]
-Force = Annotated[bool, Option("--force", help="Overwrite existing files; resume all the same.")]
+Force = Annotated[bool, Option("--force", help="Overwrite existing files.")]
 Quiet = Annotated[bool, Option("--quiet", help="Print only the result.")]
 Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Seed of all randomness.")]
 Count = Annotated[int, Option(min=1, help="Number of images or rows.")]

@@ -12,7 +12,7 @@ from typer import Option
 
 from keras_cvae.cli import names, parsing, tables
 from keras_cvae.cli.app import Command, app, say
-from keras_cvae.cli.arguments import Data, Force, LabelSwitch, Quiet, Seed
+from keras_cvae.cli.arguments import Data, LabelSwitch, Quiet, Seed
 from keras_cvae.cli.parsing import AUTO
 from keras_cvae.cli.starting import without_log
 
@@ -22,7 +22,10 @@ def train(
     context: typer.Context,
     data: Data = "digits",
     out: Annotated[Path | None, Option(help="Folder to write.  [default: runs/DATA]")] = None,
-    force: Force = False,
+    force: Annotated[
+        bool,
+        Option("--force", help="Overwrite a run; with --resume, go on although data have changed."),
+    ] = False,
     network: Annotated[str, Option(help=f"auto, {', '.join(names.NETWORKS)}.")] = AUTO,
     latent_dim: Annotated[str, Option(help="Size of the latent vector z, or auto.")] = AUTO,
     hidden_units: Annotated[str | None, Option(help="Layers of a dense network: 500,500.")] = None,

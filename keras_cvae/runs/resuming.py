@@ -74,7 +74,7 @@ def resume(
     run.dataset, run.validation = reading.dataset, reading.validation
     differences = [*_differences(config, reading.dataset)]
     expected = "The data and the versions must be those that the run was made with"
-    advice = ("force=True", "goes on all the same")
+    advice = ("force=True", "resumes anyway")
     require(force or not differences, None, expected, "; ".join(differences), advice)
     with lock.hold(own):
         train, held_out = making.parts_of(reading, settings["seed"])

@@ -149,7 +149,7 @@ def test_what_differs_is_said(tmp_path, monkeypatch):
     with pytest.raises(Killed):
         train(path, [X, Y], kill=2, batch_size=16)
     monkeypatch.setattr(keras, "__version__", "9.9")
-    with pytest.raises(ValueError, match="`force=True` goes on all the same") as error:
+    with pytest.raises(ValueError, match="`force=True` resumes anyway") as error:
         train(path, [X + 0.0, (Y + 1) % 3], batch_size=24, rate=0.02, patience=4)
     parts = "data training data was", "fit batch_size was 16, is 24", "versions keras was 3"
     parts += ("EarlyStopping patience was 3, is 4", "learning_rate was 0.0", "is 0.0")

@@ -40,7 +40,7 @@ def test_a_killed_run_ends_like_one_that_was_not(toys, tmp_path, monkeypatch, ca
     (run / "config.json").write_text(json.dumps(other))
     error = refused(capsys, "train", "--resume", run)
     assert f"the data '{toys}' have changed; keras was 3.0, is 3" in error
-    assert "`--force` goes on all the same" in error
+    assert "`--force` resumes anyway" in error
     (run / "config.json").write_text(json.dumps(config))
 
     assert run_cli("train", "--resume", run) == 0
