@@ -65,12 +65,15 @@ def looks_at_batches(callback: keras.callbacks.Callback, kind: str) -> bool:
     """Whether a callback needs to be called for every batch.
 
     It does if its class or the instance defines a hook for batches, unless the hook is one of
-    Keras's own that does nothing with the callback's settings.
+    Keras's own that does nothing with the callback's settings. One with `takes_blocks` leaves its
+    hooks to be called once a block.
 
     Args:
         callback: A callback.
         kind: `"train"`, or `"test"` for validation and `evaluate`.
     """
+    if getattr(callback, "takes_blocks", False):
+        return False
     return any(_acts(callback, kind, hook) for hook in HOOKS[kind])
 
 

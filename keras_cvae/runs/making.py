@@ -66,8 +66,8 @@ def make(
         board: Whether to write the folder `board` for TensorBoard while training.
         seed: Seed of all randomness.
         callbacks: More callbacks for `fit`.
-        verbose: What `fit` and the measuring show: 0 nothing, 1 a progress bar, 2 one line an
-            epoch; `"auto"` is 1 on a terminal, else 2.
+        verbose: What training and measuring show: 0 nothing, 1 a progress bar, 2 a line for an
+            epoch, every ten seconds at most; `"auto"` is 1 on a terminal, else 2.
         begun: Function of the run, called right before training begins.
         **options: More arguments of `build_cvae`; `likelihood`, `objective`, `network` and
             `latent_dim` are `"auto"` by default: chosen from the data.

@@ -76,7 +76,8 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
     saver = our_callbacks.SaveEachEpoch(run.folder / MODEL)
     checkpoint = our_callbacks.Checkpoint(run.folder / CHECKPOINT, force)
     log = keras.callbacks.CSVLogger(run.folder / HISTORY)
-    callbacks = [checkpoint, log, saver, *callbacks]
+    line = [our_callbacks.EpochLine(run.example, is_live=verbose == 1)] if verbose else []
+    callbacks = [checkpoint, log, saver, *line, *callbacks]
     stopper = None
     if settings["early_stopping"]:
         patience = max(3, settings["epochs"] // 5)
@@ -92,7 +93,7 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
                 callbacks=callbacks,
                 epochs=settings["epochs"],
                 batch_size=settings["batch_size"],
-                verbose=verbose,
+                verbose=0,
             )
     except KeyboardInterrupt:
         kept = f"Stopped after epoch {saver.epochs}; {saver.path} holds the weights so far"
