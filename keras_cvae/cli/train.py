@@ -234,6 +234,9 @@ def _report(run, quiet):
         numbers += [f"{name} {metrics[name]:.2f}" for name in run.model.elbo_terms]
         tested = f"the standard error over {metrics[f'{run.example}s']} {run.example}s"
         print(f"Test: {', '.join(numbers)} nats per {run.example}; ± is {tested}")
+    if not quiet:
+        for sentence in run.verdict:
+            print(sentence)
     print(f"Report: {run.folder / runs.report.NAME}, which opens in a browser")
 
 

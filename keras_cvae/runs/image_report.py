@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_cvae import evaluation, latents, plots
+from keras_cvae.evaluation import neighbours
 from keras_cvae.html import Picture
 from keras_cvae.runs import pictures
 from keras_cvae.runs.reading import Run
@@ -14,6 +15,10 @@ from keras_cvae.runs.report import MOST, Section
 
 MOST_CLASSES = 20
 DIMENSIONS = 10  # whose effect is drawn
+MOST_READ = 500  # generated images, and as many test images, that are read
+MOST_COMPARED = 10_000  # training images by which they are read
+SHORT = 0.1  # of the share of test images, by which that of generated ones may fall short
+ALIKE, APART = 0.7, 1.2  # of the spread of test images, between which that of samples may be
 
 
 def sections(run: Run) -> Iterator[Section]:
@@ -31,6 +36,51 @@ def sections(run: Run) -> Iterator[Section]:
         parts.append(Picture(pictures.swaps(run, count=8), caption))
     yield Section("Reconstructions", parts=parts)
     yield _latents(run)
+
+
+def remarks(run: Run) -> Iterator[str]:
+    """Yields sentences on whether generated images are of their class, and as varied as real ones.
+
+    Args:
+        run: An `ImageRun`.
+    """
+    rng = np.random.default_rng(run.config["training"]["seed"])
+    train, labels = _some(run, run.dataset.x_train, run.dataset.y_train, MOST_COMPARED, rng)
+    test, of_test = _some(run, run.dataset.x_test, run.dataset.y_test, MOST_READ, rng)
+    if min(len(train), len(test)) < 2:
+        return
+    seed = run.config["training"]["seed"]
+    count, y = len(test), of_test if run.model.classes else None
+    images = pictures.drawable(run, run.model.generate(y, count=count, seed=seed))
+    if run.model.classes:
+        right, of_real = (neighbours.read_as(x, of_test, train, labels) for x in (images, test))
+        sentence = "Read as asked: the training image nearest to a generated one is of its class "
+        sentence += f"in {right:.0%} of {count} cases; for test images in {of_real:.0%}"
+        if right < of_real - SHORT:
+            sentence += ". Many samples are not of their class: train longer, or fit the prior"
+        yield f"{sentence}."
+    groups = of_test if run.model.classes else np.zeros(count, int)
+    spread = neighbours.spread(images, groups) / neighbours.spread(test, groups)
+    if np.isfinite(spread):
+        of_class = " of a class" if run.model.classes else ""
+        sentence = f"Spread: generated images{of_class} differ from each other {spread:.2f} times "
+        sentence += "as much as test images"
+        if spread < ALIKE:
+            sentence += ". They are too alike: a smaller beta, or more latents, lets them differ"
+        elif spread > APART:
+            sentence += ". They differ too much: fit the prior, or generate at a lower temperature"
+        yield f"{sentence}."
+
+
+def _some(run, x, y, count, rng):
+    """Returns at most `count` images at random, of known labels where y is a class."""
+    places = np.arange(len(x))
+    if run.model.classes:
+        places = np.flatnonzero(np.asarray(y) >= 0)
+    places = rng.permutation(places)[:count]
+    images = x[places]
+    images = images / np.float32(255) if images.dtype == np.uint8 else images
+    return pictures.drawable(run, images), None if y is None else np.asarray(y)[places]
 
 
 def _samples(run, classes):

@@ -114,6 +114,9 @@ class ImageRun(Run):
         labels = splitting.take(dataset.y_test, slice(count))
         return dataset.x_test[:count], labels, dataset.class_names
 
+    def remarks(self) -> Iterator[str]:
+        return image_report.remarks(self)
+
     def sections(self) -> Iterator:
         return image_report.sections(self)
 

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,12 @@ class Run:
     Attributes:
         class_names: Names of the classes: the model's own, or those of the data.
         choices: Settings chosen from the data, by name, with reasons; empty of a loaded run, as
-            the next four.
+            the next five.
         prior_fit: The return value of `CVAE.fit_prior`.
         notes: Sentences on data that were left out or changed.
         validation: Images and labels of the data to validate with, or None.
         best_epoch: The epoch, from 1, whose weights early stopping kept.
+        verdict: Sentences on whether the model is good, once the report is written.
 
     A subclass is a run of one kind of data, and has:
 
@@ -65,6 +66,7 @@ class Run:
     validation: tuple | None = None
     prior_fit: dict | None = None
     best_epoch: int | None = None
+    verdict: Sequence[str] = ()
 
     def __init__(self, folder: Path, config: dict, model: CVAE, dataset=None):
         self.folder = folder
@@ -137,6 +139,10 @@ class Run:
     def sections(self) -> Iterator:
         """Yields the `report.Section`s that its kind of data has."""
         raise NotImplementedError
+
+    def remarks(self) -> Iterator[str]:
+        """Yields sentences on whether generated examples are like real ones."""
+        yield from ()
 
     def keep(self, y_train) -> None:
         """Keeps in its folder the training data that it needs later; images need none."""

@@ -49,10 +49,11 @@ def write(run: Run) -> Path:
     Returns:
         The path of the file.
     """
+    run.verdict = verdict(run)
     sections = [_numbers(run), *run.sections(), *_diagrams(run), _settings(run), _commands(run)]
     title = f"{run.example.capitalize()}s of {Path(run.config['data']['name']).name}"
     text = [*run.summary().splitlines()]
-    return page(run.folder / NAME, title, text, verdict(run), sections, run.config["versions"])
+    return page(run.folder / NAME, title, text, run.verdict, sections, run.config["versions"])
 
 
 def page(
@@ -92,6 +93,7 @@ def verdict(run: Run) -> list[str]:
         active = evaluation.active_units(run.model, x, None if run.model.condition is None else y)
         kl = {name: metrics[name] for name in run.model.kl_terms}
         sentences.append(f"{evaluation.latent_use.verdict(kl, active)}.")
+    sentences += run.remarks()
     for report in metrics.get(EVALUATIONS, {}).values():
         sentences += [
             f"{measure['name']} {number(measure['value'])}: {measure['remark']}."

@@ -11,6 +11,8 @@ from keras_cvae.html import Picture, Table
 from keras_cvae.runs.report import Section
 
 MOST = 10_000  # rows
+MOST_JUDGED = 2000  # rows that a sentence is about
+FAR = 0.15  # distance of a column, from which its generated cells look wrong
 SHOWN = 8  # generated rows
 
 
@@ -42,6 +44,23 @@ def sections(run) -> Iterator[Section]:
         caption = "Association of each two columns, of test rows and of generated rows."
         picture = Picture(plots.correlations(of_real, of_generated, names), caption)
         yield Section("Pairs of columns", parts=[picture, _pairs(of_real, of_generated, names)])
+
+
+def remarks(run) -> Iterator[str]:
+    """Yields a sentence on the column whose generated cells differ most from real ones.
+
+    Args:
+        run: A `TableRun`.
+    """
+    real, generated = run.real_and_generated(MOST_JUDGED, run.config["training"]["seed"])
+    apart = np.nan_to_num(evaluation.distances(real, generated, run.levels))
+    worst = int(apart.argmax())
+    names = [column.name for column in run.table.learned]
+    sentence = f"Columns: generated rows differ from test rows most in {names[worst]}, by "
+    sentence += f"{apart[worst]:.2f}, and by {apart.mean():.2f} in the mean, from 0 (alike) to 1"
+    if apart[worst] > FAR:
+        sentence += ". Compare them in marginals.png: train longer, or on more rows"
+    yield f"{sentence}."
 
 
 def _columns(real, generated, columns, levels):

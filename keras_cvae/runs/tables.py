@@ -261,6 +261,9 @@ class TableRun(Run):
         dataset = self.dataset_of(data)
         return dataset.x_test[:count], splitting.take(dataset.y_test, slice(count)), ()
 
+    def remarks(self) -> Iterator[str]:
+        return table_report.remarks(self)
+
     def sections(self) -> Iterator:
         return table_report.sections(self)
 

@@ -58,7 +58,7 @@ def _measure_and_draw(run, measure, verbose):
     metrics = {} if run.best_epoch is None else {"epoch": run.best_epoch}
     if measure:
         _say(f"Measuring the ELBO of {len(run.dataset.x_test)} test {run.example}s", verbose)
-        metrics |= run.measure(verbose=verbose)
+        metrics |= run.measure()
     (run.folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
     _say("Drawing pictures", verbose)
     pictures.write(run)
