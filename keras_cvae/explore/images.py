@@ -18,6 +18,7 @@ MOST = 2000  # test images that tell which latents are in use
 MOST_READ = 100  # classes among which a drawing is read
 DRAWS = 4  # samples of z for each class
 FINE = 201  # places on a path
+CALLS = 3  # of a function, after which it is compiled on every backend
 CHUNK = 8192  # training images to compare at a time
 
 Values = Sequence[float]
@@ -225,11 +226,13 @@ class ImageExplorer:
     def warm_up(self) -> None:
         """Compiles what a move of a control needs, so that the first is answered at once."""
         values, noise = self.start, np.zeros(self.model.latent_dim, "float32")
-        images, _, place = self.in_one_style(noise, values)
-        self.path(noise, noise, values)
         x, _ = self.example(0)
-        self.noise_of(x, values)
-        self.read(x)
+        for _ in range(CALLS):
+            self.images(noise[None], [values])
+            self.in_one_style(noise, values)
+            self.path(noise, noise, values)
+            self.noise_of(x, values)
+            self.read(x)
 
 
 def _scale(x):

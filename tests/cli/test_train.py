@@ -356,5 +356,7 @@ def test_every_argument_of_build_cvae_is_an_option():
 def test_scores_of_priors_are_named_by_what_was_compared(fit, by, capsys):
     fit |= {"elbo_before": -3.0, "elbo_after": -2.0}
     run = types.SimpleNamespace(prior_fit=fit, metrics={}, example="image", folder=Path("run"))
+    run.verdict = ["No posterior collapse."]
     train._report(run, quiet=False)
-    assert f" by {by}, in nats: " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f" by {by}, in nats: " in shown and "\nNo posterior collapse.\n" in shown
