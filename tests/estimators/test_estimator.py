@@ -101,6 +101,7 @@ def test_seeds(wine, fitted):
     assert not np.allclose(fitted.sample(9, random_state=1), fitted.sample(9))
 
 
+@once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("through", ["pickle", "joblib"])
 def test_pickle(through, wine, fitted):
