@@ -62,7 +62,7 @@ def test_labels_out_of_range_are_refused(one_hot):
 def test_classes_without_examples_are_mentioned():
     cvae = wired(one_hot=False)
     cvae.compile("adam", jit_compile=False)
-    with pytest.warns(UserWarning, match="No training example is of class 2"):
+    with pytest.warns(UserWarning, match="There is no training example of class 2"):
         cvae.fit([X, Y % 2], verbose=0)
     with pytest.warns(UserWarning, match="never saw an example of class 2"):
         cvae.generate([2], seed=0)

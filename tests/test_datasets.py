@@ -236,8 +236,8 @@ def one_hot():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"y_train": np.arange(5)}, "equally many.*6 in x_train.*5 in y_train"),
-        ({"y_test": np.zeros(0, "int32")}, "equally many.*3 in x_test.*0 in y_test"),
+        ({"y_train": np.arange(5)}, "as many labels as images.*6 in x_train.*5 in y_train"),
+        ({"y_test": np.zeros(0, "int32")}, "as many labels as images.*3 in x_test.*0 in y_test"),
         ({"y_train": np.zeros(6, "int32")}, "two or more classes; `labelled=False`.*only label 0"),
         ({"y_train": np.arange(6.0) + 0.5}, "y_train.*integer labels.*float64.*not whole"),
         ({"y_train": np.arange(6) - 2}, r"y_train.*labels 0, 1.*or -1 for unknown.*\[-2"),

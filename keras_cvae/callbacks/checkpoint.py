@@ -64,18 +64,18 @@ class Checkpoint(Keeper):
 
     def load(self, settings) -> dict[str, Any] | None:
         expected = "must be a new one, with a file of its own, for each `fit`"
-        require(not self._has_ended, "Checkpoint", expected, f"the one of '{self._path}' again")
+        require(not self._has_ended, "Checkpoint", expected, f"that of '{self._path}' again")
         if not processes.agree(self._path.exists()):  # before the first process makes it
             with explain("path", "must be in a folder that can be written to", OSError):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
             return None
         state = state_files.read(self._path)
-        found = differences(state["settings"], settings)
-        if found and self._force:
-            warnings.warn(f"'{self._path}' is of another training: {listed(found)}", stacklevel=2)
-        expected = f"The training must be the one that '{self._path}' is of"
+        changes = differences(state["settings"], settings)
+        if changes and self._force:
+            warnings.warn(f"'{self._path}' is of another training: {listed(changes)}", stacklevel=2)
+        expected = f"'{self._path}' must be the checkpoint of this training"
         advice = ("force=True", "resumes anyway; with another file, training starts anew")
-        require(self._force or not found, None, expected, listed(found), advice)
+        require(self._force or not changes, None, expected, listed(changes), advice)
         if self.params["verbose"]:
             epochs = self.params["epochs"]
             left = "nothing is left to train" if is_over(state, epochs) else "training goes on"

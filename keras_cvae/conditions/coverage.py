@@ -44,7 +44,7 @@ def describe_missing(counts: np.ndarray, names: Sequence[str], has_names: bool) 
     if len(missing):
         shown = list_classes(missing, names, has_names)
         sentences.append(
-            f"No training example is of {shown}: the model's output for such a label is "
+            f"There is no training example of {shown}: the model's output for such a label is "
             f"arbitrary. {_likely_cause(of_classes, unknown)}".rstrip()
         )
     single = np.flatnonzero(of_classes == 1)
@@ -52,8 +52,8 @@ def describe_missing(counts: np.ndarray, names: Sequence[str], has_names: bool) 
     if len(single) and len(others) and others.mean() >= MANY:
         shown = list_classes(single, names, has_names)
         sentences.append(
-            f"One training example alone is of {shown}; the other classes have "
-            f"{others.mean():.0f} on average, and what is generated for it will be that example."
+            f"There is only one training example of {shown}; the other classes have "
+            f"{others.mean():.0f} on average. Generated examples of it will resemble that one."
         )
     return sentences
 

@@ -37,7 +37,7 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part]
         y = None if part.labels is None else _labels(part.labels, part.origins[1], least)
         if y is not None:
             received = f"{len(x)} in {part.origins[0]} and {len(y)} in {part.origins[1]}"
-            require(len(x) == len(y), None, "Images and labels must be equally many", received)
+            require(len(x) == len(y), None, "There must be as many labels as images", received)
         results.append(Part(x, y, part.origins))
     kinds = [f"{part.images.shape[1:]} {part.images.dtype}" for part in results]
     for part, kind in zip(results, kinds, strict=True):

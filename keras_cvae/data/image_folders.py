@@ -94,7 +94,9 @@ def _list_classes(folder, left, notes):
     beside = [path for path in inside if path not in class_folders]
     left.update(_ending(path) for path in beside if not _is_image(path))
     if images_beside := sum(map(_is_image, beside)):
-        notes.append(f"Left out: {images_beside} images of '{folder}' that are in no class folder")
+        notes.append(
+            f"Left out: {images_beside} images of '{folder}' that are not in a class folder"
+        )
     paths, labels, deeper = [], [], 0
     for label, class_folder in enumerate(class_folders):
         printed = str(class_folder).encode(errors="backslashreplace").decode()

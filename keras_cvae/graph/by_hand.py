@@ -23,7 +23,7 @@ from keras_cvae.layers import ImageModel
 
 
 class RawInputs(Condition):
-    """The inputs behind the image, as they are: the user's graph embeds them itself.
+    """The inputs other than the image, as they are: the user's graph embeds them itself.
 
     Args:
         tensors: The symbolic inputs.
@@ -81,8 +81,8 @@ class PartsByHand(Parts):
     """The parts of a graph that a user wired.
 
     Attributes:
-        context: Model from the pseudo-inputs, if there are any, and the inputs behind the image, to
-            the argument `y` of the prior; None for a prior that does not depend on y.
+        context: Model from the pseudo-inputs, if there are any, and the inputs other than the
+            image, to the argument `y` of the prior; None for a prior that does not depend on y.
     """
 
     context: keras.Model | None = None
@@ -114,7 +114,7 @@ def read(model, divergence, reconstruction) -> Parts:
     encoder = keras.Model(model.inputs, [mean, log_var], name="encoder")
     others, z = model.inputs[1:], find_z(parameters, divergence, mean, log_var)
     refused = (
-        "must depend on z and the inputs behind the image alone; z is the first tensor that "
+        "must depend only on z and inputs other than the image; z is the first tensor that "
         "depends on both z_mean and z_log_var"
     )
     decoder = _between([z, *others], parameters, "decoder", f"The decoder of a `CVAE` {refused}")
@@ -126,8 +126,8 @@ def read(model, divergence, reconstruction) -> Parts:
         parts.pseudo_inputs = by_name(model).get("pseudo_inputs")
         starts = keras.tree.flatten(parts.pseudo_inputs.output) if parts.pseudo_inputs else []
         refused = (
-            "The argument y of the prior of a `CVAE` must depend on the inputs behind the image "
-            "alone, or on a layer `pseudo_inputs`, which `prior.pseudo_inputs` makes"
+            "The argument y of the prior of a `CVAE` must depend only on inputs other than the "
+            "image, or on a layer `pseudo_inputs`, which `prior.pseudo_inputs` makes"
         )
         ids = {id(tensor) for tensor in others}
         y = keras.tree.map_structure(  # Keras refuses a model whose output is its input

@@ -43,7 +43,7 @@ class Conditional(Prior):
 
     def build(self, z_shape, y_shape=None) -> None:
         if y_shape is None:
-            raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
+            raise checks.ArgumentError("prior", "must be used with a condition", "no y")
         zeros = {"kernel_initializer": "zeros", "dtype": "float32"}
         self.mean = keras.layers.Dense(z_shape[-1], **zeros)
         self.log_var = keras.layers.Dense(z_shape[-1], **zeros)

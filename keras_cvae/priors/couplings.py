@@ -57,7 +57,7 @@ class Couplings(Prior):
         """
         size = z_shape[-1]
         if self.conditional and y_shape is None:
-            raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
+            raise checks.ArgumentError("prior", "must be used with a condition", "no y")
         is_divisible = size >= self.least_latents
         checks.require(
             is_divisible, "latent_dim", "of a flow must be an integer of at least 2", size

@@ -62,7 +62,7 @@ class Mixture(Prior):
 
     def build(self, z_shape, y_shape=None) -> None:
         if self.conditional and y_shape is None:
-            raise checks.ArgumentError("prior", "must depend on a condition that is there", "no y")
+            raise checks.ArgumentError("prior", "must be used with a condition", "no y")
         size = z_shape[-1]
         table = (1 + (y_shape[-1] if self.conditional else 0), self.components)
         whitening = (size, size) if self.is_full else (size,)

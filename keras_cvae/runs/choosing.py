@@ -59,7 +59,7 @@ def choose(
     else:
         units = 256 if numbers <= 256 else 512
         choices["network"] = Choice(
-            networks.Dense((units, units)), f"{numbers:,} numbers an example"
+            networks.Dense((units, units)), f"{numbers:,} numbers per example"
         )
     latent_dim = max(2, min(16, numbers // 2))
     reason = "half of the numbers of an example"

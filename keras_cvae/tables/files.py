@@ -157,7 +157,9 @@ def _read_parquet(path):
     ):
         frame = pandas.read_parquet(path)
     nested = [name for name, cells in _objects(frame) if cells.map(_is_nested).any()]
-    expected = f"The columns of '{path}' must hold a value a cell; flatten or drop the others"
+    expected = (
+        f"The columns of '{path}' must hold one value in each cell; flatten or drop the others"
+    )
     require(not nested, None, expected, f"lists or structures in {', '.join(map(repr, nested))}")
     index = [name for name in frame.index.names if name is not None]
     check_names([*index, *frame.columns], path)

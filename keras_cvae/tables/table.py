@@ -99,7 +99,9 @@ class Table:
         constant = [column.name for column in columns if not column.is_learned]
         if constant:
             listed = ", ".join(map(repr, constant))
-            message = f"The same in every row, so written back and not learned: {listed}"
+            message = (
+                f"Not learned, but written back, as their value is the same in every row: {listed}"
+            )
             warnings.warn(message, stacklevel=2)
         learned = [c.name for c in columns if c.is_learned and c.name not in conditions]
         inputs, missing = input_names(conditions), patterns_of(frame[learned].isna())

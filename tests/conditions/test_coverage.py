@@ -10,7 +10,7 @@ import keras_cvae
 from keras_cvae import conditions, networks
 from keras_cvae.conditions import coverage
 
-NO_EXAMPLE = "No training example is of class 0: "
+NO_EXAMPLE = "There is no training example of class 0: "
 CASES = {
     "-1 and 1": (np.resize([-1, 1], 20), 2, [NO_EXAMPLE, r"-1 and 1, .*pass `\(y \+ 1\) / 2`"]),
     "1 to 3": (np.resize([1, 2, 3], 20), 4, [NO_EXAMPLE, "start at 1: pass `y - 1`, of .*=3"]),
@@ -23,7 +23,7 @@ CASES = {
     "one example": (
         np.append(np.resize([0, 1], 50), 2),
         3,
-        ["alone is of class 2; .* 25 on"],
+        ["only one training example of class 2; .* 25 on"],
     ),
     "few of each": (np.append(np.resize([0, 1], 30), 2), 3, []),
     "all unknown": (np.full(20, -1), 3, []),
@@ -68,7 +68,7 @@ def build():
 def test_fit_tells_of_a_class_without_examples_and_generate_of_one_asked_for(kind, build, tmp_path):
     cvae = build(["cat", "dog", "owl"])
     cvae.generate(0)  # an untrained model is no matter of classes
-    with pytest.warns(UserWarning, match=r"No training example is of class 0 \('cat'\)"):
+    with pytest.warns(UserWarning, match=r"There is no training example of class 0 \('cat'\)"):
         cvae.fit(**PAIRS[kind](Y), verbose=0)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(cvae.condition.seen), [0, 32, 16, 16])
     cvae.save(tmp_path / "cvae.keras")
@@ -97,14 +97,14 @@ def test_attributes_are_told_of_by_name():
     condition = conditions.Attributes(digit=3, slant=conditions.Vector(1), hand=["left", "right"])
     values = {"digit": [0, 1, 2], "slant": [0.1, 0.2, 0.3], "hand": ["left"] * 3}
     (sentence,) = condition.describe_missing(condition.check(values, 3))
-    assert sentence.startswith("`hand`: No training example is of class 1 ('right')")
+    assert sentence.startswith("`hand`: There is no training example of class 1 ('right')")
 
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.once
 def test_the_second_half_that_is_held_out_is_not_trained_on(build):
     cvae = build(2)
-    with pytest.warns(UserWarning, match="No training example is of class 1"):
+    with pytest.warns(UserWarning, match="There is no training example of class 1"):
         cvae.fit(X, np.arange(64) // 32, validation_split=0.5, verbose=0)
 
 

@@ -92,14 +92,14 @@ def test_another_keras_is_noticed(what, model, monkeypatch):
     if of_one.get(OTHERWISE[what].__name__.removeprefix("other_"), BACKEND) != BACKEND:
         pytest.skip("an assumption of another backend")
     OTHERWISE[what](monkeypatch)
-    with pytest.warns(UserWarning, match="it does not hold that"):
+    with pytest.warns(UserWarning, match="it is no longer so that"):
         assert not inside.may_fuse(model)
 
 
 @pytest.mark.parametrize("what", inside.ASSUMPTIONS)
 def test_fit_then_is_that_of_keras(what, model, rows, monkeypatch):
     monkeypatch.setitem(inside.ASSUMPTIONS, what, lambda model: False)
-    with pytest.warns(UserWarning, match="it does not hold that"):
+    with pytest.warns(UserWarning, match="it is no longer so that"):
         history = model.fit(rows[:64], validation_data=(rows[:64], None), verbose=0).history
     assert set(history) == {"loss", "val_loss"}
     assert not model._programs._compiled and not any(model._programs.of_keras.values())

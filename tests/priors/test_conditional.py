@@ -136,7 +136,7 @@ def test_no_condition_is_refused():
     with pytest.raises(ValueError, match="`prior` must not depend on y where there is no `cond"):
         keras_cvae.build_cvae((6,), prior=priors.Conditional())
     posterior = [np.zeros((2, 2), "float32")] * 2
-    with pytest.raises(ValueError, match="must depend on a condition that is there"):
+    with pytest.raises(ValueError, match="must be used with a condition"):
         layers.KLDivergence(prior="conditional")(posterior)
 
 

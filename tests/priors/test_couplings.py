@@ -45,5 +45,5 @@ def test_bad_arguments_are_refused(kind, options, message):
 def test_what_it_cannot_be_built_for_is_refused(kind):
     with pytest.raises(ValueError, match="`latent_dim` of a flow must be an integer of at least 2"):
         kind().build((None, 1))
-    with pytest.raises(ValueError, match="condition that is there"):
+    with pytest.raises(ValueError, match="must be used with a condition"):
         kind(conditional=True).build((None, 2))

@@ -92,7 +92,7 @@ def test_what_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             priors.Mixture(**options)
-    with pytest.raises(ValueError, match="condition that is there"):
+    with pytest.raises(ValueError, match="must be used with a condition"):
         priors.Mixture(conditional=True).build((None, 2))
 
 

@@ -13,7 +13,7 @@ from tests.command import refused, run_cli
 pytestmark = [
     pytest.mark.once,
     pytest.mark.usefixtures("uncompiled"),
-    pytest.mark.filterwarnings("ignore:The same in every row"),
+    pytest.mark.filterwarnings("ignore:Not learned"),
 ]
 TINY = ["--hidden-units", 16, "--latent-dim", 2, "--batch-size", 64, "--epochs", 3, "--quiet"]
 

@@ -13,7 +13,7 @@ from tests.tables.rows import COUNT, frame
 
 @pytest.fixture(scope="module")
 def table():
-    with pytest.warns(UserWarning, match="The same in every row.*'country', 'empty'"):
+    with pytest.warns(UserWarning, match="the same in every row.*'country', 'empty'"):
         return tables.Table.of(frame(), ["sex", "age"])
 
 
@@ -123,7 +123,7 @@ many = [f"person {i}" for i in range(COUNT)]
             {},
             "not identifiers; `kinds` leaves it out with new=ignore. R.*60 different texts in 60",
         ),
-        (np.arange(COUNT) + 5, {}, "must tell something.*numbers 5 to 64, each once"),
+        (np.arange(COUNT) + 5, {}, "must not only number the rows.*numbers 5 to 64, each once"),
         ([*map(str, range(58)), "n/k", "7"], {}, "59 different texts in 60 rows, numbers, but for"),
         ([1, "a"] * 30, {}, "must hold numbers, texts, dates or booleans"),
         (
@@ -136,7 +136,7 @@ many = [f"person {i}" for i in range(COUNT)]
             {"new": "count"},
             "`kinds` must give column 'new'.*'count' is for whole numbers from 0 to",
         ),
-        (1.7e9 + np.arange(COUNT) % 7, {}, "more than float32 can tell; subtract its least"),
+        (1.7e9 + np.arange(COUNT) % 7, {}, "more than float32 can represent; subtract its least"),
         ([np.inf, 1.0] * 30, {}, "must hold finite numbers in the range of float32"),
         (["a", "b"] * 30, {"new": "number"}, "`kinds` must give column 'new' one of 'date'"),
         (["a", "b"] * 30, {"old": "numeric"}, "`kinds` must name columns, of 'new', 'rest'"),

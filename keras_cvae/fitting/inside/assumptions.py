@@ -17,7 +17,7 @@ def may_fuse(model: keras.Model) -> bool:
     broken = [what for what, holds in ASSUMPTIONS.items() if not _is_true(holds, model)]
     if broken:
         warnings.warn(
-            f"Steps run one at a time: of Keras {keras.__version__} it does not hold that "
+            f"Steps run one at a time: in Keras {keras.__version__} it is no longer so that "
             + "; that ".join(broken),
             stacklevel=4,
         )

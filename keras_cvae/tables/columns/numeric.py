@@ -76,12 +76,14 @@ class Numeric(Real):
         within = max(abs(low), abs(high)) <= np.finfo("float32").max
         require(within, None, expected, f"numbers from {low:g} to {high:g}", ignore(name))
         in_order = is_whole and len(numbers) == len(distinct) == high - low + 1 > MOST_DISTINCT
-        expected = f"Column {name!r} must tell something of the rows"
+        expected = f"Column {name!r} must not only number the rows"
         received = f"the numbers {low:.0f} to {high:.0f}, each once"
         require(requested or not in_order, None, expected, received, ignore(name))
         offset = low if is_whole and max(abs(low), abs(high)) > LARGEST_EXACT else 0.0
         size = np.abs(numbers - offset).max()
-        expected = f"Column {name!r} must vary by more than float32 can tell; subtract its least"
+        expected = (
+            f"Column {name!r} must vary by more than float32 can represent; subtract its least"
+        )
         spread = f"numbers from {low:.17g} to {high:.17g}"
         require(numbers.std() > LEAST_SPREAD * size, None, expected, spread)
         return cls(name, dtype, decimals_of(numbers), low, high, offset)
