@@ -1,7 +1,7 @@
 """Kills trainings at random moments, and resumes them: equal to the bit to one never killed.
 
     python scripts/experiments/kill_and_resume.py
-    KERAS_BACKEND=jax python scripts/experiments/kill_and_resume.py --kills 20 --data stream
+    KERAS_BACKEND=jax python scripts/experiments/kill_and_resume.py --kills 20 --data PyDataset
 
 A small model is trained with a checkpoint, early stopping, a falling learning rate and a log, in a
 process of its own. SIGKILL ends it: every other time while the checkpoint is being written, else
@@ -48,6 +48,26 @@ class Batches(keras.utils.PyDataset):
         self.order = self.rng.permutation(len(self.x))
 
 
+def batches(kind: str, x, y):
+    """A stream of a kind, which yields the same batches in every process."""
+    if kind == "PyDataset":
+        return Batches(x, y)
+    if kind == "tf.data":
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=1).batch(64)
+    if kind == "DataLoader":
+        import torch
+
+        rows = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+        order = torch.Generator().manual_seed(1)
+        return torch.utils.data.DataLoader(rows, 64, shuffle=True, generator=order)
+    import grain
+
+    rows = [*zip(x, y, strict=True)]
+    return grain.MapDataset.source(rows).seed(1).shuffle().repeat().batch(64)  # has no end
+
+
 def train(folder: Path, data: str, epochs: int) -> None:
     """Trains, or goes on; writes a digest of all that is compared."""
     keras.utils.set_random_seed(0)
@@ -68,7 +88,9 @@ def train(folder: Path, data: str, epochs: int) -> None:
     if data == "arrays":
         history = cvae.fit([x_train, y_train], batch_size=64, **options)
     else:
-        history = cvae.fit(Batches(x_train, y_train), **options)
+        if data == "grain":
+            options["steps_per_epoch"] = len(x_train) // 64
+        history = cvae.fit(batches(data, x_train, y_train), **options)
     variables = [*cvae.variables, *cvae.optimizer.variables, *inside.generator_states(cvae)]
     arrays = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables]
     result = {
@@ -120,7 +142,9 @@ def kill(process: int, folder: Path, seconds: float, while_saving: bool) -> str 
 
 def main(
     kills: Annotated[int, typer.Option(help="The number of kills.")] = 20,
-    data: Annotated[str, typer.Option(help="arrays or stream.")] = "arrays",
+    data: Annotated[
+        str, typer.Option(help="arrays, PyDataset, tf.data, DataLoader or grain.")
+    ] = "arrays",
     epochs: Annotated[int, typer.Option(help="Epochs of a training.")] = 20,
     each: Annotated[int, typer.Option(help="Kills of one training, at most.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the moments.")] = 0,

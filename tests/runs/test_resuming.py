@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cvae import runs
+import keras_cvae
+from keras_cvae import priors, runs
 from tests.command import TINY, epochs_of, refused, run_cli
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("uncompiled")]
@@ -57,3 +58,28 @@ def test_a_killed_run_ends_like_one_that_was_not(toys, tmp_path, monkeypatch, ca
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="A run must be a folder with .* which is not a run"):
         runs.resume(tmp_path)
+
+
+def test_a_run_that_is_killed_after_training_ends_with_the_same_weights(
+    toys, tmp_path, monkeypatch
+):
+    """The prior that is fitted has layers of its own, whose first weights are random."""
+
+    def killed(*args, **kwargs):
+        raise Killed
+
+    monkeypatch.setattr(priors, "CANDIDATES", ("flow",))
+    quick = ["--epochs", 2, "--no-early-stopping", "--no-measure", "--quiet", *TINY]
+    train = ["train", "--data", toys, *quick, "--out"]
+    assert run_cli(*train, tmp_path / "whole") == 0
+    for place, name in ((keras_cvae.CVAE, "fit_prior"), (runs.pictures, "write")):
+        run = tmp_path / name
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, killed)
+            with pytest.raises(Killed):
+                run_cli(*train, run)
+        keras.utils.set_random_seed(7)  # as of another process
+        assert run_cli("train", "--resume", run, "--quiet") == 0
+        models = [keras.saving.load_model(f / "model.keras") for f in (run, tmp_path / "whole")]
+        for one, other in zip(*(model.weights for model in models), strict=True):
+            np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
