@@ -56,9 +56,11 @@ def check_browser() -> None:
     """Refuses to open a browser where there is none."""
     try:
         webbrowser.get()
-    except webbrowser.Error:
-        expected = "must be `--no-browser` where no browser is installed"
-        raise ArgumentError("browser", expected, "no browser") from None
+    except webbrowser.Error as error:
+        expected = (
+            "No browser is installed to open the page in; `--no-browser` serves it all the same"
+        )
+        raise ArgumentError(None, expected, error) from None
 
 
 def application(blocks) -> Any:
