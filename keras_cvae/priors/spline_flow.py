@@ -142,6 +142,11 @@ class SplineFlow(Couplings):
     def get_config(self) -> dict:
         return {**super().get_config(), "bins": self.bins, "shared": self.shared}
 
+    @classmethod
+    def from_config(cls, config: dict) -> SplineFlow:
+        """Creates a flow from its config; in older files all couplings depend on y."""
+        return cls(**{"shared": 0, **config})
+
 
 def _order(index, size):
     """The order of the latents of a coupling: the first half is kept."""
