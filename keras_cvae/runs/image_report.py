@@ -57,7 +57,8 @@ def remarks(run: Run) -> Iterator[str]:
         sentence = "Read as asked: the training image nearest to a generated one is of its class "
         sentence += f"in {right:.0%} of {count} cases; for test images in {of_real:.0%}"
         if right < of_real - SHORT:
-            sentence += ". Many samples are not of their class: train longer, or fit the prior"
+            sentence += ". Many samples are not of their class: train longer"
+            sentence += "" if run.config["training"].get("fit_prior") else ", or fit the prior"
         yield f"{sentence}."
     groups = of_test if run.model.classes else np.zeros(count, int)
     spread = neighbours.spread(images, groups) / neighbours.spread(test, groups)
@@ -68,7 +69,8 @@ def remarks(run: Run) -> Iterator[str]:
         if spread < ALIKE:
             sentence += ". They are too alike: a smaller beta, or more latents, lets them differ"
         elif spread > APART:
-            sentence += ". They differ too much: fit the prior, or generate at a lower temperature"
+            sentence += ". They differ too much: generate at a lower temperature"
+            sentence += "" if run.config["training"].get("fit_prior") else ", or fit the prior"
         yield f"{sentence}."
 
 

@@ -18,9 +18,9 @@ from keras_cvae.checks import require
 from keras_cvae.runs import board as boards
 from keras_cvae.runs import choosing, lock, pictures, report, training
 from keras_cvae.runs.choosing import AUTO
-from keras_cvae.runs.reading import CONFIG, HISTORY, METRICS, MODEL, Run, is_run
+from keras_cvae.runs.reading import CHECKPOINT, CONFIG, HISTORY, METRICS, MODEL, Run, is_run
 
-_FILES = MODEL, CONFIG, HISTORY, METRICS, report.NAME
+_FILES = MODEL, CONFIG, HISTORY, METRICS, CHECKPOINT, report.NAME
 
 AnyRun = TypeVar("AnyRun", bound=Run)
 
