@@ -160,6 +160,7 @@ def test_what_differs_is_said(tmp_path, monkeypatch):
     assert epochs == [*range(EPOCHS)]
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_training_goes_on_for_more_epochs(tmp_path):
     train(tmp_path / "file", [X, Y], batch_size=16, epochs=2, patience=9)

@@ -42,6 +42,7 @@ def test_evaluate(run, tmp_path, capsys, _short):
     assert {path.name for path in folder.iterdir()} == {path.name for path in run.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("uncompiled")
 @once
 def test_evaluate_on_other_data_and_without_a_condition(plain_run, toys, tmp_path, capsys, _short):

@@ -82,6 +82,7 @@ def test_the_density_integrates_to_one(conditional):
     assert np.abs(density - standard).sum() * (axis[1] - axis[0]) ** 2 > 0.2  # it is another
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_it_starts_from_a_normal_of_each_class():
     """With an epoch of fitting: whitening is that of each class, of few examples that of all."""

@@ -76,6 +76,7 @@ def test_a_run_of_a_table(tmp_path):
     assert weight[3] == f"{np.isnan(real[:, 1]).mean():.1%}"
 
 
+@pytest.mark.slow
 def test_runs_side_by_side(images, capsys, tmp_path):
     out = tmp_path / "both.html"
     assert run_cli("compare", images / "one", images / "other", "--out", out) == 0

@@ -60,6 +60,7 @@ def test_what_is_no_run_is_refused(tmp_path):
         runs.resume(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_after_training_ends_with_the_same_weights(
     toys, tmp_path, monkeypatch
 ):

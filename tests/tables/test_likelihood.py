@@ -263,6 +263,7 @@ def test_a_model_of_a_table_with_holes(trained, tmp_path):
     assert rows[y == 1, 2].mean() > rows[y == 0, 2].mean() + 3
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 def test_a_stream_of_rows_with_holes(trained):
