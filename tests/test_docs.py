@@ -125,6 +125,8 @@ def parse(words):
     if program == "keras-cvae" and rest[0] != "--version":
         get_command(app).commands[rest[0]].make_context(rest[0], rest[1:])
     elif program == "python" and rest[0].endswith(".py"):
+        if "ray_" in rest[0]:
+            pytest.importorskip("ray")
         main = runpy.run_path(str(ROOT / rest[0]))
         command = main.get("app") or typer.Typer()
         if "app" not in main:

@@ -25,6 +25,7 @@ class EpochLine(keras.callbacks.Callback):
     """
 
     takes_blocks = True
+    has_state = False  # a training may be resumed with or without it
 
     def __init__(self, example: str = "image", is_live: bool | None = None):
         super().__init__()
@@ -74,13 +75,6 @@ class EpochLine(keras.callbacks.Callback):
     def on_train_end(self, logs=None) -> None:
         if self._waiting:
             self._write(self._waiting, "\n")
-
-    def get_state(self) -> dict:
-        """Returns nothing: a resumed training begins to count anew."""
-        return {}
-
-    def set_state(self, state) -> None:
-        """Does nothing."""
 
     def _draw(self, share, logs):
         if not self._is_live:

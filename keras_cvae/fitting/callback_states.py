@@ -1,7 +1,8 @@
 """The state of a callback, such as what it has counted, and its settings.
 
 A callback of any class may have `get_state()`, which returns a dict, and `set_state(state)`. Of
-others the state is every attribute of plain values that is not an argument of the constructor.
+others the state is every attribute of plain values that is not an argument of the constructor. One
+whose attribute `has_state` is False is left out, and a training may be resumed without it.
 """
 
 from __future__ import annotations

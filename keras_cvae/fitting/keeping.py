@@ -180,9 +180,10 @@ class KeptCallbacks(BlockCallbacks):
 
     @property
     def _others(self):
-        """The callbacks that have a state; the keeper and the progress bar have none."""
+        """The callbacks that have a state; the keeper and what shows progress have none."""
         stateless = (Keeper, keras.callbacks.ProgbarLogger)
-        return [c for c in self.callbacks if not isinstance(c, stateless)]
+        others = [c for c in self.callbacks if not isinstance(c, stateless)]
+        return [callback for callback in others if getattr(callback, "has_state", True)]
 
     def _keep(self, epoch, logs):
         variables = [np.array(keras.ops.convert_to_numpy(v)) for v in self._variables()]

@@ -97,7 +97,7 @@ def make(
 
     schedule = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size}
     schedule |= {"early_stopping": early_stopping, "fit_prior": fit_prior, "measure": measure}
-    schedule["seed"] = seed
+    schedule |= {"board": board, "seed": seed}
     config = {
         "data": {"digest": datasets.digest(dataset), **source},
         "image_shape": image_shape,
@@ -119,7 +119,6 @@ def make(
         run.keep(y_train)
         if begun:
             begun(run)
-        callbacks = [*callbacks, *boards.callbacks_of(run)] if board else callbacks
         training.train_and_measure(run, (x_train, y_train), held_out, callbacks, verbose)
     return run
 

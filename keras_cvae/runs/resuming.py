@@ -80,6 +80,9 @@ def resume(
         train, held_out = making.parts_of(reading, settings["seed"])
         if begun:
             begun(run)
+        if verbose:
+            epochs = f"epoch {state['epoch']} of {settings['epochs']}"
+            print(f"'{folder / CHECKPOINT}' has {epochs}: training goes on", flush=True)
         training.train_and_measure(run, train, held_out, callbacks, verbose, force)
     return run
 

@@ -9,6 +9,7 @@ import warnings
 import keras
 
 from keras_cvae import callbacks as our_callbacks
+from keras_cvae.runs import board as boards
 from keras_cvae.runs import pictures, report
 from keras_cvae.runs.reading import CHECKPOINT, HISTORY, METRICS, MODEL, Run, model_inputs
 
@@ -77,7 +78,8 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
     checkpoint = our_callbacks.Checkpoint(run.folder / CHECKPOINT, force)
     log = keras.callbacks.CSVLogger(run.folder / HISTORY)
     line = [our_callbacks.EpochLine(run.example, is_live=verbose == 1)] if verbose else []
-    callbacks = [checkpoint, log, saver, *line, *callbacks]
+    board = boards.callbacks_of(run) if settings.get("board") else []
+    callbacks = [checkpoint, log, saver, *line, *callbacks, *board]
     stopper = None
     if settings["early_stopping"]:
         patience = max(3, settings["epochs"] // 5)

@@ -24,7 +24,7 @@ def test_a_killed_run_ends_like_one_that_was_not(toys, tmp_path, monkeypatch, ca
             raise Killed
 
     quick = ["--epochs", 4, "--no-fit-prior", "--no-measure", "--quiet", *TINY]
-    train = ["train", "--data", toys, *quick, "--out"]
+    train = ["train", "--data", toys, *quick, "--board", "--out"]
     assert run_cli(*train, tmp_path / "whole") == 0
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
