@@ -160,7 +160,7 @@ def test_a_lost_process_ends_the_other_and_the_run_goes_on(toys, tmp_path):
 
     first, second = train("--data", toys, "--out", tmp_path / "run", *quick)
     for line in first.stdout:
-        if line.startswith("Epoch 3/"):
+        if line.startswith("Epoch"):  # the first is over; later ones get a line every ten seconds
             break
     second.kill()
     out, error = first.communicate(timeout=60)
