@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("uncompiled")
 once = pytest.mark.once
 
 
+@pytest.mark.slow
 @once
 def test_the_default_folder_force_one_seed_and_no_graphviz(tmp_path, toys, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

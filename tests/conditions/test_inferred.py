@@ -61,6 +61,7 @@ def model(digits, request):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_it_learns_the_labels_and_the_images(model, digits):
     history = model.history_.history

@@ -233,6 +233,7 @@ def test_a_condition_of_another_kind():
     assert report.left_out["label read from z"] == "the data have no labels, which a probe needs"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.once
 def test_labels_that_a_model_infers_and_test_labels_that_are_unknown():

@@ -22,6 +22,7 @@ def trained(digits):
     return cvae
 
 
+@pytest.mark.slow
 def test_a_seed_decides_them_and_they_are_good_to_two_decimals(trained, digits):
     x, y = digits.x_test, digits.y_test
     first, again, other = (

@@ -125,6 +125,7 @@ def genes():
     return rng.poisson(mean)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("name", ["poisson", "negative_binomial"])
 def test_in_a_model_means_are_in_units_of_the_data(name, genes):

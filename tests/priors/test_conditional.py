@@ -82,6 +82,7 @@ def test_it_starts_as_the_standard_normal(hidden_units):
     assert len(prior.trainable_weights) == 4 + 2 * len(hidden_units)
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_it_learns_where_the_latents_of_each_label_lie():
     """A posterior that is fixed, at another place for each label: the prior moves onto it."""
