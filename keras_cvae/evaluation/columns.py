@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from keras_cvae.evaluation import neighbours
 from keras_cvae.evaluation.table import Measure
 
 # The unit and the definition of each measure, by name.
@@ -151,8 +152,19 @@ def closest(rows: np.ndarray, others: np.ndarray, categories: list[int | None]) 
     Returns:
         Array of shape `(rows,)`.
     """
-    from sklearn.neighbors import NearestNeighbors
+    here, there = as_vectors(rows, others, categories)
+    closest = there[neighbours.nearest(here, there)[:, 0]]
+    return np.sqrt(np.square(here - closest).sum(1))
 
+
+def as_vectors(rows, others, categories) -> tuple[np.ndarray, np.ndarray]:
+    """Returns rows and others as vectors, the distances of which are those of `closest`.
+
+    Args:
+        rows: As for `closest`.
+        others: As for `closest`.
+        categories: As for `distances`.
+    """
     parts: list = [[], []]
     for a, b, count in zip(rows.T, others.T, categories, strict=True):
         mean, deviation = (f(b) if not np.isnan(b).all() else 0.0 for f in (np.nanmean, np.nanstd))
@@ -163,7 +175,7 @@ def closest(rows: np.ndarray, others: np.ndarray, categories: list[int | None]) 
             else:
                 part.append((cells[:, None] == np.arange(count)) / np.sqrt(2))
     here, there = (np.concatenate(part, axis=1) for part in parts)
-    return NearestNeighbors(n_neighbors=1).fit(there).kneighbors(here)[0][:, 0]
+    return here, there
 
 
 def _ends(rows):

@@ -10,6 +10,7 @@ import numpy as np
 from keras_cvae import evaluation, latents
 from keras_cvae.checks import require
 from keras_cvae.data import splitting
+from keras_cvae.evaluation import neighbours
 from keras_cvae.explore import controls
 from keras_cvae.runs import pictures
 from keras_cvae.runs.reading import Run
@@ -19,9 +20,22 @@ MOST_READ = 100  # classes among which a drawing is read
 DRAWS = 4  # samples of z for each class
 FINE = 201  # places on a path
 CALLS = 3  # of a function, after which it is compiled on every backend
-CHUNK = 8192  # training images to compare at a time
+MOST_SCALED = 8192  # training vectors that tell the scale of each number
 
 Values = Sequence[float]
+
+
+def active_dimensions(cvae, x, y) -> list[int]:
+    """Returns the dimensions of the noise that are in use, most active first.
+
+    They are told by the variance of each over the encodings of examples.
+
+    Args:
+        cvae: A `CVAE`.
+        x: Examples, as for `CVAE.noise_of`.
+        y: As for `CVAE.noise_of`.
+    """
+    return evaluation.latent_use.by_use(cvae.noise_of(x, y).astype("float64").var(0))
 
 
 class ImageExplorer:
@@ -56,15 +70,10 @@ class ImageExplorer:
         return [control.start for control in self.controls]
 
     @functools.cached_property
-    def use(self) -> np.ndarray:
-        """The variance of each dimension of the noise over the posterior means of test images."""
-        x, y, _ = self.run.test_images(count=MOST)
-        return self.model.noise_of(x, self.model.y_of_class(y)).astype("float64").var(0)
-
-    @functools.cached_property
     def active(self) -> list[int]:
         """The latent dimensions that are in use, most active first."""
-        return evaluation.latent_use.by_use(self.use)
+        x, y, _ = self.run.test_images(count=MOST)
+        return active_dimensions(self.model, x, self.model.y_of_class(y))
 
     def sample(self, seed: int) -> np.ndarray:
         """Returns noise of shape `(latent_dim,)`."""
@@ -187,6 +196,8 @@ class ImageExplorer:
     def nearest(self, image, count: int = 6) -> tuple[np.ndarray, np.ndarray | None]:
         """Finds the training images nearest to one, by the distance of their pixels.
 
+        Numbers of vectors are divided by their standard deviation.
+
         Args:
             image: An image as `images` returns it.
             count: The number of neighbours.
@@ -196,24 +207,16 @@ class ImageExplorer:
         """
         x, labels = self.run.dataset.x_train, self.run.dataset.y_train
         scale = _scale(x) if self.is_vector else 1.0
-        distances = np.concatenate(
-            [
-                np.square((self.drawable(x[start : start + CHUNK]) - image) / scale)
-                .reshape(len(x[start : start + CHUNK]), -1)
-                .sum(1)
-                for start in range(0, len(x), CHUNK)
-            ]
-        )
-        places = np.argsort(distances, kind="stable")[:count]
-        return self.drawable(x[places]), splitting.take(
-            labels, places
-        ) if self.model.classes else None
+        image = image[None] / scale
+        places = neighbours.nearest(image, x, count, lambda part: self.drawable(part) / scale)[0]
+        known = splitting.take(labels, places) if self.model.classes else None
+        return self.drawable(x[places]), known
 
     @functools.cached_property
     def range(self) -> tuple[float, float]:
         """The least and greatest number of the training vectors, the ends of the profiles' axis."""
         x = self.run.dataset.x_train
-        low, high = (float(np.quantile(x[:CHUNK], share)) for share in (0.002, 0.998))
+        low, high = (float(np.quantile(x[:MOST_SCALED], share)) for share in (0.002, 0.998))
         margin = 0.05 * (high - low) or 1.0
         return low - margin, high + margin
 
@@ -237,5 +240,5 @@ class ImageExplorer:
 
 def _scale(x):
     """Returns the standard deviation of each column, 1 where it is 0."""
-    deviation = x[:CHUNK].std(0)
+    deviation = x[:MOST_SCALED].std(0)
     return np.where(deviation > 0, deviation, 1.0)

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from keras_cvae import evaluation, latents
+from keras_cvae import latents
 from keras_cvae.data import splitting
-from keras_cvae.explore.images import MOST
+from keras_cvae.evaluation import columns, neighbours
+from keras_cvae.explore.images import MOST, active_dimensions
 from keras_cvae.runs.tables import TableRun
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-CHUNK = 50_000  # training rows that nearest ones are looked for among
+MOST_COMPARED = 50_000  # training rows, of which the nearest are returned
 
 
 class ColumnControl(NamedTuple):
@@ -65,15 +66,10 @@ class RowExplorer:
         return controls
 
     @functools.cached_property
-    def use(self) -> np.ndarray:
-        """The variance of each dimension of the noise over the posterior means of test rows."""
-        x, y, _ = self.run.test_images(count=MOST)
-        return self.model.noise_of(x, y).astype("float64").var(0)
-
-    @functools.cached_property
     def active(self) -> list[int]:
         """The latent dimensions that are in use, most active first."""
-        return evaluation.latent_use.by_use(self.use)
+        x, y, _ = self.run.test_images(count=MOST)
+        return active_dimensions(self.model, x, y)
 
     def where(self, values: Sequence[str | None]) -> dict[str, str]:
         """Returns what `TableRun.generate` takes, of values of the controls, None or "" for any."""
@@ -133,26 +129,18 @@ class RowExplorer:
         return self.rows(latents.interpolate(*ends, steps, spherical=True), first)
 
     def nearest(self, row: DataFrame, count: int = 5) -> DataFrame:
-        """Returns the training rows nearest to one, by the columns that the model learns.
-
-        Numbers differ by their distance in standard deviations, categories and missing cells by 0
-        or 1.
+        """Returns the training rows nearest to one, as `evaluation.closest` measures distances.
 
         Args:
             row: One row.
             count: The number of neighbours.
         """
         dataset = self.run.dataset
-        x, (wanted, _) = dataset.x_train[:CHUNK], self.table.arrays(row)
-        scale = np.nanstd(x, 0)
-        is_number = np.array([levels is None for levels in self.run.levels])
-        apart = np.abs(x - wanted) / np.where(is_number & (scale > 0), scale, 1.0)
-        apart = np.where(is_number, np.minimum(apart, 3.0), apart > 0)
-        missing = np.isnan(x), np.isnan(wanted)
-        apart = np.where(missing[0] | missing[1], missing[0] != missing[1], apart)
-        places = np.argsort(np.square(apart).sum(1), kind="stable")[:count]
+        wanted, _ = self.table.arrays(row)
+        vectors = columns.as_vectors(wanted, dataset.x_train[:MOST_COMPARED], self.run.levels)
+        places = neighbours.nearest(*vectors, count)[0]
         cells = self.table.from_inputs(splitting.take(dataset.y_train, places))
-        return self.table.frame(x[places], cells)
+        return self.table.frame(dataset.x_train[places], cells)
 
     def warm_up(self) -> None:
         """Compiles what a move of a control needs."""

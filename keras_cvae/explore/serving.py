@@ -1,4 +1,4 @@
-"""Gradio, and the server of a page: to this machine alone, and without a word to any other."""
+"""Gradio, and the server of a page, which serves this machine only and sends nothing to others."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def check_browser() -> None:
     try:
         webbrowser.get()
     except webbrowser.Error as error:
-        expected = (
-            "No browser is installed to open the page in; `--no-browser` serves it all the same"
-        )
+        expected = "No browser is installed; `--no-browser` serves the page without opening it"
         raise ArgumentError(None, expected, error) from None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_cvae import evaluation, latents, plots
 from keras_cvae.checks import require
+from keras_cvae.evaluation import neighbours
 from keras_cvae.runs.reading import Run
 
 if TYPE_CHECKING:
@@ -119,16 +120,16 @@ def latent_use(run: Run, *, data=None, count=None) -> Figure:
 
 def nearest(run: Run, *, count=10, seed=0) -> Figure:
     """Draws `count` generated images, and the training image nearest to each in its pixels."""
-    from sklearn.neighbors import NearestNeighbors
-
     classes = len(run.model.classes)
     labels = np.arange(count) % classes if classes else None
-    x, train = run.model.generate(labels, count=count, seed=seed), run.dataset.x_train
-    images, others = drawable(run, x), drawable(run, train)
-    others = others / np.float32(255) if others.dtype == np.uint8 else others
-    search = NearestNeighbors(n_neighbors=1).fit(others.reshape(len(others), -1))
-    places = search.kneighbors(images.reshape(count, -1), return_distance=False)[:, 0]
-    return plots.neighbours(images, others[places])
+    images = drawable(run, run.model.generate(labels, count=count, seed=seed))
+    train = run.dataset.x_train
+
+    def prepare(x):
+        return drawable(run, x / np.float32(255) if x.dtype == np.uint8 else x)
+
+    places = neighbours.nearest(images, train, prepare=prepare)[:, 0]
+    return plots.neighbours(images, prepare(train[places]))
 
 
 _ALL = (

@@ -8,6 +8,17 @@ from keras_cvae.evaluation import neighbours
 pytestmark = pytest.mark.once
 
 
+def test_the_nearest_of_any_number_in_any_part(monkeypatch):
+    monkeypatch.setattr(neighbours, "CHUNK", 7)
+    rng = np.random.default_rng(0)
+    x, others = rng.normal(size=(5, 2, 3)), rng.integers(0, 255, (30, 2, 3), "uint8")
+    distances = np.square(x[:, None] - (others[None] / 255.0)).sum((2, 3))
+    expected = np.argsort(distances, axis=1)
+    for count in (1, 4, 40):
+        places = neighbours.nearest(x, others, count, lambda part: part / 255.0)
+        np.testing.assert_array_equal(places, expected[:, :count])
+
+
 def test_read_as_the_label_of_the_nearest():
     others = np.eye(4).reshape(4, 2, 2)
     x = others[[0, 1, 2, 3]] * 0.9

@@ -51,7 +51,6 @@ def test_a_path_ends_at_both_styles(explorer):
 def test_active_dimensions_most_active_first(explorer):
     x, y, _ = explorer.run.test_images()
     variance = explorer.model.noise_of(x, y).var(0)
-    np.testing.assert_allclose(explorer.use, variance, rtol=1e-4)
     assert explorer.active == [i for i in np.argsort(-variance) if variance[i] > 0.01]
 
 

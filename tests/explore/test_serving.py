@@ -29,7 +29,7 @@ def test_no_browser(monkeypatch, tmp_path, capsys):
         raise webbrowser.Error("could not locate runnable browser")
 
     monkeypatch.setattr(webbrowser, "get", get)
-    assert "`--no-browser` serves it" in refused(capsys, "explore", tmp_path)
+    assert "`--no-browser` serves the page" in refused(capsys, "explore", tmp_path)
 
 
 @pytest.mark.usefixtures("installed")
