@@ -4,10 +4,10 @@
 
 The classifier of `keras-cvae evaluate` is trained on the real images and saved in `--out`. Each
 model generates `--count` images, with all labels in turn, at temperatures 1, 0.8 and 0.6. The
-spread is the square root of the summed variance of the pixels within a class, relative to that of
-the real images. The last column is the share of real images whose label was changed that are
-classified as the new label. A model with another prior than a mixture is measured again after
-`fit_prior`. `--validate` measures on a tenth of the training images, to choose settings.
+spread is the deviation of images from the mean of their class, relative to that of the real images.
+The last column is the share of real images whose label was changed that are classified as the new
+label. A model with another prior than a mixture is measured again after `fit_prior`. `--validate`
+measures on a tenth of the training images, to choose settings.
 """
 
 from pathlib import Path
@@ -19,6 +19,7 @@ import typer
 import keras_cvae
 from keras_cvae import datasets, evaluation, priors
 from keras_cvae.evaluation.classifier import ImageClassifier, unit
+from keras_cvae.evaluation.neighbours import spread
 
 TEMPERATURES = (1.0, 0.8, 0.6)
 
@@ -30,12 +31,6 @@ def classifier_of(x, y, epochs: int | None, seed: int, path: Path) -> ImageClass
     classifier = evaluation.train_classifier(x, y, epochs=epochs, seed=seed, verbose=2)
     classifier.model.save(path)
     return classifier
-
-
-def spread(images: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the square root of the summed variance of pixels within a class."""
-    variances = [unit(images[labels == label]).var(0).sum() for label in np.unique(labels)]
-    return np.sqrt(np.mean(variances))
 
 
 def main(
@@ -60,7 +55,7 @@ def main(
     def share(images, labels):
         return np.mean(classifier.predict(images) == labels)
 
-    real = share(x_real, y_real)
+    real, real_spread = share(x_real, y_real), spread(unit(x_real), y_real)
     print(f"\nAccuracy of the classifier on {len(x_real):,} real images: {100 * real:.2f}%")
     columns = ["prior", *map(str, TEMPERATURES), "relative", "spread", "label changed"]
     print("% classified as their label, by temperature, and relative to real images at 1;")
@@ -77,7 +72,7 @@ def main(
             shares = [share(each, labels) for each in images]
             row = [type(model.prior).__name__, *(f"{100 * each:.1f}" for each in shares)]
             row += [f"{shares[0] / real:.3f}"]
-            row += [f"{spread(images[0], labels) / spread(x_real, y_real):.2f}"]
+            row += [f"{spread(unit(images[0]), labels) / real_spread:.2f}"]
             changed = share(model.reconstruct(x_real, y_real, others), others)
             print(f"| {str(path)[-50:]} | " + " | ".join([*row, f"{100 * changed:.1f}"]) + " |")
             if type(model.prior) is priors.Mixture:
