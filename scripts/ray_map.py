@@ -27,8 +27,9 @@ import ray
 import typer
 
 import keras_cvae
+from keras_cvae.data.images import SUFFIXES
 
-SUFFIXES = ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff"
+MODES = {1: "L", 3: "RGB"}  # of images, by their channels
 
 
 class Worker:
@@ -65,10 +66,12 @@ class Worker:
         return {"image": self.cvae.generate(y, count=count, seed=seed).reshape(count, -1)}
 
 
-def read(data: Path) -> ray.data.Dataset:
-    """Reads Parquet files, or a folder of images with a sub-folder for each class."""
+def read(data: Path, image_shape: tuple) -> ray.data.Dataset:
+    """Reads Parquet files, or images of any size in a folder with a sub-folder for each class."""
     if data.suffix == ".parquet" or any(data.glob("*.parquet")):
         return ray.data.read_parquet(str(data))
+    if len(image_shape) != 3:
+        raise typer.BadParameter("MODEL is of vectors, which a folder of images does not hold")
     names = sorted(path.name for path in data.iterdir() if path.is_dir())
 
     def labelled(batch):
@@ -76,7 +79,9 @@ def read(data: Path) -> ray.data.Dataset:
         return {**batch, "label": np.array([names.index(folder) for folder in folders])}
 
     files = [str(path) for path in sorted(data.rglob("*")) if path.suffix.lower() in SUFFIXES]
-    return ray.data.read_images(files, include_paths=True).map_batches(labelled)
+    size, mode = image_shape[:2], MODES[image_shape[2]]
+    images = ray.data.read_images(files, size=size, mode=mode, include_paths=True)
+    return images.map_batches(labelled)
 
 
 def mapped(rows, worker, model: Path, task: str, batch_size: int, workers: int) -> ray.data.Dataset:
@@ -104,7 +109,8 @@ def main(
         raise typer.BadParameter("TASK must be score, encode or generate")
     if out.exists() and any(out.iterdir()):
         raise typer.BadParameter(f"OUT must be a new or an empty folder: {out}")
-    results = mapped(read(data), Worker, model, task, batch_size, workers)
+    rows = read(data, keras.saving.load_model(model).image_shape)
+    results = mapped(rows, Worker, model, task, batch_size, workers)
     results.write_parquet(str(out.resolve()))
 
 

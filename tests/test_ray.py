@@ -35,9 +35,11 @@ class Killed(ray_map.Worker):
 FLAG = os.path.abspath("killed")
 ray.init(num_cpus=2, include_dashboard=False)
 model = pathlib.Path("model.keras")
-results = ray_map.mapped(ray_map.read(pathlib.Path("rows")), Killed, model, "encode", 25, 1)
+rows = ray_map.read(pathlib.Path("rows"), (4, 4, 1))
+results = ray_map.mapped(rows, Killed, model, "encode", 25, 1)
 results.write_parquet(os.path.abspath("encoded"))
-photos = ray_map.mapped(ray_map.read(pathlib.Path("photos")), ray_map.Worker, model, "score", 4, 1)
+photos = ray_map.read(pathlib.Path("photos"), (4, 4, 1))
+photos = ray_map.mapped(photos, ray_map.Worker, model, "score", 4, 1)
 photos.write_parquet(os.path.abspath("scored"))
 """
 SWEEP = """
@@ -90,7 +92,9 @@ def test_rows_are_mapped_once_though_a_worker_is_killed(tmp_path):
     for number in range(6):
         folder = tmp_path / "photos" / "ab"[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((4, 4), 40 * number, "uint8")).save(folder / f"{number}.png")
+        shape = (6, 5, 3) if number % 2 else (4, 4)  # colours and sizes of all kinds
+        image = Image.fromarray(np.full(shape, 40 * number, "uint8"))
+        image.save(folder / f"{number}.png")
     ran(KILLED, tmp_path)
     encoded = pd.read_parquet(tmp_path / "encoded").sort_values("id")
     assert encoded["id"].tolist() == list(range(100))
