@@ -311,3 +311,33 @@ def test_the_stages_of_the_recipe():
     stages = [sum(3**j for j in range(i)) for i in range(8)]  # the epoch at which each begins
     for i, begins in enumerate(stages):
         assert float(rate(begins * 3000 + 1)) == pytest.approx(1e-3 * 10 ** (-i / 7), rel=1e-5)
+
+
+@once
+def test_rows_of_a_table_are_measured_beside_real_ones(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=400)
+    rows = [
+        f"{a:.3f},{a + b:.3f},{'ab'[int(a > 0)]}"
+        for a, b in zip(x, rng.normal(size=400), strict=True)
+    ]
+    (tmp_path / "rows.csv").write_text("\n".join(["u,v,w", *rows]))
+    run("experiments/rows", tmp_path / "rows.csv", "w", "--seeds", 1)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("seed 0,") and lines[1].endswith("(1.000)")  # u tells w
+    assert any(line.startswith("  C2ST") for line in lines)
+
+
+@once
+def test_fitted_priors_are_compared(tmp_path, capsys):
+    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 4, network="dense")
+    cvae.compile("adam")
+    x, y, *_ = datasets.load("digits")
+    cvae.fit([x, y], epochs=1, verbose=0)
+    cvae.save(tmp_path / "cvae.keras")
+    options = ["--data", "digits", "--shared", 3, "--count", 60, "--out", tmp_path]
+    run("experiments/fitted_priors", tmp_path / "cvae.keras", *options)
+    first, *others = capsys.readouterr().out.splitlines()[-3:]
+    assert "held-out images themselves" in first
+    assert [line.split(":")[0] for line in others] == ["mixture", "3 shared"]
+    assert all("slant kept" in line for line in others)
