@@ -63,7 +63,7 @@ def train(
     epochs: Annotated[str, Option(help="Maximum passes over the data, or auto.")] = AUTO,
     batch_size: Annotated[str, Option(help="Images per training step, or auto.")] = AUTO,
     early_stopping: Annotated[
-        bool, Option(help="Stop when the ELBO of validation images no longer improves.")
+        bool, Option(help="Stop when the loss of validation images no longer improves.")
     ] = True,
     fit_prior: Annotated[bool, Option(help="Fit the prior to the encodings at the end.")] = True,
     measure: Annotated[bool, Option(help="Measure the ELBO of the test images.")] = True,

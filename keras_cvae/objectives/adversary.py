@@ -136,6 +136,8 @@ class Adversary(OneSample):
         that takes y.
     """
 
+    monitor = "val_elbo"
+
     def __init__(
         self, weight: float = 30.0, beta: float = 1.0, hidden_units: Sequence[int] = (256,)
     ):

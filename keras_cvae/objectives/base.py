@@ -13,7 +13,13 @@ class Objective(Recipe):
 
     A subclass defines `wire`, and stores its arguments as attributes of the same names, which are
     its config.
+
+    Attributes:
+        monitor: The metric of validation data whose best epoch is the best of a training:
+            `"val_loss"`, or `"val_elbo"` if the loss may rise while the model improves.
     """
+
+    monitor = "val_loss"
 
     def wire(self, x, encoded, y, parts) -> Tensor:
         """Wires latents, decoder and loss layers.

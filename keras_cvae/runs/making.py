@@ -58,9 +58,9 @@ def make(
         learning_rate: Initial learning rate of Adam; it falls to 0 along a cosine.
         epochs: Passes over the training images, at most; `"auto"` chooses by their number.
         batch_size: Images in a training step, or `"auto"`.
-        early_stopping: Whether to stop when the ELBO of the validation images (those of the data,
-            else a tenth of the training images) has not risen for a fifth of the epochs, and to
-            keep the best weights.
+        early_stopping: Whether to stop when the loss of the validation images (those of the data,
+            else a tenth of the training images), or their ELBO under an objective with an
+            adversary, has not improved for a fifth of the epochs, and to keep the best weights.
         fit_prior: Whether to fit the prior to the encodings after training.
         measure: Whether to measure the ELBO of the test images after training.
         board: Whether to write the folder `board` for TensorBoard while training.

@@ -83,8 +83,10 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
     stopper = None
     if settings["early_stopping"]:
         patience = max(3, settings["epochs"] // 5)
+        monitor = getattr(run.model.objective, "monitor", "val_loss")
+        mode = "min" if monitor == "val_loss" else "max"
         stopper = keras.callbacks.EarlyStopping(
-            "val_elbo", mode="max", patience=patience, restore_best_weights=True
+            monitor, mode=mode, patience=patience, restore_best_weights=True
         )
         callbacks.append(stopper)
     try:
@@ -105,12 +107,13 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
     our_callbacks.save(run.model, run.folder / MODEL)  # the best weights
     if stopper is not None:
         run.best_epoch = stopper.best_epoch + 1
+        name, extreme = ("loss", "lowest") if mode == "min" else ("ELBO", "highest")
         message = (
-            f"Kept: the weights after epoch {run.best_epoch} of {saver.epochs}, where the ELBO of "
-            f"the validation {run.example}s was highest, {stopper.best:.2f}"
+            f"Kept: the weights after epoch {run.best_epoch} of {saver.epochs}, where the {name} "
+            f"of the validation {run.example}s was {extreme}, {stopper.best:.2f} nats"
         )
         if saver.epochs < settings["epochs"]:
-            message += f". Training stopped: it did not rise for {patience} epochs"
+            message += f". Training stopped: it did not improve for {patience} epochs"
         _say(message, verbose)
 
 
