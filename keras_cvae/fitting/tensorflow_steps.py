@@ -40,7 +40,7 @@ class Program:
         # On a CPU Keras does not use XLA, but a loop of small matrix products is faster with it.
         gains = kind == "train" and jit_compile == "auto" and gains_by_xla(model)
 
-        @tf.function(jit_compile=model.jit_compile or gains, autograph=False)
+        @tf.function(jit_compile=model.jit_compile or gains, autograph=False, reduce_retracing=True)
         def loop(block, count):
             def body(i):
                 def rows(array):
@@ -53,7 +53,7 @@ class Program:
             tf.while_loop(lambda i: i < count, body, (tf.constant(0),))
             return model.get_metrics_result()
 
-        @tf.function(jit_compile=model.jit_compile, autograph=False)
+        @tf.function(jit_compile=model.jit_compile, autograph=False, reduce_retracing=True)
         def last(batch):
             step(batch)
             return model.get_metrics_result()

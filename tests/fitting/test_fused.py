@@ -249,6 +249,14 @@ def test_a_step_is_traced_once_although_it_is_the_first_of_its_optimizer(steps, 
     assert len(model.traces) == 1
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow would trace each of them")
+def test_numbers_of_rows_that_change_are_not_traced_again(tiny, rows):
+    model = tiny()
+    for count in (300, 290, 270, 230, 201, 133):  # partial batches of 12, 2, 14, 6, 9, 5
+        model.evaluate(rows[:count], verbose=0)
+    assert len(model.traces) <= 4  # of whole batches and of partial ones, each with any number
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="asks which compiler TensorFlow uses")
 @pytest.mark.usefixtures("by_xla")
 def test_xla_where_every_layer_allows_it_and_none_is_a_convolution(tiny):
