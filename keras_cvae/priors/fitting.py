@@ -27,7 +27,7 @@ HELD_OUT = 0.1  # share of the examples that settings are chosen on
 CANDIDATES = 1, 2, 5  # numbers of components, beside the greatest
 FEWEST = 10  # examples for each component
 UNUSED = -30.0  # logit of a component that a class with few examples goes without
-EPOCHS, LEARNING_RATE = 40, 3e-3
+EPOCHS, LEARNING_RATE = 20, 3e-3
 PATIENCE = 8  # epochs without a better fit of held-out examples, after which fitting stops
 STEPS = 50  # of an epoch, at least, where batches are not smaller than 32 or greater than 512
 
