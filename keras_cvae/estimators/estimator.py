@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PARTS = "network", "likelihood", "prior", "objective"  # arguments of `build_cvae`
+AUTOREGRESSIVE = "autoregressive_columns"
 LARGEST_SEED = 2**31 - 1
 
 
@@ -37,8 +38,9 @@ class CVAEEstimator(
     Args:
         latent_dim: Size of z, the number of columns that `transform` returns.
         network: As for `build_cvae`.
-        likelihood: As for `build_cvae`; None for `tables.Columns` of the columns of X. With any
-            other X must be numbers, and generated rows are an array.
+        likelihood: None for `tables.Columns` of the columns of X; `"autoregressive_columns"` for
+            `tables.AutoregressiveColumns` of them, which generates better rows from a thousand rows
+            on, but leaves less for z to encode. Else as for `build_cvae`, of an array of numbers.
         prior: As for `build_cvae`.
         objective: As for `build_cvae`.
         kinds: Dict from names of columns of a DataFrame to their kinds, as for `tables.Table.of`.
@@ -127,7 +129,7 @@ class CVAEEstimator(
         batch_size = checks.integer("batch_size", self.batch_size, least=1)
         learning_rate = checks.number("learning_rate", self.learning_rate, above=0)
         checks.integer("samples", self.samples, least=1)
-        has_columns = self.likelihood is None and _has_names(X)
+        has_columns = self.likelihood in (None, AUTOREGRESSIVE) and _has_names(X)
         self.table_ = tables.Table.of(X, kinds=self.kinds) if has_columns else None
         X = self._checked(X, reset=True)
         if y is None or not self.conditional:
@@ -152,10 +154,10 @@ class CVAEEstimator(
 
     def _build(self, columns):
         parts = {name: getattr(self, name) for name in PARTS}
-        if self.likelihood is None:
-            numbers = {f"x{place}": "numeric" for place in range(columns)}
-            known = self.table_ and self.table_.likelihood()
-            parts["likelihood"] = known or tables.Columns(numbers)
+        if self.likelihood in (None, AUTOREGRESSIVE):
+            kind = tables.AutoregressiveColumns if self.likelihood else tables.Columns
+            known = self.table_ and self.table_.likelihood(autoregressive=bool(self.likelihood))
+            parts["likelihood"] = known or kind({f"x{n}": "numeric" for n in range(columns)})
         condition = None
         if self.classes_ is not None:
             condition = conditions.Classes(len(self.classes_), dropout=conditions.HIDDEN)

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from keras_cvae import evaluation, likelihoods, networks
+from keras_cvae import evaluation, likelihoods, networks, objectives
 from keras_cvae.estimators import CVAEEstimator
 
 EXPECTED = {
@@ -176,6 +176,20 @@ def test_frames():
         estimator.transform(frame.drop(columns="sex"))
     with pytest.raises(ValueError, match="could not convert string to float"):
         tiny(likelihood="gaussian").fit(frame)
+
+
+@once
+def test_columns_that_depend_on_each_other():
+    """A column that is a function of another stays one, even if z says nothing of either."""
+    towns = np.random.default_rng(0).choice(["Bonn", "Kiel", "Ulm"], 600)
+    frame = pd.DataFrame({"town": towns, "code": pd.Series(towns).str[:1]})
+    kept = {}
+    for likelihood in (None, "autoregressive_columns"):
+        options = {"likelihood": likelihood, "objective": objectives.ELBO(10.0)}
+        estimator = tiny(**options, epochs=15, batch_size=32, learning_rate=0.01)
+        rows = estimator.fit(frame).sample(300, random_state=0)
+        kept[likelihood] = (rows["town"].str[0] == rows["code"]).mean()
+    assert kept[None] < 0.6 and kept["autoregressive_columns"] > 0.95
 
 
 @once
