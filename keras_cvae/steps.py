@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from keras_cvae.conditions.classes import to_integers
 from keras_cvae.data import arrays, inputs
+from keras_cvae.layers.image_model import to_integers
 
 
 def arrange(model, data, is_checked: bool, class_weights=None) -> tuple:

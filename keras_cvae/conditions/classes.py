@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras
-from keras import ops
 
 from keras_cvae.conditions.labels import Labels
 from keras_cvae.conditions.naming import UNKNOWN
@@ -39,7 +38,8 @@ class Classes(Labels):
         training: Whether to hide labels.
 
     Returns:
-        Tensor of shape `(batch, num_classes)`; the row of an unknown label (-1) is all zeros.
+        Tensor of shape `(batch, num_classes)`; the row of an unknown label (-1) is all zeros. In a
+        graph of your own, an invalid label makes its row and the loss NaN.
 
     Raises:
         ValueError: If `num_classes` is not an integer of at least 2, `dropout` outside [0, 1], or
@@ -57,27 +57,12 @@ class Classes(Labels):
         super().__init__(num_classes, names, dropout, seed, **kwargs)
 
     def call(self, inputs, training=False) -> Tensor:
+        self.refuse_invalid(inputs)
         self.count_seen(inputs, training)
         return self.one_hot(self.hide(inputs, UNKNOWN, training))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "dropout": self.dropout, "seed": self.seed}
-
-
-def to_integers(labels) -> Tensor:
-    """Converts the labels of a batch of a stream to integers.
-
-    Args:
-        labels: Tensor of shape `(batch,)`, `(batch, 1)` or `(batch, num_classes)`, one-hot vectors,
-            of any type.
-
-    Returns:
-        int32 tensor of shape `(batch,)`; -1 for a one-hot vector that is all zeros.
-    """
-    if len(labels.shape) == 2 and labels.shape[1] != 1:
-        labels = ops.cast(labels, "int32")
-        return ops.where(ops.any(labels > 0, -1), ops.cast(ops.argmax(labels, -1), "int32"), -1)
-    return ops.cast(ops.reshape(labels, (-1,)), "int32")
 
 
 def of(identifier, **options) -> Classes:

@@ -84,8 +84,18 @@ class Labels(Condition):
         vectors = ops.cast(ops.expand_dims(labels, -1) == classes, self.compute_dtype)
         if terms.are_checked():
             return vectors
-        is_label = ops.logical_and(labels >= UNKNOWN, labels < self.num_classes)
-        return ops.where(ops.expand_dims(is_label, -1), vectors, math.nan)
+        return ops.where(ops.expand_dims(self._are_valid(labels), -1), vectors, math.nan)
+
+    def refuse_invalid(self, labels) -> None:
+        """Makes the loss of a user's own graph NaN if a label is invalid.
+
+        Some activations, such as TensorFlow's compiled relu, turn NaN into 0.
+        """
+        if terms.current() is None:
+            self.add_loss(ops.where(ops.all(self._are_valid(labels)), 0.0, math.nan))
+
+    def _are_valid(self, labels):
+        return ops.logical_and(labels >= UNKNOWN, labels < self.num_classes)
 
     def count_seen(self, labels, training) -> None:
         """Adds a batch of labels, in training, to those that were `seen`."""

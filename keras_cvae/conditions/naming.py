@@ -20,7 +20,8 @@ def to_labels(values, names: Sequence[str] | None, argument: str) -> np.ndarray:
     Args:
         values: An array, list, tuple, tensor, pandas series or categorical, in which names,
             integers and None (or a missing value of pandas) may be mixed.
-        names: Names of the classes, or None where these have no names.
+        names: Names of the classes, or None where these have no names, but numbers, which may be
+            texts.
         argument: Name of the argument, for messages.
 
     Returns:
@@ -34,9 +35,14 @@ def to_labels(values, names: Sequence[str] | None, argument: str) -> np.ndarray:
         return values
     table = np.array(values, dtype=object)
     flat = table.ravel().tolist()
-    if not any(isinstance(value, str) or _is_none(value) for value in flat):
+    is_plain = not any(isinstance(value, str) or _is_none(value) for value in flat)
+    if is_plain and str(dtype) != "object":
         return values
     known = {str(UNKNOWN): UNKNOWN}  # as NumPy writes a -1 beside names
+    if names is None:  # classes are called by their numbers
+        known |= {
+            value: int(value) for value in flat if isinstance(value, str) and value.isdecimal()
+        }
     known |= {name: label for label, name in enumerate(names or ())}
     labels = [
         known[value]

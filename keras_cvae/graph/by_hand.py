@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_cvae.checks import ArgumentError
 from keras_cvae.conditions.base import Condition
-from keras_cvae.data import intake
+from keras_cvae.data import class_labels, intake
 from keras_cvae.fitting import inside
 from keras_cvae.fitting.inside import calls
 from keras_cvae.graph.parts import Group, Parts, by_name
@@ -48,6 +48,8 @@ class RawInputs(Condition):
         shape, dtype = self.shapes[key]
         if key in self._conditions.by_name:
             (checked,) = self._conditions.by_name[key].check(values, count, name).values()
+            if checked.shape == (count,) and len(shape) == 1 and shape[0] > 1:  # of one-hot vectors
+                return intake.by_shape(checked, shape, dtype, count, name)
             return checked.reshape(count, *shape)
         if values is None:
             raise ArgumentError(name, f"must have values for the input `{key}`", "None")
@@ -71,7 +73,10 @@ class RawInputs(Condition):
             own = None
             if values is not None:
                 ((name, tensor),) = condition.inputs().items()
-                own = {name: np.reshape(values[key], (-1, *tensor.shape[1:]))}
+                value = values[key]
+                if np.ndim(value) == 2 and value.shape[1] > 1 and len(tensor.shape) == 1:
+                    value = class_labels.from_one_hot(value, key)
+                own = {name: np.reshape(value, (-1, *tensor.shape[1:]))}
             sentences += getattr(condition, method)(own)
         return sentences
 

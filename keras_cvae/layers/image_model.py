@@ -22,7 +22,8 @@ class ImageModel(keras.Model):
     Images are the first input, and all others of two axes or more: uint8 is scaled from 0..255 to
     [0, 1] inside the compiled program, on the device. If the model has a layer `condition`,
     `predict`, and a call with NumPy arrays or lists, checks its labels and converts them, such as
-    one-hot vectors or names. In a graph, where values are unknown, an invalid label becomes NaN.
+    one-hot vectors or names. In a graph, where values are unknown, labels may be integers or
+    one-hot vectors, and an invalid one becomes NaN.
 
     Built like any functional model: `ImageModel(inputs, outputs)`.
 
@@ -57,11 +58,18 @@ class ImageModel(keras.Model):
             inputs = [inputs[tensor.name] for tensor in self.inputs]
         if isinstance(inputs, (list, tuple)):
             first, *others = inputs
-            others = [to_unit_interval(x) if len(x.shape) > 2 else x for x in others]
+            others = [*map(self._as_input, others, self.inputs[1:])]
             inputs = [to_unit_interval(first), *others]
         else:
             inputs = to_unit_interval(inputs)
         return super().call(inputs, training=training, mask=mask)
+
+    def _as_input(self, value, tensor):
+        """Converts pixels of uint8, and one-hot vectors where the graph takes labels."""
+        is_label = len(tensor.shape) == 1 and "int" in tensor.dtype
+        if is_label and len(value.shape) == 2:
+            return to_integers(value)
+        return to_unit_interval(value) if len(value.shape) > 2 else value
 
     def predict(self, x, *args, **kwargs) -> Any:
         """`keras.Model.predict`, after a check of the labels.
@@ -116,3 +124,19 @@ def to_unit_interval(pixels) -> Tensor:
     if keras.backend.standardize_dtype(pixels.dtype) != "uint8":
         return pixels
     return ops.cast(pixels, keras.config.floatx()) / 255.0
+
+
+def to_integers(labels) -> Tensor:
+    """Converts the labels of a batch of a stream to integers.
+
+    Args:
+        labels: Tensor of shape `(batch,)`, `(batch, 1)` or `(batch, num_classes)`, one-hot vectors,
+            of any type.
+
+    Returns:
+        int32 tensor of shape `(batch,)`; -1 for a one-hot vector that is all zeros.
+    """
+    if len(labels.shape) == 2 and labels.shape[1] != 1:
+        labels = ops.cast(labels, "int32")
+        return ops.where(ops.any(labels > 0, -1), ops.cast(ops.argmax(labels, -1), "int32"), -1)
+    return ops.cast(ops.reshape(labels, (-1,)), "int32")

@@ -244,6 +244,20 @@ def test_without_a_label_it_says_so(build):
 
 
 @pytest.mark.once
+def test_numbers_as_texts_and_as_objects():
+    """As OpenML has the labels of MNIST."""
+    pandas = pytest.importorskip("pandas")
+    texts = np.array(["2", "0", "-1", "1"])
+    kinds = texts, texts.tolist(), texts.astype(object), pandas.Series(texts, dtype="category")
+    for y in (*kinds, texts.astype("int").astype(object), np.array([2, 0, None, 1.0], object)):
+        np.testing.assert_array_equal(conditions.Classes(3).check(y, 4)["label"], [2, 0, -1, 1])
+    with pytest.raises(ValueError, match="in -1..2.*Received: values from 3 to 3"):
+        conditions.Classes(3).check(["3"], 1)
+    with pytest.raises(ValueError, match="`y` must be integers.*Received: 2.5"):
+        conditions.Classes(3).check(np.array([2.5, 1], object), 2)
+
+
+@pytest.mark.once
 def test_names_in_a_stream_are_refused(named):
     cvae, x, y = named
     batches = [(x[:8], y[:8].astype(str)), (x[8:], y[8:].astype(str))]

@@ -280,7 +280,7 @@ BAD = {
         r"\[images, label\].*Received: image, label, labels",
     ),
     "ragged": (lambda x, y: [[[1.0], [1.0, 0.0]], [0, 1]], "`x` must be an array of numbers"),
-    "text": (lambda x, y: [x, y.astype(str)], "classes of this model have no names"),
+    "text": (lambda x, y: [x, np.array(["a", "b", "c"])[y]], "classes of this model have no names"),
     "bad pairs": (lambda x, y: Pairs(x * 255, y, 32), r"must be in \[0, 1\]"),
 }
 
