@@ -9,8 +9,11 @@ import keras
 from keras_cvae.checks import ArgumentError
 
 
-def checked(activation) -> Any:
-    """Returns an argument `activation` as it is.
+def check(activation) -> Any:
+    """Checks an activation, and returns it unchanged.
+
+    Args:
+        activation: A function, or the name of one of `keras.activations`.
 
     Raises:
         ValueError: If it is neither a function nor the name of one.

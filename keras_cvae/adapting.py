@@ -19,11 +19,11 @@ def needs_data(cvae) -> bool:
 
 
 def adapt(cvae, sample: Mapping[str, np.ndarray]) -> None:
-    """Adapts those parts of a model that have not been adapted to checked examples.
+    """Adapts the parts of a model that have not been adapted yet.
 
     Args:
         cvae: A `CVAE`.
-        sample: Arrays by the names of the inputs.
+        sample: Checked examples to adapt to: a dict of arrays by the names of the inputs.
     """
     parts = graph.read(cvae)
     if parts.condition is not None:
@@ -43,6 +43,11 @@ def adapt(cvae, sample: Mapping[str, np.ndarray]) -> None:
 
 
 def learn_scale(parts: graph.Parts, images: np.ndarray) -> None:
-    """Adapts a likelihood of numbers, and the encoder's input, to the scale of checked images."""
+    """Adapts the likelihood and the encoder's input to the scale of the data.
+
+    Args:
+        parts: The parts of the model.
+        images: Checked images or rows, of shape `(count, *image_shape)`.
+    """
     parts.standardize.adapt(images)
     parts.likelihood.standardize(*parts.standardize.learned)

@@ -35,7 +35,7 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE) -> Any:
     fingerprint, apply = _PREPARED.get(model, (None, None))
     if fingerprint is None or not fingerprint.is_of(model):
         model.make_predict_function(force=True)
-        apply = _applied()
+        apply = _batch_function()
         _PREPARED[model] = inside.Fingerprint(model), apply
     results = None
     for start in range(0, count, size):
@@ -55,8 +55,8 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE) -> Any:
     return results
 
 
-def _applied():
-    """Returns a function of a model and a batch, which on torch bypasses Keras's layers."""
+def _batch_function():
+    """Returns a function that applies a model to a batch; on torch it bypasses Keras's layers."""
     if keras.backend.backend() == "torch":
         from keras_cvae.fitting import torch_steps
 

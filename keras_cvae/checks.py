@@ -1,6 +1,6 @@
 """Checks of arguments, before any work begins.
 
-Each raises an `ArgumentError`, or returns the value converted to the type that it stands for.
+Each function raises an `ArgumentError`, or returns the value, converted to the type it checks for.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ class ArgumentError(ValueError):
         """Returns the same error with other names for arguments, such as those of options.
 
         Args:
-            names: Names by the present ones. An argument without a new name keeps its own, while
-                advice on such an argument is left out: who reads the error cannot follow it.
+            names: Dict from the names in this error to new ones. An argument without a new name
+                keeps its own. Advice about such an argument is left out, as the reader of the
+                message does not know it.
         """
         argument, advice = names.get(self.argument, self.argument), None
         if self.advice:
@@ -77,7 +78,7 @@ class ArgumentErrors(ValueError):
         return "\n".join(map(str, self.errors))
 
     def renamed(self, names: Mapping[str, str]) -> ArgumentErrors:
-        """Returns the same errors with other names for arguments, as `ArgumentError.renamed`."""
+        """Returns the same errors with other names for arguments: see `ArgumentError.renamed`."""
         return ArgumentErrors([error.renamed(names) for error in self.errors])
 
 
@@ -92,10 +93,10 @@ def require(
 
     Args:
         condition: Anything that is true or false.
-        argument: As of `ArgumentError`.
-        expected: As of `ArgumentError`.
-        received: As of `ArgumentError`.
-        advice: As of `ArgumentError`.
+        argument: As for `ArgumentError`.
+        expected: As for `ArgumentError`.
+        received: As for `ArgumentError`.
+        advice: As for `ArgumentError`.
 
     Raises:
         ArgumentError: If the condition is false.
@@ -111,13 +112,13 @@ def explain(
     errors: type[Exception] | tuple[type[Exception], ...] = Exception,
     advice: tuple[str, str] | None = None,
 ) -> Iterator[None]:
-    """Turns what other libraries raise on bad data into an `ArgumentError`.
+    """Raises an `ArgumentError` in place of the errors that other libraries raise on bad data.
 
     Args:
-        argument: As of `ArgumentError`.
-        expected: As of `ArgumentError`.
+        argument: As for `ArgumentError`.
+        expected: As for `ArgumentError`.
         errors: The errors to explain; others are raised unchanged.
-        advice: As of `ArgumentError`.
+        advice: As for `ArgumentError`.
     """
     try:
         yield
@@ -151,9 +152,9 @@ def member(
     Args:
         argument: The name of the argument, for the message.
         identifier: One of `names`, or an object of the family.
-        kind: What all members of the family are.
-        names: Its members by name, which can be made without arguments.
-        **options: Arguments of a new one.
+        kind: The base class of the family.
+        names: The classes of the family by name. All their arguments have defaults.
+        **options: Arguments of the class, if `identifier` is a name.
 
     Raises:
         ValueError: If it is neither.
@@ -164,12 +165,12 @@ def member(
 
 
 def nearest(name: Any, choices: Iterable[str], cutoff: float = 0.4) -> str:
-    """Returns the question whether the nearest choice was meant; empty if none is near.
+    """Returns ". Did you mean 'x'?" for the choice x most like `name`, or an empty string.
 
     Args:
         name: What the user passed.
         choices: The known names.
-        cutoff: How alike they must be, from 0 to 1.
+        cutoff: The least similarity, from 0 to 1, as for `difflib.get_close_matches`.
     """
     spellings = (name, name.lower()) if isinstance(name, str) else ()
     matches = [m for text in spellings for m in difflib.get_close_matches(text, choices, 1, cutoff)]
@@ -276,7 +277,7 @@ def array(
 
 
 def convert(argument: str, expected: str, values: Any, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `values` as an array of whatever type they have, and as one of `dtype`.
+    """Returns `values` twice: as an array of their own data type, and as an array of `dtype`.
 
     Raises:
         ValueError: If `values` is not an array of numbers.

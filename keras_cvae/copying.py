@@ -1,4 +1,4 @@
-"""The rule of ownership: a model has copies of the parts that it is built from, weights included.
+"""Copies of the parts that a model is built from, weights included.
 
 Two models that are built from the same object share no weights, and training one changes neither
 the other nor the object.
@@ -18,7 +18,7 @@ import keras
 from keras_cvae.checks import ArgumentError
 from keras_cvae.fitting import inside
 
-OF_EVERY_LAYER = "name", "trainable", "dtype"
+LAYER_ARGUMENTS = "name", "trainable", "dtype"
 
 
 def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
@@ -36,11 +36,11 @@ def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
         ValueError: If it cannot be created from its config.
     """
     kinds = {type(layer) for layer in inside.layers(part)}
-    own = {kind for kind in kinds if not kind.__module__.startswith(("keras.", "keras_cvae."))}
-    makers = {keras.saving.get_registered_name(kind): _maker(kind) for kind in own}
+    custom = {kind for kind in kinds if not kind.__module__.startswith(("keras.", "keras_cvae."))}
+    factories = {keras.saving.get_registered_name(kind): _factory(kind) for kind in custom}
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what is unsafe in a file alone
-            return _made_again(part, changes, makers)
+        with warnings.catch_warnings(action="ignore"):  # about what is unsafe only in files
+            return _rebuild(part, changes, factories)
     except (TypeError, ValueError, NotImplementedError) as error:
         lines = str(error).strip().splitlines()
         lines = lines if type(error) is NotImplementedError else lines[-1:]
@@ -48,18 +48,18 @@ def copy_of(part: keras.layers.Layer, **changes) -> keras.layers.Layer:
         raise ArgumentError(
             None,
             f"{type(part).__name__} must have a `get_config`, as must the layers in it, and its "
-            "functions must be registered with `keras.saving.register_keras_serializable`: a model "
-            "trains copies of its parts, and can be saved",
+            "functions must be registered with `keras.saving.register_keras_serializable`, because "
+            "a model trains copies of its parts and can be saved",
             f"{reason}",
         ) from error
 
 
-def own(get: Callable, identifier, name: str) -> Any:
-    """Returns a new part of a model, or a copy of `identifier` if it is a layer.
+def own_copy(get: Callable, identifier, name: str) -> Any:
+    """Returns a part that belongs to one model: a new one, or a copy of `identifier`.
 
     Args:
-        get: The `get` of the part's family.
-        identifier: Argument of `get`.
+        get: The function `get` of the part's family, such as `priors.get`.
+        identifier: Argument of `get`, a name or an object. A layer is copied.
         name: Name of the part.
     """
     part = get(identifier, name=name)
@@ -67,25 +67,26 @@ def own(get: Callable, identifier, name: str) -> Any:
     return copy_of(part, name=name) if is_layer else part
 
 
-def _made_again(part, changes, makers):
+def _rebuild(part, changes, factories):
+    """Creates a layer from the config of another, and copies its weights."""
     config = keras.saving.serialize_keras_object(part)
     config.pop("compile_config", None)
     config["config"] = {**config["config"], **changes}
-    twin = keras.saving.deserialize_keras_object(config, makers, safe_mode=False)
+    new = keras.saving.deserialize_keras_object(config, factories, safe_mode=False)
     shape = (part.get_build_config() or {}).get("input_shape")
-    if len(twin.weights) < len(part.weights) and shape:  # layers in it, which a call builds
-        twin(keras.KerasTensor(shape))
-    twin.set_weights(part.get_weights())
-    return twin
+    if len(new.weights) < len(part.weights) and shape:  # sublayers that a call builds
+        new(keras.KerasTensor(shape))
+    new.set_weights(part.get_weights())
+    return new
 
 
-def _maker(kind):
-    """Returns a maker of layers of a class that may not take the arguments of every layer."""
+def _factory(kind):
+    """Returns an object with a `from_config`, for a class that lacks arguments of other layers."""
 
     def from_config(config):
         parameters = inspect.signature(kind.__init__).parameters
         takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-        unknown = {*OF_EVERY_LAYER} - parameters.keys() if not takes_all else set()
+        unknown = {*LAYER_ARGUMENTS} - parameters.keys() if not takes_all else set()
         return kind.from_config({k: v for k, v in config.items() if k not in unknown})
 
     return types.SimpleNamespace(from_config=from_config)

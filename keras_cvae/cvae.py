@@ -21,12 +21,12 @@ from keras_cvae import (
     fitting,
     graph,
     layers,
+    model_lock,
     networks,
     objectives,
     prior_fitting,
     steps,
     terms,
-    turns,
 )
 from keras_cvae.callbacks.announcing import Announcer
 from keras_cvae.callbacks.watching import Watch
@@ -103,7 +103,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def classifier(self) -> keras.Model:
-        """Model `image` to the probabilities q(y | x) of each class, where labels are inferred.
+        """Model `image` to the probabilities q(y | x) of each class, if the model infers labels.
 
         Raises:
             ValueError: If the model does not infer labels.
@@ -127,7 +127,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def prior(self) -> keras.layers.Layer:
-        """The prior p(z | y), of the first group of latents where there are more."""
+        """The prior p(z | y), of the first group of latents if there are several."""
         return self._parts.groups[0].prior
 
     @property
@@ -178,7 +178,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def latent_dim(self) -> int:
-        """The size of z, summed over all groups of latents."""
+        """The size of z, the sum over all groups of latents."""
         return self._parts.latent_dim
 
     @property
@@ -188,18 +188,18 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes that y may be; empty where it is not a class."""
+        """Names of the classes; empty if y is not a class."""
         return () if self.condition is None else self.condition.classes
 
     @property
     def num_classes(self) -> int | None:
-        """The number of classes; None where the condition is not one of classes."""
+        """The number of classes; None if y is not a class."""
         return len(self.classes) or None
 
     def y_of_class(self, labels) -> Any:
-        """Returns integer labels as y of `encode`, `generate` and others.
+        """Returns integer labels as the argument `y` of `encode`, `generate` and others.
 
-        It is None where y is not a class, so that labelled images suit any model.
+        Returns None if y is not a class, so that labelled images can be passed to any model.
         """
         return labels if self.classes else None
 
@@ -308,7 +308,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
                 config.pop(name, None)
         return config
 
-    @turns.while_training
+    @model_lock.while_training
     def fit(
         self,
         x=None,
@@ -379,7 +379,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             raise ValueError(watch.failure)
         return history
 
-    @turns.one_at_a_time
+    @model_lock.one_at_a_time
     def evaluate(
         self,
         x=None,
@@ -423,7 +423,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         results = {name: estimates[name].value for name in self.metrics_names}
         return results if return_dict else [*results.values()]
 
-    @turns.one_at_a_time
+    @model_lock.one_at_a_time
     def predict(self, x, *args, **kwargs) -> np.ndarray:
         """Reconstructs: `keras.Model.predict`, after a check of the data.
 
@@ -462,7 +462,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             )
         adapting.learn_scale(self._parts, self.intake.first_images(x))
 
-    @turns.while_training
+    @model_lock.while_training
     def fit_prior(
         self,
         x,
@@ -473,37 +473,38 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         seed: int = 0,
         verbose: int = 0,
     ) -> dict:
-        """Fits a prior to where the encodings of each label lie, after training.
+        """Fits a prior to the encodings of the training data, after training.
 
-        It takes the place of the model's prior, in the same graph: from then on `generate`, `loss`,
-        `kl`, `elbo` and likelihoods are those of the fitted prior, which is saved with the model,
-        and which further training trains on with the rest. Encoder and decoder stay as they are.
-        Where there are several groups of latents, it is the prior of the first.
+        The fitted prior replaces the model's prior in the same graph: from then on `generate`,
+        `loss`, `kl`, `elbo` and likelihoods use it. It is saved with the model, and further
+        training also trains it. Encoder and decoder do not change. If the model has several groups
+        of latents, the prior of the first group is replaced.
 
         Args:
             x: The training data, as for `fit`; of a stream up to 100,000 examples.
             y: As for `fit`.
             prior: One of `priors.NAMES`, which depends on y where there is a condition, or an
-                object of `keras_cvae.priors`, such as `priors.Flow(8, conditional=True)`. A
-                `"mixture"`, of normals with full covariances, is fitted in seconds, by expectation
-                maximisation, any other prior by stochastic gradients. `"auto"` fits a mixture and a
-                `"spline_flow"`, and takes the one that held-out encodings fit better.
-            validation_data: As for `fit`: examples that the model has not been trained on, whose
-                encodings are held out, to choose by and to stop at. By default a tenth of the
-                training data are, of which the encoder knows more than of new data: a flow may then
-                fit them too closely.
+                object of `keras_cvae.priors`, such as `priors.Flow(8, conditional=True)`.
+                `"mixture"`, a mixture of normals with full covariances, is fitted in seconds, by
+                expectation maximisation; any other prior by stochastic gradients. `"auto"` fits a
+                mixture and a `"spline_flow"`, and uses the one under which held-out encodings are
+                more probable.
+            validation_data: As for `fit`: examples that the model has not been trained on. Their
+                encodings are held out to choose settings and to stop early. By default a tenth of
+                the training data is held out; because the encoder was trained on these examples, a
+                flow may then overfit.
             seed: Seed of the fitting.
-            verbose: 1 shows a progress bar where fitting takes long, 0 does not.
+            verbose: 1 shows a progress bar if fitting takes long, 0 does not.
 
         Returns:
-            Dict of `scores`, how well held-out encodings fit, in nats: by number of `components`,
-            of which the best is chosen, by epoch, or of `"auto"` by name of the prior, with the
-            name that is chosen as `prior`; and `elbo_before` and `elbo_after`, the ELBO
-            of some of the examples under the prior that was replaced and under the fitted one, in
-            nats per example.
+            Dict with the keys `prior`, the name of the fitted prior; `scores`, a dict of the mean
+            log-density of held-out encodings, in nats, for each number of `components` of a
+            mixture, for each epoch of another prior, or for each prior that `"auto"` fits;
+            and `elbo_before` and `elbo_after`, the ELBO of some of the examples with the replaced
+            and with the fitted prior, in nats per example.
 
         Raises:
-            ValueError: If the data is not what the model takes, or the prior does not go with it.
+            ValueError: If the data is invalid, or the model cannot use the prior.
 
         Example:
         ```python
@@ -516,7 +517,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     # Use.
 
-    @turns.one_at_a_time
+    @model_lock.one_at_a_time
     def generate(
         self,
         y=None,
@@ -564,7 +565,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         if noise is not None:
             normal = checks.array("noise", noise, normal.shape, "float32")
         temperatures = np.full((count, 1), temperature, "float32")
-        values = self._known(y, count)
+        values = self._check_values(y, count)
         if values:
             values = self.condition.sample_missing(values, rng)
         if pixels == "mean":
@@ -583,7 +584,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             images.append(ops.convert_to_numpy(sampled))
         return np.concatenate(images)
 
-    @turns.one_at_a_time
+    @model_lock.one_at_a_time
     def encode(self, x, y=None, *, batch_size: int = batched.BATCH_SIZE) -> list:
         """Encodes images: returns the parameters of q(z | x, y).
 
@@ -604,7 +605,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         rows = self._with_values(x, y) if takes_y else x
         return batched.predict(self.encoder, rows, batch_size)
 
-    @turns.one_at_a_time
+    @model_lock.one_at_a_time
     def decode(self, z, y=None, *, batch_size: int = batched.BATCH_SIZE) -> np.ndarray:
         """Decodes latents, in any arrangement such as a grid, to mean images.
 
@@ -636,16 +637,17 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         images = self._decode(rows, batch_size)
         return images.reshape(*leading, *self.image_shape)
 
-    @turns.one_at_a_time
+    @model_lock.one_at_a_time
     def reconstruct(
         self, x, y=None, as_y=None, *, batch_size: int = batched.BATCH_SIZE
     ) -> np.ndarray:
         r"""Encodes images and decodes their posterior mean, with the same or with other labels.
 
-        Another label y' is not decoded with the same z, which may hold the class too, but with the
-        same noise: the prior maps z to noise under y, and the noise to latents under y'. Under
-        N(0, I) the two are the same. It is the counterfactual of a structural causal model, by
-        abduction, action and prediction.
+        For another label y', the image is decoded with the same noise and not with the same z,
+        because z may contain information on the class: the prior p(z | y) maps z to noise, and the
+        prior p(z | y') maps the noise to latents. For the prior N(0, I) noise and z are the same.
+        This is the counterfactual of a structural causal model, by abduction, action and
+        prediction.
 
         Args:
             x: Array of shape `(count, *image_shape)`, uint8 or in [0, 1].
@@ -665,18 +667,18 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             [Pawlowski et al., 2020](https://arxiv.org/abs/2006.06485).
         """
         x = self.intake.images(x)
-        changed = None if as_y is None else self._known(as_y, len(x), "as_y")
+        changed = None if as_y is None else self._check_values(as_y, len(x), "as_y")
         if not changed:
-            return self._decode(self._encoded(x, y, batch_size), batch_size)
+            return self._decode(self._encode_means(x, y, batch_size), batch_size)
         normal = self.noise_of(x, y, batch_size=batch_size)
         return self._generate(normal, self.infer_missing(x, changed), batch_size=batch_size)
 
-    @turns.one_at_a_time
+    @model_lock.one_at_a_time
     def noise_of(self, x, y=None, *, batch_size: int = batched.BATCH_SIZE) -> np.ndarray:
-        """Encodes images to the noise from which `generate` makes them again: their style.
+        """Encodes images as noise, from which `generate` reproduces them: their style.
 
-        The prior maps it to the posterior mean under `y`, and under other labels to latents of the
-        same style.
+        The prior maps the noise to the posterior mean for the label `y`, and for other labels to
+        latents of the same style.
 
         Args:
             x: As for `reconstruct`.
@@ -684,7 +686,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             batch_size: The number of images to process at a time.
 
         Returns:
-            Array of shape `(count, latent_dim)`, as `noise` of `generate`.
+            Array of shape `(count, latent_dim)`, for the argument `noise` of `generate`.
 
         Raises:
             ValueError: If images or labels are not what the model takes.
@@ -695,7 +697,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         cvae.generate(range(10), noise=np.repeat(style, 10, axis=0))  # as all classes
         ```
         """
-        rows = self._encoded(self.intake.images(x), y, batch_size)
+        rows = self._encode_means(self.intake.images(x), y, batch_size)
         return batched.predict(self._submodels.noise, rows, batch_size)
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs) -> Any:
@@ -713,7 +715,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             )
         return super().export(filepath, format, *args, **kwargs)
 
-    @turns.one_at_a_time
+    @model_lock.one_at_a_time
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Returns the probabilities q(y | x) of each class, of shape `(count, num_classes)`.
 
@@ -737,7 +739,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         return self.condition.infer_missing(values, lambda rows: self.infer(x[rows]))
 
     def _generate(self, normal, values, temperatures=None, batch_size=batched.BATCH_SIZE):
-        """The mean images of noise and checked values of the condition."""
+        """Returns the mean images for noise and checked values of the condition."""
         if temperatures is None:
             temperatures = np.ones((len(normal), 1), "float32")
         rows = [normal, temperatures, *values.values()]
@@ -748,27 +750,27 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         return batched.predict(self._submodels.tempered_generator, rows, batch_size)
 
     def _decode(self, rows, batch_size):
-        """Returns the mean images of latents and checked values of the condition."""
+        """Returns the mean images for latents and checked values of the condition."""
         in_float64 = self.likelihood.in_float64()
         if in_float64:
             return in_float64(batched.predict(self.decoder, rows, batch_size))
         return batched.predict(self._submodels.mean_decoder, rows, batch_size)
 
-    def _encoded(self, x, y, batch_size):
-        """Returns the posterior means of checked images, with the values of the condition."""
-        values = self.infer_missing(x, self._known(y, len(x)))
+    def _encode_means(self, x, y, batch_size):
+        """Returns the decoder's inputs: posterior means of checked images, and their condition."""
+        values = self.infer_missing(x, self._check_values(y, len(x)))
         z, _ = self.encode(x, y, batch_size=batch_size)
         return [z, *values.values()] if values else z
 
-    def _known(self, y, count: int, name: str = "y") -> dict[str, np.ndarray]:
-        """Checks values by the names of the inputs; warns of those that training never showed."""
+    def _check_values(self, y, count: int, name: str = "y") -> dict[str, np.ndarray]:
+        """Returns checked values by input name; warns about values that training has not seen."""
         values = self.intake.values(y, count, name)
         for sentence in self.condition.describe_untrained(values) if values else ():
             warnings.warn(sentence, stacklevel=5)
         return values
 
     def _with_values(self, first, y):
-        values = self._known(y, len(first))
+        values = self._check_values(y, len(first))
         return [first, *values.values()] if values else first
 
     # Called by Keras and by the fused steps.

@@ -22,9 +22,9 @@ NAMES = named_sets.NAMES
 
 
 class Dataset(NamedTuple):
-    """Images and labels to train and to test with, of the shapes and ranges that `load` describes.
+    """Images and labels for training and testing, of the shapes and ranges that `load` describes.
 
-    Of a table, rows and a dict of their conditions by name.
+    For a table: rows, and a dict of their conditions by name.
     """
 
     x_train: np.ndarray
@@ -56,9 +56,8 @@ class Reading(NamedTuple):
 
     Attributes:
         dataset: The `Dataset`.
-        validation: Images and labels to validate with, `(x, y)`, if the source has such a part;
-            else None.
-        notes: Sentences on what of the source was left out or changed.
+        validation: Images and labels for validation, `(x, y)`, if the source has them; else None.
+        notes: Sentences about data of the source that were left out or changed.
     """
 
     dataset: Dataset
@@ -79,41 +78,43 @@ def load(
 ) -> Dataset:
     """Loads a data set by name, or from the user's own files.
 
-    It warns of data that are left out or changed, such as files that are not images, or images that
-    are composited on a background.
+    It warns about data that are left out or changed, such as files that are not images, or images
+    that are composited on a background.
 
     Args:
         name_or_path: `"digits"` (8x8, embedded in scikit-learn), `"mnist"` or `"fashion_mnist"`
             (downloaded once by Keras), or the path of one of:
             an `.npz` file that holds `x_train`, `y_train`, `x_test` and `y_test`, or only `x` and
             `y` (or `x_train` and `y_train`), which are then split, and optionally the names of the
-            classes as strings in `class_names`; its labels may be these names, an empty one being
-            unknown; `x_val` and `y_val` are to validate with;
+            classes as strings in `class_names`; its labels may be these names, and an empty name
+            means unknown; `x_val` and `y_val` are for validation;
             a folder of four IDX files under MNIST's names, plain or gzipped;
             a folder with one sub-folder of images for each class (PNG, JPEG, WebP, GIF, BMP or
             TIFF), or with `train/` that holds such sub-folders, beside `test/`, `val/` or both.
             Images of 16 bits become floats: white is the largest number of as many bits as the
             greatest pixel.
-            A name wins over a path: write `"./mnist"` for a folder called so.
-        labelled: Whether to load labels. Without, the arrays or files of labels may be missing, a
-            folder may hold images directly, and all that its sub-folders hold are one set.
+            A name takes precedence over a path: write `"./mnist"` for a folder of that name.
+        labelled: Whether to load labels. If not, the arrays or files of labels may be missing, a
+            folder may contain images directly, and the images of all sub-folders are one set.
         class_names: A name for each class, in place of those of the source.
         image_size: The size to resize every image to: an integer or `(height, width)`.
             `None` keeps the images' own size.
         test_fraction: Share of each class (without labels, of all images) held out for testing, in
             (0, 1), if the source is not split already.
         seed: Integer seed of that split.
-        background: The colour that transparent pixels of image files show: a name or a hexadecimal
+        background: The colour behind transparent pixels of image files: a name, or a hexadecimal
             number such as `"#ff8000"`.
-        skip_damaged: Whether to leave out image files that cannot be read, rather than raise.
+        skip_damaged: Whether to leave out image files that cannot be read. If not, they raise an
+            error.
 
     Returns:
         `Dataset(x_train, y_train, x_test, y_test, class_names)`. Images have shape
         `(N, H, W, C)`, uint8 in 0..255 or float32 in [0, 1]. Vectors have shape `(N, D)`: float32
-        of any scale; uint8 if they are stored so, or are integers that span 0 to 255 exactly, as
-        flattened images do. Labels are int32 of shape `(N,)`, indices into the tuple of strings
-        `class_names`, and may be -1, unknown, in the training part; a source that is split leaves
-        all unknown ones in it. Without labels they are `None`, and `class_names` is empty.
+        of any scale; or uint8 if they are stored as such, or are integers that span 0 to 255
+        exactly, as flattened images do. Labels are int32 of shape `(N,)`, indices into the tuple of
+        strings `class_names`. In the training part they may be -1, unknown; when a source is split,
+        all unknown ones are in that part. Without labels they are `None`, and `class_names` is
+        empty.
 
     Raises:
         ValueError: If the name is unknown, a file is missing or damaged, or the data are not
@@ -129,7 +130,7 @@ def load(
     """
     dataset, validation, notes = read(**locals())
     if validation is not None:
-        notes = *notes, "Left out: the part to validate with, which `datasets.read` returns too"
+        notes = *notes, "Left out: the validation part, which `datasets.read` returns too"
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return dataset
@@ -146,9 +147,9 @@ def read(
     background: str = "white",
     skip_damaged: bool = False,
 ) -> Reading:
-    """Reads a data set as `load` does; returns notes on it instead of warnings.
+    """Reads a data set as `load` does, but returns notes instead of warnings.
 
-    It takes the arguments of `load`.
+    The arguments are those of `load`.
 
     Returns:
         `Reading(dataset, validation, notes)`.
@@ -174,8 +175,8 @@ def read(
             path = _existing(name_or_path)
             source = _own_files(path, size, labelled, background, skip_damaged)
         held_out = [] if source.validation is None else [source.validation]
-        parts, changes = checking.checked([*source.parts, *held_out], size)
-        names = checking.names_of(parts, source.names, class_names)
+        parts, changes = checking.check_parts([*source.parts, *held_out], size)
+        names = checking.class_names(parts, source.names, class_names)
         validation = parts.pop()[:2] if held_out else None
         if len(parts) == 1:
             parts = splitting.split_part(parts[0], names, name_or_path, test_fraction, seed)
@@ -190,12 +191,12 @@ def read(
 def hold_out(
     dataset: Dataset, fraction: float = 0.1, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
-    """Splits the training images into a part to train and a part to validate with.
+    """Splits the training images into a part for training and a part for validation.
 
     Args:
         dataset: A `Dataset`.
-        fraction: Share of the training images to validate with, in (0, 1): the same share of every
-            class, unless a class is too small to be split, or there are no labels.
+        fraction: Share of the training images to hold out for validation, in (0, 1): the same share
+            of every class, unless a class is too small to be split, or there are no labels.
         seed: Integer seed of the split.
 
     Returns:

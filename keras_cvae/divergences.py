@@ -19,7 +19,7 @@ LOG_VAR_LIMIT = 60.0
 
 
 def normal_log_prob(z, mean=0.0, log_var=0.0) -> Tensor:
-    r"""Log-density of a diagonal normal, log N(z; mean, exp(log_var)).
+    r"""Computes the log-density of a diagonal normal, log N(z; mean, exp(log_var)).
 
     Args:
         z: Tensor of shape `(..., latent_dim)`.
@@ -35,7 +35,7 @@ def normal_log_prob(z, mean=0.0, log_var=0.0) -> Tensor:
 
 
 def normal_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
-    r"""Closed-form KL divergence between two diagonal normals.
+    r"""Computes the KL divergence between two diagonal normals in closed form.
 
     KL(q || p) = 1/2 sum [ v_q / v_p + (m_q - m_p)^2 / v_p - 1 - log(v_q / v_p) ]
 
@@ -55,7 +55,7 @@ def normal_kl(mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
 
 
 def normal_kl_by_dimension(mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
-    r"""The contribution of each dimension to `normal_kl`.
+    r"""Computes the contribution of each dimension to `normal_kl`.
 
     Args:
         mean: Mean of q, of shape `(..., latent_dim)`.
@@ -73,7 +73,7 @@ def normal_kl_by_dimension(mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> 
 
 
 def monte_carlo_kl(z, mean, log_var, prior_mean=0.0, prior_log_var=0.0) -> Tensor:
-    r"""One-sample estimate of the KL divergence, log q(z) - log p(z).
+    r"""Estimates the KL divergence from one sample, as log q(z) - log p(z).
 
     Its expectation over z ~ q is `normal_kl`; a single value may be negative.
 

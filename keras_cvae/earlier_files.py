@@ -13,7 +13,7 @@ def fill(store: Mapping, variables: list) -> dict:
         variables: The layer's own variables, new ones last.
 
     Returns:
-        Dict of weights by number, with the variable's current value where the file has none.
+        Dict of weights by number, with the variable's current value if the file does not have it.
     """
     saved = set(store.keys())
     names = map(str, range(len(variables)))

@@ -1,13 +1,14 @@
-r"""Columns whose values lie far from 0 compared with their spread, such as seconds since 1970.
+r"""Columns whose values are far from 0 compared with their spread, such as seconds since 1970.
 
-float32 keeps 7 digits: of the 1,001 whole numbers from 1.6e9 on it has 9. If the location of a
-column is more than 1,000 deviations from 0, it is stored as two float32 weights, `origin +
-location`, and float64 values are standardised before they become float32 and enter the graph,
+float32 has 7 digits: of the 1,001 whole numbers from 1.6e9 to 1.6e9 + 1,000 it represents only 9.
+If the location of a column is more than 1,000 standard deviations from 0, it is stored as two
+float32 weights, `origin + location`, and float64 values are standardised before they are converted
+to float32 and passed to the graph:
 
 u = (x - origin - location) / scale.
 
-They enter as u 2^-60, which is smaller than any value of such a column. Values that are not packed,
-as in a Keras model that was cut from a CVAE, are standardised in the graph.
+They are packed as u 2^-60, which is smaller than any value of such a column. Values that are not
+packed, as in a Keras model that a user builds from layers of a CVAE, are standardised in the graph.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from keras import ops
 
 from keras_cvae.types import Tensor
 
-FAR = 1000.0  # deviations from 0
+FAR = 1000.0  # standard deviations from 0
 PACKED = 2.0**-60  # factor of packed values
-LEAST, MOST = 2.0**-36, 2.0**30  # of |u| when packed
+LEAST, MOST = 2.0**-36, 2.0**30  # bounds of |u| in packed values
 LIMIT = PACKED * MOST
 
 
 def split(location, scale) -> tuple[np.ndarray, np.ndarray]:
-    """Splits the location of columns into two parts that float32 stores with enough digits.
+    """Splits the location of columns into a sum of two float32 numbers.
 
     Args:
         location: Array of shape `(columns,)`, in float64.
@@ -52,17 +53,17 @@ def pack(x: np.ndarray, origin, location, scale) -> np.ndarray:
     Returns:
         `x` itself if no column is far from 0, otherwise an array of float32.
     """
-    places = np.flatnonzero(origin)
-    if x.ndim != 2 or x.dtype == "uint8" or not len(places):
+    columns = np.flatnonzero(origin)
+    if x.ndim != 2 or x.dtype == "uint8" or not len(columns):
         return x
     packed = x.astype("float32")
-    here = x[:, places].astype("float64")
-    origin, location, scale = (np.asarray(v, "float64")[places] for v in (origin, location, scale))
-    units = (here - origin - location) / scale
+    values = x[:, columns].astype("float64")
+    origin, location, scale = (np.asarray(v, "float64")[columns] for v in (origin, location, scale))
+    units = (values - origin - location) / scale
     small = np.where(np.abs(units) < LEAST, LEAST, units) * PACKED
-    is_raw = (here == 0) | ~(np.abs(here) < LIMIT)
+    is_raw = (values == 0) | ~(np.abs(values) < LIMIT)
     fits = is_raw & (np.abs(small) < LIMIT)
-    packed[:, places] = np.where(fits, small, here)
+    packed[:, columns] = np.where(fits, small, values)
     return packed
 
 
@@ -82,7 +83,7 @@ def standardize(x, origin, location, scale) -> Tensor:
 
 
 def unpack(x, origin, location, scale) -> Tensor:
-    """Returns the values from before `pack`, in float32; arguments as for `standardize`."""
+    """Inverts `pack`: returns the values in float32. The arguments are those of `standardize`."""
     if len(x.shape) != 2:
         return x
     return ops.where(_is_packed(x, origin), x / PACKED * scale + location + origin, x)

@@ -29,17 +29,17 @@ def grid(
     center: ArrayLike | None = None,
     directions: ArrayLike | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lays a square grid over a plane of the latent space, equally spaced in probability.
+    """Returns a square grid in a plane of the latent space, equally spaced in probability.
 
-    The coordinates are the inverse CDF of the standard normal at `count` probabilities from
-    `low` to `high`, so that under that prior as much lies between any two neighbours. The point
-    in row i and column j is `center + coordinates[j] * directions[0] + coordinates[i] *
-    directions[1]`: columns are x and rows are y, as `plots.manifold` takes them.
+    The coordinates are the inverse CDF of the standard normal at `count` evenly spaced
+    probabilities from `low` to `high`: the standard normal has the same probability between any two
+    neighbours. The point in row i and column j is `center + coordinates[j] * directions[0] +
+    coordinates[i] * directions[1]`: columns are x and rows are y, as `plots.manifold` takes them.
 
     Args:
         count: Number of points along each side.
         latent_dim: Size of z.
-        axes: The two dimensions of z that x and y are.
+        axes: The two dimensions of z that are x and y.
         low: Probability of the first coordinate, above 0.
         high: Probability of the last coordinate, below 1.
         center: Latent vector of shape `(latent_dim,)` that the plane goes through; by default the
@@ -84,7 +84,7 @@ def grid(
 def interpolate(
     start: ArrayLike, end: ArrayLike, steps: int = 10, *, spherical: bool = False
 ) -> np.ndarray:
-    """Walks from one latent vector to another in even steps, both ends included.
+    """Interpolates between latent vectors in even steps, both ends included.
 
     A straight path is (1 - t) start + t end. A spherical one turns at constant speed by the angle
     a between the two, (sin((1 - t) a) start + sin(t a) end) / sin a, and keeps the distance from
@@ -168,7 +168,7 @@ def _norm(z):
 
 
 def _dimensions(argument, dims, latent_dim, count=None) -> list[int]:
-    """Returns checked dimensions of z, `count` of them or one at least, none twice."""
+    """Returns checked dimensions of z, all different: `count` of them, or at least one."""
     known = range(latent_dim)
     whole = np.ndim(dims) == 1 and all(hasattr(dim, "__index__") and dim in known for dim in dims)
     distinct = whole and len(set(dims)) == len(dims) == (count or max(len(dims), 1))

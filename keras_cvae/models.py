@@ -15,7 +15,7 @@ from keras_cvae import (
     objectives,
     priors,
 )
-from keras_cvae.copying import own
+from keras_cvae.copying import own_copy
 from keras_cvae.cvae import CVAE
 
 
@@ -80,8 +80,8 @@ def build_cvae(
     """
     input_shape = checks.integers("input_shape", input_shape)
     latent_dim = checks.integer("latent_dim", latent_dim, least=1)
-    condition = own(conditions.get, condition, "condition")
-    prior = own(priors.get, prior, "prior")
+    condition = own_copy(conditions.get, condition, "condition")
+    prior = own_copy(priors.get, prior, "prior")
     if condition is None and prior.conditional:
         raise checks.ArgumentError(
             "prior",
@@ -94,11 +94,11 @@ def build_cvae(
         condition,
         latent_dim,
         network,
-        own(likelihoods.get, likelihood, "likelihood"),
+        own_copy(likelihoods.get, likelihood, "likelihood"),
         prior,
         objective,
-        None if binarize is None else own(layers.Binarize.get, binarize, "binarize"),
-        None if corruption is None else own(corruptions.get, corruption, "corruption"),
+        None if binarize is None else own_copy(layers.Binarize.get, binarize, "binarize"),
+        None if corruption is None else own_copy(corruptions.get, corruption, "corruption"),
     )
     cvae = CVAE(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)
     cvae.keep_recipes(network=network, objective=objective)

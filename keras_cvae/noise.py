@@ -1,9 +1,9 @@
 """Random numbers inside the graph: fast, and the same whether or not XLA compiles it.
 
-On TensorFlow `keras.random` leaves the choice of the generator and of how bits become numbers to
-the compiler: XLA samples other numbers than TensorFlow's kernels, and on a CPU takes ten times as
-long. Here the generator is Philox, which both have, and the bits become numbers in the graph. On
-JAX and torch the functions are those of `keras.random`.
+On TensorFlow `keras.random` leaves the choice of the generator, and of the conversion of bits to
+numbers, to the compiler: XLA samples other numbers than TensorFlow's kernels, and takes ten times
+as long on a CPU. Here the generator is Philox, which both have, and the bits are converted to
+numbers in the graph. On JAX and torch the functions are those of `keras.random`.
 
 Reference:
     [Salmon et al., 2011](https://doi.org/10.1145/2063384.2063405), for Philox.
@@ -24,11 +24,14 @@ from keras_cvae.types import Tensor
 LARGEST_SEED = 2**31 - 2
 
 
-def as_state(words) -> np.ndarray:
-    """Two words of random bits as the state of a `keras.random.SeedGenerator`.
+def to_state(words) -> np.ndarray:
+    """Converts two words of random bits to the state of a `keras.random.SeedGenerator`.
 
-    Keras on torch adds the two numbers, so that (0, 1) and (1, 0) are one state: a seed must be
-    hashed to words such as `np.random.SeedSequence` generates.
+    Keras on torch adds the two numbers, so that (0, 1) and (1, 0) are the same state: pass words
+    that are hashed from a seed, such as those of `np.random.SeedSequence`.
+
+    Args:
+        words: Array of two non-negative integers.
     """
     return np.asarray(words) % LARGEST_SEED
 
@@ -42,7 +45,7 @@ def seed_states(states, seed: int) -> None:
     """
     words = np.random.SeedSequence(seed).generate_state(2 * len(states)).reshape(-1, 2)
     for state, pair in zip(states, words, strict=True):
-        state.assign(as_state(pair))
+        state.assign(to_state(pair))
 
 
 def seed_or_next(seed: int | None) -> int:
@@ -57,9 +60,9 @@ def seed_or_next(seed: int | None) -> int:
 def seeded(seed: int) -> Iterator[None]:
     """Seeds initial weights, noise and the order of examples inside the context.
 
-    Keras seeds its layers from Python's global generator, and NumPy's shuffles the examples; both
-    have their former state afterwards. `keras.utils.set_random_seed` would import TensorFlow on
-    every backend.
+    Keras seeds its layers from Python's global generator, and shuffles examples with NumPy's. At
+    the end of the context both are restored to their former state.
+    `keras.utils.set_random_seed` would import TensorFlow on every backend.
 
     Args:
         seed: The seed.
@@ -112,11 +115,11 @@ def uniform(shape, seed, minval=0.0) -> Tensor:
     return minval + (1.0 - minval) * _bits(shape, seed, 24) * 2.0**-24
 
 
-MOST = 2.0**24  # up to which float32 has all integers
+LARGEST_MEAN = 2.0**24  # up to here float32 represents all integers
 
 
 def poisson(mean, seed) -> Tensor:
-    """Samples from Poisson distributions by the backend's own generator, not for compiled code.
+    """Samples from Poisson distributions with the backend's own generator; not for compiled code.
 
     Args:
         mean: Tensor of means of at least 0; means above 2^24 count as 2^24.
@@ -126,7 +129,7 @@ def poisson(mean, seed) -> Tensor:
         Tensor of whole numbers in float32, of the shape of `mean`.
     """
     word = keras.random.randint((), 0, LARGEST_SEED, seed=seed)
-    mean = keras.ops.minimum(keras.ops.cast(mean, "float32"), MOST)
+    mean = keras.ops.minimum(keras.ops.cast(mean, "float32"), LARGEST_MEAN)
     return _POISSON[keras.backend.backend()](mean, word)
 
 
@@ -156,7 +159,7 @@ _POISSON = {
 
 
 def _bits(shape, seed, count):
-    """Uniform integers of `count` bits, at most 24, as float32."""
+    """Returns uniform integers of `count` bits, at most 24, as float32."""
     import tensorflow as tf
 
     if seed is None:

@@ -1,4 +1,4 @@
-"""Pages of HTML, written from templates."""
+"""Writes HTML pages from templates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write(path: Path, template: Path, **content) -> Path:
-    """Writes a page, in place of an earlier one; text is escaped.
+    """Writes a page, and replaces an earlier one; text is escaped.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""Fitting a prior to the aggregate posterior of a model: the encodings of its training data."""
+"""Fits a prior to the aggregate posterior of a model, the encodings of its training data."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from keras_cvae.evaluation import examples
 from keras_cvae.fitting.inside import calls
 from keras_cvae.priors.fitting import Encodings, best_of
 
-MOST = 100_000  # encoded examples
-UNLABELLED = 8_000  # of these, the number encoded again without labels
+MAX_EXAMPLES = 100_000  # to encode
+UNLABELLED = 8_000  # examples that are encoded a second time, without their labels
 
 
 def fit(cvae, data: tuple, prior, validation_data, seed: int, verbose: int) -> dict:
-    """Fits a prior and puts it in the place of the model's; see `CVAE.fit_prior`.
+    """Fits a prior and replaces the model's prior with it; see `CVAE.fit_prior`.
 
     Args:
         cvae: A `CVAE`.
@@ -35,7 +35,7 @@ def fit(cvae, data: tuple, prior, validation_data, seed: int, verbose: int) -> d
         size = graph.read(cvae).groups[0].size
         candidates = priors.to_fit(prior, cvae.condition is not None, size)
     else:
-        candidates = {"prior": copying.own(priors.get, prior, "prior")}
+        candidates = {"prior": copying.own_copy(priors.get, prior, "prior")}
     wired = {name: graph.with_prior(cvae, each) for name, each in candidates.items()}
     pairs = _pairs(cvae, data, seed)
     first = next(pairs)
@@ -57,13 +57,14 @@ def fit(cvae, data: tuple, prior, validation_data, seed: int, verbose: int) -> d
 def _pairs(cvae, data, seed):
     """Iterates over checked images and labels, batch by batch."""
     data, _ = cvae.intake.take(*data[:2])
-    return map(cvae.intake.pair, map(cvae.intake.checker(), inputs.batches(data, MOST, seed)))
+    batches = inputs.batches(data, MAX_EXAMPLES, seed)
+    return map(cvae.intake.pair, map(cvae.intake.checker(), batches))
 
 
 def encodings(cvae, batches: Iterable[tuple]) -> Encodings:
-    """Encodes examples, for the first group of latents.
+    """Encodes examples for the first group of latents.
 
-    If the model was trained with unknown labels, some images are encoded without labels too.
+    If the model was trained with unknown labels, some images are also encoded without labels.
 
     Args:
         cvae: A `CVAE`.

@@ -1,7 +1,7 @@
-"""Several processes that train one model together, on the JAX backend.
+"""Training of one model by several processes, on the JAX backend.
 
-Each runs the same program on the same data and takes its share of every batch. All hold the same
-weights and make the same calls; what goes to files, process 0 alone writes.
+Every process runs the same program on the same data, and computes a part of every batch. All have
+the same weights and make the same calls. Only process 0 writes files.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ import numpy as np
 
 from keras_cvae.checks import ArgumentError, require
 
-HEARTBEAT = 30  # seconds without a sign of life, after which a process counts as lost
+HEARTBEAT = 30  # seconds without a heartbeat, after which a process counts as lost
 
 
 def join(count: int, coordinator: str | None = None, number: int | None = None) -> None:
     """Joins processes, whose devices then share every batch of `fit` and `evaluate`.
 
-    Set the seed before, the same in all processes: weights and noise are to be equal.
+    Set the same seed in all processes beforehand, so that weights and noise are equal.
 
     Args:
-        count: The number of processes. With 1, nothing is joined, and the devices of this process
-            share the batches.
-        coordinator: Host and port of process 0, such as `"10.0.0.1:1234"`, where there are others.
-        number: Which of the processes this is, from 0.
+        count: The number of processes. With 1, only the devices of this process share the batches.
+        coordinator: Host and port of process 0, such as `"10.0.0.1:1234"`, if there are several.
+        number: The number of this process, from 0.
 
     Raises:
         ValueError: If an argument is missing or wrong, or the backend is not JAX.
@@ -64,7 +63,7 @@ def are_several() -> bool:
 
 
 def number() -> int:
-    """Returns which of the processes this is, from 0; 0 where it is the only one."""
+    """Returns the number of this process, from 0; 0 if it is the only one."""
     if not are_several():
         return 0
     import jax
@@ -73,7 +72,7 @@ def number() -> int:
 
 
 def agree(value: bool) -> bool:
-    """Returns what process 0 passed, in every process."""
+    """Returns in every process the value that process 0 passed."""
     if not are_several():
         return value
     from jax.experimental import multihost_utils
@@ -82,7 +81,11 @@ def agree(value: bool) -> bool:
 
 
 def own_folder(folder: Path) -> Path:
-    """Returns the folder in process 0; in others a temporary one, for files that nobody needs."""
+    """Returns the folder in process 0, and a temporary folder in other processes.
+
+    Args:
+        folder: The folder to write to.
+    """
     if number() == 0:
         return folder
     other = Path(tempfile.mkdtemp())
@@ -91,11 +94,11 @@ def own_folder(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def ending_together() -> Iterator[None]:
-    """Ends this process soon after an error: by itself JAX would wait for the other processes.
+def exit_on_error() -> Iterator[None]:
+    """Exits this process after an error inside the context: JAX would wait for the others.
 
     Raises:
-        ConnectionError: In place of what JAX raises where another process is lost.
+        ConnectionError: In place of the error that JAX raises when another process is lost.
     """
     try:
         yield
@@ -103,7 +106,7 @@ def ending_together() -> Iterator[None]:
         if are_several():
             atexit.register(_end, 130 if isinstance(error, KeyboardInterrupt) else 2)
             if isinstance(error, Exception) and not isinstance(error, ArgumentError):
-                message = f"The processes of a training end together. Received: {error}"
+                message = f"This process stops, as do the others of the training. Received: {error}"
                 raise ConnectionError(message) from error
         raise
 

@@ -8,7 +8,7 @@ import keras
 
 
 def bar(count: int, unit: str, verbose: int) -> keras.utils.Progbar:
-    """Returns a progress bar; in a log, it is printed once a minute.
+    """Returns a progress bar; in a log file it is printed once a minute.
 
     Args:
         count: The number of units of work.
@@ -16,6 +16,6 @@ def bar(count: int, unit: str, verbose: int) -> keras.utils.Progbar:
         verbose: 1 shows the bar, 0 does not.
     """
     is_notebook = type(sys.stdout).__module__.startswith("ipykernel.")
-    is_seen = is_notebook or sys.stdout.isatty()
-    interval = 0.05 if is_seen else 60.0
+    is_interactive = is_notebook or sys.stdout.isatty()
+    interval = 0.05 if is_interactive else 60.0  # seconds
     return keras.utils.Progbar(count, verbose=verbose, interval=interval, unit_name=unit)

@@ -1,4 +1,4 @@
-"""The base of networks and objectives: arguments from which the layers of a model are made."""
+"""The base class of networks and objectives: the arguments from which layers are created."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Recipe:
 
 
 def describe(recipe: Recipe) -> dict | None:
-    """Returns the config of a recipe, class included, or None if arguments are not stored."""
+    """Returns the class and config of a recipe, or None if it does not store its arguments."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what is unsafe in a file
+        with warnings.catch_warnings(action="ignore"):  # about what is unsafe only in files
             return keras.saving.serialize_keras_object(recipe)
     except (AttributeError, TypeError, ValueError, NotImplementedError):
         return None

@@ -47,12 +47,12 @@ class Reports:
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The metrics, the terms' first."""
+        """The metrics, first those of the terms."""
         return [*self.terms, *self.settings, *self.images]
 
     @property
     def silent_metrics(self) -> list[keras.metrics.Metric]:
-        """Metrics without a reported value: standard errors, and the direction of the others."""
+        """Metrics that report no value: standard errors, and the directions of other metrics."""
         directions = {metric.name: "down" for metric in self.terms} | {ELBO: "up"}
         for metric in self.images:
             if hasattr(metric, "_direction"):
@@ -74,7 +74,7 @@ class Reports:
             step: The step, with the terms of the loss layers.
             image: Tensor of images in [0, 1].
             reconstruction: Tensor of the same shape.
-            training: Whether this is a training step, for which no spread is computed.
+            training: Whether this is a training step, in which no standard errors are computed.
         """
         reported = {self.renamed.get(name, name): value for name, value in step.reported.items()}
         reported[ELBO] = -sum(reported[name] for name in self.elbo_terms)
@@ -90,10 +90,10 @@ class Reports:
 
 
 class BatchMean(keras.metrics.Mean):
-    """The mean of a scalar, weighted by the sizes of the batches, in as few operations as it takes.
+    """The mean of a scalar, weighted by the sizes of the batches, computed in few operations.
 
-    Every step updates several of them, and on torch a small operation takes as long as a Dense
-    layer of a small network.
+    Every step updates several of these metrics, and on torch a small operation takes as long as a
+    Dense layer of a small network.
     """
 
     def update_state(self, value, sample_weight) -> None:
@@ -121,7 +121,7 @@ class Spread(keras.metrics.Metric):
     def update_state(self, values, sample_weight=None) -> None:
         """Adds the values of a batch: for each name a tensor of shape `(batch,)`."""
         values = ops.stack([ops.cast(value, self.dtype) for value in values])
-        # Squares of differences from the first batch's mean: those of the values would swamp them.
+        # Squares of differences from the first batch's mean: squares of values would lose digits.
         count, origin = map(ops.convert_to_tensor, (self.count, self.origin))
         origin = ops.where(count > 0, origin, ops.mean(values, axis=1))
         values = values - ops.expand_dims(origin, 1)
@@ -137,8 +137,8 @@ class Spread(keras.metrics.Metric):
         """Returns the standard errors of the means by name, or None for a single example.
 
         Args:
-            examples: The number of different examples, if some values are of the same one; by
-                default all are different.
+            examples: The number of different examples, if there are several values of each; by
+                default all values are of different examples.
         """
         count, sums, squares = (
             ops.convert_to_numpy(variable).astype("float64")

@@ -1,4 +1,4 @@
-"""Layer that brings data of any scale to unit scale before it is encoded."""
+"""A layer that scales data to zero mean and unit variance before they are encoded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from keras_cvae.types import Tensor
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Standardize(Float32Layer):
-    """Brings the columns of tables, or the channels of series and images, to unit scale.
+    """Scales the columns of tables, or the channels of series and images, to unit scale.
 
     Unit scale is a mean of 0 and a variance of 1. Each column of a table and each channel of a
-    series has its own unit and is always standardised, unless all are pixels: bytes, or at most 256
-    levels in [0, 1]. The channels of images are standardised where one of them is far from unit
-    scale. Before `adapt` the layer changes nothing.
+    series is standardised by itself, unless all are pixels: bytes, or at most 256 levels in [0, 1].
+    The channels of images are standardised if one of them is far from unit scale. Before `adapt`
+    the layer does not change its input.
 
     Call arguments:
         inputs: Tensor of shape `(batch, ..., columns)`.
@@ -27,8 +27,8 @@ class Standardize(Float32Layer):
         Tensor of the same shape, in float32.
     """
 
-    FARTHEST = 10.0  # the largest absolute value of images near unit scale
-    NARROWEST = 0.05  # the least standard deviation of their channels; of pixels, of the widest one
+    FARTHEST = 10.0  # largest absolute value of images near unit scale
+    NARROWEST = 0.05  # least standard deviation of their channels; for pixels, of the widest one
 
     def build(self, input_shape) -> None:
         options = {"trainable": False, "dtype": "float32"}
@@ -53,12 +53,12 @@ class Standardize(Float32Layer):
         return bool(ops.convert_to_numpy(self.adapted))
 
     def adapt(self, data) -> None:
-        """Learns the mean and the standard deviation of columns, where the data `is_far`.
+        """Learns the mean and the standard deviation of each column, if `needs_scaling(data)`.
 
         Args:
             data: Finite array of shape `(count, ..., columns)`. A constant column has a scale of 1.
         """
-        if self.is_far(data):
+        if self.needs_scaling(data):
             mean, deviation, _ = self._moments(data)
             scale = np.where(deviation > 0, deviation, 1.0)
             origin, location = far_columns.split(mean, scale)
@@ -68,8 +68,12 @@ class Standardize(Float32Layer):
                 weight.assign(value)
         self.adapted.assign(1.0)
 
-    def is_far(self, data) -> bool:
-        """Returns whether data is standardised: rows and series, or images far from unit scale."""
+    def needs_scaling(self, data) -> bool:
+        """Returns whether data must be scaled: rows and series, or images far from unit scale.
+
+        Args:
+            data: As for `adapt`.
+        """
         are_pixels = _are_pixels(data)
         if data.ndim <= 3 and not are_pixels:
             return True
@@ -79,7 +83,7 @@ class Standardize(Float32Layer):
         return bool(farthest > self.FARTHEST or 0 < narrowest < self.NARROWEST)
 
     def scaled(self, data: np.ndarray) -> np.ndarray:
-        """Returns rows of float data on the scale that is standardised, such as logarithms."""
+        """Converts rows of float data to the scale that is standardised, such as logarithms."""
         return data
 
     def call(self, inputs) -> Tensor:
@@ -96,8 +100,8 @@ class Standardize(Float32Layer):
     def _moments(self, data, rows=4096):
         """Returns mean and standard deviation of every column, and the largest absolute value.
 
-        Rows at a time, so that a memory-mapped array is never copied whole. NaN, a missing cell, is
-        left out.
+        It reads `rows` rows at a time, so that a memory-mapped array is never copied as a whole.
+        NaN, a missing cell, is ignored.
         """
         count, total, squares, farthest = 0, 0.0, 0.0, 0.0
         origin = None

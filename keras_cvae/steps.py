@@ -14,10 +14,10 @@ def arrange(model, data, is_checked: bool, class_weights=None) -> tuple:
 
     Args:
         model: A `CVAE`.
-        data: Argument of a Keras step.
-        is_checked: Whether the model's `intake` has checked the batch.
-        class_weights: Array of a weight for each class, followed by that for unknown labels, or
-            None.
+        data: The batch that Keras passes to `train_step`, `test_step` or `predict_step`.
+        is_checked: Whether `CVAE.intake` has checked the batch.
+        class_weights: Array of a weight for each class, followed by the weight for unknown labels;
+            or None.
 
     Returns:
         `(inputs, sample_weight)`: the model's inputs, and a tensor of shape `(batch,)` or None.
@@ -32,14 +32,14 @@ def arrange(model, data, is_checked: bool, class_weights=None) -> tuple:
             batch[tensor.name] = to_integers(batch[tensor.name])
     if class_weights is not None:
         label = batch["label"]
-        of_class = ops.take(class_weights, ops.where(label < 0, len(class_weights) - 1, label))
-        weights = of_class if weights is None else of_class * weights
+        by_label = ops.take(class_weights, ops.where(label < 0, len(class_weights) - 1, label))
+        weights = by_label if weights is None else by_label * weights
     tensors = [batch[name] for name in model.input_names]
     return tensors if len(tensors) > 1 else tensors[0], weights
 
 
 def _to_unit_interval(images):
-    """Scales a batch of floats of 0..255, as file loaders yield, to [0, 1]; leaves others."""
+    """Scales a batch of floats from 0 to 255, as loaders of files yield them, to [0, 1]."""
     if "float" not in keras.backend.standardize_dtype(images.dtype):
         return images
     return images * ops.cast(ops.where(ops.max(images) > 1, 1.0 / 255.0, 1.0), images.dtype)

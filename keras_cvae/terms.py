@@ -31,18 +31,18 @@ _STEP: contextvars.ContextVar[Step | None] = contextvars.ContextVar("step", defa
 
 
 class Step:
-    """A step of training or evaluation: the weights of its examples, the terms it reports.
+    """A step of training or evaluation: the weights of its examples, and the terms it reports.
 
     Args:
         sample_weight: Tensor of shape `(batch,)`, or None where all examples weigh 1.
         is_checked: Whether labels were checked before the step.
 
     Attributes:
-        row_weight: Weights of the rows of terms: those of the examples, until `split`.
+        row_weight: Weights of the rows of terms: those of the examples, unless `split` sets others.
         rows: The number of rows of each example in later terms.
-        losses: Minimised scalars.
-        reported: Averages by name, scalars in nats.
-        of_examples: Terms by name, tensors of shape `(batch,)`.
+        losses: The scalars whose sum is minimised.
+        reported: Averages over the batch by name, scalars in nats.
+        of_examples: Terms of each example by name, tensors of shape `(batch,)`.
     """
 
     def __init__(self, sample_weight=None, is_checked: bool = True):
@@ -63,7 +63,7 @@ class Step:
 
 @contextlib.contextmanager
 def step(sample_weight=None, is_checked: bool = True) -> Iterator[Step]:
-    """Weighs the examples of every loss layer that is called within, and collects the terms."""
+    """Weighs the examples in every loss layer called inside the context, and collects the terms."""
     token = _STEP.set(Step(sample_weight, is_checked))
     try:
         yield _STEP.get()
@@ -83,7 +83,7 @@ def are_checked() -> bool:
 
 
 def split(weights) -> None:
-    """Sets K rows for each example in later terms of the current step, if there is one.
+    """Declares that each example has K rows in later terms of the current step, if there is one.
 
     Args:
         weights: Weights of the rows, of shape `(batch, K)`, with a sum of 1 for each example.
@@ -101,10 +101,10 @@ class LossLayer(Float32Layer):
     """A layer that adds a term to the loss, computed in float32 under every dtype policy.
 
     Attributes:
-        compares_examples: Whether the term compares the examples of a batch, so that none of them
-            may be in it twice.
-        term: Name of the term in a `CVAE` that a user wired, under any name of the layer.
-        units: Units by name, of those reported values that are not in nats per example.
+        compares_examples: Whether the term compares the examples of a batch with each other, so
+            that a batch must not contain an example twice.
+        term: Name of the term in a `CVAE` that a user wired, whatever the name of the layer.
+        units: Dict from the names of reported values that are not in nats per example to units.
     """
 
     compares_examples = False
@@ -118,11 +118,11 @@ class LossLayer(Float32Layer):
 
     @property
     def setting_names(self) -> tuple[str, ...]:
-        """Names of reported settings, whose value is that of the last step."""
+        """Names of the settings that the layer reports, with their value in the last step."""
         return ()
 
     def on_fit_begin(self, examples: int | None, steps: int | None, epochs: int) -> None:
-        """Called by the `fit` of a `CVAE` before its first step.
+        """Prepares for a training. `CVAE.fit` calls it before the first step.
 
         Args:
             examples: The number of training examples, or None for a stream.
@@ -131,7 +131,7 @@ class LossLayer(Float32Layer):
         """
 
     def on_fit_end(self) -> None:
-        """Called by the `fit` of a `CVAE` after its last step."""
+        """Ends a training. `CVAE.fit` calls it after the last step."""
 
     def add_term(self, term, weight=1.0) -> None:
         """Adds `weight` times the average of a term to the loss, and reports the average.
@@ -143,14 +143,14 @@ class LossLayer(Float32Layer):
         self.add_to_loss(weight * self.report(self.name, term))
 
     def add_to_loss(self, loss) -> None:
-        """Adds a scalar to the loss of the step, or outside of one by Keras's `add_loss`."""
+        """Adds a scalar to the loss of the current step; outside a step, calls `add_loss`."""
         if current() is None:
             self.add_loss(loss)
         else:
             current().losses.append(loss)
 
     def report(self, name: str, term) -> Tensor:
-        """Returns the average of a term, and reports it under a name."""
+        """Reports the average of a term under a name, and returns it."""
         step = current()
         return average(term) if step is None else step.report(name, term)
 
@@ -171,7 +171,7 @@ class Latest(keras.metrics.Metric):
         self.value.assign(value)
 
     def result(self) -> Tensor:
-        return 1.0 * ops.convert_to_tensor(self.value)  # a copy, which validation does not change
+        return 1.0 * ops.convert_to_tensor(self.value)  # a copy that validation does not change
 
 
 def average(term) -> Tensor:

@@ -2,5 +2,5 @@
 
 from typing import Any, TypeAlias
 
-# Of the backend, or a symbolic one of Keras: no type covers both.
+# A tensor of the backend, or a symbolic tensor of Keras: no type covers both.
 Tensor: TypeAlias = Any

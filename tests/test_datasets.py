@@ -143,7 +143,7 @@ def test_arrays_to_validate_with_are_read_and_others_told(tmp_path):
     dataset, (x_val, y_val), notes = datasets.read(path)
     np.testing.assert_array_equal(x_val[..., 0], more["x_val"])
     assert y_val.tolist() == [2, 1, 0] and notes == (f"Left out of '{path}': the arrays z",)
-    with pytest.warns(UserWarning, match="Left out: the part to validate with.*datasets.read"):
+    with pytest.warns(UserWarning, match="Left out: the validation part.*datasets.read"):
         datasets.load(path)
 
 

@@ -256,7 +256,7 @@ def test_a_plain_vae_refuses_labels(data):
             use([1])
     with pytest.raises(ValueError, match="the number of images to generate is `count`"):
         vae.generate(16)
-    with pytest.raises(ValueError, match="without a condition takes images alone"):
+    with pytest.raises(ValueError, match="without a condition takes only images"):
         vae.fit(list(data))
 
 

@@ -100,8 +100,8 @@ LEVELS = np.random.default_rng(0).integers(0, 17, (300, 20)) / 16
 @pytest.mark.once
 @pytest.mark.parametrize("pixels", [LEVELS, (LEVELS * 255).astype("uint8"), LEVELS > 0.5])
 def test_flattened_images_are_no_columns_of_unlike_units(pixels):
-    assert not standardize.Standardize().is_far(pixels)
-    assert standardize.Standardize().is_far(4 * LEVELS)
+    assert not standardize.Standardize().needs_scaling(pixels)
+    assert standardize.Standardize().needs_scaling(4 * LEVELS)
 
 
 @pytest.mark.once
@@ -111,7 +111,7 @@ def test_near_unit_scale_images_stay_as_they_are():
     layer(x)
     layer.adapt(x)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(x)), x)
-    assert layer.is_adapted and not layer.is_far(x) and layer.is_far(255 * x)
+    assert layer.is_adapted and not layer.needs_scaling(x) and layer.needs_scaling(255 * x)
     layer.adapt(255 * x)
     found = keras.ops.convert_to_numpy(layer(255 * x))
     np.testing.assert_allclose(found.mean((0, 1, 2)), 0, atol=1e-5)

@@ -193,7 +193,7 @@ def test_a_loss_layer_alone_adds_its_own_mean():
         ({"sample_weight": W[:-1]}, r"`sample_weight` must be 90 numbers.*shape \(89,\)"),
         ({"sample_weight": -W}, "`sample_weight` must be finite and at least 0"),
         ({"sample_weight": np.full(COUNT, np.nan)}, "`sample_weight` must be finite"),
-        ({"class_weight": {3: 1.0}}, r"`class_weight` must be a dict of labels in 0..2.*\[3\]"),
+        ({"class_weight": {3: 1.0}}, r"`class_weight` must be a dict from labels in 0..2.*\[3\]"),
         ({"class_weight": [1.0, 2.0, 3.0]}, "`class_weight` must be a dict.*list"),
         ({"class_weight": {0: -1.0}}, "finite weights of at least 0"),
     ],
@@ -205,7 +205,7 @@ def test_bad_weights_are_refused(weights, message):
 
 @pytest.mark.once
 def test_weights_where_they_cannot_be():
-    with pytest.raises(ValueError, match="third part of each batch"):
+    with pytest.raises(ValueError, match="third element of each batch"):
         build().fit(STREAMS["pairs"](), sample_weight=W, verbose=0)
     plain = keras_cvae.build_cvae((6,))
     plain.compile("sgd")

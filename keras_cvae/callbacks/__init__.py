@@ -1,4 +1,4 @@
-"""Callbacks that draw pictures of a model as it trains, save and resume it, show its progress."""
+"""Callbacks that draw pictures of a model during training, save and resume it, show progress."""
 
 from keras_cvae.callbacks.checkpoint import Checkpoint
 from keras_cvae.callbacks.epoch_line import EpochLine

@@ -1,4 +1,4 @@
-"""Tells loss layers when a training begins, with its length, and when it ends."""
+"""Calls loss layers at the beginning of a training, with its length, and at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Announcer(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None) -> None:
         if not self._begun:
             self._begun = True
-            epochs = self.params["epochs"] - epoch  # a resumed training begins at a later one
+            epochs = self.params["epochs"] - epoch  # a resumed training begins at a later epoch
             for layer in self.model.loss_layers:
                 layer.on_fit_begin(self._examples, self.params["steps"], epochs)
 
@@ -32,7 +32,7 @@ class Announcer(keras.callbacks.Callback):
                 layer.on_fit_end()
 
     def get_state(self) -> dict:
-        """Returns nothing: a resumed training announces itself."""
+        """Returns an empty state: a resumed training calls `on_fit_begin` again."""
         return {}
 
     def set_state(self, state) -> None:

@@ -1,4 +1,4 @@
-"""One line an epoch, while a model trains: its ELBO, and the time left."""
+"""A line for each epoch of training: the ELBO, and the time left."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import time
 import keras
 
 WIDTH = 20  # characters of the bar
-OFTEN = 0.1  # seconds between two pictures of the bar
-SELDOM = 10.0  # seconds between two lines of a log
+BAR_INTERVAL = 0.1  # seconds
+LOG_INTERVAL = 10.0  # seconds
 
 
 class EpochLine(keras.callbacks.Callback):
-    """Prints the ELBO of training and validation after each epoch, and how long `fit` still takes.
+    """Prints the ELBO of training and validation after each epoch, and the time left.
 
-    On a terminal it shows a bar during the epoch; elsewhere, as in a log, a line every ten seconds
-    at most, and the last one. Use it in place of Keras's own line: `fit(..., verbose=0)`.
+    On a terminal it shows a bar during the epoch. In a log file it writes at most one line every
+    ten seconds, and always the last one. Use it in place of Keras's own line: `fit(...,
+    verbose=0)`.
 
     Args:
         example: The word for one example, such as "image".
-        is_live: Whether it shows a bar; by default on a terminal.
+        is_live: Whether to show a bar; by default on a terminal only.
     """
 
     takes_blocks = True
@@ -37,15 +38,15 @@ class EpochLine(keras.callbacks.Callback):
         self._is_live = sys.stdout.isatty() if self.is_live is None else self.is_live
         self._shown, self._waiting = 0.0, ""
         self._first: int | None = None
-        # Seconds an epoch since a moment, of so many epochs: the first steps are compiled.
-        self._pace: float | None = None
-        self._since: tuple[float, float] | None = None
+        self._seconds_per_epoch: float | None = None
+        # Time, and number of epochs until then. Not from the start: compiling takes time.
+        self._start: tuple[float, float] | None = None
 
     def on_epoch_begin(self, epoch, logs=None) -> None:
         if self._first is None:
             self._first = epoch
         elif epoch == self._first + 1:
-            self._since = time.monotonic(), 1.0
+            self._start = time.monotonic(), 1.0
         self._epoch = epoch
         self._draw(0.0, logs)
 
@@ -53,7 +54,7 @@ class EpochLine(keras.callbacks.Callback):
         steps = self.params.get("steps")
         if steps:
             self._measure((batch + 1) / steps)
-            if self._is_live and time.monotonic() - self._shown > OFTEN:
+            if self._is_live and time.monotonic() - self._shown > BAR_INTERVAL:
                 self._draw((batch + 1) / steps, logs)
 
     def on_epoch_end(self, epoch, logs=None) -> None:
@@ -67,7 +68,7 @@ class EpochLine(keras.callbacks.Callback):
         line = f"{self._head()} {', '.join(parts)} {self.unit}{self._left(1.0)}"
         if self._is_live:
             self._write(f"\r{line}", "\n")
-        elif epoch == self._first or time.monotonic() - self._shown > SELDOM:
+        elif epoch == self._first or time.monotonic() - self._shown > LOG_INTERVAL:
             self._write(line, "\n")
         else:
             self._waiting = line
@@ -89,28 +90,30 @@ class EpochLine(keras.callbacks.Callback):
         return f"Epoch {self._epoch + 1:>{len(epochs)}}/{epochs}"
 
     def _left(self, share):
-        """Returns how long is left, once a part of an epoch tells how long one takes."""
+        """Returns the time left in words; empty before the duration of an epoch is known."""
         left = self.params["epochs"] - self._epoch - share
-        return f", {duration(self._pace * left)} left" if self._pace and left else ""
+        if not (self._seconds_per_epoch and left):
+            return ""
+        return f", {duration(self._seconds_per_epoch * left)} left"
 
     def _measure(self, share):
-        """Measures the pace, when a share of the epoch is done."""
+        """Measures the duration of an epoch, after a share of the current one."""
         now, done = time.monotonic(), self._epoch - self._first + share
-        if self._since is None:
-            self._since = now, done
-        elif done > self._since[1]:
-            self._pace = (now - self._since[0]) / (done - self._since[1])
+        if self._start is None:
+            self._start = now, done
+        elif done > self._start[1]:
+            self._seconds_per_epoch = (now - self._start[0]) / (done - self._start[1])
 
     def _write(self, text, end):
         self._shown, self._waiting = time.monotonic(), ""
-        if self._is_live:  # over a longer line before it
+        if self._is_live:  # it may replace a longer line
             text = text.ljust(shutil.get_terminal_size().columns - 1)
             text = text[: shutil.get_terminal_size().columns]
         print(text, end=end, flush=True)
 
 
 def duration(seconds: float) -> str:
-    """Returns a time in words, such as "40 s", "3 min" or "2 h 5 min"."""
+    """Returns a duration in words, such as "40 s", "3 min" or "2 h 5 min"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

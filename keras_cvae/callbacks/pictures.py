@@ -1,17 +1,17 @@
 """Keras callbacks that draw images of the model between epochs.
 
 Each takes a function `draw(model)` that returns images of shape `(N, H, W[, C])`, uint8 or floats,
-which are clipped to [0, 1]. It is called before the first epoch and after every epoch; the sheet of
-its images, titled with the number of epochs trained, goes to a folder, an animation or TensorBoard.
-`draw` should start from the same latents or images each time, so that only the training changes
-them:
+which are clipped to [0, 1]. It is called before the first epoch and after every epoch. The sheet of
+images, titled with the number of trained epochs, is written to a folder, an animation or
+TensorBoard. `draw` should use the same latents or images each time, so that the pictures differ by
+the training only:
 
 ```python
 # The same latents every time, ten for each digit: with `columns=10`, one row a digit.
 draw = lambda cvae: cvae.generate(np.repeat(np.arange(10), 10), seed=0)
 # 16 fixed test digits, reconstructed.
 draw = lambda cvae: cvae.reconstruct(x_test[:16], y_test[:16])
-# One z, drawn as all ten digits.
+# One z, decoded as all ten digits.
 z = np.repeat(np.random.default_rng(0).normal(size=(1, cvae.latent_dim)), 10, axis=0)
 draw = lambda cvae: cvae.generator.predict([z, np.arange(10)], verbose=0)
 
@@ -19,8 +19,8 @@ cvae.fit([x_train, y_train], epochs=10, callbacks=[EpochImages(draw, "epochs", c
 ```
 
 Wrong arguments, a folder that cannot be written to and images that cannot be drawn raise a
-`ValueError` before training begins. Drawing does not change the training, except on torch: its
-loaders share one random state, so that `predict`, as `evaluate`, alters the order of later batches.
+`ValueError` before training begins. Drawing does not change the training, except on torch: data
+loaders share one random state, so that `predict` and `evaluate` change the order of later batches.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _EpochCallback(keras.callbacks.Callback):
         self._add(epoch + 1, self._picture(epoch + 1))
 
     def get_state(self) -> dict:
-        """Returns nothing: a resumed training goes on with the files that are there."""
+        """Returns an empty state: a resumed training continues with the existing files."""
         return {}
 
     def set_state(self, state):
@@ -89,7 +89,7 @@ class _EpochCallback(keras.callbacks.Callback):
         return np.array(canvas.buffer_rgba())[..., :3]
 
     def _begin(self, epoch):
-        """Prepares for the first picture, that of `epoch`, above 0 if training is resumed."""
+        """Prepares for the first picture, after `epoch` epochs: above 0 if training is resumed."""
 
 
 class EpochImages(_EpochCallback):
@@ -111,9 +111,10 @@ class EpochImages(_EpochCallback):
 
 
 class EpochGIF(_EpochCallback):
-    """Writes an animated GIF with one frame an epoch; an interrupted training leaves a whole file.
+    """Writes an animated GIF with one frame per epoch.
 
-    `fit` begins a new animation; with `initial_epoch` above 0 it continues the one in `path`.
+    The file is complete after every epoch, even if training is interrupted. `fit` begins a new
+    animation; with `initial_epoch` above 0 it continues the one in `path`.
 
     Args:
         draw: Function of the model that returns images of shape `(N, H, W[, C])`, the same number
@@ -170,8 +171,8 @@ class EpochGIF(_EpochCallback):
 class EpochTensorBoard(_EpochCallback):
     """Shows images in TensorBoard; the step is the number of epochs trained.
 
-    Scalars are written by `keras.callbacks.TensorBoard(log_dir)`, a second callback; the images are
-    a run of their own, `images`, in the same folder.
+    The images are a separate run, `images`, in the folder. Scalars are written by a second
+    callback, `keras.callbacks.TensorBoard(log_dir)`.
 
     Args:
         draw: Function of the model that returns images of shape `(N, H, W[, C])`.

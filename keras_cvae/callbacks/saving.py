@@ -1,4 +1,4 @@
-"""Saves a model as it trains, so that an interrupted run keeps the weights of whole epochs."""
+"""Saves a model during training, so that an interrupted run keeps the weights of whole epochs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import keras
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Saves a model at once, so that an existing file is never half overwritten."""
+    """Saves a model to a temporary file, then replaces the file at `path` at once."""
     # A new folder, so that nothing in it is a link to another file.
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=path.parent) as folder:
         unfinished = Path(folder, path.name)
@@ -22,13 +22,14 @@ def save(model: keras.Model, path: Path) -> None:
 
 
 class SaveEachEpoch(keras.callbacks.Callback):
-    """Saves the model before training and after every epoch of finite losses.
+    """Saves the model before training and after every epoch with finite losses.
 
-    An interrupted run keeps the weights of whole epochs: within an epoch, JAX may have donated the
-    memory of the weights to a step whose result is lost.
+    An interrupted run keeps the weights of whole epochs, because within an epoch JAX may have
+    donated the memory of the weights to a step whose result is lost.
 
-    As a context manager it handles Ctrl-C: never in the middle of a save, and at the latest at the
-    end of the epoch, since an exception raised in a callback of the garbage collector is lost.
+    As a context manager it handles Ctrl-C: training stops at once, but not while the model is being
+    saved, and at the latest at the end of the epoch, as Python ignores an exception that is raised
+    in the garbage collector.
     """
 
     def __init__(self, path: Path):
@@ -39,7 +40,7 @@ class SaveEachEpoch(keras.callbacks.Callback):
 
     def __enter__(self):
         self._interrupted = False
-        self._hook, sys.unraisablehook = sys.unraisablehook, self._lost
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._ignore_interrupt
         self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
@@ -50,7 +51,7 @@ class SaveEachEpoch(keras.callbacks.Callback):
     def on_train_begin(self, logs=None) -> None:
         self.epochs = 0
         self._save()
-        self._heed()
+        self._raise_if_interrupted()
 
     def on_epoch_end(self, epoch, logs=None) -> None:
         if all(map(math.isfinite, logs.values())):  # val_loss includes the last step
@@ -58,14 +59,14 @@ class SaveEachEpoch(keras.callbacks.Callback):
             self.epochs = epoch + 1
         else:
             self.model.stop_training = True
-        self._heed()
+        self._raise_if_interrupted()
 
     def get_state(self) -> dict:
         """Returns the number of epochs whose weights are saved."""
         return {"epochs": self.epochs}
 
     def set_state(self, state) -> None:
-        """Takes the state of another training."""
+        """Restores the state of a training."""
         self.epochs = state["epochs"]
 
     def _interrupt(self, number, frame):
@@ -73,11 +74,11 @@ class SaveEachEpoch(keras.callbacks.Callback):
         if not self._saving:
             raise KeyboardInterrupt
 
-    def _lost(self, exception):
+    def _ignore_interrupt(self, exception):
         if not issubclass(exception.exc_type, KeyboardInterrupt):
             self._hook(exception)
 
-    def _heed(self):
+    def _raise_if_interrupted(self):
         if self._interrupted:
             raise KeyboardInterrupt
 

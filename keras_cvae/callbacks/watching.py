@@ -1,4 +1,4 @@
-"""Watches training: a loss that is not finite, missing classes, an unused z or label."""
+"""Stops a training whose loss is not finite; warns of missing classes, an unused z or label."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 from keras_cvae import evaluation
 from keras_cvae.evaluation.latent_use import COLLAPSED
 
-IGNORED = 0.05  # of the effect of another z, below which a label is ignored
-EPOCHS = 3  # trained, before it warns of an unused z or label
+IGNORED = 0.05  # effect of another label relative to another z, below which labels are ignored
+EPOCHS = 3  # epochs of training before it warns of an unused z or label
 
 
 class Watch(keras.callbacks.Callback):
-    """Stops training if the loss is not finite, with the last good weights; warns at the end.
+    """Stops training if the loss is not finite, and restores earlier weights; warns at the end.
 
     Args:
         sample: Some training examples, checked arrays by the names of the inputs; None for a
             stream.
 
     Attributes:
-        failure: The reason for stopping, in words; None if training went well.
+        failure: The reason for stopping, in words; None if the loss stayed finite.
     """
 
     def __init__(self, sample: Mapping[str, np.ndarray] | None = None):
@@ -50,7 +50,7 @@ class Watch(keras.callbacks.Callback):
             return
         self._epochs += 1
         if self._epochs == 1 and self.model.condition is not None and self.sample is None:
-            # For arrays `fit` has warned before it began.
+            # For arrays, `fit` has warned before training.
             for sentence in self.model.condition.describe_missing():
                 warnings.warn(sentence, stacklevel=1)
         self._keep(epoch + 1)
@@ -64,21 +64,22 @@ class Watch(keras.callbacks.Callback):
         kl = sum(self._logs[name] for name in self.model.kl_terms)
         if kl < COLLAPSED:
             warnings.warn(
-                f"Posterior collapse: the KL divergence is {kl:.2f} nats, so z holds no "
-                "information, and all samples of a label are alike but for noise. Try "
+                f"Posterior collapse: the KL divergence is {kl:.2f} nats, so z contains no "
+                "information, and all samples of a label are alike except for noise. Try "
                 "`likelihoods.OptimalGaussian()`, whose variance is never larger than the squared "
                 "error of the decoder, a smaller beta (`objectives.ELBO(beta=0.5)`), or a smaller "
-                "decoder. (If the columns or pixels are independent, z has nothing to hold.)",
+                "decoder. (If the columns or pixels are independent, there is no information for z "
+                "to contain.)",
                 stacklevel=1,
             )
         effect = self._label_effect()
         if effect < IGNORED:
             warnings.warn(
                 f"The model ignores its label: another label changes an image {100 * effect:.1f}% "
-                "as much as another z does, since z holds the class too. Fit a prior that depends "
-                "on the label (`cvae.fit_prior`), try a smaller `latent_dim` or a larger beta "
-                "(`objectives.ELBO(beta=3.0)`), and check that labels and examples are in the same "
-                "order.",
+                "as much as another z does, because z also contains the class. Fit a prior that "
+                "depends on the label (`cvae.fit_prior`), try a smaller `latent_dim` or a larger "
+                "beta (`objectives.ELBO(beta=3.0)`), and check that labels and examples are in the "
+                "same order.",
                 stacklevel=1,
             )
 
@@ -87,7 +88,7 @@ class Watch(keras.callbacks.Callback):
         return {"epochs": self._epochs, "logs": getattr(self, "_logs", None)}
 
     def set_state(self, state) -> None:
-        """Takes the state of another training."""
+        """Restores the state of a training."""
         self._epochs, self._logs = state["epochs"], state["logs"]
 
     def _label_effect(self):

@@ -1,4 +1,4 @@
-"""The command: its group of sub-commands, and how each of them ends."""
+"""The command: its group of sub-commands, and the messages and exit codes of errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typer import Option
 from keras_cvae.checks import ArgumentError, ArgumentErrors
 from keras_cvae.cli.starting import BACKENDS, LOG_LEVEL, QUIET
 
-# Options by the names of Python's arguments, where these differ.
+# Names of options by the names of the Python arguments that they set, if these differ.
 OPTIONS = {
     "name_or_path": "--data",
     "input_shape": "--data",
@@ -34,12 +34,12 @@ OPTIONS = {
 
 
 class Commands(typer.core.TyperGroup):
-    """The sub-commands; bad input ends one with a line on stderr an error, Ctrl-C with one line."""
+    """The sub-commands. An error of the user is printed in one line, as is an interrupt."""
 
     def invoke(self, ctx) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # of `| head`, which typer sees to
+        except BrokenPipeError:  # from `| head`; typer handles it
             raise
         except (ValueError, OSError) as error:
             if isinstance(error, (ArgumentError, ArgumentErrors)):
@@ -53,7 +53,7 @@ class Commands(typer.core.TyperGroup):
 
 
 class Command(typer.core.TyperCommand):
-    """A command that runs once its options are parsed and Keras and the package are imported."""
+    """A command that imports Keras and the package after its options are parsed."""
 
     def invoke(self, ctx) -> Any:
         if ctx.obj is not None:
@@ -71,7 +71,7 @@ app = typer.Typer(
 
 
 def main(args: Sequence[str] | None = None, prepare: Callable[[], None] | None = None) -> None:
-    """Runs the command; bad input ends it with a line on stderr and exit code 2, Ctrl-C with 130.
+    """Runs the command. It exits with code 2 after an error of the user, with 130 after Ctrl-C.
 
     Args:
         args: Arguments of the command; by default those of the process.
@@ -81,7 +81,7 @@ def main(args: Sequence[str] | None = None, prepare: Callable[[], None] | None =
         SystemExit: Always.
     """
     if os.environ.get(LOG_LEVEL, QUIET) == QUIET:
-        # It warns of retracing, where in truth several models have a program each.
+        # It warns of retracing, although several models have one program each.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # for authors of libraries
@@ -110,7 +110,7 @@ Version = Option("--version", is_eager=True, callback=_say_version, help="Show t
 
 @app.callback()
 def _shared(version: Annotated[bool, Version] = False) -> None:
-    """Takes the options of the command itself."""
+    """Parses the options that come before the name of a sub-command."""
 
 
 def _options(command):

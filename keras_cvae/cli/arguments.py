@@ -14,7 +14,8 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `tra
 Data = Annotated[str, Option(help=f"{', '.join(names.DATA)}, or the path of your own data.")]
 OtherData = Annotated[str | None, Option(help="Other data.  [default: what it was trained on]")]
 Out = Annotated[
-    Path, Option(metavar="FILE", help="A .png picture or .npz arrays; of a table .csv or .parquet.")
+    Path,
+    Option(metavar="FILE", help="A .png picture or .npz arrays; for a table .csv or .parquet."),
 ]
 LabelSwitch = Annotated[
     bool, Option("--conditional/--unconditional", help="Whether to use labels.")

@@ -1,4 +1,4 @@
-"""The command that opens a page to play with a run in."""
+"""The command that opens a page to explore a run."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from keras_cvae.cli.arguments import RunFolder
 @app.command(cls=Command)
 def explore(
     folder: RunFolder,
-    port: Annotated[int, Option(min=0, max=65535, help="Of the page; 0 takes a free one.")] = 7860,
+    port: Annotated[
+        int, Option(min=0, max=65535, help="Port of the page; 0 chooses a free one.")
+    ] = 7860,
     browser: Annotated[
         bool, Option("--browser/--no-browser", help="Whether to open the page in a browser.")
     ] = True,
 ) -> None:
-    """Open a local page to play with a trained model: draw, change the class, move a latent.
+    """Open a local page to explore a trained model: draw, change the class, move a latent.
 
-    Ctrl-C ends it. It is served to this machine alone, and sends nothing to others. It needs
+    Ctrl-C stops it. Only this machine can open the page, and it sends nothing to others. It needs
     Gradio: pip install 'keras_cvae[explore]'.
     """
     from keras_cvae.explore import opening
 
     def ready(address):
-        print(f"Explore {folder} at {address} (Ctrl-C ends it)", flush=True)
+        print(f"Explore {folder} at {address} (Ctrl-C stops it)", flush=True)
 
     opening.explore(folder, port, browser, ready)

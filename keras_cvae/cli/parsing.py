@@ -30,7 +30,7 @@ def check_out_file(out, force, suffixes) -> None:
 
 
 def leave_out_others(context, *names) -> None:
-    """Refuses all other options: the first of these takes its settings from a run."""
+    """Refuses all options but these: with the first of them the settings are those of a run."""
     options = {param.name: max(param.opts, key=len) for param in context.command.params}
     for name, option in options.items():
         is_set = context.get_parameter_source(name).name == "COMMANDLINE"
@@ -39,15 +39,15 @@ def leave_out_others(context, *names) -> None:
 
 
 def labels(option, texts, class_names) -> list[int] | None:
-    """Returns labels, which are names or numbers, as integers."""
+    """Converts names or numbers of classes to integers."""
     require(class_names, option, "must be left out of a model without a condition", texts[0])
     numbers = {str(label): label for label in range(-1, len(class_names))}
     names = {name: label for label, name in enumerate(class_names)}
-    return [look_up(option, text, numbers | names) for text in texts]  # a name wins over a number
+    return [look_up(option, text, numbers | names) for text in texts]  # names before numbers
 
 
 def integers(option, text, separator, least=0) -> list[int] | None:
-    """Returns the integers of a text, each at least `least`; None of None."""
+    """Returns the integers in a text, each at least `least`; None for None."""
     if text is None:
         return None
     expected = f"must be integers with '{separator}' between them, each at least {least}"
@@ -92,11 +92,11 @@ def member(option, text, names) -> Any:
     """
     if text in (None, AUTO) or ":" not in text:
         return text
-    return _made(names, *_name_and_settings(option, text, names))
+    return _create(names, *_name_and_settings(option, text, names))
 
 
-def _made(names, name, settings):
-    """Returns a member with its settings; an error names the setting, as `vamp:components`."""
+def _create(names, name, settings):
+    """Creates a member with its settings; an error names the setting, as in `vamp:components`."""
     try:
         return names[name](**settings)
     except checks.ArgumentError as error:
@@ -118,17 +118,17 @@ def _name_and_settings(option, text, names):
         try:
             settings[setting] = ast.literal_eval(value)
         except (SyntaxError, TypeError, ValueError):
-            settings[setting] = value  # a text
+            settings[setting] = value  # a string
     return name, settings
 
 
 def objective(text, beta) -> Any:
-    """Returns an objective with that beta; `"auto"` where both are left to the data."""
+    """Returns an objective with that beta; `"auto"` if both are to be chosen from the data."""
     from keras_cvae import objectives
 
     name, settings = _name_and_settings("--objective", text, objectives.NAMES)
     if beta == AUTO:
-        return AUTO if text == "elbo" else _made(objectives.NAMES, name, settings)
+        return AUTO if text == "elbo" else _create(objectives.NAMES, name, settings)
     takes = "beta" in inspect.signature(objectives.NAMES[name]).parameters
     takes = takes and "beta" not in settings
     require(takes, "--beta", f"must be left out of `--objective {text}`", beta)
@@ -138,11 +138,11 @@ def objective(text, beta) -> Any:
         settings["beta"] = math.nan
     is_weight = 0 <= settings["beta"] < math.inf
     require(is_weight, "--beta", "must be auto or a finite number of at least 0", repr(beta))
-    return _made(objectives.NAMES, name, settings)
+    return _create(objectives.NAMES, name, settings)
 
 
 def network(name, options) -> Any:
-    """Returns a network with its options; `"auto"` where no option is set."""
+    """Returns a network with its options; `"auto"` if no option is set."""
     from keras_cvae import networks
 
     if name == AUTO:
@@ -161,7 +161,7 @@ def network(name, options) -> Any:
 
 
 def height_and_width(text) -> tuple[int, int] | None:
-    """Height and width, as in 32x48; one size is both."""
+    """Returns height and width, as in 32x48; a single number is both."""
     sizes = integers("--image-size", text, "x", least=1)
     if sizes is None:
         return None

@@ -45,7 +45,7 @@ def import_package(run_init: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _stops_at_once():
-    """Lets Ctrl-C end the process: a module that is being imported may lose an exception."""
+    """Makes Ctrl-C end the process at once: during an import an exception may be ignored."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # such as under nohup
         yield
         return
@@ -65,9 +65,9 @@ def _stops_at_once():
 
 @contextlib.contextmanager
 def without_log() -> Iterator[None]:
-    """Leaves out lines that are logged before TensorFlow looks at the level of its log.
+    """Leaves out log lines that TensorFlow writes before it reads its log level.
 
-    Where that level is another than `QUIET`, it does nothing.
+    If the log level is not `QUIET`, nothing is left out.
     """
     if os.environ.get(LOG_LEVEL) != QUIET:
         yield

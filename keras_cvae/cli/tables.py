@@ -20,7 +20,7 @@ Columns = Annotated[
     ),
 ]
 Encoding = Annotated[
-    str | None, Option(help="Of a CSV file, for example latin-1.  [default: utf-8]")
+    str | None, Option(help="Encoding of a CSV file, for example latin-1.  [default: utf-8]")
 ]
 NaValues = Annotated[
     str | None, Option(help="Values of a CSV file that mean a missing cell, too: n/k,-999.")
@@ -29,7 +29,7 @@ Where = Annotated[str | None, Option(help='Values or ranges of columns: "sex=F,a
 
 
 def training(condition, columns, dropout, encoding, na_values, of_images) -> Callable:
-    """Returns a function that trains a model of a table as the options say.
+    """Returns a function that trains a model of a table with these options.
 
     Raises:
         ValueError: If an option of images is set, or an option has a wrong value.
@@ -38,18 +38,18 @@ def training(condition, columns, dropout, encoding, na_values, of_images) -> Cal
 
     leave_out(of_images, "images")
     options = {"dropout": dropout, "encoding": encoding}
-    options["na_values"] = _listed(na_values) if na_values is not None else None
+    options["na_values"] = _split(na_values) if na_values is not None else None
     options = {name: value for name, value in options.items() if value is not None}
-    pairs = [part.rpartition("=") for part in _listed(columns)]
+    pairs = [part.rpartition("=") for part in _split(columns)]
     expected = "must be names and kinds of columns, as id=ignore,age=count"
     require(all(sign for _, sign, _ in pairs), "--columns", expected, repr(columns))
     kinds = {name.strip(): kind.strip() for name, _, kind in pairs}
-    conditions = _listed(condition)
+    conditions = _split(condition)
     return functools.partial(runs.train_table, conditions=conditions, kinds=kinds, **options)
 
 
-def _listed(text):
-    """Returns the parts between commas; a part that has a comma is in double quotes."""
+def _split(text):
+    """Splits a text at commas, except for those in double quotes."""
     return [part.strip() for part in next(csv.reader([text or ""], skipinitialspace=True), [])]
 
 

@@ -1,4 +1,4 @@
-"""The command that makes a run."""
+"""The command that trains a model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def train(
     out: Annotated[Path | None, Option(help="Folder to write.  [default: runs/DATA]")] = None,
     force: Annotated[
         bool,
-        Option("--force", help="Overwrite a run; with --resume, go on although data have changed."),
+        Option("--force", help="Overwrite a run; with --resume, continue although data changed."),
     ] = False,
     network: Annotated[str, Option(help=f"auto, {', '.join(names.NETWORKS)}.")] = AUTO,
     latent_dim: Annotated[str, Option(help="Size of the latent vector z, or auto.")] = AUTO,
@@ -78,13 +78,13 @@ def train(
     seed: Seed = 0,
     resume: Annotated[
         Path | None,
-        Option(metavar="RUN", help="Go on with a run that was killed or interrupted."),
+        Option(metavar="RUN", help="Continue a run that was killed or interrupted."),
     ] = None,
     processes: Annotated[
         int | None,
         Option(
             envvar="KERAS_DISTRIBUTION_NUM_PROCESSES",
-            help="Number of processes that train together, on JAX; 1 for all devices of one.",
+            help="Number of processes that train the model, on JAX; 1 uses all devices of one.",
         ),
     ] = None,
     coordinator: Annotated[
@@ -92,12 +92,12 @@ def train(
         Option(
             metavar="HOST:PORT",
             envvar="KERAS_DISTRIBUTION_JOB_ADDRESSES",
-            help="Where process 0 of several listens.",
+            help="Address of process 0, if there are several.",
         ),
     ] = None,
     process_id: Annotated[
         int | None,
-        Option(envvar="KERAS_DISTRIBUTION_PROCESS_ID", help="Which of them this is, from 0."),
+        Option(envvar="KERAS_DISTRIBUTION_PROCESS_ID", help="Number of this process, from 0."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -117,12 +117,17 @@ def train(
     from keras_cvae.tables import is_table
 
     if resume is not None:
-        together = "processes", "coordinator", "process_id"
-        parsing.leave_out_others(context, "resume", "force", "quiet", *together)
-        with _joined(processes, coordinator, process_id) as is_first, _stopping():
+        of_processes = "processes", "coordinator", "process_id"
+        parsing.leave_out_others(context, "resume", "force", "quiet", *of_processes)
+        with (
+            _several_processes(processes, coordinator, process_id) as is_first,
+            _report_interrupt(),
+        ):
             quiet = quiet or not is_first
-            begun = None if quiet else _describe
-            run = runs.resume(resume, force=force, verbose=0 if quiet else "auto", begun=begun)
+            on_begin = None if quiet else _describe
+            run = runs.resume(
+                resume, force=force, verbose=0 if quiet else "auto", on_begin=on_begin
+            )
         if is_first:
             _report(run, quiet)
         return
@@ -159,7 +164,7 @@ def train(
     }
     with without_log():
         keras.utils.set_random_seed(seed)  # which imports TensorFlow, whatever the backend
-    with _joined(processes, coordinator, process_id) as is_first, _stopping():
+    with _several_processes(processes, coordinator, process_id) as is_first, _report_interrupt():
         quiet = quiet or not is_first
         run = begin(
             data,
@@ -181,7 +186,7 @@ def train(
             board=board,
             seed=seed,
             verbose=0 if quiet else "auto",
-            begun=None if quiet else _describe,
+            on_begin=None if quiet else _describe,
         )
     if not is_first:
         return
@@ -191,21 +196,21 @@ def train(
 
 
 @contextlib.contextmanager
-def _joined(count, coordinator, number):
-    """Joins the processes of a training; gives whether this is the first of them."""
+def _several_processes(count, coordinator, number):
+    """Joins the processes of a training; yields whether this is the first of them."""
     from keras_cvae import processes
 
     if count is None:
         yield True
         return
     processes.join(count, coordinator, number)
-    with processes.ending_together():
+    with processes.exit_on_error():
         yield processes.number() == 0
 
 
 @contextlib.contextmanager
-def _stopping():
-    """Ends the command with the sentence of an interrupt."""
+def _report_interrupt():
+    """Exits with the message of an interrupt."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -258,11 +263,11 @@ def _describe(run):
     for name, (value, reason) in run.choices.items():
         if name == "objective":
             name, value = "beta", str(value.beta)
-        print(f"Chosen: --{name.replace('_', '-')} {_shown(value)}: {reason}")
+        print(f"Chosen: --{name.replace('_', '-')} {_in_words(value)}: {reason}")
     print("The learning rate decreases to 0 along a cosine")
 
 
-def _shown(value):
+def _in_words(value):
     """Returns a setting in a few words."""
     if isinstance(value, (str, int)):
         return value

@@ -1,4 +1,4 @@
-"""The commands that use a run: to generate and reconstruct, to measure and show, to export."""
+"""The commands that use a run: generate, reconstruct, evaluate, plot, report, compare, export."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def generate(
         count, each = columns * len(labels), f", {columns} of each label,"
     y = np.resize(labels, count) if len(labels) else None
     options: dict[str, Any] = {"temperature": temperature, "pixels": pixels or "mean", "seed": seed}
-    images = _clipped(model.generate(y, count=count, **options))
+    images = _clip(model.generate(y, count=count, **options))
     if out.suffix == ".npz":
         unknown = np.full(count, conditions.UNKNOWN, "int32")
         np.savez_compressed(out, images=images, labels=unknown if y is None else y)
@@ -111,7 +111,7 @@ def reconstruct(
         (as_y,) = parsing.labels("--as-label", [as_label], run.class_names)
         targets = np.full_like(labels, as_y)
     y = labels if model.classes else None
-    decoded = _clipped(model.reconstruct(images, y, as_y=as_y))
+    decoded = _clip(model.reconstruct(images, y, as_y=as_y))
     if out.suffix == ".npz":
         arrays = dict(images=images, labels=labels, reconstructed=decoded, as_labels=targets)
         np.savez_compressed(out, **arrays)
@@ -146,10 +146,10 @@ def evaluate(
 
     run = runs.Run.load(folder)
     options: dict[str, Any] = {"samples": samples, "limit": limit, "seed": seed}
-    options["begun"] = functools.partial(print, flush=True)
+    options["on_stage"] = functools.partial(print, flush=True)
     report = runs.evaluate(run, data, verbose=int(sys.stdout.isatty()), **options)
-    kept = f"Kept in {run.folder / METRICS}"
-    print(f"\n{report}\n{'Not kept: the run is unfinished' if run.unfinished else kept}")
+    saved = f"Saved in {run.folder / METRICS}"
+    print(f"\n{report}\n{'Not saved: the run is unfinished' if run.unfinished else saved}")
 
 
 @app.command(cls=Command)
@@ -195,7 +195,7 @@ def plot(
 
 @app.command(cls=Command)
 def report(folder: RunFolder) -> None:
-    """Write the report of a run again: one HTML file that opens in a browser, without a network."""
+    """Write the report of a run again: one HTML file that opens in a browser, even offline."""
     from keras_cvae import runs
 
     print(f"Wrote {runs.report.write(runs.Run.load(folder))}")
@@ -218,7 +218,7 @@ def compare(
 @app.command(cls=Command)
 def export(
     folder: RunFolder,
-    out: Annotated[Path, Option(metavar="FILE", help="The file; of a tf_saved_model a folder.")],
+    out: Annotated[Path, Option(metavar="FILE", help="The file; for tf_saved_model a folder.")],
     format: Annotated[str, Option(help=", ".join(names.FORMATS) + ".")] = "onnx",
     what: Annotated[str, Option(help="generator, encoder or decoder.")] = "generator",
     force: Force = False,
@@ -241,6 +241,6 @@ def export(
     print(f"Try it: python {out.with_suffix('.py')}")
 
 
-def _clipped(images):
-    """Returns pixels in [0, 1], where a normal likelihood may leave that; vectors as they are."""
+def _clip(images):
+    """Clips images to [0, 1], as means of a normal likelihood may lie outside; not vectors."""
     return images.clip(0.0, 1.0) if images.ndim > 2 else images

@@ -1,8 +1,8 @@
 """Conditions: class labels, vectors, images or several attributes, embedded as a vector y.
 
-A condition is a Keras layer. It makes its named inputs, checks their values, and embeds them as one
-vector y of shape `(batch, width)`. The outer graph computes y once; encoder, decoder and prior all
-take it. The vector of an unknown value is all zeros.
+A condition is a Keras layer. It creates its named inputs, checks their values, and embeds them as
+one vector y of shape `(batch, width)`. The graph of the model computes y once, and passes it to
+encoder, decoder and prior. The vector y of an unknown value is all zeros.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def get(identifier, **options) -> Condition | Embedded | None:
-    """Returns the condition that `identifier` stands for.
+    """Returns a condition.
 
     Args:
         identifier: A number of classes, a list of their names, a condition, or None.

@@ -35,8 +35,8 @@ class Attributes(Condition):
             (`Classes`, `Vector`, `Image`). The model's inputs have the names of the attributes.
 
     Call arguments:
-        inputs: Dict by name of tensors, as each attribute takes them.
-        training: Whether attributes with `dropout` are hidden.
+        inputs: Dict from the names of the attributes to tensors, as each attribute takes them.
+        training: Whether to hide values of attributes with `dropout` at random.
 
     Returns:
         Tensor of shape `(batch, width)`, attribute after attribute.
@@ -54,10 +54,10 @@ class Attributes(Condition):
     """
 
     def __init__(self, **attributes):
-        own = {"name": str, "trainable": bool, "dtype": (str, dict, keras.DTypePolicy)}
-        of_layer = {k for k, kind in own.items() if isinstance(attributes.get(k), kind)}
+        types = {"name": str, "trainable": bool, "dtype": (str, dict, keras.DTypePolicy)}
+        of_layer = {k for k, kind in types.items() if isinstance(attributes.get(k), kind)}
         super().__init__(**{key: attributes.pop(key) for key in of_layer})
-        self.autocast = False  # each attribute casts its own
+        self.autocast = False  # each attribute casts its own inputs
         if not attributes:
             raise ArgumentError(
                 "Attributes",
@@ -130,7 +130,7 @@ class Attributes(Condition):
         """Adapts every `Vector` to the mean and variance of training values.
 
         Args:
-            values: Dict by name of training values.
+            values: Dict from the names of attributes to training values.
 
         Raises:
             ValueError: If an attribute does not take its values.
@@ -141,7 +141,7 @@ class Attributes(Condition):
 
     def adapt_once(self, values) -> None:
         for name, attribute in self.attributes.items():
-            attribute.adapt_once({own: values[name] for own in attribute.inputs()})
+            attribute.adapt_once({key: values[name] for key in attribute.inputs()})
 
     def packer(self) -> Callable[[dict], dict]:
         packers = {name: attribute.packer() for name, attribute in self.attributes.items()}
@@ -149,8 +149,8 @@ class Attributes(Condition):
         def pack(values):
             packed = {}
             for name, attribute in self.attributes.items():
-                own = dict.fromkeys(attribute.inputs(), values[name])
-                (packed[name],) = packers[name](own).values()
+                inputs = dict.fromkeys(attribute.inputs(), values[name])
+                (packed[name],) = packers[name](inputs).values()
             return packed
 
         return pack
@@ -166,25 +166,26 @@ class Attributes(Condition):
         return self._describe("describe_untrained", values)
 
     def _describe(self, method, values):
-        """Returns the sentences of every attribute, each starting with its name."""
+        """Returns the sentences of every attribute, each starting with the attribute's name."""
         sentences = []
         for name, attribute in self.attributes.items():
-            own = None if values is None else dict.fromkeys(attribute.inputs(), values[name])
-            sentences += [f"`{name}`: {sentence}" for sentence in getattr(attribute, method)(own)]
+            inputs = None if values is None else dict.fromkeys(attribute.inputs(), values[name])
+            described = getattr(attribute, method)(inputs)
+            sentences += [f"`{name}`: {sentence}" for sentence in described]
         return sentences
 
     def get_config(self) -> dict:
         config = super().get_config()
-        own = {key: config[key] for key in ("name", "trainable", "dtype")}
+        of_layer = {key: config[key] for key in ("name", "trainable", "dtype")}
         serialize = keras.saving.serialize_keras_object
-        return {**own, **{name: serialize(part) for name, part in self.attributes.items()}}
+        return {**of_layer, **{name: serialize(part) for name, part in self.attributes.items()}}
 
     @classmethod
     def from_config(cls, config) -> Attributes:
-        own = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
+        of_layer = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
         parts = {
             key: keras.saving.deserialize_keras_object(value)
             for key, value in config.items()
-            if key not in own
+            if key not in of_layer
         }
-        return cls(**own, **parts)
+        return cls(**of_layer, **parts)

@@ -1,4 +1,4 @@
-"""Class labels as one-hot vectors: an unknown label, -1, becomes the vector of all zeros."""
+"""Class labels as one-hot vectors; an unknown label, -1, becomes a vector of zeros."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Classes(Labels):
     for unknown.
 
     Args:
-        num_classes: The number of classes, at least 2; may be left out where there are `names`.
+        num_classes: The number of classes, at least 2; may be left out if `names` are passed.
         dropout: The probability that training hides a label, in [0, 1]; with 0.1 `generate(None)`
             samples from the whole data set.
         seed: Optional integer seed of the dropout.
@@ -30,8 +30,8 @@ class Classes(Labels):
     Attributes:
         num_classes: The number of classes.
         has_names: Whether the user named the classes.
-        seen: Weight: the number of training examples of each class, followed by that of unknown
-            ones.
+        seen: Weight with the number of training examples of each class, followed by the number of
+            those with an unknown label.
 
     Call arguments:
         inputs: Integer labels of shape `(batch,)`, in -1..num_classes-1.
@@ -42,8 +42,8 @@ class Classes(Labels):
         graph of your own, an invalid label makes its row and the loss NaN.
 
     Raises:
-        ValueError: If `num_classes` is not an integer of at least 2, `dropout` outside [0, 1], or
-            `names` are not as many different strings as there are classes.
+        ValueError: If `num_classes` is not an integer of at least 2, `dropout` is outside [0, 1],
+            or `names` are not different strings, one for each class.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Classes(Labels):
 
 
 def of(identifier, **options) -> Classes:
-    """Returns the `Classes` of a number of classes, or of a list of their names."""
+    """Returns `Classes` for a number of classes, or for a list of their names."""
     if isinstance(identifier, (list, tuple)):
         return Classes(names=identifier, **options)
     return Classes(identifier, **options)

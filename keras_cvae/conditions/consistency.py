@@ -1,4 +1,4 @@
-"""A loss under which a classifier predicts the same class for an image and a changed one."""
+"""A loss that trains a classifier to predict the same class for an image and a changed one."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class ConsistencyLoss(LossLayer):
         label, logits, changed = inputs
         q = ops.stop_gradient(ops.softmax(logits))
         unknown = ops.cast(label < 0, q.dtype)
-        counts = unknown * ops.cast(ops.max(q, axis=-1) >= self.threshold, q.dtype)
+        is_used = unknown * ops.cast(ops.max(q, axis=-1) >= self.threshold, q.dtype)
         best = ops.one_hot(ops.argmax(q, axis=-1), q.shape[-1], dtype=q.dtype)
         share = ops.maximum(ops.sum(unknown), 1.0) / ops.cast(ops.shape(label)[0], q.dtype)
         crossentropy = -ops.sum(best * ops.log_softmax(changed), axis=-1)
-        self.add_term(counts * crossentropy / share, self.weight)
+        self.add_term(is_used * crossentropy / share, self.weight)
         return logits
 
     def compute_output_shape(self, input_shape) -> tuple:

@@ -1,4 +1,4 @@
-"""The condition of networks inside a graph, where y is a vector already."""
+"""The condition of networks inside the graph of a model, whose input is the vector y."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import keras
 
 
 class Embedded:
-    """The condition of networks inside the graph, whose input is the vector y itself.
+    """The condition of networks inside the graph of a model, whose input is the vector y.
 
     Args:
         width: Length of y.
@@ -16,6 +16,6 @@ class Embedded:
         self.width = width
 
     def wire(self, pixels=None, network=None) -> tuple:
-        """Wires the condition as `Condition.wire` does; the only input is y."""
+        """Wires the condition as `Condition.wire` does; y is the only input."""
         y = keras.Input((self.width,), name="y")
         return [y], y, y

@@ -1,10 +1,10 @@
-r"""Class labels that may be unknown; the bound sums over unknown ones.
+r"""Class labels that may be unknown; the bound is a sum over the possible labels.
 
     log p(x, y) >= log p(y) + L(x, y),   L(x, y) = E log p(x | z, y) - KL(q(z | x, y) || p(z | y))
     log p(x) >= \sum_y q(y | x) L(x, y) - KL(q(y | x) || p(y))
 
-The first is the second with a point mass at the known label in place of q(y | x). Each example
-becomes `num_classes` adjacent rows, one for each label, whose weights are that distribution.
+The first bound is the second with a point mass at the known label in place of q(y | x). Each
+example becomes `num_classes` adjacent rows, one for each label, weighted by this distribution.
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ register = keras.saving.register_keras_serializable("keras_cvae")
 
 @register
 class Enumerated(Predicted):
-    r"""A class label that may be unknown, -1: an unknown one is summed out exactly.
+    r"""A class label that may be unknown, -1; an unknown label is marginalised exactly.
 
-    The model of semi-supervised learning: p(x, y, z) = p(y) p(z | y) p(x | z, y), with a classifier
-    q(y | x). The bound of an example is one of log p(x, y) where its label is known and of log p(x)
-    where it is unknown, constants such as -log p(y) included. Minus the bound is the sum of
-    `reconstruction` and `kl`, which are averages over labels weighted by q(y | x) (by 1 for a known
-    label), and of `kl_label`, which is KL(q(y | x) || p(y)), or -log p(y) for a known label. The
-    loss also has the cross-entropy of the classifier with the known labels, `classification`.
+    It is the model of semi-supervised learning, p(x, y, z) = p(y) p(z | y) p(x | z, y), with a
+    classifier q(y | x). For an example with a known label the bound is a bound of log p(x, y), with
+    an unknown label of log p(x), including constants such as -log p(y). Minus the bound is the sum
+    of `reconstruction` and `kl`, which are averages over labels weighted by q(y | x) (by 1 for a
+    known label), and of `kl_label`, which is KL(q(y | x) || p(y)), or -log p(y) for a known label.
+    The loss also contains the cross-entropy of the classifier for the known labels,
+    `classification`.
 
-    Encoder and decoder take `num_classes` rows of each example, and the model returns the
+    Encoder and decoder take `num_classes` rows for each example, and the model returns the
     reconstruction with the known label, or with the most probable one. A training step of a `CVAE`
     weighs the rows; in a plain `keras.Model` the loss layers would weigh all rows equally.
 
     Args:
-        num_classes: The number of classes, at least 2; may be left out where there are `names`.
-        weight: Weight of the cross-entropy in the loss, where it is averaged over the labelled
-            examples of a batch. If few labels are known, most batches have none, and a weight of 1
-            is too small.
-        prior: p(y) up to a factor, positive numbers, such as the frequencies of the labels; by
-            default all are equally probable.
+        num_classes: The number of classes, at least 2; may be left out if `names` are passed.
+        weight: Weight of the cross-entropy in the loss. The cross-entropy is averaged over the
+            labelled examples of a batch. If few labels are known, most batches contain none, and a
+            weight of 1 is too small.
+        prior: p(y) up to a factor: positive numbers, such as the frequencies of the labels; by
+            default all labels are equally probable.
         augment: Optional Keras layer without weights that in training changes an image at random,
             but not its class, such as `keras.layers.RandomTranslation(0.1, 0.1, "constant")`. The
             classifier then learns from changed labelled images, and to predict the same class for
             an unlabelled image and a changed one (`ConsistencyLoss`, the term `consistency`, with
-            the same `weight`). The bound is of the original images.
+            the same `weight`). The bound uses the original images.
         names: Optional names of the classes, as `Classes` takes them.
 
     Call arguments:
         inputs: Dict of `label`, integers of shape `(batch,)`, and `logits` of shape
-            `(batch, num_classes)`; where there is an `augment`, also `changed`, those of the
-            changed images.
+            `(batch, num_classes)`; with `augment` also `changed`, the logits of the changed images.
 
     Returns:
         One-hot vectors of shape `(batch * num_classes, num_classes)`.
@@ -80,8 +80,8 @@ class Enumerated(Predicted):
     """
 
     ALL_UNKNOWN = (
-        "the bound is of log p(x) alone, no term says which class is which, and the clusters that "
-        "the model's labels stand for are arbitrary"
+        "the model is trained on log p(x) only, no term relates its labels to your classes, and "
+        "they are the numbers of arbitrary clusters"
     )
 
     def __init__(
@@ -119,7 +119,7 @@ class Enumerated(Predicted):
         if self.augment is not None:
             augment = copy_of(keras.saving.deserialize_keras_object(self.augment), name="augment")
             tensors["changed"] = classifier(augment(pixels))
-            expected = "must be a layer without weights: nothing would train them"
+            expected = "must be a layer without weights, as these would not be trained"
             checks.require(
                 not augment.weights, "augment", expected, f"{len(augment.weights)} weights"
             )
@@ -130,7 +130,7 @@ class Enumerated(Predicted):
         return layers.Repeat(self.rows, name="every_label")(tensors)
 
     def choose_rows(self, tensor) -> Tensor:
-        *_, label, logits = self.input  # in the order of their names
+        *_, label, logits = self.input  # sorted by name
         return Chosen(name="chosen_label")([tensor, label, logits])
 
     def build(self, input_shape) -> None:
@@ -202,18 +202,18 @@ class Enumerated(Predicted):
 class LabelDivergence(LossLayer):
     r"""Loss layer: adds KL(q(y | x) || p(y)), averaged over the batch, in nats.
 
-    Where the label is known, q is 1 for it, and the term is -log p(y), a constant.
+    For a known label y, q(y | x) is 1, and the term is the constant -log p(y).
 
     Args:
         num_classes: The number of classes.
         prior: As for `Enumerated`.
 
     Call arguments:
-        inputs: `[label, logits]`: integer labels of shape `(batch,)`, -1 where unknown, and logits
-            of q(y | x) of shape `(batch, num_classes)`.
+        inputs: `[label, logits]`: integer labels of shape `(batch,)`, -1 for unknown, and logits of
+            q(y | x) of shape `(batch, num_classes)`.
 
     Returns:
-        q, a tensor of the shape of the logits: one-hot vectors where the label is known.
+        q, a tensor of the shape of the logits; one-hot vectors for known labels.
 
     Raises:
         ValueError: If `prior` is not `num_classes` positive numbers.
@@ -249,12 +249,11 @@ class LabelDivergence(LossLayer):
 
 @register
 class Chosen(Float32Layer):
-    """Layer: takes the row of the known label, or of the most probable one where it is unknown.
+    """Chooses for each example the row of its known label, or of its most probable label.
 
     Call arguments:
         inputs: `[rows, label, logits]`: a tensor of shape `(batch * num_classes, ...)`, integer
-            labels of shape `(batch,)`, -1 where unknown, and logits of shape
-            `(batch, num_classes)`.
+            labels of shape `(batch,)`, -1 for unknown, and logits of shape `(batch, num_classes)`.
 
     Returns:
         Tensor of shape `(batch, ...)`.

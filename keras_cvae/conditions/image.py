@@ -17,17 +17,18 @@ from keras_cvae.types import Tensor
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Image(Condition):
-    """A tensor, such as an image, that a Keras model embeds as y, trained with the other parts.
+    """A tensor, such as an image, that a Keras model embeds as y; the model is trained too.
 
-    y is the model's output, flattened. An example with a NaN in it is unknown: its y is all zeros.
-    Images may be uint8, and are scaled to [0, 1] inside the compiled program; vectors may not.
+    y is the flattened output of the model. An example that contains a NaN is unknown: its y is all
+    zeros. Images may be uint8, and are scaled to [0, 1] inside the compiled program; vectors may
+    not.
 
     A `CVAE` trains a copy of the model, weights included: `cvae.condition.model`.
 
     Args:
-        model: A Keras model or layer of one tensor, which returns one tensor. A custom layer must
-            be registered with Keras for the `CVAE` to be saved.
-        shape: Shape of one example, without the batch; may be left out where the model is built.
+        model: A Keras model or layer that takes one tensor and returns one tensor. A custom layer
+            must be registered with Keras for the `CVAE` to be saved.
+        shape: Shape of one example, without the batch; may be left out if the model is built.
         dropout: The probability that training hides an example, in [0, 1].
         seed: Optional integer seed of the dropout.
 
@@ -37,7 +38,7 @@ class Image(Condition):
 
     Call arguments:
         inputs: Tensor of shape `(batch, *shape)`.
-        training: Whether to hide examples; passed on to the model.
+        training: Whether to hide examples; it is also passed to the model.
 
     Returns:
         Tensor of shape `(batch, width)`.
@@ -102,7 +103,7 @@ class Image(Condition):
         return np.ndim(values) == 0 or np.shape(values) in self._shapes()
 
     def _shapes(self):
-        """Returns the shapes that an example may have: a last axis of 1 may be missing."""
+        """Returns the possible shapes of an example: a last axis of size 1 may be missing."""
         return {self.shape, self.shape[:-1] if self.shape[-1] == 1 else self.shape} - {()}
 
     def check(self, values, count, name="y") -> dict:
@@ -133,8 +134,7 @@ def _shape_of(model):
         and all(isinstance(size, int) for size in shape[1:])
     )
     expected = (
-        "must be the shape of one example where `model` is not built for one tensor of a known "
-        "shape"
+        "must be the shape of one example if `model` is not built for one tensor of a known shape"
     )
     checks.require(
         is_known and len(shape) > 1, "shape", expected, f"shape=None, a model of {shape}"

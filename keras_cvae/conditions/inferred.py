@@ -1,4 +1,4 @@
-"""Class labels that a classifier infers from the image; it learns from those that are known."""
+"""Class labels that a classifier infers from the image; it learns from the known labels."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from keras_cvae.types import Tensor
 class Inferred(Predicted):
     """A class label that a classifier q(y | x) predicts from the image.
 
-    A sample of it (a straight-through Gumbel-softmax in training, the most probable class
-    otherwise) conditions the decoder. Known labels enter the loss by their cross-entropy alone,
-    which leaves out those of -1.
+    The decoder is conditional on a sample of q(y | x): a straight-through Gumbel-softmax sample in
+    training, the most probable class otherwise. Known labels are used only in the cross-entropy;
+    labels of -1 are ignored.
 
     Args:
-        num_classes: The number of classes, at least 2; may be left out where there are `names`.
+        num_classes: The number of classes, at least 2; may be left out if `names` are passed.
         weight: Weight of the cross-entropy in the loss.
         relaxation: Temperature of the Gumbel-softmax.
-        encoder: Whether the encoder takes the label too, so that z holds the style alone and an
+        encoder: Whether the encoder also takes the label, so that z contains only the style and an
             image can be decoded as any class.
         seed: Optional integer seed of the samples.
         names: Optional names of the classes, as `Classes` takes them.

@@ -1,4 +1,4 @@
-"""Class labels: what every condition of classes shares."""
+"""The base class of conditions that are class labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_cvae import earlier_files, terms
 from keras_cvae.checks import ArgumentError, require
-from keras_cvae.conditions import coverage, naming
+from keras_cvae.conditions import missing_classes, naming
 from keras_cvae.conditions.base import Condition
 from keras_cvae.conditions.naming import UNKNOWN
 from keras_cvae.copying import copy_of
@@ -21,10 +21,10 @@ from keras_cvae.types import Tensor
 
 
 class Labels(Condition):
-    """A condition that is a class label: an integer, -1 where unknown.
+    """A condition that is a class label: an integer, -1 for unknown.
 
     Args:
-        num_classes: The number of classes, at least 2; may be left out where there are `names`.
+        num_classes: The number of classes, at least 2; may be left out if `names` are passed.
         names: Optional names of the classes, all different.
         dropout: As for `Condition`.
         seed: As for `Condition`.
@@ -32,15 +32,15 @@ class Labels(Condition):
     Attributes:
         num_classes: The number of classes.
         has_names: Whether the user named the classes.
-        seen: Weight: the number of training examples of each class, followed by that of unknown
-            ones.
+        seen: Weight with the number of training examples of each class, followed by the number of
+            those with an unknown label.
 
     Raises:
         ValueError: If an argument is not one of the above.
     """
 
     ALL_UNKNOWN = (
-        "what is learned is the marginal over labels, and a label means nothing to the model"
+        "the model learns the distribution of all examples, and labels have no meaning in it"
     )
 
     def __init__(
@@ -56,7 +56,7 @@ class Labels(Condition):
             num_classes = len(names)
         self.num_classes = self.width = number_of_classes(num_classes)
         self.has_names = names is not None
-        self._names = self._checked(names) if self.has_names else None
+        self._names = self._check_names(names) if self.has_names else None
         self.seen = self.add_weight(
             shape=(self.num_classes + 1,),
             initializer="zeros",
@@ -68,7 +68,7 @@ class Labels(Condition):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, which are their numbers where the user gave no names."""
+        """Names of the classes; their numbers if the user chose no names."""
         return self._names if self.has_names else tuple(map(str, range(self.num_classes)))
 
     def with_names(self, names) -> Labels:
@@ -78,8 +78,8 @@ class Labels(Condition):
         return {"label": keras.Input((), dtype="int32", name="label")}
 
     def one_hot(self, labels) -> Tensor:
-        """Returns one-hot vectors of a tensor of labels; NaN for an invalid one, unless checked."""
-        # Not `ops.one_hot`: in ONNX a label of -1 would be the last class.
+        """Returns the one-hot vectors of labels; of an invalid label, unless checked, NaN."""
+        # Not by `ops.one_hot`: in ONNX a label of -1 would be the last class.
         classes = ops.arange(self.num_classes, dtype=labels.dtype)
         vectors = ops.cast(ops.expand_dims(labels, -1) == classes, self.compute_dtype)
         if terms.are_checked():
@@ -98,7 +98,7 @@ class Labels(Condition):
         return ops.logical_and(labels >= UNKNOWN, labels < self.num_classes)
 
     def count_seen(self, labels, training) -> None:
-        """Adds a batch of labels, in training, to those that were `seen`."""
+        """Adds the labels of a training batch to the counts in `seen`."""
         if training:
             classes = ops.roll(ops.arange(-1, self.num_classes, dtype=labels.dtype), -1)
             one_hot = ops.cast(ops.expand_dims(labels, -1) == classes, "float32")
@@ -139,11 +139,11 @@ class Labels(Condition):
     def describe_missing(self, values=None) -> list[str]:
         counts = ops.convert_to_numpy(self.seen)
         if values is not None:
-            counts = counts + coverage.count(values["label"], self.num_classes)
+            counts = counts + missing_classes.count(values["label"], self.num_classes)
         *of_classes, unknown = counts
         if unknown and not any(of_classes):
             return [f"All labels are unknown (-1): {self.ALL_UNKNOWN}."]
-        return coverage.describe_missing(counts, self.classes, self.has_names)
+        return missing_classes.describe_missing(counts, self.classes, self.has_names)
 
     def describe_untrained(self, values) -> list[str]:
         seen = ops.convert_to_numpy(self.seen)[:-1]
@@ -151,7 +151,7 @@ class Labels(Condition):
         labels = [label for label in labels if label >= 0 and not seen[label]]
         sentences = super().describe_untrained(values)
         if labels and seen.any():
-            shown = coverage.list_classes(labels, self.classes, self.has_names)
+            shown = missing_classes.list_classes(labels, self.classes, self.has_names)
             sentences.append(
                 f"In training this model never saw an example of {shown}: its output for such a "
                 "label is arbitrary."
@@ -172,7 +172,7 @@ class Labels(Condition):
         names = list(self.classes) if self.has_names else None
         return {**super().get_config(), "num_classes": self.num_classes, "names": names}
 
-    def _checked(self, names):
+    def _check_names(self, names):
         listed = tuple(names) if isinstance(names, (list, tuple)) else ()
         texts = all(isinstance(name, str) and name.strip() for name in listed)
         count = self.num_classes
@@ -182,7 +182,11 @@ class Labels(Condition):
 
 
 def number_of_classes(value) -> int:
-    """Returns a number of classes, or explains that `condition` must be one."""
+    """Checks a number of classes, and returns it as an int.
+
+    Raises:
+        ValueError: If `value` is not an integer of at least 2; the message explains `condition`.
+    """
     is_integer = hasattr(value, "__index__") and not isinstance(value, bool)
     if not is_integer or value < 2:
         raise ArgumentError(

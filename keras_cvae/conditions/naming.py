@@ -11,17 +11,17 @@ import numpy as np
 from keras_cvae.checks import ArgumentError, nearest
 
 UNKNOWN = -1
-SHOWN = 20  # the most names that a message lists
+SHOWN = 20  # names listed in a message, at most
 
 
 def to_labels(values, names: Sequence[str] | None, argument: str) -> np.ndarray:
-    """Replaces the names of classes among labels by integers.
+    """Converts labels that are names of classes to integers.
 
     Args:
         values: An array, list, tuple, tensor, pandas series or categorical, in which names,
             integers and None (or a missing value of pandas) may be mixed.
-        names: Names of the classes, or None where these have no names, but numbers, which may be
-            texts.
+        names: Names of the classes, or None if the classes have no names; then texts of numbers are
+            labels.
         argument: Name of the argument, for messages.
 
     Returns:
@@ -38,8 +38,8 @@ def to_labels(values, names: Sequence[str] | None, argument: str) -> np.ndarray:
     is_plain = not any(isinstance(value, str) or _is_none(value) for value in flat)
     if is_plain and str(dtype) != "object":
         return values
-    known = {str(UNKNOWN): UNKNOWN}  # as NumPy writes a -1 beside names
-    if names is None:  # classes are called by their numbers
+    known = {str(UNKNOWN): UNKNOWN}  # NumPy converts a -1 beside names to a string
+    if names is None:  # the names of classes are their numbers
         known |= {
             value: int(value) for value in flat if isinstance(value, str) and value.isdecimal()
         }
@@ -63,7 +63,7 @@ def _label(value, names, argument):
     expected = "must be integers, -1 or None for unknown"
     if names is None:
         expected += (
-            ": the classes of this model have no names, which `condition=['cat', 'dog']` gives them"
+            ": the classes of this model have no names; `condition=['cat', 'dog']` would name them"
         )
     else:
         listed = ", ".join(map(repr, names[:SHOWN]))

@@ -1,4 +1,4 @@
-"""The base of conditions whose classifier infers class labels from the image."""
+"""The base class of conditions with a classifier, which infers class labels from the image."""
 
 from __future__ import annotations
 
@@ -53,7 +53,11 @@ class Predicted(Labels):
         return Classes(self.num_classes, names=self._names, name="condition")(inputs[0])
 
     def most_probable(self, inputs) -> Tensor:
-        """Returns symbolic one-hot vectors of `inputs`, as `MostProbable` takes them."""
+        """Returns symbolic one-hot vectors of the labels, known or most probable.
+
+        Args:
+            inputs: As for `MostProbable`.
+        """
         return MostProbable(self.num_classes, names=self._names, name="condition")(inputs)
 
     def infer_missing(self, values, infer) -> dict:
@@ -65,7 +69,7 @@ class Predicted(Labels):
 
     @property
     def has_seen_unknown(self) -> bool:
-        return True  # an unknown label is inferred, or summed over
+        return True  # an unknown label is inferred or marginalised
 
     def get_config(self) -> dict:
         return {**super().get_config(), "weight": self.classification.weight}
@@ -73,11 +77,11 @@ class Predicted(Labels):
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class MostProbable(Labels):
-    """One-hot encoding of a known label, or of the most probable class where it is unknown.
+    """One-hot encoding of a known label, or of the most probable class for an unknown one.
 
     Call arguments:
-        inputs: `[label, logits]`: integers of shape `(batch,)`, -1 where unknown, and logits of
-            shape `(batch, num_classes)`; or the logits alone, where no label is known.
+        inputs: `[label, logits]`: integers of shape `(batch,)`, -1 for unknown, and logits of shape
+            `(batch, num_classes)`; or only the logits, if all labels are unknown.
 
     Returns:
         Tensor of shape `(batch, num_classes)`.
@@ -85,7 +89,7 @@ class MostProbable(Labels):
 
     def call(self, inputs) -> Tensor:
         known, logits = inputs if isinstance(inputs, (list, tuple)) else (None, inputs)
-        # Not `argmax`, which on TensorFlow is made of operations that ONNX does not have.
+        # Not by `argmax`, which on TensorFlow uses operations that ONNX does not have.
         is_best = ops.equal(logits, ops.max(logits, axis=-1, keepdims=True))
         place = ops.cumsum(ops.cast(is_best, "int32"), axis=-1)
         best = ops.cast(ops.logical_and(is_best, ops.equal(place, 1)), self.compute_dtype)

@@ -19,14 +19,14 @@ from keras_cvae.types import Tensor
 class Vector(Condition):
     r"""A continuous condition, standardised by the mean and variance of its training values.
 
-    y = [(v - mean) / sqrt(variance), 1]. A vector with a NaN in it is unknown: its y is all zeros,
-    the last entry included, by which it differs from a mean value.
+    y = [(v - mean) / sqrt(variance), 1]. A vector that contains a NaN is unknown: its y is all
+    zeros. The last entry distinguishes an unknown vector from the mean.
 
     Args:
         size: Length of the vector v.
         dropout: The probability that training hides a vector, in [0, 1].
-        mean: Mean of v, where it is known beforehand: a number or `size` of them.
-        variance: Variance of v, of the same form; pass both or neither.
+        mean: Mean of v, if it is known beforehand: a number, or `size` numbers.
+        variance: Variance of v, likewise; pass both or neither.
         seed: Optional integer seed of the dropout.
 
     Call arguments:
@@ -62,7 +62,7 @@ class Vector(Condition):
         if (mean is None) != (variance is None):
             raise checks.ArgumentError(
                 "mean",
-                "and `variance` must be passed both, or neither",
+                "and `variance` must both be passed, or neither",
                 f"mean={mean!r}, variance={variance!r}",
             )
         options = {"shape": (self.size,), "trainable": False, "dtype": "float32", "autocast": False}
@@ -96,7 +96,7 @@ class Vector(Condition):
         """Learns the mean and the variance of the known training values.
 
         Args:
-            values: Array of shape `(count, size)`, or `(count,)` where `size` is 1.
+            values: Array of shape `(count, size)`, or `(count,)` if `size` is 1.
 
         Raises:
             ValueError: If `values` has another shape, or all of them are unknown.

@@ -1,4 +1,4 @@
-"""The base of all corruptions, layers that corrupt images in training only."""
+"""The base class of all corruptions, layers that corrupt images in training only."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from keras_cvae.types import Tensor
 class Corruption(Float32Layer):
     r"""Corrupts the input of the encoder in training, so that the encoder learns to ignore noise.
 
-    In a model the layer stands before the encoder (and before a classifier of labels); the
-    likelihood is of the clean image. The posterior is then q(z | x') of a corrupted image
-    x' ~ p(x' | x), and the loss of `fit` is still minus a bound of log p(x), that of the mixture of
-    these posteriors. Outside training nothing is corrupted: validation and `evaluate` report the
-    ELBO of clean images, and `cvae.reconstruct(noisy, labels)` restores noisy images.
+    In a model the layer precedes the encoder (and a classifier of labels), while the likelihood is
+    that of the clean image. The posterior is then q(z | x') for a corrupted image x' ~ p(x' | x),
+    and the loss of `fit` is still minus a lower bound of log p(x), with the mixture of these
+    posteriors. Outside training nothing is corrupted: validation and `evaluate` report the ELBO of
+    clean images, and `cvae.reconstruct(noisy, labels)` restores noisy images.
 
     In a model with `binarize` the black and white pixels are corrupted: `SaltAndPepper` inverts
     some of them, while `GaussianNoise` makes them grey, although `reconstruct` of a model that
-    thresholds encodes only black and white.
+    thresholds encodes only black and white pixels.
 
-    A subclass defines `corrupt`, which samples by `keras_cvae.noise` from `self.seed_generator`.
+    A subclass defines `corrupt`, which samples noise with the functions of `keras_cvae.noise` and
+    `self.seed_generator`.
 
     Args:
-        bounds: `(low, high)`, to which corrupted values are clipped; None: the support of the
+        bounds: `(low, high)`, to which corrupted values are clipped. None means the support of the
             model's pixels, if it is bounded and the model does not standardise them.
         seed: Optional integer seed.
 
@@ -72,8 +73,8 @@ class Corruption(Float32Layer):
     def compute_output_shape(self, input_shape) -> tuple:
         return input_shape
 
-    def hold_within(self, support: tuple[float, float]) -> None:
-        """Sets the bounds to the support if it is finite and there are no bounds yet."""
+    def set_default_bounds(self, support: tuple[float, float]) -> None:
+        """Sets the bounds to the support of the pixels, if it is finite and there are no bounds."""
         if self.bounds is None and all(map(math.isfinite, support)):
             self.bounds = support
 

@@ -59,12 +59,12 @@ class HiddenBlocks(Corruption):
         return ops.where(hidden, self.value, x)
 
     def _inside(self, rows, side):
-        """Returns whether each place along a side is in each block, `(rows, blocks, side)`."""
+        """Returns whether each position along a side is in each block, `(rows, blocks, side)`."""
         length = max(1, round(self.size * side))
         uniform = noise.uniform((rows, self.count, 1), self.seed_generator)
         start = ops.floor(uniform * (side - length + 1))
-        place = ops.arange(side, dtype="float32")
-        return ops.logical_and(place >= start, place < start + length)
+        position = ops.arange(side, dtype="float32")
+        return ops.logical_and(position >= start, position < start + length)
 
     def get_config(self) -> dict:
         config = {"size": self.size, "count": self.count, "value": self.value}

@@ -14,8 +14,8 @@ from keras_cvae.types import Tensor
 class SaltAndPepper(Corruption):
     """Sets values, each with probability `rate`, to the lower or the upper bound.
 
-    Without bounds these are the least and the greatest value of each column, or channel, in the
-    batch.
+    Without bounds, the least and the greatest value of each column or channel in the batch are
+    used.
 
     Args:
         rate: The probability that a value is replaced, with equal probability by each bound, in

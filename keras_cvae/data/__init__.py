@@ -1,4 +1,4 @@
-"""Data: readers of files, what columns of a table are, and what a model's `fit` accepts."""
+"""Data: readers of files, and checks of the data that a model accepts."""
 
 from keras_cvae.data import inputs, readers
 

@@ -1,6 +1,6 @@
-"""Checks of the arrays that a user passes: images, vectors, weights, a batch of them or all.
+"""Checks of the arrays that a user passes: images, vectors and weights, all or one batch.
 
-Checked data is returned in one form; it is copied only where its type must change.
+Checked data is returned in a standard form, and copied only if its type must change.
 """
 
 from __future__ import annotations
@@ -13,23 +13,27 @@ from keras_cvae.checks import ArgumentError
 ROWS = 4096  # examples checked at a time, so that a memory-mapped array is never copied whole
 WEIGHT = "sample_weight"
 MOST_FLOAT = float(np.finfo("float32").max)
-MOST_COUNT = 2**24  # float32 holds all integers up to here
+MOST_COUNT = 2**24  # float32 represents all integers up to here
 
 
 def array(values, name: str) -> np.ndarray:
-    """Converts what a user passes to a NumPy array: DataFrames, series, tensors, lists.
+    """Converts DataFrames, series, tensors and lists to NumPy arrays.
 
-    NumPy arrays, memory-mapped ones too, are returned as they are.
+    NumPy arrays, including memory-mapped ones, are returned unchanged.
+
+    Args:
+        values: What the user passed.
+        name: Name of the argument, for messages.
 
     Raises:
-        ValueError: If it is not an array of numbers.
+        ValueError: If `values` is not an array of numbers.
     """
     if isinstance(values, np.ndarray):
         result = values
     elif type(values).__module__.startswith("pandas") and _is_categorical(values):
         raise ArgumentError(
             name,
-            "must be integers, -1 for unknown; of a pandas categorical, its codes",
+            "must be integers, -1 for unknown; for a pandas categorical, pass its codes",
             f"{type(values).__name__} of dtype category",
         )
     elif keras.ops.is_tensor(values):
@@ -78,10 +82,15 @@ def check_images(images, image_shape, check, name="x") -> np.ndarray:
 
 
 def check_values(images, support, name: str) -> np.ndarray:
-    """Checks that images are finite and within the bounds `support`, and returns them.
+    """Checks that images are finite and within bounds, and returns them.
+
+    Args:
+        images: Array of shape `(count, ...)`.
+        support: The least and the greatest value allowed.
+        name: Name of the argument, for messages.
 
     Raises:
-        ValueError: If they are not.
+        ValueError: If a value is not finite or out of bounds.
     """
     low, high = support
     bounded = np.isfinite(low) or np.isfinite(high)
@@ -123,7 +132,7 @@ def check_values(images, support, name: str) -> np.ndarray:
 
 
 def _remedy(least, most, dtype, bounded=True):
-    """Returns advice, such as a line of code, that brings images into range, or nothing."""
+    """Returns advice, such as a line of code, for scaling images to the range; or an empty text."""
     if not bounded:
         return ": `x.astype('float64')`"
     if least < 0:
@@ -135,6 +144,10 @@ def _remedy(least, most, dtype, bounded=True):
 
 def check_counts(images, name: str) -> np.ndarray:
     """Checks counts and returns them as floats.
+
+    Args:
+        images: Array of shape `(count, ...)`.
+        name: Name of the argument, for messages.
 
     Raises:
         ValueError: If they are uint8, or not whole numbers of at least 0.
@@ -164,8 +177,8 @@ def check_vectors(vectors, size: int, *, count: int | None = None, name: str) ->
     """Checks continuous conditions and returns them as an array of floats, `(count, size)`.
 
     Args:
-        vectors: Numbers of shape `(count, size)`, or `(count,)` where `size` is 1; a row with a NaN
-            is unknown.
+        vectors: Numbers of shape `(count, size)`, or `(count,)` if `size` is 1; a row that contains
+            a NaN is unknown.
         size: Length of one vector.
         count: The number of vectors required; any number by default.
         name: Name of the argument, for messages.
@@ -187,10 +200,10 @@ def check_vectors(vectors, size: int, *, count: int | None = None, name: str) ->
 def check_tensors(
     tensors, shape, *, count: int | None = None, name: str, dtype="float32"
 ) -> np.ndarray:
-    """Checks conditions of any shape; returns them as `dtype`, or uint8 where they are pixels.
+    """Checks conditions of any shape; returns them as `dtype`, or pixels as uint8.
 
     Args:
-        tensors: Array of shape `(count, *shape)`, NaN where unknown. Examples of two axes or more
+        tensors: Array of shape `(count, *shape)`, NaN for unknown. Examples with two axes or more
             may be uint8, which a model scales to [0, 1].
         shape: Shape of one example.
         count: The number of examples required; any number by default.
@@ -219,6 +232,10 @@ def check_tensors(
 
 def check_weights(weights, *, count: int) -> np.ndarray:
     """Checks `sample_weight` and returns it as a float32 array of shape `(count,)`.
+
+    Args:
+        weights: The weights.
+        count: The number of examples.
 
     Raises:
         ValueError: If there is not one finite weight of at least 0 for each image.

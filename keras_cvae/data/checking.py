@@ -1,4 +1,4 @@
-"""Checks of what readers return: one shape and type of images and of labels, or an error."""
+"""Checks of the arrays that readers return: all images and all labels must have one form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_cvae.data.readers import UNLABELLED, Part
 MAX_CLASSES = 65536  # each needs a class name and a column of the one-hot vector
 
 
-def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part], list[str]]:
+def check_parts(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part], list[str]]:
     """Checks and converts the arrays of a reader.
 
     Args:
@@ -22,7 +22,7 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part]
         size: `(height, width)` to resize images to, or None.
 
     Returns:
-        `(parts, notes)`: the converted parts, and sentences about the changes.
+        `(parts, notes)`: the converted parts, and sentences about changes of the data.
 
     Raises:
         ValueError: If they are not images or vectors, with labels of two classes or more.
@@ -33,7 +33,7 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part]
     results = []
     for index, part in enumerate(parts):
         x = _images(part.images, part.origins[0], size, are_pixels, span)
-        least = -1 if index == 0 else 0  # unknown in training
+        least = -1 if index == 0 else 0  # unknown labels in the training part only
         y = None if part.labels is None else _labels(part.labels, part.origins[1], least)
         if y is not None:
             received = f"{len(x)} in {part.origins[0]} and {len(y)} in {part.origins[1]}"
@@ -56,7 +56,7 @@ def checked(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[Part]
 
 
 def _in_range(parts):
-    """Returns images of uint16 above 255 as floats in [0, 1]; others unchanged."""
+    """Converts images of uint16 above 255 to floats in [0, 1]; returns others unchanged."""
     arrays = [part.images for part in parts]
     are_deep = all(x.dtype == "uint16" and x.ndim in (3, 4) and x.size for x in arrays)
     greatest = max(x.max() for x in arrays) if are_deep else 0
@@ -109,7 +109,7 @@ def _span(arrays):
 
 
 def _advice(low, high):
-    """Returns advice that brings images between two numbers into [0, 1]."""
+    """Returns advice for scaling images with these least and greatest values to [0, 1]."""
     if 0 <= low and 1 < high <= 255:
         return "divide by 255?"
     if low == high:
@@ -136,8 +136,8 @@ def _labels(y, origin, least):
     return y.astype("int32")
 
 
-def names_of(parts: list[Part], names, class_names) -> tuple[str, ...]:
-    """Returns the names of the classes: the user's, or the source's, or the labels as text.
+def class_names(parts: list[Part], names, class_names) -> tuple[str, ...]:
+    """Returns the names of the classes: those of the user, of the source, or the labels as text.
 
     Args:
         parts: Checked parts.
@@ -145,7 +145,7 @@ def names_of(parts: list[Part], names, class_names) -> tuple[str, ...]:
         class_names: Names that the user passed, or None.
 
     Raises:
-        ValueError: If there is not one text for each class, or two are equal.
+        ValueError: If there is not one name for each class, or two names are equal.
     """
     if parts[0].labels is None:
         return ()
@@ -153,19 +153,19 @@ def names_of(parts: list[Part], names, class_names) -> tuple[str, ...]:
     if names is None:
         names = [str(label) for label in range(count)]
     source = "The array class_names of the .npz file "
-    names = _checked_names(None, source, names, max(count, len(names)))
+    names = _check_names(None, source, names, max(count, len(names)))
     if class_names is None:
         return names
-    return _checked_names("class_names", "", class_names, len(names))
+    return _check_names("class_names", "", class_names, len(names))
 
 
-def _checked_names(argument, source, names, count):
+def _check_names(argument, source, names, count):
     is_list = isinstance(names, (list, tuple, np.ndarray))
-    # A name that does not survive encoding came from bytes that are not UTF-8.
+    # A name that UTF-8 cannot encode was read from bytes that are not UTF-8.
     valid = is_list and all(
         isinstance(name, str) and name.strip() and name == name.encode(errors="ignore").decode()
         for name in names
     )
-    expected = f"{source}must be {count} different, non-empty strings, one a class"
+    expected = f"{source}must be {count} different, non-empty strings, one for each class"
     require(valid and len({*names}) == len(names) == count, argument, expected, reprlib.repr(names))
     return tuple(map(str, names))

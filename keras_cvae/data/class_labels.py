@@ -1,4 +1,4 @@
-"""Checks of labels, in any unambiguous form, and of the weights of classes."""
+"""Checks of labels in any unambiguous form, and of class weights."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def from_one_hot(vectors: np.ndarray, name: str = "y") -> np.ndarray:
         name: Name of the argument, for messages.
 
     Raises:
-        ValueError: If a vector is not all zeros but for at most one 1.
+        ValueError: If a vector has entries other than zeros and at most one 1.
     """
     ones = vectors == 1
     soft = np.flatnonzero((~ones & (vectors != 0)).any(1) | (ones.sum(1) > 1))
@@ -90,11 +90,11 @@ def class_weights(weights, num_classes: int) -> np.ndarray:
     """Returns `class_weight` as a float32 array: a weight for each class, and 1 for unknown labels.
 
     Args:
-        weights: Dict of labels to weights; labels that it does not have weigh 1.
+        weights: Dict from labels to weights; the weight of other labels is 1.
         num_classes: The number of classes.
 
     Raises:
-        ValueError: If it is not a dict of labels to finite weights of at least 0.
+        ValueError: If it is not a dict from labels to finite weights of at least 0.
     """
     weight_of = np.ones(num_classes + 1, "float32")
     labels = range(num_classes)
@@ -102,7 +102,7 @@ def class_weights(weights, num_classes: int) -> np.ndarray:
         received = sorted(weights) if isinstance(weights, Mapping) else type(weights).__name__
         raise ArgumentError(
             "class_weight",
-            f"must be a dict of labels in 0..{num_classes - 1} to weights",
+            f"must be a dict from labels in 0..{num_classes - 1} to weights",
             f"{received}",
         )
     for label, weight in weights.items():

@@ -13,8 +13,8 @@ from keras_cvae.checks import explain, require
 from keras_cvae.data import images
 from keras_cvae.data.readers import UNLABELLED, Part, Source
 
-VALIDATION = "val", "valid", "validation"  # names of a folder to validate with
-MANY = 2000  # images, above which a progress bar is shown
+VALIDATION = "val", "valid", "validation"  # names of folders for validation
+MANY = 2000  # number of images above which a progress bar is shown
 
 
 def read_image_folder(
@@ -68,11 +68,11 @@ def read_image_folder(
 def _split_folders(folder, notes):
     """Returns the training, test and validation folders; the folder itself if it is not split."""
     inside = _visible(folder)
-    there = {path.name: path for path in inside if os.path.isdir(path)}
-    parts = {"train": there.get("train"), "test": there.get("test")}
-    parts["validation"] = next((there[name] for name in VALIDATION if name in there), None)
+    folders = {path.name: path for path in inside if os.path.isdir(path)}
+    parts = {"train": folders.get("train"), "test": folders.get("test")}
+    parts["validation"] = next((folders[name] for name in VALIDATION if name in folders), None)
     parts = {part: path for part, path in parts.items() if path}
-    others = [name for name in there if there[name] not in parts.values()]
+    others = [name for name in folders if folders[name] not in parts.values()]
     # Beside folders of other names, train and val may be classes themselves.
     if "train" not in parts or len(parts) < 2 or ("test" not in parts and others):
         return {"train": folder}
@@ -88,7 +88,9 @@ def _list_classes(folder, left, notes):
     inside = _visible(folder)
     class_folders = [path for path in inside if os.path.isdir(path)]
     names = [path.name for path in class_folders]
-    expected = f"'{folder}' must hold two or more sub-folders of images, one a class (or IDX files)"
+    expected = (
+        f"'{folder}' must hold two or more sub-folders of images, one for each class (or IDX files)"
+    )
     received = f"{len(names)} sub-folders {names}"
     require(len(names) >= 2, None, expected, received, UNLABELLED)
     beside = [path for path in inside if path not in class_folders]
@@ -107,7 +109,7 @@ def _list_classes(folder, left, notes):
         paths += images_of_class
         labels += [label] * len(images_of_class)
     if deeper:
-        notes.append(f"{deeper} images lie deeper in the class folders of '{folder}'")
+        notes.append(f"{deeper} images are in deeper folders of the class folders of '{folder}'")
     return names, paths, np.array(labels)
 
 
@@ -117,7 +119,7 @@ def _list_images(folder, left, notes):
 
 
 def _images_in(folder, kind, left):
-    """Returns the paths of the images in a folder and below; counts other files in `left`."""
+    """Returns the paths of all images in a folder; adds the endings of other files to `left`."""
     files = list(_files_within(folder))
     paths = [path for path in files if _is_image(path)]
     others = [_ending(path) for path in files if not _is_image(path)]
@@ -153,10 +155,10 @@ def _ending(path):
 
 
 def _read_images(paths, size, background, skip_damaged, notes):
-    """Returns images of shape `(N, H, W, 1)`, or `(N, H, W, 3)` if any has colour, and a mask.
+    """Reads images as one array, and returns it with a mask.
 
-    Images are uint8, or float32 in [0, 1] if any has 16 bits. The mask is False for files that were
-    skipped.
+    The array has the shape `(N, H, W, 1)`, or `(N, H, W, 3)` if any image has colour. It is uint8,
+    or float32 in [0, 1] if any image has 16 bits. The mask is False for files that were skipped.
     """
     shown = len(paths) > MANY
     progress = keras.utils.Progbar(len(paths), unit_name="image") if shown else None
@@ -175,7 +177,7 @@ def _read_images(paths, size, background, skip_damaged, notes):
             continue
         pixels = images.resize(pixels, size) if size else pixels
         if x is None:
-            # All memory is allocated at once: a set that is too large fails here, not later.
+            # All memory is allocated at once, so that a data set that is too large fails early.
             x, first = np.empty((len(paths), *pixels.shape), pixels.dtype), path
         expected = "All images must have one size"
         received = f"'{first}' of {x.shape[1:3]} and '{path}' of {pixels.shape[:2]}"
@@ -199,7 +201,9 @@ def _read_images(paths, size, background, skip_damaged, notes):
     if counts["transparent"]:
         notes.append(f"Transparent images composited on {background}: {counts['transparent']}")
     if counts["more"]:
-        notes.append(f"Files of several frames or pages, only the first is read: {counts['more']}")
+        notes.append(
+            f"Files with several frames or pages, of which the first is read: {counts['more']}"
+        )
     if not kept.all():
         damaged = [path for path, is_kept in zip(paths, kept, strict=True) if not is_kept]
         notes.append(f"Damaged images left out: {len(damaged)}, the first '{damaged[0]}'")

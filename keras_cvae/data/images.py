@@ -12,7 +12,7 @@ from keras_cvae.checks import explain, require
 from keras_cvae.data.readers import check_file
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-# Going by content alone, Pillow would run Ghostscript on an EPS file called .png.
+# Without a list of formats, Pillow would run Ghostscript on an EPS file that is named .png.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 
@@ -21,7 +21,7 @@ class ImageFile(NamedTuple):
 
     Attributes:
         pixels: Array `(H, W, 1)` of grey or `(H, W, 3)` of colour, uint8 or uint16.
-        is_transparent: Whether some pixels were transparent and show the background.
+        is_transparent: Whether some pixels are transparent, and have the colour of the background.
         has_more: Whether the file has further frames or pages, which are not read.
     """
 
@@ -31,11 +31,11 @@ class ImageFile(NamedTuple):
 
 
 def colour(background: str) -> tuple[int, ...]:
-    """Returns red, green and blue of a colour, in 0..255.
+    """Returns the red, green and blue values of a colour, from 0 to 255.
 
     Args:
-        background: A name such as `"white"`, or a hexadecimal number such as `"#ff8000"`, as
-            Pillow's `ImageColor` reads them.
+        background: A name such as `"white"`, or a hexadecimal number such as `"#ff8000"`, as for
+            Pillow's `ImageColor`.
 
     Raises:
         ValueError: If Pillow does not know the colour.
@@ -48,15 +48,15 @@ def colour(background: str) -> tuple[int, ...]:
 
 
 def read(path: Path, background: tuple[int, ...] = (255, 255, 255)) -> ImageFile:
-    """Reads an image upright, as its EXIF data say, and composited on a background.
+    """Reads an image, rotates it by its EXIF orientation, and composites it on a background.
 
     Args:
         path: The file.
-        background: Red, green and blue behind transparent pixels, in 0..255.
+        background: Red, green and blue behind transparent pixels, from 0 to 255.
 
     Raises:
         ValueError: If the file is not an image of one of `FORMATS`, is damaged, or does not have 8
-            or 16 bits a channel.
+            or 16 bits per channel.
     """
     from PIL import Image, ImageOps
 
@@ -66,14 +66,14 @@ def read(path: Path, background: tuple[int, ...] = (255, 255, 255)) -> ImageFile
     with explain(None, expected, advice=advice), warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as image:
-            # A photograph's MPO file holds a preview beside the image.
+            # The MPO file of a camera also contains a preview.
             has_more = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
             mode = image.mode
             image = ImageOps.exif_transpose(image)
             if mode[0] in "IF":
                 pixels, is_transparent = np.asarray(image), False
             else:
-                image, is_transparent = _composited(image, background)
+                image, is_transparent = _composite(image, background)
                 is_grey = mode in ("1", "L", "LA", "La")
                 is_grey = is_grey and (not is_transparent or len({*background}) == 1)
                 pixels = np.asarray(image.convert("L" if is_grey else "RGB"))
@@ -81,15 +81,15 @@ def read(path: Path, background: tuple[int, ...] = (255, 255, 255)) -> ImageFile
                     pixels = pixels[..., 0]
     if mode[0] in "IF":
         is_deep = pixels.dtype.kind in "iu" and pixels.min() >= 0 and pixels.max() < 2**16
-        expected = f"'{path}' must have 8 or 16 bits a channel"
+        expected = f"'{path}' must have 8 or 16 bits per channel"
         require(is_deep, None, expected, f"image mode {mode}", advice)
         pixels = pixels.astype("uint16")
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     return ImageFile(pixels, is_transparent, has_more)
 
 
-def _composited(image, background):
-    """Returns an image on a background, and whether any of its pixels were transparent."""
+def _composite(image, background):
+    """Composites an image on a background; also returns whether any pixel was transparent."""
     from PIL import Image
 
     if not image.has_transparency_data:
@@ -102,10 +102,10 @@ def _composited(image, background):
 
 
 def full_scale(greatest: int) -> int:
-    """Returns the value of white in images of more than 8 bits, the largest of that depth.
+    """Returns the value of white in images of more than 8 bits: the largest number of that depth.
 
     Args:
-        greatest: The largest pixel of all images, such as 3531, which has 12 bits: white is 4095.
+        greatest: The largest pixel of all images. For 3531, which has 12 bits, white is 4095.
     """
     return 2 ** max(8, int(greatest).bit_length()) - 1
 
@@ -116,7 +116,7 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     if image.dtype == "uint16":  # Pillow does not resize uint16 by bilinear interpolation
         return np.rint(resize(image.astype("float32"), size)).astype("uint16")
-    # Bilinear weights are positive: no pixel leaves the range, as with bicubic ones.
+    # Bilinear weights are positive, so that pixels stay in range; bicubic weights are not.
     channels = [Image.fromarray(channel) for channel in np.moveaxis(image, -1, 0)]
     resized = [c.resize(size[::-1], Image.Resampling.BILINEAR) for c in channels]
     return np.stack([np.asarray(channel) for channel in resized], axis=-1)

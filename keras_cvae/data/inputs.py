@@ -1,9 +1,9 @@
 """Arranges the data of `fit`, `evaluate` and others by the names of a model's inputs.
 
-Data is `[image, label]` in Keras's arrangement, a dict by the names of the inputs, or pairs
-`(image, label)` as labelled data sets yield, which Keras would read as inputs and targets. Inside a
-model it is a dict by name, with the weights of examples as `sample_weight`: Keras drops weights
-where there are no targets.
+A user passes `[image, label]`, as Keras expects it; a dict by the names of the inputs; or pairs
+`(image, label)`, as labelled data sets yield them, which Keras would interpret as inputs and
+targets. Inside a model the data is a dict by name, with the weights of examples as `sample_weight`,
+because Keras drops weights if there are no targets.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ def arrange(data, names) -> dict:
         names: Names of the inputs, the image's first.
 
     Returns:
-        Dict of `names` and, where examples have weights, `"sample_weight"`, without a `target`.
+        Dict with the keys `names` and, if examples have weights, `"sample_weight"`, without a
+        `target`.
 
     Raises:
-        ValueError: If an input is missing, or there is another one.
+        ValueError: If an input is missing or unknown.
     """
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
     image, *values = names
@@ -52,8 +53,8 @@ def arrange(data, names) -> dict:
     if not values and (rest or set(arranged) - {image, WEIGHT}):
         raise ArgumentError(
             None,
-            "A model without a condition takes images alone",
-            f"images and {_described(rest or sorted(set(arranged) - {image, WEIGHT}))}",
+            "A model without a condition takes only images",
+            f"images and {_describe(rest or sorted(set(arranged) - {image, WEIGHT}))}",
         )
     others = set(arranged) - {image, *values, WEIGHT}
     if image not in arranged or len(rest) != len(missing) or others:
@@ -62,7 +63,7 @@ def arrange(data, names) -> dict:
             f"This model takes [images, {', '.join(values)}], a dict of these or pairs of them, "
             "and no targets but the images themselves. An unknown label is -1, an unknown number "
             "NaN",
-            f"{_described([*arranged.items(), *rest])}",
+            f"{_describe([*arranged.items(), *rest])}",
         )
     arranged.update(zip(missing, rest, strict=True))
     for name in values:
@@ -77,7 +78,7 @@ def arrange(data, names) -> dict:
 
 
 def target(data, names) -> Any:
-    """Returns the target: `y` if `x` already has all inputs, otherwise None.
+    """Returns the target: `y` if `x` contains all inputs, otherwise None.
 
     Args:
         data: As for `arrange`.
@@ -88,13 +89,13 @@ def target(data, names) -> Any:
 
 
 def _are_complete(x, names):
-    """Returns whether `x` has all inputs, as it always has for a model without a condition."""
+    """Returns whether `x` contains all inputs; always true for a model without a condition."""
     if isinstance(x, Mapping):
         return set(names) <= set(x)
     return len(names) == 1 or (isinstance(x, (list, tuple)) and len(x) == len(names))
 
 
-def _described(parts) -> str:
+def _describe(parts) -> str:
     """Returns a short description of data, for messages."""
 
     def describe(part):
@@ -112,14 +113,14 @@ def _described(parts) -> str:
 
 
 def check_numbers(batch, names) -> None:
-    """Checks that a batch of a stream has no names of classes, which Keras does not convert.
+    """Checks that a batch of a stream contains no text, such as names of classes.
 
     Args:
         batch: A batch as the stream yields it.
         names: As for `arrange`.
 
     Raises:
-        ValueError: If it holds text.
+        ValueError: If it contains text.
     """
     for name, values in arrange(batch, names).items():
         dtype = str(getattr(values, "dtype", ""))
@@ -128,13 +129,13 @@ def check_numbers(batch, names) -> None:
             raise ArgumentError(
                 name,
                 "must be numbers in a stream: names of classes are converted in arrays and lists "
-                "alone. Map each to its integer, `cvae.classes.index(name)`, in the stream",
+                "only. In the stream, map each to its integer, `cvae.classes.index(name)`",
                 f"{type(values).__name__} of names",
             )
 
 
 def is_stream(data) -> bool:
-    """Returns whether data is an iterable of batches, not an array, a list, a tuple or a dict."""
+    """Returns whether data is an iterable of batches, and not an array, list, tuple or dict."""
     if hasattr(data, "shape") or isinstance(data, (list, tuple, Mapping)):
         return False
     return isinstance(data, keras.utils.PyDataset) or hasattr(data, "__iter__")
@@ -146,11 +147,11 @@ def peek(data, examples: int = 1) -> tuple:
     Args:
         data: Arrays, or a stream of batches: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a
             torch `DataLoader`, a data set of Grain, a generator or another iterator.
-        examples: The number of examples of a stream to read, as far as `MOST_BYTES` allow.
+        examples: The number of examples of a stream to read, but at most `MOST_BYTES` bytes.
 
     Returns:
-        `(stream, batches)`: the stream, which yields these batches again, and a list of them;
-        `(data, None)` for arrays.
+        `(stream, batches)`: the stream, which yields these batches again, and a list of them; for
+        arrays `(data, None)`.
 
     Raises:
         ValueError: If the stream is empty.
@@ -174,10 +175,10 @@ def peek(data, examples: int = 1) -> tuple:
     if not first:
         raise ArgumentError(
             "x",
-            "must have at least one batch; an iterator that was read before has none left",
+            "must have at least one batch; an iterator can be read only once",
             f"an empty stream, {kind}",
         )
-    if iterator is data:  # an iterator passes once; of iterators Keras takes only generators
+    if iterator is data:  # the only kind of iterator that Keras takes is a generator
         data = (batch for batch in itertools.chain(first, iterator))
     return data, first
 
@@ -187,7 +188,7 @@ def batches(data, most: int, seed: int, size: int = ROWS) -> Iterator:
 
     Args:
         data: Dict of arrays by name, or a stream.
-        most: The number of examples; of arrays with more, a random subset.
+        most: The number of examples. If arrays have more, a random subset is used.
         seed: Seed of the subset.
         size: The number of rows of arrays in a batch.
     """

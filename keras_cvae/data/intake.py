@@ -1,7 +1,7 @@
 """Checks of all data that a model takes: images, conditions and weights, arrays or streams.
 
 Everything here is NumPy. It needs the shapes and types of a model's inputs, the check of its
-likelihood, and its condition, but not the model.
+likelihood, and its condition, but not the model itself.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import numpy as np
 from keras_cvae.checks import ArgumentError
 from keras_cvae.data import arrays, class_labels, inputs
 
-LEAST_BRIGHT = 100.0  # least maximum of a batch of float images that is taken for one of 0..255
+LEAST_BRIGHT = 100.0  # least maximum of a batch of floats that is interpreted as 0 to 255
 
 
 class Intake:
     """Checks the data that a user passes to a model; returns arrays by the names of the inputs.
 
     Args:
-        inputs: Dict of the names of the model's inputs, the image's first, to `(shape, dtype)`
-            without the batch.
-        check: Function of images and their name that checks the values and returns the images.
-        condition: A `conditions.Condition`, which checks the values of the other inputs; None to
-            check these by shape and type alone.
+        inputs: Dict from the names of the model's inputs, first that of the image, to
+            `(shape, dtype)`, without the batch.
+        check: Function of images and the name of the argument, which checks the values and returns
+            the images.
+        condition: A `conditions.Condition`, which checks the values of the other inputs. With None
+            only their shape and type are checked.
         support: The bounds of the images' values.
-        packer: Returns a function that converts checked images to what the graph takes:
-            `likelihoods.Likelihood.packer`.
+        packer: The method `likelihoods.Likelihood.packer`, which returns a function that converts
+            checked images to inputs of the graph.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Intake:
             Array of that shape, copied only if values or type must change.
 
         Raises:
-            ValueError: If shape, type or a value is not one that the likelihood takes.
+            ValueError: If the shape, the type or a value is invalid for the likelihood.
         """
         return self.packer()(self.check_images(images, name))
 
@@ -75,15 +76,16 @@ class Intake:
         """Checks arrays, or one batch of a stream.
 
         Args:
-            data: `(x, y, sample_weight)`, the last one or two optional: `x` is an image,
-                `[image, label]` or a dict by name; `y` is the label if `x` has none, or the image
-                again.
+            data: `(x, y, sample_weight)`, of which the last two are optional: `x` are images,
+                `[images, labels]` or a dict by name; `y` are the labels if `x` has none, or the
+                images again.
 
         Returns:
-            Dict by the names of the inputs, and `"sample_weight"` where examples have weights.
+            Dict of arrays by the names of the inputs, and `"sample_weight"` if examples have
+            weights.
 
         Raises:
-            ValueError: If the data is not what the model takes.
+            ValueError: If the data is invalid.
         """
         return self.pack(self._arrays(data))
 
@@ -91,13 +93,13 @@ class Intake:
         """Packs checked arrays for the graph, so that float32 keeps the digits of float64.
 
         Args:
-            checked: Arrays that `arrays` returned, perhaps before the model adapted to its data.
+            checked: Dict of arrays from `arrays`, also if the model has adapted to its data since.
                 Packed values do not change.
         """
         return self._pack()(checked)
 
     def _pack(self):
-        """Returns a function like `pack` that reads no weights later, when the model may train."""
+        """Returns a function like `pack` that does not read weights, as training changes them."""
         pack_images = self.packer()
         pack_values = self.condition.packer() if self.condition is not None else dict
 
@@ -133,11 +135,11 @@ class Intake:
             examples: The least number of examples of a stream to check.
 
         Returns:
-            `(data, sample)`: the checked arrays by name, twice; or the whole stream, and the
-            checked arrays of its first batches.
+            `(data, sample)`: for arrays, both are the dict of checked arrays by name; for a stream,
+            the whole stream, and a dict of the checked arrays of its first batches.
 
         Raises:
-            ValueError: If the data is not what the model takes.
+            ValueError: If the data is invalid.
         """
         stream, first = inputs.peek(x, examples)
         if first is None:
@@ -146,7 +148,7 @@ class Intake:
         if sample_weight is not None:
             raise ArgumentError(
                 "sample_weight",
-                "must be the third part of each batch of a stream, (image, label, weight)",
+                "must be the third element of each batch of a stream, (image, label, weight)",
                 "a stream, and `sample_weight` beside it",
             )
         inputs.check_numbers(first[0], self.inputs)
@@ -162,10 +164,10 @@ class Intake:
             name: Name of the argument, for messages.
 
         Returns:
-            An array for each input but the image, by its name.
+            Dict of an array for each input except the image, by name.
 
         Raises:
-            ValueError: If the condition does not take the values, or there is no condition.
+            ValueError: If the values are invalid, or there is no condition.
         """
         if self.condition is not None:
             return self.condition.packer()(self.condition.check(labels, count, name))
@@ -179,10 +181,10 @@ class Intake:
         return {}
 
     def checker(self) -> Callable:
-        """Returns a function like `arrays`, for the batches of one stream.
+        """Returns a function like `arrays` for the batches of one stream.
 
-        Loaders of image files yield floats of 0..255. The first batch decides whether the stream
-        is divided by 255, so that dark batches later are divided too.
+        Loaders of image files yield floats from 0 to 255. The first batch determines whether all
+        batches of the stream are divided by 255, so that later dark batches are divided too.
         """
         are_bytes, pack = None, self._pack()
 
@@ -198,7 +200,7 @@ class Intake:
         return check
 
     def _are_bytes(self, image):
-        """Returns whether a batch of images is of floats of 0..255 instead of [0, 1]."""
+        """Returns whether images are floats from 0 to 255 instead of [0, 1]."""
         if self.support != (0.0, 1.0) or len(self.image_shape) < 2:
             return False
         image = arrays.array(image, "x")
@@ -212,10 +214,13 @@ class Intake:
         return self.check(images.astype("float32") / np.float32(255), name=name)
 
     def pair(self, checked: Mapping) -> tuple:
-        """Returns checked arrays as arguments of `encode`.
+        """Converts checked arrays to arguments of `CVAE.encode`.
+
+        Args:
+            checked: Dict of checked arrays by the names of the inputs.
 
         Returns:
-            `(x, y)`: images, and an array of labels, a dict of several, or None.
+            `(x, y)`: the images, and the labels as an array, a dict of arrays, or None.
         """
         names = [*self.inputs][1:]
         values = {name: checked[name] for name in names}
@@ -234,7 +239,7 @@ class Intake:
         shape = tuple(getattr(target, "shape", None) or _shape(target))
         is_image = shape[1:] in shapes and len(shape) > 1
         if not is_image and len(self.inputs) == 1:
-            return  # labels, which a model without a condition ignores
+            return  # labels; a model without a condition ignores them
         if is_image and _are_equal(images, target, self.image_shape):
             return
         received = f"a target of shape {shape}" + (" with other values" if is_image else "")
@@ -250,7 +255,7 @@ class Intake:
 def _shape(values):
     try:
         return np.shape(values)
-    except ValueError:  # of lists of unequal length
+    except ValueError:  # lists of unequal length
         return ()
 
 
@@ -267,10 +272,10 @@ def _are_equal(images, target, image_shape):
 
 
 def by_shape(values, shape, dtype, count: int, name: str) -> np.ndarray:
-    """Checks values of an input by its shape and type alone.
+    """Checks values of an input by the input's shape and type only.
 
     Args:
-        values: Array of `count` values; labels where `shape` is that of labels or one-hot vectors.
+        values: Array of `count` values; labels, if `shape` is that of labels or one-hot vectors.
         shape: Shape of one value.
         dtype: Type of the input.
         count: The number of examples.

@@ -1,4 +1,4 @@
-"""Data sets that are loaded by name: digits of scikit-learn, and those that Keras downloads."""
+"""Data sets that are loaded by name: scikit-learn's digits, and those that Keras downloads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(name: str) -> Source:
         name: One of `NAMES`.
 
     Raises:
-        ValueError: If it could not be downloaded or read.
+        ValueError: If the data set cannot be downloaded or read.
     """
     return _digits() if name == "digits" else _of_keras(name)
 

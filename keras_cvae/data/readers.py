@@ -1,4 +1,4 @@
-"""Readers of the user's own files of arrays, .npz and IDX, as raw NumPy arrays.
+"""Readers of files of arrays, .npz and IDX, as raw NumPy arrays.
 
 Each returns a `Source`; the module `checking` checks the content of its arrays.
 """
@@ -19,12 +19,12 @@ import numpy as np
 
 from keras_cvae.checks import explain, require
 
-UNLABELLED = "labelled=False", "takes data without labels"  # advice of an error
-GZIP_RATIO = 1032  # gzip makes no file smaller than by this factor
+UNLABELLED = "labelled=False", "takes data without labels"  # advice in messages
+GZIP_RATIO = 1032  # largest compression ratio of gzip
 
 
 class Part(NamedTuple):
-    """Images and their labels, or None; `origins` name the source of each in messages."""
+    """Images and their labels, or None; `origins` are descriptions of both for messages."""
 
     images: np.ndarray
     labels: np.ndarray | None
@@ -35,7 +35,7 @@ class Source(NamedTuple):
     """The content of a data set.
 
     Attributes:
-        parts: One part, to split later, or two, for training and testing.
+        parts: Two parts, for training and testing, or one part, which is split later.
         names: The names of the classes, or None if the files have none.
         validation: A part for validation, or None.
         notes: Sentences about data that was left out or changed.
@@ -91,14 +91,14 @@ def read_npz(path: Path, labelled: bool) -> Source:
     others = [name for name in members if name not in (*wanted, "class_names")]
     others = [name for name in others if labelled or not name.startswith("y")]
     notes = (f"Left out of '{path}': the arrays {', '.join(others)}",) if others else ()
-    parts, names = _numbered(parts, names)
+    parts, names = _to_integer_labels(parts, names)
     return Source(parts[: len(parts) - validates], names, parts[-1] if validates else None, notes)
 
 
-def _numbered(parts: list[Part], names: list[str] | None):
+def _to_integer_labels(parts: list[Part], names: list[str] | None):
     """Converts labels that are names to integers, and returns the parts and the names.
 
-    Classes are in the order of `names`, or sorted if that is None; an empty name, or `-1`, is
+    Classes are in the order of `names`, or sorted if `names` is None. An empty name or `-1` means
     unknown.
     """
     are_names = [part.labels is not None and part.labels.dtype.kind == "U" for part in parts]
@@ -122,7 +122,7 @@ def _numbered(parts: list[Part], names: list[str] | None):
 
 
 def _read_member(archive, name):
-    """Reads an array, after a check that the file is as large as the array's header says."""
+    """Reads an array, after checking that the file is as large as the array's header requires."""
     info = archive.zip.getinfo(f"{name}.npy")
     with archive.zip.open(info) as member:
         version = np.lib.format.read_magic(member)
@@ -141,14 +141,19 @@ def idx_files(folder: Path) -> list[Path | None]:
     endings = [(mark, suffix) for mark in "-." for suffix in ("-ubyte", "-ubyte.gz")]
     paths = [[folder / (stem.format(mark) + end) for mark, end in endings] for stem in stems]
 
-    def is_there(path):  # broken links too, and unreadable files: reading them raises an error
+    def is_there(path):  # includes broken links and unreadable files: reading raises an error
         return os.path.lexists(path) and not os.path.isdir(path)
 
     return [next(filter(is_there, candidates), None) for candidates in paths]
 
 
 def read_idx_files(folder: Path, files: list[Path | None], labelled: bool) -> Source:
-    """Reads the files that `idx_files` returns for a folder.
+    """Reads MNIST's four files from a folder.
+
+    Args:
+        folder: The folder, for messages.
+        files: The paths from `idx_files`.
+        labelled: Whether to read labels.
 
     Raises:
         ValueError: If a file is missing or damaged.
@@ -177,7 +182,7 @@ def _read_idx(path, ndim):
     damaged = f"'{path}' is a truncated or damaged gzip file"
     check_file(path)
     with open(path, "rb") as file, explain(None, damaged, (OSError, EOFError, zlib.error)):
-        # By content: browsers unzip a .gz file and keep its name.
+        # The content decides, because browsers may unzip a .gz file and keep its name.
         zipped = file.peek(2)[:2] == b"\x1f\x8b"
         stream = gzip.GzipFile(fileobj=file) if zipped else file
         header = stream.read(start)
@@ -201,8 +206,11 @@ def _read_idx(path, ndim):
 def check_file(path: Path) -> None:
     """Checks that a path is a readable file: reading from a FIFO or a device might never end.
 
+    Args:
+        path: The path.
+
     Raises:
-        ValueError: If it is not.
+        ValueError: If it is not a readable file.
     """
     expected = f"'{path}' must be a file that can be read"
     kind = "a folder" if os.path.isdir(path) else "a FIFO, a socket or a device"

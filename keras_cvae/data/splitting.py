@@ -11,10 +11,12 @@ from keras_cvae import checks
 
 
 def split_part(part, names, source, test_fraction, seed) -> list[tuple]:
-    """Splits off the same share of every class as test images; unlabelled images stay.
+    """Splits images into a training and a test part, with the same share of every class.
+
+    Unlabelled images are in the training part.
 
     Args:
-        part: `(images, labels, origins)`, labels -1 where unknown, or None.
+        part: `(images, labels, origins)`; a label of -1 is unknown, or the labels are None.
         names: Names of the classes, for messages.
         source: Path of the data, for messages.
         test_fraction: The share, or the number, of test images.
@@ -44,13 +46,13 @@ def split_part(part, names, source, test_fraction, seed) -> list[tuple]:
     return [(x[rows], take(y, rows)) for rows in (kept, held)]
 
 
-def split(x, y, held: int | float, seed: int, by_label: bool = False) -> list[tuple]:
+def split(x, y, held_out: int | float, seed: int, by_label: bool = False) -> list[tuple]:
     """Splits examples at random.
 
     Args:
         x: Array of shape `(count, ...)`.
         y: Labels, a dict of arrays of the same length, or None.
-        held: The number of examples to hold out, or their share.
+        held_out: The number of examples to hold out, or their share.
         seed: Seed of the split.
         by_label: Whether to hold out the same share of each label.
 
@@ -60,11 +62,16 @@ def split(x, y, held: int | float, seed: int, by_label: bool = False) -> list[tu
     from sklearn.model_selection import train_test_split
 
     rows = train_test_split(
-        np.arange(len(x)), test_size=held, random_state=seed, stratify=y if by_label else None
+        np.arange(len(x)), test_size=held_out, random_state=seed, stratify=y if by_label else None
     )
     return [(x[kept], take(y, kept)) for kept in rows]
 
 
 def take(y, rows) -> Any:
-    """Returns rows of labels, or of each array of a dict; None for None."""
+    """Returns rows of an array, or of each array of a dict; None for None.
+
+    Args:
+        y: An array, a dict of arrays, or None.
+        rows: Indices, a slice or a mask.
+    """
     return None if y is None else keras.tree.map_structure(lambda values: values[rows], y)

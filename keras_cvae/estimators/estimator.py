@@ -254,7 +254,7 @@ class CVAEEstimator(
         rows = self.model_.generate(
             numbers, count=n_samples, temperature=temperature, pixels="sample", seed=seed
         )
-        return self._as_in_fit(rows if self.table_ is None else self.table_.settle(rows))
+        return self._as_in_fit(rows if self.table_ is None else self.table_.round_samples(rows))
 
     def _checked(self, X, reset=False):
         if not reset:

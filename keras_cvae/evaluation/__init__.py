@@ -33,8 +33,8 @@ from keras_cvae.evaluation.likelihood import bits_per_dimension, log_likelihood,
 from keras_cvae.evaluation.marginal import marginal_log_likelihood
 from keras_cvae.evaluation.measuring import measure
 from keras_cvae.evaluation.rates import rate_and_distortion
-from keras_cvae.evaluation.repeated import averaged, draws_of, seeded
-from keras_cvae.evaluation.table import Measure, Report
+from keras_cvae.evaluation.repeated import average_over_draws, number_of_draws, seeded
+from keras_cvae.evaluation.report import Measure, Report
 
 __all__ = [
     "Classifier",
@@ -46,7 +46,7 @@ __all__ = [
     "as_levels",
     "associations",
     "average",
-    "averaged",
+    "average_over_draws",
     "bits_per_dimension",
     "bound",
     "c2st",
@@ -56,7 +56,7 @@ __all__ = [
     "coverage",
     "density_coverage",
     "distances",
-    "draws_of",
+    "number_of_draws",
     "frechet_distance",
     "interval_coverage",
     "kl_per_dimension",

@@ -10,7 +10,7 @@ from keras_cvae.evaluation.classifier import Classifier, train_classifier
 from keras_cvae.evaluation.estimates import Estimate, average
 
 
-def draw(cvae, y=None, *, count: int | None = None, seed=0, **options) -> np.ndarray:
+def generate(cvae, y=None, *, count: int | None = None, seed=0, **options) -> np.ndarray:
     """Generates examples to compare with real ones.
 
     Images are the means of p(x | z, y), as of `CVAE.generate`; vectors are samples of it, since the
@@ -49,7 +49,7 @@ def label_agreement(
         ValueError: If the condition is not one of classes, or the labels are not what it takes.
     """
     y = _labels(cvae, y)
-    x = draw(cvae, y, seed=seed, temperature=temperature)
+    x = generate(cvae, y, seed=seed, temperature=temperature)
     return average(classifier.predict(x) == y)
 
 
@@ -104,7 +104,7 @@ def classification_accuracy_score(
     """
     y = _labels(cvae, y)
     x_test, (y_test,) = examples.check(cvae, x_test, y_test)
-    x = draw(cvae, y, seed=seed)
+    x = generate(cvae, y, seed=seed)
     learner = train_classifier(x, y, seed=seed, epochs=epochs, verbose=verbose)
     return average(learner.predict(x_test) == y_test)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from keras_cvae import fitting
 from keras_cvae.evaluation.estimates import Estimate
-from keras_cvae.evaluation.repeated import averaged, draws_of, seeded
+from keras_cvae.evaluation.repeated import average_over_draws, number_of_draws, seeded
 from keras_cvae.reports import RATE
 
 
@@ -62,8 +62,8 @@ def bound(
             if draws is None and cvae.run_eagerly:
                 draws = 1  # more would take minutes
             copies = not any(layer.compares_examples for layer in cvae.loss_layers)
-            draws = draws_of(examples, draws)
-            values = averaged(evaluate, data, draws, copies=copies, **options)
+            draws = number_of_draws(examples, draws)
+            values = average_over_draws(evaluate, data, draws, copies=copies, **options)
         else:
             values = evaluate(data, **options)
         errors = cvae.reports.spread.standard_errors(examples)

@@ -141,7 +141,7 @@ def unit(images: np.ndarray) -> np.ndarray:
 def _network(shape, num_classes, seed):
     of_keras = keras.layers
     # Without its own seeds dropout uses torch's generator.
-    seeds = [int(word) for word in noise.as_state(np.random.SeedSequence(seed).generate_state(2))]
+    seeds = [int(word) for word in noise.to_state(np.random.SeedSequence(seed).generate_state(2))]
     drop, drop_last = (of_keras.Dropout(0.3, seed=one) for one in seeds)
     image = x = keras.Input(shape, name="image")
     pools = max(2, math.ceil(math.log2(max(shape[:2]) / SMALL)))

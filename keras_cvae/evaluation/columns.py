@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_cvae.evaluation import neighbours
-from keras_cvae.evaluation.table import Measure
+from keras_cvae.evaluation.report import Measure
 
 # The unit and the definition of each measure, by name.
 OF_LIKENESS = {

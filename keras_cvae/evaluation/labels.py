@@ -13,7 +13,7 @@ def label_effect(cvae, x, y) -> float:
 
     E |m(z, y) - m(z, y')|^2 / E |m(z, y) - m(z', y)|^2, m the mean of p(x | z, y), z and z' those
     of q(z | x, y) for two of the images, y' another class, each in turn. Near 0 the model ignores
-    its label: z holds the class too.
+    its label: z contains the class too.
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.

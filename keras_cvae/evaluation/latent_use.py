@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from keras_cvae import batched, checks, divergences, graph, layers, noise, turns
+from keras_cvae import batched, checks, divergences, graph, layers, model_lock, noise
 from keras_cvae.evaluation import examples
 from keras_cvae.evaluation.likelihood import terms
 from keras_cvae.types import Tensor
 
 ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts as in use
-COLLAPSED = 0.05  # nats of KL divergence, below which z holds next to no information
+COLLAPSED = 0.05  # nats of KL divergence, below which z contains next to no information
 
 
 def variance_of_means(cvae, x, y=None) -> np.ndarray:
@@ -64,7 +64,7 @@ def by_use(variance: np.ndarray, threshold: float = ACTIVE) -> list[int]:
     return [int(dim) for dim in order if variance[dim] > threshold]
 
 
-@turns.one_at_a_time
+@model_lock.one_at_a_time
 def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
     r"""Computes KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension.
 
@@ -148,7 +148,7 @@ def verdict(kl: dict[str, float], active: np.ndarray) -> str:
     total, used = sum(kl.values()), int(active.sum())
     use = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"
     if total < COLLAPSED:
-        return f"Posterior collapse: z holds next to no information; {use}"
+        return f"Posterior collapse: z contains next to no information; {use}"
     if not used:
         return f"Posterior collapse: the mean of z does not depend on the example; {use}"
     idle = [name for name, nats in kl.items() if nats < COLLAPSED]

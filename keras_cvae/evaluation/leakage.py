@@ -1,4 +1,4 @@
-"""A linear probe of how much of the label z holds."""
+"""A linear probe of how much of the label z contains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def label_leakage(
 
     The probe is a logistic regression on standardised draws of q(z | x, y). It takes draws, as the
     decoder does: a mean may hold differences that the noise hides. An accuracy at chance means that
-    z holds nothing of the label that is linearly separable, so that the label must come from y;
+    z contains nothing of the label that is linearly separable, so that the label must come from y;
     above chance, a change of y alone need not change the class of an image.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_cvae import batched, checks, graph, layers, noise, objectives, progress, turns
+from keras_cvae import batched, checks, graph, layers, model_lock, noise, objectives, progress
 from keras_cvae.evaluation import examples
 from keras_cvae.fitting import inside
 
@@ -20,7 +20,7 @@ ACTIVATION_BYTES = 2**24 if keras.backend.backend() == "torch" else 2**25
 _WEIGHERS = weakref.WeakKeyDictionary()
 
 
-@turns.one_at_a_time
+@model_lock.one_at_a_time
 def log_likelihood(
     cvae, x, y=None, *, samples: int = 1000, seed: int = 0, verbose: int = 1
 ) -> np.ndarray:
@@ -60,7 +60,7 @@ def log_likelihood(
     return np.concatenate(results)
 
 
-@turns.one_at_a_time
+@model_lock.one_at_a_time
 def terms(cvae, x, y=None, *, draws: int = 16, seed: int = 0, verbose=0) -> dict[str, np.ndarray]:
     r"""Measures the ELBO of each image and its terms, averaged over draws of z ~ q(z | x, y).
 

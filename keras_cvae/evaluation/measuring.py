@@ -16,13 +16,13 @@ from keras_cvae.evaluation import (
     latent_use,
     leakage,
     likelihood,
-    words,
+    remarks,
 )
-from keras_cvae.evaluation.bound import bound as measured
+from keras_cvae.evaluation.bound import bound as measure_bound
 from keras_cvae.evaluation.estimates import average
 from keras_cvae.evaluation.marginal import marginal_log_likelihood
+from keras_cvae.evaluation.report import Measure, Report
 from keras_cvae.evaluation.subject import LeftOut, Subject
-from keras_cvae.evaluation.table import Measure, Report
 
 NEIGHBOURS = 5  # the largest number of neighbours in a measure of fidelity
 SETS = 5  # of generated examples, over which fidelity is averaged
@@ -39,15 +39,14 @@ def _nats(name, values, how):
 
 def bound(subject: Subject) -> Iterator[Measure]:
     """The ELBO, rate and distortion."""
-    s = subject
-    options = {"draws": s.draws, "seed": s.seed, "verbose": s.verbose}
-    estimates = measured(s.model, s.x, s.condition, **options)
-    how = f"{s.draws} draws of z for each example"
+    options = {"draws": subject.draws, "seed": subject.seed, "verbose": subject.verbose}
+    estimates = measure_bound(subject.model, subject.x, subject.condition, **options)
+    how = f"{subject.draws} draws of z for each example"
     yield Measure("ELBO", *estimates["elbo"], NATS, how)
     yield Measure("rate", *estimates["rate"], NATS, "KL of all latents from the prior")
     of_x = "-log p(x | z, y) at draws of q"
     yield Measure("distortion", *estimates["reconstruction"], NATS, of_x)
-    _, *kl = s.model.elbo_terms
+    _, *kl = subject.model.elbo_terms
     if len(kl) > 1:
         for name in kl:
             yield Measure(name, *estimates[name], NATS, "its share of the rate")
@@ -55,37 +54,36 @@ def bound(subject: Subject) -> Iterator[Measure]:
 
 def evidence(subject: Subject) -> Iterator[Measure]:
     """The importance-weighted log p(x | y)."""
-    s = subject
-    options = {"samples": s.samples, "seed": s.seed, "verbose": s.verbose}
-    log_p = likelihood.log_likelihood(s.model, s.x, s.condition, **options)
-    name = "log p(x)" if s.condition is None else "log p(x | y)"
-    yield _nats(name, log_p, f"importance-weighted, {s.samples} samples of z; a lower bound")
+    options = {"samples": subject.samples, "seed": subject.seed, "verbose": subject.verbose}
+    log_p = likelihood.log_likelihood(subject.model, subject.x, subject.condition, **options)
+    name = "log p(x)" if subject.condition is None else "log p(x | y)"
+    yield _nats(name, log_p, f"importance-weighted, {subject.samples} samples of z; a lower bound")
 
 
 def marginal(subject: Subject) -> Iterator[Measure]:
     """The importance-weighted log p(x), by a sum over labels."""
-    s = subject
-    s.require_condition("a sum over labels")
-    count = len(s.model.classes)
-    each = -(-s.samples // count)  # as much work in all as for log p(x | y)
-    weights = np.bincount(s.y_train[s.y_train >= 0], minlength=count)
-    options = {"samples": each, "seed": s.seed, "verbose": s.verbose}
-    log_p = marginal_log_likelihood(s.model, s.x, weights, **options)
+    subject.require_condition("a sum over labels")
+    count = len(subject.model.classes)
+    each = -(-subject.samples // count)  # as much work in all as for log p(x | y)
+    weights = np.bincount(subject.y_train[subject.y_train >= 0], minlength=count)
+    options = {"samples": each, "seed": subject.seed, "verbose": subject.verbose}
+    log_p = marginal_log_likelihood(subject.model, subject.x, weights, **options)
     how = f"p(y) as in the training labels, {each} samples for each label; a lower bound"
     yield _nats("log p(x)", log_p, how)
 
 
 def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
     """Bits per dimension of the ELBO."""
-    s = subject
-    if len(s.model.image_shape) == 1 and s.x.dtype != np.uint8:
+    if len(subject.model.image_shape) == 1 and subject.x.dtype != np.uint8:
         raise LeftOut("columns of numbers have no levels")
     try:
-        x, levels = bits.as_levels(s.model, s.x, seed=s.seed)
+        x, levels = bits.as_levels(subject.model, subject.x, seed=subject.seed)
     except ValueError as error:
         raise LeftOut(str(error)) from None
-    elbo = measured(s.model, x, s.condition, draws=s.draws, seed=s.seed)["elbo"]
-    shape = s.model.image_shape
+    elbo = measure_bound(
+        subject.model, x, subject.condition, draws=subject.draws, seed=subject.seed
+    )["elbo"]
+    shape = subject.model.image_shape
     value = likelihood.bits_per_dimension(elbo.value, shape, levels=levels)
     error = abs(likelihood.bits_per_dimension(elbo.standard_error, shape))
     noise = "" if levels is None else f", with uniform noise within each of {levels} levels"
@@ -96,17 +94,17 @@ def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
 
 def units(subject: Subject) -> Iterator[Measure]:
     """Active units."""
-    s = subject
-    active = latent_use.active_units(s.model, s.x, s.condition)
+    active = latent_use.active_units(subject.model, subject.x, subject.condition)
     how = f"of {len(active)}: variance of the posterior mean above {latent_use.ACTIVE}"
     yield Measure("active units", int(active.sum()), None, "latents", how)
 
 
 def dimensions(subject: Subject) -> Iterator[Measure]:
     """KL by dimension."""
-    s = subject
     try:
-        kl = latent_use.kl_per_dimension(s.model, s.x, s.condition, seed=s.seed).mean(0)
+        kl = latent_use.kl_per_dimension(
+            subject.model, subject.x, subject.condition, seed=subject.seed
+        ).mean(0)
     except ValueError as error:
         raise LeftOut(str(error)) from None
     how = "least and greatest"
@@ -115,59 +113,59 @@ def dimensions(subject: Subject) -> Iterator[Measure]:
 
 def inferred_labels(subject: Subject) -> Iterator[Measure]:
     """The accuracy of a model that infers its label."""
-    s = subject
-    if not s.model.infers_label:
+    if not subject.model.infers_label:
         return
-    s.require_labels("the accuracy of inferred labels")
-    inferred = batched.predict(s.model.classifier, s.x).argmax(-1)
+    subject.require_labels("the accuracy of inferred labels")
+    inferred = batched.predict(subject.model.classifier, subject.x).argmax(-1)
     how = "accuracy of the most probable label by q(y | x)"
-    yield Measure("label inferred", *average(inferred == s.y), SHARE, how)
+    yield Measure("label inferred", *average(inferred == subject.y), SHARE, how)
 
 
 def label_in_z(subject: Subject) -> Iterator[Measure]:
     """Label leakage."""
-    s = subject
-    s.require_labels("a probe")
-    data = s.x_train, s.y_train, s.x, s.y
-    accuracy, chance = leakage.label_leakage(s.model, *data, seed=s.seed)
+    subject.require_labels("a probe")
+    data = subject.x_train, subject.y_train, subject.x, subject.y
+    accuracy, chance = leakage.label_leakage(subject.model, *data, seed=subject.seed)
     how = f"accuracy of a linear probe; chance is {chance:.4f}"
     yield Measure("label read from z", *accuracy, SHARE, how, reference=chance)
 
 
 def labels_of_samples(subject: Subject) -> Iterator[Measure]:
     """The classifier, label agreement, classification accuracy score."""
-    s = subject
-    own = average(s.classifier.predict(s.x) == s.y)
+    own = average(subject.classifier.predict(subject.x) == subject.y)
     yield Measure("classifier", *own, SHARE, "accuracy on real test data, trained on real data")
-    s.require_condition("label agreement")
-    agreed = agreement.label_agreement(s.model, s.y, s.classifier, seed=s.seed)
-    how = f"of {len(s.y)} generated, the classifier gives their label"
+    subject.require_condition("label agreement")
+    agreed = agreement.label_agreement(
+        subject.model, subject.y, subject.classifier, seed=subject.seed
+    )
+    how = f"of {len(subject.y)} generated, the classifier gives their label"
     yield Measure("label agreement", *agreed, SHARE, how, own.value)
-    changed = agreement.swap_agreement(s.model, s.x, s.y, s.classifier)
+    changed = agreement.swap_agreement(subject.model, subject.x, subject.y, subject.classifier)
     how = "of test examples with a changed label, the classifier gives that label"
     yield Measure("label swap", *changed, SHARE, how, own.value)
-    options = {"seed": s.seed, "verbose": s.verbose}
-    score = agreement.classification_accuracy_score(s.model, s.y_train, s.x, s.y, **options)
-    how = f"accuracy on real test data, trained on {len(s.y_train)} generated"
+    options = {"seed": subject.seed, "verbose": subject.verbose}
+    score = agreement.classification_accuracy_score(
+        subject.model, subject.y_train, subject.x, subject.y, **options
+    )
+    how = f"accuracy on real test data, trained on {len(subject.y_train)} generated"
     yield Measure("classification accuracy score", *score, SHARE, how, own.value)
 
 
 def likeness(subject: Subject) -> Iterator[Measure]:
     """Fidelity and diversity in the classifier's features."""
-    s = subject
-    s.require_labels("a classifier")
-    size = min(len(s.x), len(s.x_train), SET_SIZE)
+    subject.require_labels("a classifier")
+    size = min(len(subject.x), len(subject.x_train), SET_SIZE)
     if size <= NEIGHBOURS:
         raise LeftOut(f"it needs more than {NEIGHBOURS} examples, and there are {size}")
-    features = s.classifier.features
-    pairs, bar = [], progress.bar(SETS, "set", s.verbose)
+    features = subject.classifier.features
+    pairs, bar = [], progress.bar(SETS, "set", subject.verbose)
     for number in range(SETS):
-        rng = np.random.default_rng((s.seed, number))
-        reference = features(s.x_train[rng.choice(len(s.x_train), size, replace=False)])
-        rows = rng.choice(len(s.x), size, replace=False)
-        y = s.model.y_of_class(s.y[rows])
-        generated = agreement.draw(s.model, y, count=size, seed=(s.seed, number))
-        pairs.append([_likeness(reference, features(x)) for x in (generated, s.x[rows])])
+        rng = np.random.default_rng((subject.seed, number))
+        reference = features(subject.x_train[rng.choice(len(subject.x_train), size, replace=False)])
+        rows = rng.choice(len(subject.x), size, replace=False)
+        y = subject.model.y_of_class(subject.y[rows])
+        generated = agreement.generate(subject.model, y, count=size, seed=(subject.seed, number))
+        pairs.append([_likeness(reference, features(x)) for x in (generated, subject.x[rows])])
         bar.add(1)
     for name in pairs[0][0]:
         generated, real = (average([pair[i][name] for pair in pairs]) for i in (0, 1))
@@ -217,7 +215,7 @@ def measure(
     limit: int | None = None,
     seed: int = 0,
     verbose: int = 1,
-    begun: Callable[[str], None] = lambda stage: None,
+    on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Report:
     """Measures a model on test data, in every way that applies.
 
@@ -233,7 +231,7 @@ def measure(
         limit: The number of test images to measure on, sampled with the seed; by default all.
         seed: Seed of all randomness.
         verbose: 1 shows progress, 0 does not.
-        begun: Function of a text, the number and name of a stage, called as each begins.
+        on_stage: Function of a text, the number and name of a stage, called at the begin of each.
 
     Returns:
         A `Report`, which prints as a table. Standard errors are over test images, and those of
@@ -251,27 +249,26 @@ def measure(
     subject = Subject.of(cvae, dataset, samples, limit, seed, verbose)
     report = Report(_protocol(subject))
     for number, (stage, measures) in enumerate(STAGES.items(), start=1):
-        begun(f"{number}/{len(STAGES)} {stage}")
+        on_stage(f"{number}/{len(STAGES)} {stage}")
         try:
             report.measures.extend(measures(subject))
         except LeftOut as why:
             report.left_out[stage] = str(why)
     by_name = {one.name: one for one in report.measures}
     for one in report.measures:
-        one.remark = words.remark(one, by_name)
+        one.remark = remarks.remark(one, by_name)
     report.verdict = latent_use.collapse(cvae, subject.x, subject.condition, seed=seed)
     return report
 
 
 def _protocol(subject):
-    s = subject
     return {
-        "test_examples": len(s.x),
-        "training_examples": len(s.x_train),
-        "samples": s.samples,
-        "draws": s.draws,
-        "seed": s.seed,
-        "prior": type(s.model.prior).__name__,
+        "test_examples": len(subject.x),
+        "training_examples": len(subject.x_train),
+        "samples": subject.samples,
+        "draws": subject.draws,
+        "seed": subject.seed,
+        "prior": type(subject.model.prior).__name__,
         "generated": "the mean of p(x | z, y) for images, a sample of it for vectors",
         "standard_errors": "over test examples; of fidelity over sets of generated examples",
         "fidelity": f"{SETS} sets of at most {SET_SIZE}, each against as many training examples",

@@ -35,7 +35,7 @@ def nearest(x, others, count: int = 1, prepare: Callable = np.asarray) -> np.nda
     return np.take_along_axis(np.concatenate(places, axis=1), order, axis=1)
 
 
-def read_as(x, labels, others, of_others) -> float:
+def label_agreement(x, labels, others, of_others) -> float:
     """Returns the share of images whose nearest neighbour has their label.
 
     Args:

@@ -17,7 +17,7 @@ MOST_DRAWS = 64  # of one example
 REPEATED = 2**26  # bytes of repeated data, so that a small data set needs few passes
 
 
-def draws_of(count: int, draws: int | None = None) -> int:
+def number_of_draws(count: int, draws: int | None = None) -> int:
     """Returns the number of draws of z of each of `count` examples, chosen if it is None.
 
     Raises:
@@ -41,7 +41,7 @@ def seeded(model: keras.Model, seed: int) -> Iterator[None]:
             state.assign(value)
 
 
-def averaged(
+def average_over_draws(
     evaluate: Callable[..., dict],
     arrays: Mapping[str, np.ndarray],
     draws: int,

@@ -73,7 +73,7 @@ class Subject:
     @property
     def draws(self) -> int:
         """The number of draws of z for the ELBO of an image."""
-        return repeated.draws_of(len(self.x))
+        return repeated.number_of_draws(len(self.x))
 
     @functools.cached_property
     def classifier(self) -> Classifier:

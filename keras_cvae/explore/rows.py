@@ -110,7 +110,7 @@ class RowExplorer:
             }
         y = self.table.to_inputs(cells) if cells else None
         x = self.model.generate(y, noise=noise, count=len(noise))
-        return self.table.frame(self.table.settle(x), cells)
+        return self.table.frame(self.table.round_samples(x), cells)
 
     def test_row(self, place: int) -> DataFrame:
         """Returns a test row."""

@@ -67,14 +67,14 @@ def build(explorer: RowExplorer) -> Any:
         sampling = [count, seed, temperature, *values]
         lists = [value.input for value in values if isinstance(value, gr.Dropdown)]
         texts = [value for value in values if isinstance(value, gr.Textbox)]
-        settled = [event for text in texts for event in (text.submit, text.blur)]
-        changes = [*lists, *settled, count.submit, seed.submit, temperature.release]
+        ended = [event for text in texts for event in (text.submit, text.blur)]
+        changes = [*lists, *ended, count.submit, seed.submit, temperature.release]
         gr.on(changes, view.generate, sampling, [rows, words], **AT_ONCE)
         another.click(view.another, sampling, [seed, rows, words], **AT_ONCE)
         near.click(view.nearest, sampling, [neighbours, words], queue=False)
         save.click(view.save, sampling, file, queue=False, show_progress="hidden")
         gr.on(
-            [style.input, *lists, *settled],
+            [style.input, *lists, *ended],
             view.compare,
             [style, place, *values],
             decoded,

@@ -50,7 +50,7 @@ def wire(
     if standardizer is not None:
         seen, bounds = standardizer(pixels), (-math.inf, math.inf)
     if corruption is not None:
-        corruption.hold_within(bounds)
+        corruption.set_default_bounds(bounds)
         seen = corruption(seen)
     inputs, encoder_y, y = condition.wire(seen, network) if condition else ([], None, None)
     encoder = network.encoder(seen.shape[1:], networks.embedded(encoder_y), latent_dim)

@@ -6,7 +6,7 @@ import keras
 
 from keras_cvae import conditions
 from keras_cvae.checks import ArgumentError
-from keras_cvae.copying import own
+from keras_cvae.copying import own_copy
 from keras_cvae.layers import ImageModel
 from keras_cvae.recipe import Recipe
 from keras_cvae.types import Tensor
@@ -149,7 +149,7 @@ def inputs_with(first, condition) -> tuple:
         `(inputs, y)`: the inputs of the model, a list or one tensor, and the symbolic vector y, or
         None without a condition.
     """
-    condition = own(conditions.get, condition, "condition")
+    condition = own_copy(conditions.get, condition, "condition")
     if condition is None:
         return first, None
     inputs, _, y = condition.wire(None, None)

@@ -49,7 +49,7 @@ class Conv(Network):
     ):
         self.filters = checks.integers("filters", filters)
         self.kernel_size = checks.integer("kernel_size", kernel_size, least=1)
-        self.activation = activations.checked(activation)
+        self.activation = activations.check(activation)
         checks.look_up("inject", inject, INJECTIONS)
         self.inject = inject
 

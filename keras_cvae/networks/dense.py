@@ -39,7 +39,7 @@ class Dense(Network):
         inject: str = "input",
     ):
         self.hidden_units = checks.integers("hidden_units", hidden_units)
-        self.activation = activations.checked(activation)
+        self.activation = activations.check(activation)
         checks.look_up("inject", inject, INJECTIONS)
         self.inject = inject
 

@@ -51,7 +51,7 @@ class Hierarchical(Network):
         self.network = networks.get(network)
         self.top_dim = top_dim if top_dim is None else checks.integer("top_dim", top_dim, least=1)
         self.hidden_units = checks.integers("hidden_units", hidden_units)
-        self.activation = activations.checked(activation)
+        self.activation = activations.check(activation)
 
     def features(self, image, y) -> Tensor:
         return self.network.features(image, y)

@@ -60,7 +60,7 @@ class Residual(Network):
         self.filters = checks.integers("filters", filters)
         self.blocks = checks.integer("blocks", blocks, least=1)
         self.kernel_size = checks.integer("kernel_size", kernel_size, least=1)
-        self.activation = activations.checked(activation)
+        self.activation = activations.check(activation)
 
     def features(self, image, y) -> Tensor:
         x = with_channels(image)

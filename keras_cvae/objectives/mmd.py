@@ -126,7 +126,7 @@ class MMD(OneGroup):
     term, not its part in the terms of others.
 
     The estimate from a batch of B has noise of about 1/B, which is multiplied by lambda. If that
-    drowns the other terms, as with lambda = 1000 and B = 64, z holds no information on x.
+    drowns the other terms, as with lambda = 1000 and B = 64, z contains no information on x.
 
     Args:
         alpha: The share of the KL divergence that is left out, at most 1.

@@ -41,7 +41,7 @@ class Couplings(Prior):
         super().__init__(**kwargs)
         self.couplings = checks.integer("couplings", couplings, least=1)
         self.hidden_units = checks.integers("hidden_units", hidden_units)
-        self.activation = keras.activations.get(activations.checked(activation))
+        self.activation = keras.activations.get(activations.check(activation))
         self.conditional = checks.boolean("conditional", conditional)
         self.networks = []
 

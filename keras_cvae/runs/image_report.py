@@ -53,7 +53,9 @@ def remarks(run: Run) -> Iterator[str]:
     count, y = len(test), of_test if run.model.classes else None
     images = pictures.drawable(run, run.model.generate(y, count=count, seed=seed))
     if run.model.classes:
-        right, of_real = (neighbours.read_as(x, of_test, train, labels) for x in (images, test))
+        right, of_real = (
+            neighbours.label_agreement(x, of_test, train, labels) for x in (images, test)
+        )
         sentence = "Read as asked: the training image nearest to a generated one is of its class "
         sentence += f"in {right:.0%} of {count} cases; for test images in {of_real:.0%}"
         if right < of_real - SHORT:

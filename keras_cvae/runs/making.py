@@ -43,7 +43,7 @@ def make(
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | str = "auto",
-    begun: Callable[[Run], None] | None = None,
+    on_begin: Callable[[Run], None] | None = None,
     **options,
 ) -> AnyRun:
     """Makes a run of data that have been read.
@@ -68,7 +68,7 @@ def make(
         callbacks: More callbacks for `fit`.
         verbose: What training and measuring show: 0 nothing, 1 a progress bar, 2 a line for an
             epoch, every ten seconds at most; `"auto"` is 1 on a terminal, else 2.
-        begun: Function of the run, called right before training begins.
+        on_begin: Function of the run, called right before training begins.
         **options: More arguments of `build_cvae`; `likelihood`, `objective`, `network` and
             `latent_dim` are `"auto"` by default: chosen from the data.
 
@@ -117,8 +117,8 @@ def make(
         run = kind(folder, config, model, dataset)
         run.choices, run.notes, run.validation = choices, reading.notes, reading.validation
         run.keep(y_train)
-        if begun:
-            begun(run)
+        if on_begin:
+            on_begin(run)
         training.train_and_measure(run, (x_train, y_train), held_out, callbacks, verbose)
     return run
 

@@ -21,7 +21,8 @@ def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
     Args:
         run: The run.
         data: Name or path of other data than it was trained on.
-        **options: `samples`, `limit`, `seed`, `verbose` and `begun`, as for `evaluation.measure`.
+        **options: Options of `evaluation.measure`: `samples`, `limit`, `seed`, `verbose` and
+            `on_stage`.
 
     Returns:
         The report.

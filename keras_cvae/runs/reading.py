@@ -226,7 +226,7 @@ class Run:
         model = self.model
         x, y, _ = self.test_images(data)
         y = None if model.condition is None else y
-        draws = evaluation.draws_of(len(x))
+        draws = evaluation.number_of_draws(len(x))
         options = {"draws": draws, "seed": SEED, "verbose": int(verbose == 1)}
         estimates = evaluation.bound(model, x, y, **options)
         metrics: dict[str, Any] = {n: estimates[n].value for n in ("elbo", *model.elbo_terms)}

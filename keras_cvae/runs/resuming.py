@@ -23,7 +23,7 @@ def resume(
     force: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | str = "auto",
-    begun: Callable[[Run], None] | None = None,
+    on_begin: Callable[[Run], None] | None = None,
 ) -> Run:
     """Goes on with a run that was killed or interrupted, with the settings that it was made with.
 
@@ -36,7 +36,7 @@ def resume(
             others are not those that the run was made with.
         callbacks: More callbacks for `fit`.
         verbose: As for `runs.train`.
-        begun: As for `runs.train`.
+        on_begin: As for `runs.train`.
 
     Returns:
         The run; of a finished one, as `Run.load` returns it.
@@ -78,8 +78,8 @@ def resume(
     require(force or not differences, None, expected, "; ".join(differences), advice)
     with lock.hold(own):
         train, held_out = making.parts_of(reading, settings["seed"])
-        if begun:
-            begun(run)
+        if on_begin:
+            on_begin(run)
         if verbose:
             epochs = f"epoch {state['epoch']} of {settings['epochs']}"
             print(f"'{folder / CHECKPOINT}' has {epochs}: training goes on", flush=True)

@@ -18,7 +18,7 @@ from keras_cvae.runs import table_pictures, table_report
 from keras_cvae.runs.choosing import AUTO
 from keras_cvae.runs.making import absolute, folder_for, make
 from keras_cvae.runs.reading import Run
-from keras_cvae.tables import Table, asking
+from keras_cvae.tables import Table, selection
 from keras_cvae.tables.files import SUFFIXES, read_texts
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class TableRun(Run):
             wanted = (count - kept) * 1.2 * tried / kept if kept else 10 * max(count, tried)
             size = int(min(max(wanted, 1000), MOST_AT_ONCE, MOST_TRIED - tried))
             rows = self._rows(ranges, size, temperature, int(seeds.integers(2**31)))
-            rows = rows[asking.matches(self.table.cells(rows, [*others]), others)]
+            rows = rows[selection.matches(self.table.cells(rows, [*others]), others)]
             frames.append(rows)
             kept, tried = kept + len(rows), tried + size
         names = ", ".join(others)
@@ -229,7 +229,7 @@ class TableRun(Run):
             pixels="sample",
             seed=seed,
         )
-        return self.table.frame(self.table.settle(x), cells)
+        return self.table.frame(self.table.round_samples(x), cells)
 
     def reconstruct(
         self, data: str | None = None, count: int | None = None
@@ -254,7 +254,7 @@ class TableRun(Run):
     def _generated(self, y, count, seed):
         """Generates rows, rounded and in bounds as they are written, as an array x."""
         samples = self.model.generate(y, count=count, pixels="sample", seed=seed)
-        rows = self.table.frame(self.table.settle(samples), self.table.from_inputs(y))
+        rows = self.table.frame(self.table.round_samples(samples), self.table.from_inputs(y))
         return self.table.arrays(rows)[0]
 
     def test_images(self, data=None, count=None) -> tuple:
@@ -277,7 +277,7 @@ class TableRun(Run):
         path, columns = self.folder / KEPT, self.table.condition_columns
         with explain(None, f"'{path}' must hold the conditions that `train` keeps"):
             kept = self.table.condition_cells_of_texts(read_texts(path))
-        return asking.conditions_like(kept, columns, ranges, count, seed)
+        return selection.conditions_like(kept, columns, ranges, count, seed)
 
 
 def _dataset(table, frame, test_fraction):

@@ -58,7 +58,7 @@ class StandardizeColumns(standardize.Standardize):
         repeated = [normal_scores.repeated(cells) for cells in units]
         self.repeated.assign(np.stack(repeated, axis=1))
 
-    def is_far(self, data) -> bool:
+    def needs_scaling(self, data) -> bool:
         return True  # each column has a scale of its own
 
     def scaled(self, data) -> Tensor:

@@ -12,8 +12,8 @@ import numpy as np
 from keras_cvae import conditions as all_conditions
 from keras_cvae import graph
 from keras_cvae.checks import ArgumentError, ArgumentErrors, nearest, require
-from keras_cvae.tables import asking
 from keras_cvae.tables import columns as kinds_of_columns
+from keras_cvae.tables import selection
 from keras_cvae.tables.autoregressive import AutoregressiveColumns
 from keras_cvae.tables.files import check_names
 from keras_cvae.tables.likelihood import Columns
@@ -193,7 +193,7 @@ class Table:
         learned = dict(zip((column.name for column in self.learned), x.T, strict=True))
         return _frame(self.columns, {**learned, **(cells or {})}, len(x))
 
-    def settle(self, x: np.ndarray) -> np.ndarray:
+    def round_samples(self, x: np.ndarray) -> np.ndarray:
         """Rounds sampled numbers as often as those of the data are.
 
         Args:
@@ -203,7 +203,7 @@ class Table:
             Array of the same shape.
         """
         columns = zip(self.learned, x.T, strict=True)
-        return np.stack([column.settle(cells) for column, cells in columns], axis=1)
+        return np.stack([column.round_samples(cells) for column, cells in columns], axis=1)
 
     def condition_frame(self, cells: Mapping[str, np.ndarray]) -> DataFrame:
         """Converts the cells of the conditions to rows of these columns alone."""
@@ -223,7 +223,7 @@ class Table:
         Raises:
             ValueError: If a name is not that of a column, or a column cannot hold the value.
         """
-        pairs = asking.split(where) if isinstance(where, str) else [*where.items()]
+        pairs = selection.split(where) if isinstance(where, str) else [*where.items()]
         names = [name for name, _ in pairs]
         twice = sorted({name for name in names if names.count(name) > 1})
         require(not twice, "where", "must name each column once", f"{', '.join(twice)} twice")

@@ -26,7 +26,7 @@ def test_evaluate(run, tmp_path, capsys, _short):
     out, error = capsys.readouterr()
     assert error == "" and out.startswith("1/10 ELBO, rate and distortion\n2/10 ")
     assert not set(out) & {"\b", "\r", "\x1b"}  # no bars but on a terminal
-    assert out.endswith(f"Kept in {folder / 'metrics.json'}\n")
+    assert out.endswith(f"Saved in {folder / 'metrics.json'}\n")
     after = json.loads((folder / "metrics.json").read_text())
     kept = after.pop("evaluations")
     assert after == before and list(kept) == ["digits"]
@@ -65,7 +65,7 @@ def test_nothing_is_kept_of_an_unfinished_run(plain_run, tmp_path, capsys):
         warnings.simplefilter("default")
         assert run_cli("evaluate", folder, "--samples", 2) == 0
     out, error = capsys.readouterr()
-    assert "was stopped" in error and out.endswith("Not kept: the run is unfinished\n")
+    assert "was stopped" in error and out.endswith("Not saved: the run is unfinished\n")
     assert not (folder / "metrics.json").exists()
 
 

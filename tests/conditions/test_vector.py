@@ -169,7 +169,7 @@ def test_wrong_values_are_refused_before_training(case, data):
     ("arguments", "message"),
     [
         ({"size": 0}, "`size` must be an integer of at least 1"),
-        ({"size": 1, "mean": 2.0}, "`mean` and `variance` must be passed both"),
+        ({"size": 1, "mean": 2.0}, "`mean` and `variance` must both be passed"),
         ({"size": 1, "mean": nan, "variance": 1.0}, "`mean` must be finite"),
         ({"size": 2, "mean": 0.0, "variance": [1.0, -1.0]}, "finite and at least 0"),
     ],

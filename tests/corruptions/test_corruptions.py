@@ -23,7 +23,7 @@ def spoil(layer, x):
 @every_corruption
 def test_it_spoils_in_training_alone_and_within_the_bounds(name):
     layer = corruptions.get(name)
-    layer.hold_within((0.0, 1.0))
+    layer.set_default_bounds((0.0, 1.0))
     assert layer.bounds == (0.0, 1.0)
     for x in (IMAGES, np.round(IMAGES), IMAGES[..., 0], IMAGES[:, 0, :, 0]):
         found, again = spoil(layer, x), spoil(layer, x)
@@ -36,10 +36,10 @@ def test_it_spoils_in_training_alone_and_within_the_bounds(name):
 def test_a_seed_and_bounds_of_its_own(name):
     kind = corruptions.NAMES[name]
     one, other, unbounded = kind(seed=3, bounds=(-9, 9)), kind(seed=3, bounds=(-9, 9)), kind()
-    one.hold_within((0.0, 1.0))
+    one.set_default_bounds((0.0, 1.0))
     assert one.bounds == (-9, 9)
     np.testing.assert_array_equal(spoil(one, VECTORS), spoil(other, VECTORS))
-    unbounded.hold_within((0.0, math.inf))
+    unbounded.set_default_bounds((0.0, math.inf))
     assert unbounded.bounds is None
     for bounds in (3, (1,), (1, 0), (0, math.inf)):
         with pytest.raises(ValueError, match="`bounds` must be"):

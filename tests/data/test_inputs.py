@@ -180,7 +180,7 @@ def test_codes_of_a_categorical_are_labels_and_itself_is_not_without_names(data,
     logs = again().evaluate([x, names.cat.codes], **QUICKLY)
     same = again().evaluate([x, y], **QUICKLY)
     np.testing.assert_allclose(logs["kl"], same["kl"], rtol=1e-6)
-    with pytest.raises(ValueError, match="of a pandas categorical, its codes"):
+    with pytest.raises(ValueError, match="for a pandas categorical, pass its codes"):
         again().fit([x, names.cat.codes.astype("category")], verbose=0)
     for texts in (names, names.array, names.astype(str)):
         with pytest.raises(ValueError, match="classes of this model have no names"):

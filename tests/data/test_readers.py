@@ -321,7 +321,7 @@ def unequal_classes(folder):
             r"must have one size.*image_size=\(height, width\)` resizes.*Received: '.*cat/0",
         ),
         (unequal_sizes, r"Received: '.*cat/0.png' of \(4, 3\) and '.*dog/2.png' of \(9, 7\)"),
-        (floats, "dog/2.tif' must have 8 or 16 bits a channel.*Received: image mode F"),
+        (floats, "dog/2.tif' must have 8 or 16 bits per channel.*Received: image mode F"),
         (other_format, "dog/2.png' is truncated, damaged, .*or not a PNG.*Received"),
         (
             unequal_classes,
@@ -438,7 +438,7 @@ def test_what_a_folder_holds_beside_images_of_one_kind_is_read_or_told(tmp_path)
     said = "\n".join(notes)
     assert "that are not images: 4 (2 .eps, 1 .txt, 1 without an ending)" in said
     assert "1 images of" in said and "not in a class folder" in said
-    assert "1 images lie deeper in the class folders" in said
+    assert "1 images are in deeper folders of the class folders" in said
     with pytest.warns(UserWarning) as warned:
         datasets.load(tmp_path)
     assert {str(warning.message) for warning in warned} > {*notes}

@@ -67,13 +67,13 @@ def test_a_classifier_of_generated_vectors(order, share):
 
 
 def test_what_is_drawn():
-    vectors = agreement.draw(drawing(CORNERS), [1] * 2000, seed=3)
+    vectors = agreement.generate(drawing(CORNERS), [1] * 2000, seed=3)
     np.testing.assert_allclose(vectors.mean(0), CORNERS[1], atol=0.1)
     np.testing.assert_allclose(vectors.std(0), 1, atol=0.1)
     network = keras_cvae.networks.Dense((4,))
     cvae = keras_cvae.build_cvae((2, 2, 1), 3, 2, network=network)
     options = {"seed": 3, "temperature": 0.5}
-    images = agreement.draw(cvae, [1, 2], **options)
+    images = agreement.generate(cvae, [1, 2], **options)
     np.testing.assert_array_equal(images, cvae.generate([1, 2], **options))  # no noise
 
 

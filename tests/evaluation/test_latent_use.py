@@ -65,7 +65,7 @@ def test_a_prior_that_is_no_diagonal_normal():
     "gain, spread, said",
     [
         (known.GAIN, known.SPREAD, "No posterior collapse: 1 of 2 dimensions are in use, with "),
-        (0 * known.GAIN, np.ones(2), "Posterior collapse: z holds next to no information"),
+        (0 * known.GAIN, np.ones(2), "Posterior collapse: z contains next to no information"),
         (0 * known.GAIN, np.full(2, 0.1), "Posterior collapse: the mean of z does not depend"),
     ],
 )

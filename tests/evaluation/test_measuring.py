@@ -48,7 +48,7 @@ def grey(digits):
 def test_grey_images_with_labels(grey, digits):
     stages = []
     options = {"samples": 30, "verbose": 0, "seed": 2, "limit": 300}
-    report = evaluation.measure(grey, digits, begun=stages.append, **options)
+    report = evaluation.measure(grey, digits, on_stage=stages.append, **options)
     assert [stage.split()[0] for stage in stages] == [f"{n}/10" for n in range(1, 11)]
     assert set(report.left_out) == {"bits per dimension", "KL per dimension"}
     assert "must be uint8" in report.left_out["bits per dimension"]

@@ -19,10 +19,10 @@ def test_the_nearest_of_any_number_in_any_part(monkeypatch):
         np.testing.assert_array_equal(places, expected[:, :count])
 
 
-def test_read_as_the_label_of_the_nearest():
+def test_agreement_with_the_label_of_the_nearest():
     others = np.eye(4).reshape(4, 2, 2)
     x = others[[0, 1, 2, 3]] * 0.9
-    assert neighbours.read_as(x, [0, 1, 2, 0], others, np.arange(4)) == 0.75
+    assert neighbours.label_agreement(x, [0, 1, 2, 0], others, np.arange(4)) == 0.75
 
 
 def test_the_spread_within_groups():

@@ -56,11 +56,11 @@ def test_data_larger_than_what_is_repeated_take_several_passes(monkeypatch):
 
     arrays = {"image": np.zeros((10, 4), "float32")}
     monkeypatch.setattr(evaluation.repeated, "REPEATED", 3 * arrays["image"].nbytes)
-    result = evaluation.averaged(evaluate, arrays, 5, batch_size=None, verbose=1)
+    result = evaluation.average_over_draws(evaluate, arrays, 5, batch_size=None, verbose=1)
     assert calls == [(30, 30, 1), (30, 30, 0)] and result == {"loss": 1.5}
     calls.clear()
     options = {"copies": False, "batch_size": None, "verbose": 1}
-    assert evaluation.averaged(evaluate, arrays, 3, **options) == {"loss": 2.0}
+    assert evaluation.average_over_draws(evaluate, arrays, 3, **options) == {"loss": 2.0}
     assert calls == [(10, None, 1), (10, None, 0), (10, None, 0)]  # each example once a pass
 
 

@@ -19,13 +19,13 @@ TINY = {"latent_dim": 2, "network": networks.Dense((8,)), "epochs": 2, "batch_si
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, eagerly):
     folder = tmp_path_factory.mktemp("making") / "run"
-    begun = []
+    on_begin = []
     logged = keras.callbacks.History()
     prior = priors.StandardNormal()
-    options = {"begun": begun.append, "callbacks": [logged], "prior": prior, **TINY}
+    options = {"on_begin": on_begin.append, "callbacks": [logged], "prior": prior, **TINY}
     with eagerly():
         run = runs.train("digits", folder, **options)
-    assert begun == [run] and logged.epoch == [0, 1]
+    assert on_begin == [run] and logged.epoch == [0, 1]
     return run
 
 

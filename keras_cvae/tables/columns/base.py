@@ -114,7 +114,7 @@ class Column(abc.ABC):
     def write(self, cells: np.ndarray) -> np.ndarray | Series:
         """Converts numbers to cells, rounded as the data are and within their range."""
 
-    def settle(self, cells: np.ndarray) -> np.ndarray:
+    def round_samples(self, cells: np.ndarray) -> np.ndarray:
         """Rounds sampled cells as often as the data are rounded; comes before `write`."""
         return cells
 

@@ -10,13 +10,13 @@ from keras import ops
 
 from keras_cvae.data.arrays import MOST_COUNT
 from keras_cvae.likelihoods import counts, negative_binomial
-from keras_cvae.tables import heaps
+from keras_cvae.tables import rounding
 from keras_cvae.tables.columns.base import missing
 from keras_cvae.tables.columns.numeric import FEW, Numeric, is_number, whole
 from keras_cvae.types import Tensor
 
 SHORTEST_TAIL = 2.0  # standard deviations from the mean to the greatest count
-MOST_HEAPED = 0.15  # as `heaps.distance_from_line` measures it
+MOST_HEAPED = 0.15  # as `rounding.distance_from_line` measures it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _are_like_counts(numbers):
     has_tail = numbers.max() >= mean + SHORTEST_TAIL * math.sqrt(variance)
     if numbers.min() > 0 or variance < mean or not has_tail:
         return False
-    return heaps.distance_from_line(numbers, step=1.0) <= MOST_HEAPED
+    return rounding.distance_from_line(numbers, step=1.0) <= MOST_HEAPED
 
 
 def _split(parameters, location):

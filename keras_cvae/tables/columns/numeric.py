@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from keras_cvae.checks import explain, require
-from keras_cvae.tables import heaps
+from keras_cvae.tables import rounding
 from keras_cvae.tables.columns.base import ignore
 from keras_cvae.tables.columns.real import Real
 
@@ -31,10 +31,11 @@ class Numeric(Real):
         decimals: The number of decimals that numbers are written with; None for more than six.
         low: The least number in the data and in what is written.
         high: The greatest.
-        offset: What is subtracted in float64 before cells become float32, which tells whole
-            numbers apart only up to 16,777,216.
-        roundings: To which powers of ten numbers are rounded, as `heaps.roundings_of` returns it.
-        unique: Whether `low` and `high` occur once in the data, and are not to be written then.
+        offset: The number that is subtracted in float64 before cells become float32, which
+            represents all whole numbers only up to 16,777,216.
+        roundings: The powers of ten to which numbers are rounded, as from `rounding.roundings_of`.
+        unique: Whether `low`, and whether `high`, occurs only once in the data. Such a number is
+            not generated.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Numeric(Real):
         column = cls.within(series, distinct, requested)
         numbers = series.dropna().to_numpy("float64") - column.offset
         decimals = MOST_DECIMALS if column.decimals is None else column.decimals
-        roundings = heaps.roundings_of(numbers, decimals)
+        roundings = rounding.roundings_of(numbers, decimals)
         unique = [bool((numbers == end).sum() == 1) for end in (numbers.min(), numbers.max())]
         return dataclasses.replace(column, roundings=roundings, unique=unique)
 
@@ -108,7 +109,7 @@ class Numeric(Real):
             return np.array([float(f"{cell:.7g}") for cell in cells])
         return np.round(cells, self.decimals)
 
-    def settle(self, cells) -> np.ndarray:
+    def round_samples(self, cells) -> np.ndarray:
         """Rounds sampled cells as the data are, and moves them away from unique extremes."""
         low, high = self.ends
         room = (high - low) / 100
@@ -118,7 +119,7 @@ class Numeric(Real):
                 beyond = np.maximum(0.0, inwards * (end - cells))
                 inside = end + inwards * room * (beyond + room / 10) / (beyond + room)
                 cells = np.where(inwards * (end - cells) >= 0, inside, cells)
-        return heaps.settle(cells, self.roundings)
+        return rounding.round_cells(cells, self.roundings)
 
     def parse(self, text) -> float:
         try:

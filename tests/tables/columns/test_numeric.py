@@ -40,7 +40,7 @@ def sampled(series, count=20_000, rows=None):
     wide = np.log(10.0)  # of the log-variance of scores, which is 1 then
     parameters = np.tile(np.float32([[0.0, wide]]), (count, 1))
     cells = keras.ops.convert_to_numpy(likelihood.sample(parameters, seed=1))[:, 0]
-    return column.write(column.settle(cells))
+    return column.write(column.round_samples(cells))
 
 
 def heaped(kind, count=5000):
@@ -82,7 +82,7 @@ def test_a_number_that_the_data_hold_once_is_not_copied():
     assert (made == series.min()).sum() + (made == series.max()).sum() < 5  # by chance
     assert made.min() >= series.min() and made.max() <= series.max()
     column = columns.decide(series)
-    far = column.write(column.settle(np.float32([-1e6, 1e6])))
+    far = column.write(column.round_samples(np.float32([-1e6, 1e6])))
     assert series.min() < far[0] < series.median() < far[1] < series.max()
 
 
@@ -110,4 +110,4 @@ def test_repeated_values_between_round_ones_stay_as_they_are():
     hours = rng.choice([30, 40, 50, *range(31, 60)], 5000)
     hours[:40] = 100 * np.arange(40) + 1000  # once each, and round
     column = columns.decide(pd.Series(hours, name="it"))
-    np.testing.assert_array_equal(column.settle(np.float32(hours[40:])), hours[40:])
+    np.testing.assert_array_equal(column.round_samples(np.float32(hours[40:])), hours[40:])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from keras_cvae.evaluation import words
-from keras_cvae.evaluation.table import Measure, Report
+from keras_cvae.evaluation import remarks
+from keras_cvae.evaluation.report import Measure, Report
 
 pytestmark = pytest.mark.once
 
@@ -21,17 +21,17 @@ ELBO = Measure("ELBO", -100.0, 1.0, "nats", "")
         ("recall", 0.01, 0.8, {"real": 0.9}, "never generated"),
         ("coverage", 0.3, 0.8, {"real": 0.9}, "never generated"),
         ("label agreement", 0.6, 0.95, {"real": 0.98}, "not of their label"),
-        ("label swap", 0.6, 0.95, {"real": 0.98}, "z holds the class"),
+        ("label swap", 0.6, 0.95, {"real": 0.98}, "z contains the class"),
         ("classification accuracy score", 0.6, 0.95, {"real": 0.98}, "well below training on real"),
-        ("label read from z", 0.8, 0.15, {"reference": 0.1}, "z holds the class"),
+        ("label read from z", 0.8, 0.15, {"reference": 0.1}, "z contains the class"),
         ("active units", 0, 7, {}, "collapsed"),
         ("rate", 0.01, 20.0, {}, "collapsed"),
     ],
 )
 def test_remarks(name, bad, good, settings, says):
     bad, good = (Measure(name, value, None, "", "", **settings) for value in (bad, good))
-    assert says in words.remark(bad, {"ELBO": ELBO, name: bad})
-    assert words.remark(good, {"ELBO": ELBO, name: good}) == ""
+    assert says in remarks.remark(bad, {"ELBO": ELBO, name: bad})
+    assert remarks.remark(good, {"ELBO": ELBO, name: good}) == ""
     bad.remark = "trouble"
     protocol = {"test_examples": 2, "seed": 0, "backend": "none", "standard_errors": "over them"}
     shown = str(Report(protocol, [ELBO, bad, good]))

@@ -81,7 +81,7 @@ def roundings_of(numbers: np.ndarray, decimals: int) -> list[list[float]]:
     return roundings
 
 
-def settle(cells: np.ndarray, roundings: list) -> np.ndarray:
+def round_cells(cells: np.ndarray, roundings: list) -> np.ndarray:
     """Rounds the same shares of sampled cells as of the data.
 
     Args:

@@ -8,7 +8,7 @@ import pytest
 
 import keras_cvae
 from keras_cvae import conditions, networks
-from keras_cvae.conditions import coverage
+from keras_cvae.conditions import missing_classes
 
 NO_EXAMPLE = "There is no training example of class 0: "
 CASES = {
@@ -35,9 +35,9 @@ CASES = {
 @pytest.mark.once
 def test_a_sentence_names_classes_and_the_likely_cause(case):
     labels, num_classes, expected = CASES[case]
-    counts = coverage.count(labels, num_classes)
+    counts = missing_classes.count(labels, num_classes)
     assert counts.sum() == len(labels) and counts[-1] == np.sum(labels < 0)
-    sentences = coverage.describe_missing(counts, [*map(str, range(num_classes))], False)
+    sentences = missing_classes.describe_missing(counts, [*map(str, range(num_classes))], False)
     assert len(sentences) == bool(expected)
     for message in expected:
         assert re.search(message, sentences[0]), sentences

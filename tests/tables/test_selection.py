@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_cvae.tables import asking, columns
+from keras_cvae.tables import columns, selection
 
 AGE, SEX = columns.Numeric("age"), columns.Categorical("sex", "str", ["F", "M"])
 SITE = columns.Categorical("site", "str", [f"s{place}" for place in range(9)])
@@ -22,14 +22,14 @@ ALL = [AGE, SEX, SITE]
     ],
 )
 def test_names_and_values(text, expected):
-    assert asking.split(text) == expected
+    assert selection.split(text) == expected
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("text", ["sex", "sex=F,age", '"sex=F', "sex=F,,age=3", 'a="b"c'])
 def test_texts_that_are_refused(text):
     with pytest.raises(ValueError, match="names and values, as sex=F,age=30..40"):
-        asking.split(text)
+        selection.split(text)
 
 
 def kept(count=2000):
@@ -44,7 +44,7 @@ def kept(count=2000):
 
 
 def chosen(asked, count=2000):
-    return asking.conditions_like(kept(), ALL, asked, count, seed=0)
+    return selection.conditions_like(kept(), ALL, asked, count, seed=0)
 
 
 @pytest.mark.once
@@ -64,7 +64,7 @@ def test_open_conditions_are_missing_as_often_as_in_rows_as_asked():
     cells["age"][is_missing] = np.nan
     expected = is_missing[cells["sex"] == 1].mean()
     for sex, share in (1.0, expected), (0.0, 0.0):
-        made = asking.conditions_like(cells, ALL, {"sex": (sex, sex)}, 2000, seed=0)
+        made = selection.conditions_like(cells, ALL, {"sex": (sex, sex)}, 2000, seed=0)
         assert np.isnan(made["age"]).mean() == pytest.approx(share, abs=0.04)
 
 
@@ -90,5 +90,5 @@ def test_a_number_takes_the_rows_nearest_to_it():
 @pytest.mark.once
 def test_rows_that_match():
     cells = {"a": np.float32([1, 2, 3, np.nan]), "b": np.float32([0, 1, 1, 1])}
-    found = asking.matches(cells, {"a": (1.5, 3.0), "b": (1.0, 1.0)})
+    found = selection.matches(cells, {"a": (1.5, 3.0), "b": (1.0, 1.0)})
     assert found.tolist() == [False, True, True, False]

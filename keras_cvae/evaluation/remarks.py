@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from keras_cvae.evaluation.table import Measure
+from keras_cvae.evaluation.report import Measure
 
 GAP = 10.0  # nats of log p above the ELBO, above which few of the samples of z count
 SHORT = 0.1  # of accuracy, by which samples may fall short of real images
@@ -70,7 +70,7 @@ def _agreement(m, others):
 def _swap(m, others):
     if m.real is None or m.value >= m.real - SHORT:
         return ""
-    return "z holds the class too; `fit_prior`, or a larger beta, leaves it to the label"
+    return "z contains the class too; `fit_prior`, or a larger beta, leaves it to the label"
 
 
 def _score(m, others):
@@ -83,7 +83,9 @@ def _leak(m, others):
     chance = m.reference
     if chance is None or m.value < chance + LEAK:
         return ""
-    return f"chance is {chance:.2f}: z holds the class, so that a change of the label changes less"
+    return (
+        f"chance is {chance:.2f}: z contains the class, so that a change of the label changes less"
+    )
 
 
 def _units(m, others):
@@ -95,7 +97,7 @@ def _units(m, others):
 def _rate(m, others):
     if m.value >= 0.05:
         return ""
-    return "next to 0: z holds no information, the posterior has collapsed"
+    return "next to 0: z contains no information, the posterior has collapsed"
 
 
 _WORDS = {
