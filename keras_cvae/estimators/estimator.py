@@ -29,33 +29,34 @@ class CVAEEstimator(
 ):
     """A conditional VAE of the rows of a table: embeds rows, generates rows, estimates log p(x).
 
-    `fit` builds and trains a `keras_cvae.CVAE`, the attribute `model_`; every other tool of the
-    package works with it.
+    `fit` builds and trains a `keras_cvae.CVAE`, which is the attribute `model_` and can be used
+    with all other tools of the package.
 
-    X is an array of numbers, or a DataFrame, for whose columns `tables.Table` decides the kinds;
-    generated and decoded rows are then a DataFrame too. NaN is a missing cell.
+    X is an array of numbers or a DataFrame. For a DataFrame, `tables.Table` determines the kinds of
+    the columns, and generated and decoded rows are a DataFrame too. NaN is a missing cell.
 
     Args:
         latent_dim: Size of z, the number of columns that `transform` returns.
         network: As for `build_cvae`.
-        likelihood: None for `tables.Columns` of the columns of X; `"autoregressive_columns"` for
-            `tables.AutoregressiveColumns` of them, which generates better rows from a thousand rows
-            on, but leaves less for z to encode. Else as for `build_cvae`, of an array of numbers.
+        likelihood: As for `build_cvae`; None for `tables.Columns` of the columns of X, or
+            `"autoregressive_columns"` for `tables.AutoregressiveColumns` of them, which generates
+            better rows if there are a thousand or more, but leaves less information to z. With any
+            other likelihood, X must be numbers, and generated rows are an array.
         prior: As for `build_cvae`.
         objective: As for `build_cvae`.
         kinds: Dict from names of columns of a DataFrame to their kinds, as for `tables.Table.of`.
-        conditional: Whether the model is conditional on the classes `y` of `fit`. Take False where
-            a later step of a pipeline predicts y from z: z then encodes the class too, and `y` may
+        conditional: Whether the model is conditional on the classes `y` of `fit`. Pass False if a
+            later step of a pipeline predicts y from z: then z also encodes the class, and `y` may
             be anything.
         fit_prior: Whether to fit the prior to the encodings of the rows after training
             (`CVAE.fit_prior`), which matters most for `sample`.
         epochs: Number of passes of training over the rows.
         batch_size: Number of rows in a training step.
-        learning_rate: Learning rate of Adam at the beginning; it falls to 0 along half a cosine.
+        learning_rate: Initial learning rate of Adam; it decreases to 0 along a cosine.
         samples: Number of samples of z for each row in `score_samples`.
-        random_state: An integer, a `numpy.random.RandomState` or None: seeds weights, order, noise
-            and samples. With an integer two fits are equal.
-        verbose: 0, 1 or 2: training shows nothing, a bar, or a line an epoch.
+        random_state: An integer, a `numpy.random.RandomState` or None: the seed of weights, order,
+            noise and samples. With an integer, every `fit` gives the same result.
+        verbose: What training prints: 0 nothing, 1 a bar, 2 a line per epoch.
 
     Attributes:
         model_: The fitted `CVAE`.
@@ -64,7 +65,7 @@ class CVAEEstimator(
         classes_: The classes, sorted; None where the model is not conditional.
         class_counts_: Number of rows of each class in `fit`, or None.
         n_features_in_: Number of columns.
-        feature_names_in_: Names of the columns, where all are strings.
+        feature_names_in_: Names of the columns, if all are strings.
 
     Example:
     ```python
@@ -115,9 +116,9 @@ class CVAEEstimator(
 
         Args:
             X: Table of shape `(rows, columns)`.
-            y: Classes of any type, of shape `(rows,)`, or their one-hot vectors, whose classes are
-                the numbers of the columns, or of a DataFrame their names; None, or anything where
-                `conditional` is False, for a model without a condition.
+            y: Classes of any type, of shape `(rows,)`, or one-hot vectors, whose classes are the
+                numbers of the columns, or their names in a DataFrame; None for a model without a
+                condition. If `conditional` is False, y is ignored.
 
         Returns:
             The estimator.
@@ -131,7 +132,7 @@ class CVAEEstimator(
         checks.integer("samples", self.samples, least=1)
         has_columns = self.likelihood in (None, AUTOREGRESSIVE) and _has_names(X)
         self.table_ = tables.Table.of(X, kinds=self.kinds) if has_columns else None
-        X = self._checked(X, reset=True)
+        X = self._check(X, reset=True)
         if y is None or not self.conditional:
             self.classes_, self.class_counts_, data = None, None, X
         else:
@@ -164,18 +165,19 @@ class CVAEEstimator(
         return models.build_cvae((columns,), condition, self.latent_dim, **parts)
 
     def transform(self, X) -> np.ndarray:
-        """Encodes rows, whose classes are unknown.
+        """Encodes rows, without their classes.
 
         Args:
             X: Table of shape `(rows, columns)`.
 
         Returns:
-            Means of q(z | x), an array of shape `(rows, latent_dim)`, or as `set_output` sets.
+            Means of q(z | x), an array of shape `(rows, latent_dim)`, or the type that `set_output`
+            sets.
 
         Raises:
-            ValueError: If X is not what the model was fitted to.
+            ValueError: If X does not have the columns of `fit`, or a cell is invalid.
         """
-        mean, _ = self.model_.encode(self._checked(X))
+        mean, _ = self.model_.encode(self._check(X))
         return mean
 
     def inverse_transform(self, X, y=None) -> np.ndarray | DataFrame:
@@ -183,13 +185,13 @@ class CVAEEstimator(
 
         Args:
             X: Latents of shape `(rows, latent_dim)`.
-            y: The class of each row, or one for all; None: unknown.
+            y: The class of each row, or one for all; None for unknown.
 
         Returns:
-            Means of p(x | z, y), of shape `(rows, columns)`; of categories the most probable.
+            Means of p(x | z, y), of shape `(rows, columns)`; for categories the most probable one.
 
         Raises:
-            ValueError: If X or y are not what the model was fitted to.
+            ValueError: If the shape of X, or a class, is invalid.
         """
         check_is_fitted(self)
         z = check_array(X, dtype="float32", input_name="X")
@@ -198,32 +200,36 @@ class CVAEEstimator(
     def score_samples(self, X, y=None) -> np.ndarray:
         """Estimates the log-density of rows, by importance sampling from q(z | x, y).
 
-        The expectation of the estimate is at most the log-density, and grows towards it with
-        `samples`. The density is of the columns in their units, and changes with these. The noise
-        depends on a row's place among the others.
+        The expectation of the estimate is at most the log-density, and converges to it as `samples`
+        grows. The density depends on the units of the columns. The noise for a row depends on its
+        position in X.
 
         Args:
             X: Table of shape `(rows, columns)`.
-            y: The class of each row, for log p(x | y). None: of a conditional model log p(x), over
-                classes as frequent as in `fit`.
+            y: The class of each row, for log p(x | y). With None, a conditional model computes
+                log p(x), with the frequencies of the classes in `fit`.
 
         Returns:
             Array of shape `(rows,)`, in nats.
 
         Raises:
-            ValueError: If X or y are not what the model was fitted to.
+            ValueError: If X does not have the columns of `fit`, or a cell or a class is invalid.
         """
-        X = self._checked(X)
+        X = self._check(X)
         options = {"samples": self.samples, "seed": self._seed(), "verbose": 0}
         if y is None and self.classes_ is not None:
             return evaluation.marginal_log_likelihood(self.model_, X, self.class_counts_, **options)
         return evaluation.log_likelihood(self.model_, X, self._labels(y, len(X)), **options)
 
     def score(self, X, y=None) -> float:
-        """Returns the mean of `score_samples`, which takes the same, in nats; greater is better.
+        """Returns the mean of `score_samples`, in nats; greater is better.
 
-        To cross-validate a conditional model, take folds that contain every class, such as those of
+        To cross-validate a conditional model, use folds that contain every class, such as those of
         `StratifiedKFold`.
+
+        Args:
+            X: As for `score_samples`.
+            y: As for `score_samples`.
         """
         return float(np.mean(self.score_samples(X, y)))
 
@@ -234,10 +240,10 @@ class CVAEEstimator(
 
         Args:
             n_samples: Number of rows.
-            y: A class for each, or one for all. None: of a conditional model classes as frequent as
-                in `fit`.
-            temperature: Scales the spread of z; below 1 rows are more typical and less varied.
-            random_state: As for the estimator, whose own is the default.
+            y: A class for each row, or one for all. With None, a conditional model samples classes
+                with their frequencies in `fit`.
+            temperature: Scales the spread of z; below 1 rows are more typical and vary less.
+            random_state: As for the estimator; by default that of the estimator.
 
         Returns:
             Array or DataFrame of shape `(n_samples, columns)`.
@@ -256,7 +262,7 @@ class CVAEEstimator(
         )
         return self._as_in_fit(rows if self.table_ is None else self.table_.round_samples(rows))
 
-    def _checked(self, X, reset=False):
+    def _check(self, X, reset=False):
         if not reset:
             check_is_fitted(self)
         options = {"dtype": "float32", "ensure_all_finite": "allow-nan"}
@@ -269,7 +275,7 @@ class CVAEEstimator(
         return rows if self.table_ is None else self.table_.frame(rows)
 
     def _labels(self, y, count):
-        """Returns the integers of classes in the model, of shape `(count,)`; None: unknown."""
+        """Returns the labels of classes in the model, of shape `(count,)`; None for unknown."""
         if y is None or self.classes_ is None:
             return None
         return labels.indices_of(labels.from_one_hot(y), self.classes_, count)

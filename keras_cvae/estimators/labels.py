@@ -1,4 +1,4 @@
-"""Classes of any type, and their integers in a model."""
+"""Converts classes of any type to integer labels of a model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def from_one_hot(y) -> Any:
     """Converts one-hot rows to classes; returns anything else unchanged.
 
     Args:
-        y: Array or DataFrame of shape `(rows, classes)`, in each row of which one entry is 1 and
-            all others are 0.
+        y: Array or DataFrame of shape `(rows, classes)`; in each row one entry is 1 and all others
+            are 0.
 
     Returns:
-        The index of the column of each row's 1, or of a DataFrame the column's name: an array of
+        For each row the index of the column that is 1, or its name in a DataFrame: an array of
         shape `(rows,)`.
     """
-    table = np.asarray(y)  # not `np.ndim`, which an object with `__array__` alone may refuse
+    table = np.asarray(y)  # `np.ndim` may fail for an object that only has `__array__`
     if table.ndim != 2 or table.shape[1] < 2 or table.dtype.kind not in "buif":
         return y
     if not (((table == 0) | (table == 1)).all() and (table.sum(axis=1) == 1).all()):
@@ -31,7 +31,7 @@ def from_one_hot(y) -> Any:
 
 
 def learn(y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Finds the classes.
+    """Determines the classes.
 
     Args:
         y: Classes, an array of shape `(rows,)`.
@@ -41,7 +41,7 @@ def learn(y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         and the number of rows of each class.
 
     Raises:
-        ValueError: If y is not of two classes or more.
+        ValueError: If y does not contain two classes or more.
     """
     kind = type_of_target(y, input_name="y", raise_unknown=True)
     expected = "must be classes; with `conditional=False` it may be anything"
@@ -58,7 +58,7 @@ def sample(classes: np.ndarray, counts: np.ndarray, count: int, seed: int) -> np
 
 
 def indices_of(y, classes: np.ndarray, count: int) -> np.ndarray:
-    """Looks up the indices of classes.
+    """Returns the indices of classes.
 
     Args:
         y: One class, or `count` of them.

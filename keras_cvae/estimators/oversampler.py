@@ -21,13 +21,14 @@ class CVAEOversampler(BaseOverSampler):
 
     Args:
         estimator: A `CVAEEstimator`, which is cloned and fitted; by default `CVAEEstimator()`.
-        sampling_strategy: The number of rows of each class afterwards, as in every oversampler of
-            imbalanced-learn. `"auto"` or `"not majority"`: each class gets as many as the most
-            frequent; `"minority"`, `"not minority"` or `"all"`: only these classes do. Or a dict
-            from classes to numbers of rows; of two classes a ratio in (0, 1] of the rarer to the
-            other; or a function of `y` that returns such a dict.
-        temperature: Scales the spread of z; below 1 rows are more typical and less varied.
-        random_state: Seeds training and sampling; with None the estimator's does.
+        sampling_strategy: The number of rows of each class after oversampling, as for every
+            oversampler of imbalanced-learn. `"auto"` or `"not majority"`: every class is
+            oversampled to the size of the most frequent one; `"minority"`, `"not minority"` or
+            `"all"`: only these classes are. Or a dict from classes to numbers of rows; for two
+            classes, the ratio in (0, 1] of the rarer class to the other; or a function of `y` that
+            returns such a dict.
+        temperature: Scales the spread of z; below 1 rows are more typical and vary less.
+        random_state: Seed of training and sampling; with None that of the estimator.
 
     Attributes:
         estimator_: The fitted `CVAEEstimator`.
@@ -65,8 +66,8 @@ class CVAEOversampler(BaseOverSampler):
             **params: As for `imblearn.base.BaseSampler.fit_resample`.
 
         Returns:
-            `(X, y)`: the rows of X, then the generated ones, class by class, in the types of X and
-            y. Generated numbers in columns of integers are rounded.
+            `(X, y)`: the rows of X followed by the generated rows, class by class, with the types
+            of X and y. Generated numbers in columns of integers are rounded.
 
         Raises:
             ValueError: If an argument is not one of the above.
@@ -111,11 +112,11 @@ class CVAEOversampler(BaseOverSampler):
 
 
 def _join(X, rows):
-    """Appends rows to X in its types; numbers are rounded where its columns are integers."""
+    """Appends rows to X, converted to its types; numbers are rounded in columns of integers."""
     if hasattr(X, "iloc"):
         whole = {name: 0 for name, dtype in X.dtypes.items() if dtype.kind in "iu"}
         rows = pd.DataFrame(rows, columns=X.columns).round(whole).astype(X.dtypes)
         return pd.concat([X, rows], ignore_index=True)
-    # float32 has seven digits: those of a DataFrame's rows too.
+    # float32 has seven digits, also in the rows of a DataFrame.
     rows = np.rint(rows) if X.dtype.kind in "iu" else np.char.mod("%.7g", rows)
     return np.concatenate([X, rows.astype(X.dtype)])

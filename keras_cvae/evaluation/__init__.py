@@ -1,4 +1,4 @@
-"""Measures of a model: likelihoods in nats, use of the latents, quality of samples."""
+"""Measures of a model: likelihoods in nats, use of the latents, and quality of samples."""
 
 from keras_cvae.evaluation.agreement import (
     classification_accuracy_score,

@@ -1,4 +1,4 @@
-"""Whether generated images are of the class that they were generated for."""
+"""Measures whether generated images show the class that they were generated for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from keras_cvae.evaluation.estimates import Estimate, average
 def generate(cvae, y=None, *, count: int | None = None, seed=0, **options) -> np.ndarray:
     """Generates examples to compare with real ones.
 
-    Images are the means of p(x | z, y), as of `CVAE.generate`; vectors are samples of it, since the
-    noise of columns of numbers is part of their variation.
+    Images are means of p(x | z, y), as from `CVAE.generate`. Vectors are samples of p(x | z, y),
+    because the noise of columns of numbers is part of their variation.
 
     Args:
         cvae: A `CVAE`.
@@ -30,7 +30,7 @@ def generate(cvae, y=None, *, count: int | None = None, seed=0, **options) -> np
 def label_agreement(
     cvae, y, classifier: Classifier, *, temperature: float = 1.0, seed: int = 0
 ) -> Estimate:
-    """Measures how often a classifier gives generated images the label they were generated for.
+    """Measures how often a classifier predicts the label that images were generated for.
 
     Compare it with the classifier's accuracy on real test images, which only images that are more
     typical than real ones exceed, and with a measure of diversity.
@@ -46,7 +46,7 @@ def label_agreement(
         The share, with its standard error over images.
 
     Raises:
-        ValueError: If the condition is not one of classes, or the labels are not what it takes.
+        ValueError: If the condition is not one of classes, or the labels are invalid.
     """
     y = _labels(cvae, y)
     x = generate(cvae, y, seed=seed, temperature=temperature)
@@ -54,9 +54,10 @@ def label_agreement(
 
 
 def swap_agreement(cvae, x, y, classifier: Classifier) -> Estimate:
-    """Measures how often a classifier gives images with a changed label the new label.
+    """Measures how often a classifier predicts the new label of images with a changed label.
 
-    Each image is reconstructed by `CVAE.reconstruct` as another class, the classes in turn.
+    Each image is reconstructed by `CVAE.reconstruct` as another class; all classes are used in
+    turn.
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.
@@ -68,7 +69,7 @@ def swap_agreement(cvae, x, y, classifier: Classifier) -> Estimate:
         The share, with its standard error over images.
 
     Raises:
-        ValueError: If the condition is not one of classes, or an argument is not what it takes.
+        ValueError: If the condition is not one of classes, or images or labels are invalid.
     """
     y = _labels(cvae, y)
     others = len(cvae.classes) - 1
@@ -81,12 +82,12 @@ def classification_accuracy_score(
 ) -> Estimate:
     """Measures the accuracy on real images of a classifier trained on generated images only.
 
-    It falls where generated images have the wrong class or are less varied than real ones.
+    It is lower if generated images have the wrong class, or vary less than real images.
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.
         y: A label for each generated image. With the labels of the real training images, the
-            accuracy compares with that of a classifier trained on these images.
+            accuracy can be compared with that of a classifier trained on these images.
         x_test: Real images, as for `train_classifier`.
         y_test: Their labels.
         epochs: As for `train_classifier`.

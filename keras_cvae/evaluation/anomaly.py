@@ -33,17 +33,17 @@ def anomaly_score(
         x: Images of shape `(count, *image_shape)`, uint8 or floats.
         y: Labels or other conditions, as for `log_likelihood`.
         kind: `"reconstruction"`, -E_q log p(x | z, y), the error of the reconstruction; `"elbo"`,
-            minus the ELBO, which adds how unusual its z is; or `"log_likelihood"`, minus the
+            minus the ELBO, which also includes how unusual z is; or `"log_likelihood"`, minus the
             importance-weighted log p(x | y).
-        samples: The number of draws of z for each example.
-        seed: Seed of the draws.
+        samples: The number of samples of z for each example.
+        seed: Seed of the samples.
         verbose: 1 shows progress, 0 does not.
 
     Returns:
         Array of shape `(count,)`, in nats.
 
     Raises:
-        ValueError: If an argument is not one of the above, or x or y are not what the model takes.
+        ValueError: If an argument is not one of the above, or x or y are invalid.
 
     Example:
     ```python

@@ -1,4 +1,4 @@
-"""Images at the levels by which bits per dimension are comparable."""
+"""Prepares images so that bits per dimension of different likelihoods are comparable."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ BYTES = 256  # the levels of uint8
 def as_levels(cvae, x, *, seed: int = 0) -> tuple[np.ndarray, int | None]:
     """Returns images and levels for which `bits_per_dimension` is the length of a code.
 
-    If the likelihood gives probabilities, images at its levels stay as they are. If it is a
-    density, bytes k become (k + u) / 256 with uniform noise u in [0, 1): their mean log-density is
-    at most the log-probability of k under the model that rounds.
+    If the likelihood is a probability, images with its levels do not change. If it is a density,
+    bytes k become (k + u) / 256 with uniform noise u in [0, 1): their mean log-density is at most
+    the log-probability of k under the model that rounds.
 
     Args:
         cvae: A `CVAE`.
@@ -23,11 +23,12 @@ def as_levels(cvae, x, *, seed: int = 0) -> tuple[np.ndarray, int | None]:
         seed: Seed of u, sampled once.
 
     Returns:
-        `(images, levels)`: for `log_likelihood` or `terms`, and for `bits_per_dimension`.
+        `(images, levels)`: images for `log_likelihood` or `terms`, and the argument `levels` of
+        `bits_per_dimension`.
 
     Raises:
-        ValueError: If the likelihood is a density and the images are not uint8, or it gives
-            probabilities of levels that the pixels are not at.
+        ValueError: If the likelihood is a density and the images are not uint8, or it is a
+            probability and pixels have values that are not its levels.
 
     Reference:
         [Theis et al., 2016, section 3.1](https://arxiv.org/abs/1511.01844).

@@ -31,8 +31,8 @@ def bound(
         cvae: A `CVAE`.
         x: As for `CVAE.fit`: arrays, or a stream of batches.
         y: As for `CVAE.fit`.
-        draws: The number of draws of z for each example of arrays; by default enough for about two
-            decimals. A stream has one draw for each example.
+        draws: The number of samples of z for each example of arrays; by default enough for about
+            two decimals. For a stream it is 1.
         seed: Seed of all randomness: the same seed gives the same numbers on one backend.
         sample_weight: As for `CVAE.fit`.
         batch_size: The number of examples in a batch; large by default.
@@ -40,14 +40,13 @@ def bound(
         **options: As for `keras.Model.evaluate`.
 
     Returns:
-        Dict of `loss`, the terms, `elbo`, and `rate`, the sum of all terms of the ELBO but the
+        Dict of `loss`, the terms, `elbo`, and `rate`, the sum of all terms of the ELBO except the
         reconstruction: each an `Estimate`, in nats per example. Standard errors are over examples,
-        with one draw of z each, and so slightly too large; values that are not averages over
-        examples, such as a metric of the reconstruction, have none.
+        with one sample of z each, and therefore slightly too large. Values that are not averages
+        over examples, such as a metric of the reconstruction, have no standard error.
 
     Raises:
-        ValueError: If the data is not what the model takes, or `draws` is not an integer of at
-            least 1.
+        ValueError: If the data is invalid, or `draws` is not an integer of at least 1.
     """
     data, _ = cvae.intake.take(x, y, sample_weight)
     options |= {"batch_size": batch_size, "verbose": verbose}
@@ -56,7 +55,7 @@ def bound(
         return fitting.FusedModel.evaluate(cvae, data, return_dict=True, **options)
 
     examples = None
-    with _compiled(cvae), seeded(cvae, seed):
+    with _compile_if_needed(cvae), seeded(cvae, seed):
         if isinstance(data, dict):
             examples = len(data[cvae.input_names[0]])
             if draws is None and cvae.run_eagerly:
@@ -72,8 +71,8 @@ def bound(
 
 
 @contextlib.contextmanager
-def _compiled(cvae) -> Iterator[None]:
-    """Compiles a model within the context, if it is not compiled, as a model from a file may be."""
+def _compile_if_needed(cvae) -> Iterator[None]:
+    """Compiles a model inside the context, if it is not compiled, such as a model from a file."""
     if cvae.compiled:
         yield
         return

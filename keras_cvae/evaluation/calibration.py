@@ -1,4 +1,4 @@
-"""Calibration of p(x | y): whether intervals of generated values cover their share of real ones."""
+"""Calibration of p(x | y): the share of real values within intervals of generated values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ranks(values: np.ndarray, samples: np.ndarray, seed: int = 0) -> np.ndarray:
 
     Args:
         values: Array of any shape, NaN where a value is missing.
-        samples: Array of shape `(K, *values.shape)`; NaN among them are left out.
+        samples: Array of shape `(K, *values.shape)`; NaN are ignored.
         seed: Seed of U.
 
     Returns:
@@ -31,8 +31,8 @@ def ranks(values: np.ndarray, samples: np.ndarray, seed: int = 0) -> np.ndarray:
     """
     less, equal = (samples < values).sum(0), (samples == values).sum(0)
     uniform = np.random.default_rng(seed).random(values.shape)
-    among = (less + uniform * (equal + 1)) / ((~np.isnan(samples)).sum(0) + 1)
-    return np.where(np.isnan(values), np.nan, among)
+    rank = (less + uniform * (equal + 1)) / ((~np.isnan(samples)).sum(0) + 1)
+    return np.where(np.isnan(values), np.nan, rank)
 
 
 def interval_coverage(
@@ -42,20 +42,20 @@ def interval_coverage(
 
     For each example, values are generated for its condition, and their central interval is
     compared with the example. If p(x | y) is calibrated, intervals of level 0.9 cover 90% of the
-    values of examples that the model was not trained on: fewer if it is too narrow, more if it is
-    too wide. It applies to `conditions.Vector` and to tables above all, where each y occurs once.
+    values of examples that the model was not trained on; fewer if p(x | y) is too narrow, more if
+    it is too wide. It is meant for `conditions.Vector` and tables, in which each y occurs once.
 
     Args:
-        cvae: The model.
+        cvae: A `CVAE`.
         x: Vectors of shape `(examples, size)`, NaN where a value is missing.
-        y: Their conditions, as for `fit`; None for a model without.
+        y: Their conditions, as for `fit`; None for a model without a condition.
         level: The share of the generated values in an interval, between 0 and 1.
         samples: Number of generated vectors for each example.
         seed: Seed of the samples; by default as for `CVAE.generate`.
 
     Returns:
-        For each of the `size` values an `Estimate` of the share of examples that are covered, with
-        its standard error; NaN where all are missing.
+        A list of `size` estimates: for each value, the share of examples that are covered, with its
+        standard error; NaN if all are missing.
 
     Raises:
         ValueError: If an argument is not one of the above.
@@ -71,17 +71,17 @@ def interval_coverage(
     return coverage(ranks(x, generated, seed), level)
 
 
-def coverage(among: np.ndarray, level: float = 0.9) -> list[Estimate]:
-    """Returns the share of the ranks of each column that lie in the central interval.
+def coverage(all_ranks: np.ndarray, level: float = 0.9) -> list[Estimate]:
+    """Returns the share of the ranks of each column in the central interval.
 
     Args:
-        among: Ranks of shape `(examples, columns)`, as `ranks` returns them.
+        all_ranks: Ranks of shape `(examples, columns)`, from `ranks`.
         level: As for `interval_coverage`.
 
     Returns:
-        As `interval_coverage` does.
+        As for `interval_coverage`.
     """
-    known = [column[~np.isnan(column)] for column in among.T]
+    known = [column[~np.isnan(column)] for column in all_ranks.T]
     inside = [np.abs(column - 0.5) <= level / 2 for column in known]
     nothing = Estimate(np.nan, np.nan)
     return [average(column.astype(float)) if len(column) else nothing for column in inside]

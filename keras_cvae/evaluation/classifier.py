@@ -1,4 +1,4 @@
-"""Classifiers of real data, which label generated examples and give features of them."""
+"""Classifiers of real data, which predict labels of generated examples and extract features."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy as np
 
 from keras_cvae import batched, checks, fitting, layers, noise
 
-SMALL = 7  # pixels of a side, to which images are pooled
-SEEN = 60_000  # images in all, or four epochs of more: enough for 99% of MNIST
-PASSES = 200  # over few vectors, at most
+SMALL = 7  # length of a side to which images are pooled, in pixels
+SEEN = 60_000  # training images in total, in at least 4 epochs: enough for 99% on MNIST
+MAX_EPOCHS = 200  # for vectors
 
 
 class Classifier(abc.ABC):
-    """Features and labels of examples of shape `(count, *shape)`."""
+    """A classifier of examples of shape `(count, *shape)`."""
 
     @abc.abstractmethod
     def features(self, x) -> np.ndarray:
-        """Returns the activations of its last hidden layer, of shape `(count, units)`."""
+        """Returns the activations of the last hidden layer, of shape `(count, units)`."""
 
     @abc.abstractmethod
     def predict(self, x) -> np.ndarray:
@@ -33,7 +33,7 @@ class ImageClassifier(Classifier):
     """A small convolutional network.
 
     Args:
-        model: Model from images in [0, 1] to `[features, logits]`, as `train_classifier` makes it.
+        model: Model from images in [0, 1] to `[features, logits]`.
     """
 
     def __init__(self, model: keras.Model):
@@ -47,7 +47,7 @@ class ImageClassifier(Classifier):
             image, features, logits = _network(x.shape[1:], int(y.max()) + 1, seed)
             label = keras.Input((), dtype="int32", name="label")
             loss = layers.ClassificationLoss(name="classification")([label, logits])
-            # A loss layer rather than a loss, so that many steps run in one program.
+            # A loss layer instead of a loss, so that many steps run in one program.
             training = fitting.FusedModel([image, label], loss)
             training.compile("adam")
             data = {"image": unit(x), "label": y.astype("int32")}
@@ -79,7 +79,7 @@ class VectorClassifier(Classifier):
         from sklearn.neural_network import MLPClassifier
         from sklearn.preprocessing import StandardScaler
 
-        epochs = int(np.clip(10 * SEEN // len(x), 10, PASSES)) if epochs is None else epochs
+        epochs = int(np.clip(10 * SEEN // len(x), 10, MAX_EPOCHS)) if epochs is None else epochs
         scaler = StandardScaler().fit(scaled(x))
         network = MLPClassifier((128,), max_iter=epochs, random_state=seed)
         with warnings.catch_warnings():
@@ -98,7 +98,7 @@ class VectorClassifier(Classifier):
 def train_classifier(
     x, y, *, epochs: int | None = None, seed: int = 0, verbose: int = 0
 ) -> Classifier:
-    """Trains a classifier: of images a convolutional network, of vectors scikit-learn's.
+    """Trains a classifier: a convolutional network of images, or scikit-learn's of vectors.
 
     Args:
         x: Images of shape `(count, height, width, channels)`, uint8 or in [0, 1], or vectors of
@@ -106,13 +106,13 @@ def train_classifier(
         y: Their labels, integers of at least 0, of shape `(count,)`, of two classes or more.
         epochs: Passes over the images; by default more for fewer images.
         seed: Seed of its weights, of the order of the images and of dropout.
-        verbose: Progress of `fit` on images: 0 nothing, 1 a bar, 2 a line an epoch.
+        verbose: What `fit` prints for images: 0 nothing, 1 a bar, 2 a line per epoch.
 
     Returns:
         A `Classifier`.
 
     Raises:
-        ValueError: If the labels are of a single class, or an argument is not one of the above.
+        ValueError: If the labels are of a single class, or an argument is invalid.
     """
     x = np.asarray(x)
     expected = "must be images (N, H, W, C) or vectors (N, D), at least one"
@@ -129,7 +129,7 @@ def train_classifier(
 
 
 def scaled(x: np.ndarray) -> np.ndarray:
-    """Returns numbers as models generate them, as float32: bytes are divided by 255."""
+    """Converts numbers to the scale of generated ones, as float32: bytes are divided by 255."""
     return x.astype("float32") / np.float32(255 if x.dtype == np.uint8 else 1)
 
 
@@ -140,7 +140,7 @@ def unit(images: np.ndarray) -> np.ndarray:
 
 def _network(shape, num_classes, seed):
     of_keras = keras.layers
-    # Without its own seeds dropout uses torch's generator.
+    # Without a seed, dropout uses torch's global generator.
     seeds = [int(word) for word in noise.to_state(np.random.SeedSequence(seed).generate_state(2))]
     drop, drop_last = (of_keras.Dropout(0.3, seed=one) for one in seeds)
     image = x = keras.Input(shape, name="image")

@@ -1,4 +1,4 @@
-"""Likeness of generated and real rows of a table: by column, by pair of columns, by row."""
+"""Comparison of generated and real rows of a table: by column, by pair of columns, by row."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from keras_cvae.evaluation.report import Measure
 OF_LIKENESS = {
     "columns": ("share", "KS or total variation of generated from test rows, mean over columns"),
     "worst column": ("share", "the greatest of these"),
-    "pairs of columns": ("", "difference of their associations, mean"),
+    "pairs of columns": ("", "difference of their associations, mean over pairs"),
     "column shapes": ("share", "1 - distance of each column, missing as a category: SDMetrics"),
     "pair trends": ("share", "1 - distance of each pair's correlation or table: SDMetrics"),
     "C2ST": ("AUC", "of boosted trees, with the same cells missing; 0.5: cannot discriminate"),
-    "closest row": ("", "distance of generated rows to it in training rows, median; real: of test"),
+    "closest row": ("", "distance to the closest training row, median; real: of test rows"),
 }
-BINS = 10  # of numbers beside categories
-MOST_ROWS = 2000  # of which the closest are looked for
+BINS = 10  # bins of numbers in pairs with categories
+MOST_ROWS = 2000  # rows whose closest training rows are searched
 
 
 def distances(real: np.ndarray, generated: np.ndarray, categories: list[int | None]) -> np.ndarray:
     r"""Returns the distance of each column's distribution from the real one, from 0 to 1.
 
-    For numbers the Kolmogorov-Smirnov distance, max |F(v) - G(v)|; for categories the total
-    variation, 1/2 \sum |p - q|. Missing cells, NaN, are ignored.
+    It is the Kolmogorov-Smirnov distance of numbers, max |F(v) - G(v)|, and the total variation of
+    categories, 1/2 \sum |p - q|. Missing cells, NaN, are ignored.
 
     Args:
         real: Real rows, of shape `(rows, columns)`.
@@ -33,52 +33,53 @@ def distances(real: np.ndarray, generated: np.ndarray, categories: list[int | No
         categories: The number of categories of each column, None for numbers.
 
     Returns:
-        Array of shape `(columns,)`; NaN where all cells of a column are missing.
+        Array of shape `(columns,)`; NaN if all cells of a column are missing.
     """
     from scipy.stats import ks_2samp
 
-    apart = []
+    results = []
     for a, b, count in zip(real.T, generated.T, categories, strict=True):
         a, b = a[~np.isnan(a)], b[~np.isnan(b)]
         if not (len(a) and len(b)):
-            apart.append(np.nan)
+            results.append(np.nan)
         elif count is None:
-            apart.append(ks_2samp(a, b, method="asymp").statistic)
+            results.append(ks_2samp(a, b, method="asymp").statistic)
         else:
             shares = [np.bincount(c.astype(int), minlength=count) / len(c) for c in (a, b)]
-            apart.append(0.5 * np.abs(np.subtract(*shares)).sum())
-    return np.array(apart)
+            results.append(0.5 * np.abs(np.subtract(*shares)).sum())
+    return np.array(results)
 
 
 def associations(rows: np.ndarray, categories: list[int | None]) -> np.ndarray:
-    r"""Returns the association of each two columns, over the rows in which both are known.
+    r"""Returns the association of each pair of columns, over the rows in which both are known.
 
-    For two columns of numbers Pearson's correlation, from -1 to 1; for numbers and categories the
-    correlation ratio, the root of the share of variance between the categories; for two columns of
-    categories Cramer's V. The last two are from 0 to 1.
+    It is Pearson's correlation for two columns of numbers, from -1 to 1; the correlation ratio, the
+    root of the share of variance between the categories, for numbers and categories; and Cramer's V
+    for two columns of categories. The last two are from 0 to 1.
 
     Args:
         rows: Array of shape `(rows, columns)`, NaN where a cell is missing.
         categories: The number of categories of each column, None for numbers.
 
     Returns:
-        Symmetric array of shape `(columns, columns)`; 0 where a column does not vary.
+        Symmetric array of shape `(columns, columns)`; 0 if a column does not vary.
     """
     size = rows.shape[1]
-    square = np.eye(size)
+    matrix = np.eye(size)
     for i in range(size):
         for j in range(i):
             known = ~np.isnan(rows[:, [i, j]]).any(1)
             a, b = rows[known, i], rows[known, j]
             counts = categories[i], categories[j]
-            square[i, j] = square[j, i] = _association(a, b, *counts) if len(a) > 1 else 0.0
-    return square
+            matrix[i, j] = matrix[j, i] = _association(a, b, *counts) if len(a) > 1 else 0.0
+    return matrix
 
 
 def shapes(real: np.ndarray, generated: np.ndarray, categories: list[int | None]) -> np.ndarray:
     r"""Returns the score of each column, from 0 to 1, as the Column Shapes of SDMetrics.
 
-    1 minus the distance of `distances`; a missing cell is a category of its own among categories.
+    The score is 1 minus the distance from `distances`. In columns of categories, a missing cell
+    counts as a category.
 
     Args:
         real: As for `distances`.
@@ -97,9 +98,9 @@ def shapes(real: np.ndarray, generated: np.ndarray, categories: list[int | None]
 def trends(real: np.ndarray, generated: np.ndarray, categories: list[int | None]) -> np.ndarray:
     r"""Returns the score of each pair of columns, from 0 to 1, as the Pair Trends of SDMetrics.
 
-    Of two columns of numbers 1 - |r - r'| / 2, r Pearson's correlations; else
-    1 - 1/2 \sum |p - p'|, p the shares of pairs of categories, numbers in ten bins that are equally
-    wide between the least and the greatest of the real ones.
+    For two columns of numbers it is 1 - |r - r'| / 2, where r is Pearson's correlation; otherwise
+    1 - 1/2 \sum |p - p'|, where p are the shares of pairs of categories, and numbers are in ten
+    bins of equal width between the least and the greatest real number.
 
     Args:
         real: As for `distances`.
@@ -114,7 +115,7 @@ def trends(real: np.ndarray, generated: np.ndarray, categories: list[int | None]
         ContingencySimilarity.
     """
     size = len(categories)
-    squares = [associations(part, [None] * size) for part in (real, generated)]
+    correlations = [associations(part, [None] * size) for part in (real, generated)]
     edges = [np.linspace(low, high, BINS + 1)[1:-1] for low, high in _ends(real)]
     whole, others, sizes = _with_missing(categories, real, generated)
     bins = [
@@ -124,25 +125,26 @@ def trends(real: np.ndarray, generated: np.ndarray, categories: list[int | None]
         ]
         for part in (whole, others)
     ]
-    found = []
+    scores = []
     for i in range(size):
         for j in range(i):
             if categories[i] is None and categories[j] is None:
-                found.append(1.0 - abs(squares[0][i, j] - squares[1][i, j]) / 2)
+                scores.append(1.0 - abs(correlations[0][i, j] - correlations[1][i, j]) / 2)
                 continue
             width = sizes[j] or BINS + 1
             pairs = [(part[i] * width + part[j]).astype(int) for part in bins]
             shares = [np.bincount(pair, minlength=max(map(np.max, pairs)) + 1) for pair in pairs]
             shares = [counts / counts.sum() for counts in shares]
-            found.append(1.0 - 0.5 * np.abs(np.subtract(*shares)).sum())
-    return np.array(found)
+            scores.append(1.0 - 0.5 * np.abs(np.subtract(*shares)).sum())
+    return np.array(scores)
 
 
 def closest(rows: np.ndarray, others: np.ndarray, categories: list[int | None]) -> np.ndarray:
-    """Returns the distance of rows to the closest of others.
+    """Returns the distance of each row to the closest of other rows.
 
-    Numbers are divided by their deviation in `others`, a missing one is their mean; two different
-    categories are 1 apart. Rows that a model has copied are at 0, which new real rows seldom are.
+    Numbers are divided by their standard deviation in `others`, and a missing number is replaced by
+    the mean; the distance of two different categories is 1. Rows that a model has copied have
+    distance 0, which is rare for new real rows.
 
     Args:
         rows: Array of shape `(rows, columns)`, NaN where a cell is missing.
@@ -152,13 +154,13 @@ def closest(rows: np.ndarray, others: np.ndarray, categories: list[int | None]) 
     Returns:
         Array of shape `(rows,)`.
     """
-    here, there = as_vectors(rows, others, categories)
-    closest = there[neighbours.nearest(here, there)[:, 0]]
-    return np.sqrt(np.square(here - closest).sum(1))
+    vectors, other_vectors = as_vectors(rows, others, categories)
+    closest = other_vectors[neighbours.nearest(vectors, other_vectors)[:, 0]]
+    return np.sqrt(np.square(vectors - closest).sum(1))
 
 
 def as_vectors(rows, others, categories) -> tuple[np.ndarray, np.ndarray]:
-    """Returns rows and others as vectors, the distances of which are those of `closest`.
+    """Converts rows and other rows to vectors whose Euclidean distances are those of `closest`.
 
     Args:
         rows: As for `closest`.
@@ -174,12 +176,12 @@ def as_vectors(rows, others, categories) -> tuple[np.ndarray, np.ndarray]:
                 part.append(unit[:, None])
             else:
                 part.append((cells[:, None] == np.arange(count)) / np.sqrt(2))
-    here, there = (np.concatenate(part, axis=1) for part in parts)
-    return here, there
+    vectors, other_vectors = (np.concatenate(part, axis=1) for part in parts)
+    return vectors, other_vectors
 
 
 def _ends(rows):
-    """Returns the least and the greatest known cell of each column, 0 where none is known."""
+    """Returns the least and the greatest known cell of each column; 0 if none is known."""
     return [
         (known.min(initial=np.inf), known.max(initial=-np.inf)) if len(known) else (0.0, 0.0)
         for known in (cells[~np.isnan(cells)] for cells in rows.T)
@@ -187,7 +189,7 @@ def _ends(rows):
 
 
 def _with_missing(categories, *parts):
-    """Returns rows whose missing categories are one category more, and the numbers of these."""
+    """Replaces missing categories by one more category; also returns the numbers of categories."""
     filled = [
         np.stack(
             [
@@ -231,10 +233,10 @@ def _cramers_v(a, b, count_a, count_b):
 
 
 def c2st(real: np.ndarray, generated: np.ndarray, seed: int = 0) -> float:
-    """Classifier two-sample test (C2ST): boosted trees that discriminate generated and real rows.
+    """Computes a classifier two-sample test (C2ST) with boosted trees.
 
-    Returns the area under their ROC curve over three folds: 0.5 where they cannot discriminate, 1
-    where they always can.
+    It returns the area under the ROC curve of trees that discriminate generated from real rows,
+    over three folds: 0.5 if they cannot discriminate, 1 if they always can.
 
     Args:
         real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
@@ -250,7 +252,7 @@ def c2st(real: np.ndarray, generated: np.ndarray, seed: int = 0) -> float:
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     trees = HistGradientBoostingClassifier(random_state=seed)
     rows = np.concatenate([real, generated]).astype("float64")
-    # Missing cells become a number of their own, as trees refuse a column of NaN alone.
+    # Missing cells become a separate number, as trees do not accept a column of only NaN.
     least = np.min(rows, axis=0, where=~holes, initial=0.0)
     rows = np.where(holes, least - 1.0, rows)
     return float(cross_val_score(trees, rows, labels, cv=folds, scoring="roc_auc").mean())
@@ -286,14 +288,14 @@ def likeness(
 
 
 def _values(real, rows, categories, seed):
-    apart = distances(real, rows, categories)
-    squares = [associations(part, categories) for part in (real, rows)]
-    pairs = np.abs(np.subtract(*squares))[np.triu_indices(len(categories), 1)]
-    values = [np.nanmean(apart), np.nanmax(apart), _mean(pairs, 0.0)]
+    by_column = distances(real, rows, categories)
+    matrices = [associations(part, categories) for part in (real, rows)]
+    pairs = np.abs(np.subtract(*matrices))[np.triu_indices(len(categories), 1)]
+    values = [np.nanmean(by_column), np.nanmax(by_column), _mean(pairs, 0.0)]
     of_shapes, of_trends = (score(real, rows, categories) for score in (shapes, trends))
     values += [np.nanmean(of_shapes), _mean(of_trends, 1.0)]
     return [*map(float, values), c2st(real, rows, seed)]
 
 
-def _mean(values, of_none):
-    return values.mean() if values.size else of_none
+def _mean(values, default):
+    return values.mean() if values.size else default

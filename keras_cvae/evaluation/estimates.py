@@ -27,8 +27,8 @@ def average(values) -> Estimate:
         values: Array of shape `(count,)`, at least one; booleans give a share.
 
     Returns:
-        The mean, and as its error the standard deviation over the root of the count. A share of 0
-        or 1 has an error of 0, as all observations are equal.
+        The mean and its standard error, the standard deviation divided by the root of the count. A
+        share of 0 or 1 has a standard error of 0, as all observations are equal.
     """
     values = np.asarray(values, "float64")
     count = len(values)

@@ -1,4 +1,4 @@
-"""Examples for a measure: checked, with inferred labels, and binarised as the model does."""
+"""Prepares examples for measures: checks them, infers labels, and binarises pixels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check(cvae, x, y=None) -> tuple[np.ndarray, list[np.ndarray]]:
         inferred if the model infers them.
 
     Raises:
-        ValueError: If they are not what the model takes.
+        ValueError: If they are invalid.
     """
     images = cvae.intake.images(x)
     return images, [*cvae.infer_missing(images, cvae.intake.values(y, len(images))).values()]
@@ -40,7 +40,7 @@ def count_classes(cvae) -> int:
 
 
 def possible_values(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]:
-    """Returns the possible labels of images, over which their bound averages.
+    """Returns the possible labels of images, over which the bound is averaged.
 
     Args:
         cvae: A `CVAE`.
@@ -53,7 +53,7 @@ def possible_values(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]
         the bound that depend on the labels only, arrays of shape `(count,)` by name.
 
     Raises:
-        ValueError: If they are not what the model takes.
+        ValueError: If they are invalid.
     """
     images = cvae.intake.images(x)
     values = cvae.intake.values(y, len(images))
@@ -70,12 +70,12 @@ def possible_values(cvae, x, y=None) -> tuple[np.ndarray, Iterator[tuple], dict]
 
 
 def pixels(cvae, images, rng=None) -> np.ndarray:
-    """Returns pixels as the likelihood takes them: float32, binarised as in training.
+    """Converts images to pixels for the likelihood: float32, binarised as in training.
 
     Args:
         cvae: A `CVAE`.
         images: Checked images, uint8 or floats.
-        rng: A NumPy generator for random binarisation; by default a new one of seed 0.
+        rng: A NumPy generator for random binarisation; by default a new one with seed 0.
     """
     x = images / np.float32(255) if images.dtype == np.uint8 else images
     if cvae.binarize is not None:

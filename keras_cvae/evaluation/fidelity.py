@@ -1,8 +1,8 @@
-"""Fidelity and diversity of generated images beside real ones, in a space of features.
+"""Fidelity and diversity of generated images compared with real ones, in a space of features.
 
-Every function takes two arrays of features, of shape `(count, features)`, such as a classifier's.
-Numbers depend on the features and on the number of images, the Frechet distance above all: compare
-only numbers for which both are the same.
+Every function takes two arrays of features, of shape `(count, features)`, such as those of a
+classifier. The results depend on the features and on the number of images, in particular the
+Frechet distance: compare only results with the same features and number of images.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from keras_cvae import checks
 
 
 def frechet_distance(real, generated) -> float:
-    r"""Squared Frechet distance of two normals with the means and covariances of the features.
+    r"""Computes the squared Frechet distance of two normals with the features' moments.
 
     |m_r - m_g|^2 + tr(C_r + C_g - 2 (C_r^{1/2} C_g C_r^{1/2})^{1/2})
 
-    The published FID is this formula on features of the Inception network, on another scale: with
-    other features, such as those of a classifier trained here, it is not FID.
+    FID is this formula applied to features of the Inception network, which have another scale. With
+    other features, such as those of a classifier trained here, the distance is not FID.
 
     Args:
         real: Features of real images.
@@ -36,11 +36,11 @@ def frechet_distance(real, generated) -> float:
     """
     from scipy.linalg import eigh, eigvalsh
 
-    real, generated = _checked(real, generated, 2)
+    real, generated = _check(real, generated, 2)
     of_real, of_generated = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (real, generated))
     values, vectors = eigh(of_real)
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    # Symmetric, so that singular covariances of few images have no complex root.
+    # The symmetric form, so that singular covariances of few images have no complex root.
     cross = np.sqrt(eigvalsh(root @ of_generated @ root).clip(0)).sum()
     between = np.square(real.mean(0) - generated.mean(0)).sum()
     return float(between + np.trace(of_real) + np.trace(of_generated) - 2 * cross)
@@ -68,7 +68,7 @@ def precision_recall(real, generated, neighbours: int = 3) -> dict[str, float]:
         [Kynkaanniemi et al., 2019](https://arxiv.org/abs/1904.06991).
     """
     k = checks.integer("neighbours", neighbours, least=1)
-    real, generated = _checked(real, generated, k + 1)
+    real, generated = _check(real, generated, k + 1)
     return {
         "precision": float(np.mean(_balls_around(generated, real, k) > 0)),
         "recall": float(np.mean(_balls_around(real, generated, k) > 0)),
@@ -98,7 +98,7 @@ def density_coverage(real, generated, neighbours: int = 5) -> dict[str, float]:
     from sklearn.neighbors import NearestNeighbors
 
     k = checks.integer("neighbours", neighbours, least=1)
-    real, generated = _checked(real, generated, k + 1)
+    real, generated = _check(real, generated, k + 1)
     nearest = NearestNeighbors(n_neighbors=1).fit(generated).kneighbors(real)[0][:, 0]
     return {
         "density": float(_balls_around(generated, real, k).mean() / k),
@@ -114,7 +114,7 @@ def _radii(points, k):
 
 
 def _balls_around(points, centres, k):
-    """Returns for each point the number of balls around the centres that it lies in."""
+    """Returns for each point the number of balls around the centres that contain it."""
     from sklearn.metrics import pairwise_distances_chunked
 
     radii = _radii(centres, k)
@@ -124,7 +124,7 @@ def _balls_around(points, centres, k):
     return np.concatenate([*chunks])
 
 
-def _checked(real, generated, least):
+def _check(real, generated, least):
     real = checks.array("real", real, (None, None))
     generated = checks.array("generated", generated, (None, real.shape[1]))
     for name, features in (("real", real), ("generated", generated)):

@@ -9,11 +9,12 @@ from keras_cvae.evaluation import examples
 
 
 def label_effect(cvae, x, y) -> float:
-    r"""Measures how much an image changes with its label, relative to how much images differ.
+    r"""Measures how much an image changes with its label, relative to the difference of images.
 
-    E |m(z, y) - m(z, y')|^2 / E |m(z, y) - m(z', y)|^2, m the mean of p(x | z, y), z and z' those
-    of q(z | x, y) for two of the images, y' another class, each in turn. Near 0 the model ignores
-    its label: z contains the class too.
+    E |m(z, y) - m(z, y')|^2 / E |m(z, y) - m(z', y)|^2, where m is the mean of p(x | z, y), z and
+    z' are the means of q(z | x, y) for two of the images, and y' is another class; all classes are
+    used in turn. If the number is near 0, the model ignores its label, as z also contains the
+    class.
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.

@@ -10,8 +10,8 @@ from keras_cvae.evaluation import examples
 from keras_cvae.evaluation.likelihood import terms
 from keras_cvae.types import Tensor
 
-ACTIVE = 0.01  # variance of its posterior means, above which a dimension counts as in use
-COLLAPSED = 0.05  # nats of KL divergence, below which z contains next to no information
+ACTIVE = 0.01  # variance of its posterior means above which a dimension counts as active
+COLLAPSED = 0.05  # KL divergence in nats below which z contains almost no information
 
 
 def variance_of_means(cvae, x, y=None) -> np.ndarray:
@@ -26,7 +26,7 @@ def variance_of_means(cvae, x, y=None) -> np.ndarray:
         Array of shape `(latent_dim,)`.
 
     Raises:
-        ValueError: If images or labels are not what the model takes.
+        ValueError: If images or labels are invalid.
     """
     means, _ = cvae.encode(x, y)
     return means.astype("float64").var(0)
@@ -54,10 +54,10 @@ def active_units(cvae, x, y=None, *, threshold: float = ACTIVE) -> np.ndarray:
 
 
 def by_use(variance: np.ndarray, threshold: float = ACTIVE) -> list[int]:
-    """Returns the dimensions that are active, most active first.
+    """Returns the active dimensions, most active first.
 
     Args:
-        variance: The variance of each, as `variance_of_means` returns it.
+        variance: The variance of each dimension, from `variance_of_means`.
         threshold: As for `active_units`.
     """
     order = np.argsort(-variance, kind="stable")
@@ -68,21 +68,21 @@ def by_use(variance: np.ndarray, threshold: float = ACTIVE) -> list[int]:
 def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
     r"""Computes KL(q(z_i | x, y) || p(z_i | y)) of each image and dimension.
 
-    For one group of latents it is exact, and sums over dimensions to the KL divergence of the
-    bound. With more groups, it is conditional on one draw of the groups above.
+    For one group of latents it is exact, and its sum over dimensions is the KL divergence of the
+    bound. With several groups, it is conditional on one sample of the groups above.
 
     Args:
         cvae: A `CVAE` whose priors are diagonal normals.
         x: As for `variance_of_means`.
         y: As for `variance_of_means`.
-        seed: Seed of the draws.
+        seed: Seed of the samples.
 
     Returns:
         Array of shape `(count, latent_dim)`, in nats.
 
     Raises:
         ValueError: If a prior is not a diagonal normal, so that its KL divergence is not a sum over
-            dimensions; or images or labels are not what the model takes.
+            dimensions; or if images or labels are invalid.
     """
     parts = graph.read(cvae)
     for group in parts.groups:
@@ -98,34 +98,34 @@ def kl_per_dimension(cvae, x, y=None, *, seed: int = 0) -> np.ndarray:
 def _model(cvae, parts):
     """Returns a model from pixels and conditions to the divergences, and its seed generators."""
     x, inputs, y, encoded = graph.encode_pixels(cvae, parts)
-    found = []
+    kl = []
 
-    def draw(group, mean, log_var, context) -> Tensor:
-        given = parts.prior_arguments(group, context, mean)
-        # A diagonal normal carries noise of 0 to its mean, and of 1 to a deviation above it.
-        centre = group.prior(ops.zeros_like(mean), **given)
-        deviation = group.prior(ops.ones_like(mean), **given) - centre
+    def sample(group, mean, log_var, context) -> Tensor:
+        arguments = parts.prior_arguments(group, context, mean)
+        # A diagonal normal maps noise of 0 to its mean, and of 1 to one deviation above its mean.
+        centre = group.prior(ops.zeros_like(mean), **arguments)
+        deviation = group.prior(ops.ones_like(mean), **arguments) - centre
         q_and_p = mean, log_var, centre, 2.0 * ops.log(deviation)
-        apart = (ops.expand_dims(parameter, -1) for parameter in q_and_p)
-        found.append(divergences.normal_kl(*apart))
+        by_dimension = (ops.expand_dims(parameter, -1) for parameter in q_and_p)
+        kl.append(divergences.normal_kl(*by_dimension))
         return layers.Sampling(name=group.called("sampling"))([mean, log_var])
 
-    graph.latents(encoded, y, parts.groups, draw)
-    model = layers.ImageModel([x, *inputs] if inputs else x, graph.end_to_end(found, "kl_of_all"))
-    drawn = [layer for layer in model.layers if isinstance(layer, layers.Sampling)]
-    return model, [layer.seed_generator for layer in drawn]
+    graph.latents(encoded, y, parts.groups, sample)
+    model = layers.ImageModel([x, *inputs] if inputs else x, graph.end_to_end(kl, "kl_of_all"))
+    sampling = [layer for layer in model.layers if isinstance(layer, layers.Sampling)]
+    return model, [layer.seed_generator for layer in sampling]
 
 
 def collapse(cvae, x, y=None, *, seed: int = 0) -> str:
-    """Describes in a sentence whether the posterior has collapsed onto the prior.
+    """Describes in a sentence whether the posterior has collapsed to the prior.
 
-    It has if a KL divergence is below `COLLAPSED` nats, or if no dimension is active.
+    It has collapsed if a KL divergence is below `COLLAPSED` nats, or if no dimension is active.
 
     Args:
         cvae: A `CVAE`.
         x: As for `variance_of_means`.
         y: As for `variance_of_means`.
-        seed: Seed of a draw of z for each image.
+        seed: Seed of one sample of z for each image.
 
     Returns:
         "Posterior collapse: ...", "Partial collapse: ..." or "No posterior collapse: ...".
@@ -143,15 +143,15 @@ def verdict(kl: dict[str, float], active: np.ndarray) -> str:
 
     Args:
         kl: The KL divergence of each group of latents, by name, in nats.
-        active: Whether each dimension of z is active, as `active_units` returns it.
+        active: Whether each dimension of z is active, from `active_units`.
     """
     total, used = sum(kl.values()), int(active.sum())
     use = f"{used} of {len(active)} dimensions are in use, with {total:.2f} nats in all"
     if total < COLLAPSED:
-        return f"Posterior collapse: z contains next to no information; {use}"
+        return f"Posterior collapse: z contains almost no information; {use}"
     if not used:
         return f"Posterior collapse: the mean of z does not depend on the example; {use}"
     idle = [name for name, nats in kl.items() if nats < COLLAPSED]
     if idle:
-        return f"Partial collapse: {', '.join(idle)} is next to 0; {use}"
+        return f"Partial collapse: {', '.join(idle)} is almost 0; {use}"
     return f"No posterior collapse: {use}"

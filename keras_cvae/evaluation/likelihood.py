@@ -14,10 +14,10 @@ from keras_cvae.evaluation import examples
 from keras_cvae.fitting import inside
 
 CHUNK = 1024  # samples of one image in a batch of the decoder, at most
-# Of the decoder's largest activation: enough rows for fast products. On torch each operation reads
-# and writes memory, and half of it stays in the cache.
+# Size of the decoder's largest activation: enough rows for fast matrix products. On torch each
+# operation reads and writes memory, and half the size stays in the cache.
 ACTIVATION_BYTES = 2**24 if keras.backend.backend() == "torch" else 2**25
-_WEIGHERS = weakref.WeakKeyDictionary()
+_RATIO_MODELS = weakref.WeakKeyDictionary()
 
 
 @model_lock.one_at_a_time
@@ -27,7 +27,7 @@ def log_likelihood(
     r"""Estimates log p(x | y) of each image by importance sampling from q(z | x, y).
 
     log (1/K) sum_k p(x | z_k, y) p(z_k | y) / q(z_k | x, y), z_k ~ q(z | x, y). Its expectation is
-    at most log p(x | y), grows with K and tends to it; with K = 1 it is the ELBO. The layers are
+    at most log p(x | y), and converges to it as K grows; for K = 1 it is the ELBO. The layers are
     those of the objective `objectives.IWAE`.
 
     A model that binarises dynamically binarises each image once.
@@ -35,8 +35,8 @@ def log_likelihood(
     Args:
         cvae: A `CVAE`.
         x: Images of shape `(count, *image_shape)`, uint8 or floats.
-        y: Labels or other conditions of the images, or one for all; -1 or None: unknown, or the
-            most probable class if the model infers labels.
+        y: Labels or other conditions of the images, or one for all; -1 or None for unknown, or for
+            the most probable class if the model infers labels.
         samples: The number K of samples of each image.
         seed: Seed of the samples, which differ between backends.
         verbose: 1 shows progress, 0 does not.
@@ -45,38 +45,38 @@ def log_likelihood(
         Array of shape `(count,)`, in nats.
 
     Raises:
-        ValueError: If images or labels are not what the model takes, or `samples` is not an integer
-            of at least 1.
+        ValueError: If images or labels are invalid, or `samples` is not an integer of at least 1.
 
     Reference:
         [Burda et al., 2016](https://arxiv.org/abs/1509.00519).
     """
     samples = checks.integer("samples", samples, least=1)
-    found = _log_ratios(cvae, x, y, samples, seed, verbose)
+    batches = _log_ratios(cvae, x, y, samples, seed, verbose)
     results = [
         np.logaddexp.reduce(log_p - sum(ratios), axis=1) - np.log(samples)
-        for log_p, *ratios in found
+        for log_p, *ratios in batches
     ]
     return np.concatenate(results)
 
 
 @model_lock.one_at_a_time
 def terms(cvae, x, y=None, *, draws: int = 16, seed: int = 0, verbose=0) -> dict[str, np.ndarray]:
-    r"""Measures the ELBO of each image and its terms, averaged over draws of z ~ q(z | x, y).
+    r"""Measures the ELBO of each image and its terms, averaged over samples of z ~ q(z | x, y).
 
-    -log p(x | z, y) + \sum_groups log q(z | x, y) / p(z | y), as in `objectives.IWAE`. A model that
-    enumerates labels sums over an unknown one, as in training.
+    The terms of minus the ELBO are -log p(x | z, y) and, for each group of latents,
+    log q(z | x, y) / p(z | y), as in `objectives.IWAE`. A model that enumerates labels sums over
+    the possible labels of an image without one, as in training.
 
     Args:
         cvae: A `CVAE`.
         x: As for `log_likelihood`.
         y: As for `log_likelihood`.
-        draws: The number of draws of z for each image.
-        seed: Seed of the draws, which differ between backends.
+        draws: The number of samples of z for each image.
+        seed: Seed of the samples, which differ between backends.
         verbose: 1 shows progress, 0 does not.
 
     Returns:
-        Dict of `elbo` and the names of `cvae.elbo_terms`, of arrays of shape `(count,)`, in nats.
+        Dict from `elbo` and the names in `cvae.elbo_terms` to arrays of shape `(count,)`, in nats.
 
     Raises:
         ValueError: As for `log_likelihood`.
@@ -85,8 +85,8 @@ def terms(cvae, x, y=None, *, draws: int = 16, seed: int = 0, verbose=0) -> dict
     x, possible, label_terms = examples.possible_values(cvae, x, y)
     values = {name: np.zeros(len(x)) for name in ("reconstruction", *cvae.kl_terms)}
     for rows, known, weights in possible:
-        found = _log_ratios(cvae, x[rows], known, draws, seed, verbose)
-        means = zip(*([part.mean(1) for part in parts] for parts in found), strict=True)
+        batches = _log_ratios(cvae, x[rows], known, draws, seed, verbose)
+        means = zip(*([part.mean(1) for part in parts] for parts in batches), strict=True)
         log_p, *ratios = map(np.concatenate, means)
         for value, term in zip(values.values(), [-log_p, *ratios], strict=True):
             value[rows] += weights * term
@@ -97,12 +97,12 @@ def terms(cvae, x, y=None, *, draws: int = 16, seed: int = 0, verbose=0) -> dict
 def _log_ratios(cvae, x, y, samples, seed, verbose):
     """Yields for each batch `[log p(x | z, y), log q(z | x, y) / p(z | y) of each group]`.
 
-    Each is an array of shape `(batch, samples)`.
+    All are arrays of shape `(batch, samples)`.
     """
     x, values = examples.check(cvae, x, y)
     most = _most_rows(cvae.decoder)
     chunk = -(-samples // -(-samples // min(CHUNK, most)))
-    weigher, generators = _weigher(cvae, chunk)
+    model, generators = _ratio_model(cvae, chunk)
     noise.seed_states([generator.state for generator in generators], seed)
     rng = np.random.default_rng(seed)
     batch_size = max(1, min(batched.BATCH_SIZE, most // chunk))
@@ -112,7 +112,7 @@ def _log_ratios(cvae, x, y, samples, seed, verbose):
         pixels = examples.pixels(cvae, x[rows], rng)
         data = [pixels, *(value[rows] for value in values)]
         data = data if len(data) > 1 else pixels
-        chunks = [batched.predict(weigher, data, batch_size) for _ in range(0, samples, chunk)]
+        chunks = [batched.predict(model, data, batch_size) for _ in range(0, samples, chunk)]
         yield [
             np.concatenate(parts, axis=1, dtype="float64")[:, :samples]
             for parts in zip(*chunks, strict=True)
@@ -121,15 +121,15 @@ def _log_ratios(cvae, x, y, samples, seed, verbose):
 
 
 def _most_rows(decoder):
-    """Returns how many rows to decode at once, a power of two that bounds the memory."""
+    """Returns the number of rows to decode at once, a power of two that bounds the memory."""
     outputs = [getattr(layer, "output", ()) for layer in inside.layers(decoder)]
     largest = max(math.prod(tensor.shape[1:]) for tensor in keras.tree.flatten(outputs))
     return 1 << max(0, (ACTIVATION_BYTES // (4 * largest)).bit_length() - 1)
 
 
-def _weigher(cvae, samples):
-    """Returns a model from pixels and label to the output of `_log_ratios`, and its generators."""
-    cached = _WEIGHERS.setdefault(cvae, {})
+def _ratio_model(cvae, samples):
+    """Returns a model from pixels and label to what `_log_ratios` yields, and its generators."""
+    cached = _RATIO_MODELS.setdefault(cvae, {})
     parts = graph.read(cvae)
     key = samples, id(parts.groups[0].prior), cvae.may_use_xla
     if key not in cached:
@@ -150,9 +150,9 @@ def _weigher(cvae, samples):
 def bits_per_dimension(log_likelihood, input_shape, *, levels: int | None = None) -> Any:
     r"""Converts log p(x) in nats per example to bits per dimension, the smaller the better.
 
-    -log p(x) / (D log 2), D the number of entries of x. A density over [0, 1] becomes comparable
-    with the probability of one of `levels` values by the width of their bins, 1 / levels:
-    log2(levels) is added.
+    It is -log p(x) / (D log 2), where D is the number of entries of x. To compare a density over
+    [0, 1] with the probability of one of `levels` values, log2(levels) is added, as the bin of a
+    value has the width 1 / levels.
 
     Args:
         log_likelihood: Number or array, in nats per example.

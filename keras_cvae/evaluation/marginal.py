@@ -1,4 +1,4 @@
-"""log p(x) of a model of p(x | y), by a sum over labels."""
+"""The estimate of log p(x) for a model of p(x | y), by a sum over labels."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def marginal_log_likelihood(
 ) -> np.ndarray:
     r"""Estimates log p(x) = log \sum_y p(y) p(x | y) of each image.
 
-    Each p(x | y) is estimated with `samples` draws of q(z | x, y), as by `log_likelihood`. The
-    estimate of p(x) is unbiased, and the expectation of its logarithm at most log p(x).
+    Each p(x | y) is estimated with `samples` samples of q(z | x, y), as in `log_likelihood`. The
+    estimate of p(x) is unbiased, and the expectation of its logarithm is at most log p(x).
 
     Args:
         cvae: A `CVAE` whose condition is one of classes.

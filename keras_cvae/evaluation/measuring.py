@@ -25,12 +25,12 @@ from keras_cvae.evaluation.report import Measure, Report
 from keras_cvae.evaluation.subject import LeftOut, Subject
 
 NEIGHBOURS = 5  # the largest number of neighbours in a measure of fidelity
-SETS = 5  # of generated examples, over which fidelity is averaged
-SET_SIZE = 5000  # examples in each, at most: distances between all pairs are computed
+SETS = 5  # sets of generated examples over which fidelity is averaged
+SET_SIZE = 5000  # examples in each set, at most: distances between all pairs are computed
 NATS, SHARE = "nats", "share"
 
 
-# Measures, in the order of the table. Each yields rows, or raises `LeftOut`.
+# The measures, in the order of the table. Each yields rows, or raises `LeftOut`.
 
 
 def _nats(name, values, how):
@@ -38,13 +38,13 @@ def _nats(name, values, how):
 
 
 def bound(subject: Subject) -> Iterator[Measure]:
-    """The ELBO, rate and distortion."""
+    """Yields the ELBO, rate and distortion."""
     options = {"draws": subject.draws, "seed": subject.seed, "verbose": subject.verbose}
     estimates = measure_bound(subject.model, subject.x, subject.condition, **options)
-    how = f"{subject.draws} draws of z for each example"
+    how = f"{subject.draws} samples of z for each example"
     yield Measure("ELBO", *estimates["elbo"], NATS, how)
     yield Measure("rate", *estimates["rate"], NATS, "KL of all latents from the prior")
-    of_x = "-log p(x | z, y) at draws of q"
+    of_x = "-log p(x | z, y) at samples of q"
     yield Measure("distortion", *estimates["reconstruction"], NATS, of_x)
     _, *kl = subject.model.elbo_terms
     if len(kl) > 1:
@@ -53,7 +53,7 @@ def bound(subject: Subject) -> Iterator[Measure]:
 
 
 def evidence(subject: Subject) -> Iterator[Measure]:
-    """The importance-weighted log p(x | y)."""
+    """Yields the importance-weighted log p(x | y)."""
     options = {"samples": subject.samples, "seed": subject.seed, "verbose": subject.verbose}
     log_p = likelihood.log_likelihood(subject.model, subject.x, subject.condition, **options)
     name = "log p(x)" if subject.condition is None else "log p(x | y)"
@@ -61,10 +61,10 @@ def evidence(subject: Subject) -> Iterator[Measure]:
 
 
 def marginal(subject: Subject) -> Iterator[Measure]:
-    """The importance-weighted log p(x), by a sum over labels."""
+    """Yields the importance-weighted log p(x), by a sum over labels."""
     subject.require_condition("a sum over labels")
     count = len(subject.model.classes)
-    each = -(-subject.samples // count)  # as much work in all as for log p(x | y)
+    each = -(-subject.samples // count)  # the total work is that of log p(x | y)
     weights = np.bincount(subject.y_train[subject.y_train >= 0], minlength=count)
     options = {"samples": each, "seed": subject.seed, "verbose": subject.verbose}
     log_p = marginal_log_likelihood(subject.model, subject.x, weights, **options)
@@ -73,7 +73,7 @@ def marginal(subject: Subject) -> Iterator[Measure]:
 
 
 def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
-    """Bits per dimension of the ELBO."""
+    """Yields the bits per dimension of the ELBO."""
     if len(subject.model.image_shape) == 1 and subject.x.dtype != np.uint8:
         raise LeftOut("columns of numbers have no levels")
     try:
@@ -93,14 +93,14 @@ def bits_per_dimension(subject: Subject) -> Iterator[Measure]:
 
 
 def units(subject: Subject) -> Iterator[Measure]:
-    """Active units."""
+    """Yields the number of active units."""
     active = latent_use.active_units(subject.model, subject.x, subject.condition)
     how = f"of {len(active)}: variance of the posterior mean above {latent_use.ACTIVE}"
     yield Measure("active units", int(active.sum()), None, "latents", how)
 
 
 def dimensions(subject: Subject) -> Iterator[Measure]:
-    """KL by dimension."""
+    """Yields the KL divergence of each dimension."""
     try:
         kl = latent_use.kl_per_dimension(
             subject.model, subject.x, subject.condition, seed=subject.seed
@@ -112,7 +112,7 @@ def dimensions(subject: Subject) -> Iterator[Measure]:
 
 
 def inferred_labels(subject: Subject) -> Iterator[Measure]:
-    """The accuracy of a model that infers its label."""
+    """Yields the accuracy of the labels that the model infers."""
     if not subject.model.infers_label:
         return
     subject.require_labels("the accuracy of inferred labels")
@@ -122,7 +122,7 @@ def inferred_labels(subject: Subject) -> Iterator[Measure]:
 
 
 def label_in_z(subject: Subject) -> Iterator[Measure]:
-    """Label leakage."""
+    """Yields the accuracy of a linear probe from z to the label."""
     subject.require_labels("a probe")
     data = subject.x_train, subject.y_train, subject.x, subject.y
     accuracy, chance = leakage.label_leakage(subject.model, *data, seed=subject.seed)
@@ -131,17 +131,17 @@ def label_in_z(subject: Subject) -> Iterator[Measure]:
 
 
 def labels_of_samples(subject: Subject) -> Iterator[Measure]:
-    """The classifier, label agreement, classification accuracy score."""
+    """Yields the accuracy of the classifier, label agreement, classification accuracy score."""
     own = average(subject.classifier.predict(subject.x) == subject.y)
     yield Measure("classifier", *own, SHARE, "accuracy on real test data, trained on real data")
     subject.require_condition("label agreement")
     agreed = agreement.label_agreement(
         subject.model, subject.y, subject.classifier, seed=subject.seed
     )
-    how = f"of {len(subject.y)} generated, the classifier gives their label"
+    how = f"share of {len(subject.y)} generated examples classified as their label"
     yield Measure("label agreement", *agreed, SHARE, how, own.value)
     changed = agreement.swap_agreement(subject.model, subject.x, subject.y, subject.classifier)
-    how = "of test examples with a changed label, the classifier gives that label"
+    how = "share of test examples with a changed label classified as that label"
     yield Measure("label swap", *changed, SHARE, how, own.value)
     options = {"seed": subject.seed, "verbose": subject.verbose}
     score = agreement.classification_accuracy_score(
@@ -152,7 +152,7 @@ def labels_of_samples(subject: Subject) -> Iterator[Measure]:
 
 
 def likeness(subject: Subject) -> Iterator[Measure]:
-    """Fidelity and diversity in the classifier's features."""
+    """Yields fidelity and diversity in the classifier's features."""
     subject.require_labels("a classifier")
     size = min(len(subject.x), len(subject.x_train), SET_SIZE)
     if size <= NEIGHBOURS:
@@ -172,14 +172,14 @@ def likeness(subject: Subject) -> Iterator[Measure]:
         yield Measure(name, *generated, *OF_LIKENESS[name], real.value)
 
 
-# By name, the unit and how it was measured.
+# The unit and the definition of each measure, by name.
 OF_LIKENESS = {
     "Frechet distance": (
         "squared features",
         "of the classifier's features, not Inception's as in FID",
     ),
-    "precision": (SHARE, "of generated images that lie among real ones"),
-    "recall": (SHARE, "of real images that lie among generated ones"),
+    "precision": (SHARE, "of generated images in the support of real ones"),
+    "recall": (SHARE, "of real images in the support of generated ones"),
     "density": ("ratio", "of real images around generated ones"),
     "coverage": (SHARE, "of real images, with a generated one nearby"),
 }
@@ -217,29 +217,30 @@ def measure(
     verbose: int = 1,
     on_stage: Callable[[str], None] = lambda stage: None,
 ) -> Report:
-    """Measures a model on test data, in every way that applies.
+    """Measures a model on test data with all measures that apply.
 
-    The classifier, the probe and the reference of fidelity take the training data; all else takes
-    the test data only.
+    The classifier, the probe and the reference of fidelity use the training data; all other
+    measures use the test data only.
 
     Args:
-        cvae: A `CVAE`. Labels are those of a condition of classes; with another condition,
-            measures that need labels are left out.
+        cvae: A `CVAE`. With a condition that is not one of classes, measures that need labels are
+            left out.
         dataset: A `datasets.Dataset`.
         samples: The number of samples of z for the importance-weighted log p of an image; for log
-            p(x) the labels share them.
-        limit: The number of test images to measure on, sampled with the seed; by default all.
+            p(x) they are divided among the labels.
+        limit: The number of test images to use, sampled with the seed; by default all.
         seed: Seed of all randomness.
         verbose: 1 shows progress, 0 does not.
-        on_stage: Function of a text, the number and name of a stage, called at the begin of each.
+        on_stage: Function that is called at the beginning of each stage with a text, its number and
+            name.
 
     Returns:
-        A `Report`, which prints as a table. Standard errors are over test images, and those of
-        measures of fidelity over sets of generated images.
+        A `Report`, which prints as a table. Standard errors are over test images, and for measures
+        of fidelity over sets of generated images.
 
     Raises:
-        ValueError: If an argument is not one of the above or the model does not take the data,
-            before anything is computed.
+        ValueError: If an argument is not one of the above, or the data is invalid; before anything
+            is computed.
 
     Example:
     ```python

@@ -1,4 +1,4 @@
-"""Words on measures whose number is in a range that means trouble."""
+"""Remarks on measures whose number indicates a problem."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Mapping
 
 from keras_cvae.evaluation.report import Measure
 
-GAP = 10.0  # nats of log p above the ELBO, above which few of the samples of z count
-SHORT = 0.1  # of accuracy, by which samples may fall short of real images
-LEAK = 0.2  # of accuracy above chance, that a linear probe from z to the label may have
-FEW = 0.5  # of the recall or coverage of real images
+GAP = 10.0  # largest difference of log p and ELBO, in nats, with enough effective samples of z
+SHORT = 0.1  # largest acceptable difference of accuracy between real and generated images
+LEAK = 0.2  # largest acceptable accuracy above chance of a linear probe from z to the label
+FEW = 0.5  # least acceptable recall or coverage, relative to that of real images
 
 
 def remark(measure: Measure, others: Mapping[str, Measure]) -> str:
-    """Explains a measure whose number means trouble.
+    """Returns a remark on a measure whose number indicates a problem.
 
     Args:
         measure: The measure.
-        others: By name, all measures of the same report.
+        others: All measures of the same report, by name.
 
     Returns:
-        A text, empty if the number means no trouble.
+        A text, empty if the number indicates no problem.
     """
-    words = _WORDS.get(measure.name)
-    return words(measure, others) if words else ""
+    function = _REMARKS.get(measure.name)
+    return function(measure, others) if function else ""
 
 
 def _bits(m, others):
     noise = m.reference
     if noise is None or m.value < 0.9 * noise:
         return ""
-    return f"close to the {noise:.3g} bits of uniform noise, or above: pixels are barely predicted"
+    return f"close to the {noise:.3g} bits of uniform noise, or above: pixels are hardly predicted"
 
 
 def _log_p(m, others):
@@ -39,20 +39,20 @@ def _log_p(m, others):
         return ""
     return (
         f"{m.value - elbo.value:.0f} nats above the ELBO: q(z | x, y) is far from the true "
-        "posterior, so that few samples of z count and the estimate is too low and unsteady"
+        "posterior, so that few samples of z contribute and the estimate is too low and unreliable"
     )
 
 
 def _precision(m, others):
     if m.real is None or m.value <= m.real:
         return ""
-    return "above that of real examples: generated ones are typical or smooth; see recall, too"
+    return "above that of real examples: generated ones are typical or smooth; see also recall"
 
 
 def _density(m, others):
     if m.real is None or m.value <= 1.5 * m.real:
         return ""
-    return "far above that of real examples: generated ones crowd where real ones are dense"
+    return "far above that of real examples: generated ones are concentrated where these are dense"
 
 
 def _variety(m, others):
@@ -70,7 +70,7 @@ def _agreement(m, others):
 def _swap(m, others):
     if m.real is None or m.value >= m.real - SHORT:
         return ""
-    return "z contains the class too; `fit_prior`, or a larger beta, leaves it to the label"
+    return "z also contains the class; `fit_prior` or a larger beta helps"
 
 
 def _score(m, others):
@@ -97,10 +97,10 @@ def _units(m, others):
 def _rate(m, others):
     if m.value >= 0.05:
         return ""
-    return "next to 0: z contains no information, the posterior has collapsed"
+    return "almost 0: z contains no information, the posterior has collapsed"
 
 
-_WORDS = {
+_REMARKS = {
     "bits per dimension": _bits,
     "log p(x)": _log_p,
     "log p(x | y)": _log_p,

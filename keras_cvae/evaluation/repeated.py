@@ -1,4 +1,4 @@
-"""Repeatable numbers of `evaluate`: a seed, and averages over many draws of z."""
+"""Repeatable results of `evaluate`: a seed, and averages over many samples of z."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from keras import ops
 from keras_cvae import batched, checks, noise
 from keras_cvae.fitting import inside
 
-DRAWS = 2**15  # of z in all, with which averages of a trained model vary by about 0.02 nats
-MOST_DRAWS = 64  # of one example
+DRAWS = 2**15  # samples of z in total: averages of a trained model then vary by about 0.02 nats
+MOST_DRAWS = 64  # samples of z for one example
 REPEATED = 2**26  # bytes of repeated data, so that a small data set needs few passes
 
 
 def number_of_draws(count: int, draws: int | None = None) -> int:
-    """Returns the number of draws of z of each of `count` examples, chosen if it is None.
+    """Returns the number of samples of z for each example.
+
+    Args:
+        count: The number of examples.
+        draws: The number of samples that the user wants; None to choose it.
 
     Raises:
         ValueError: If `draws` is neither None nor an integer of at least 1.
@@ -30,7 +34,7 @@ def number_of_draws(count: int, draws: int | None = None) -> int:
 
 @contextlib.contextmanager
 def seeded(model: keras.Model, seed: int) -> Iterator[None]:
-    """Seeds all randomness of a model within the context; afterwards it continues as before."""
+    """Seeds all random generators of a model inside the context, and then restores their states."""
     states = inside.generator_states(model)
     before = [np.array(ops.convert_to_numpy(state)) for state in states]
     noise.seed_states(states, seed)
@@ -48,14 +52,17 @@ def average_over_draws(
     copies: bool = True,
     **options,
 ) -> dict:
-    """Averages `evaluate` over draws of z, by repeated data and by passes over them.
+    """Averages `evaluate` over samples of z, by repeating the data and by several passes.
 
     Args:
         evaluate: `keras.Model.evaluate`, or a function like it that returns a dict.
-        arrays: Checked arrays by the names of the inputs.
-        draws: The least number of draws of each example.
-        copies: Whether an example may be in a batch twice; if not, every draw is a pass.
-        **options: For `evaluate`. Only the first pass shows progress.
+        arrays: Dict of checked arrays by the names of the inputs.
+        draws: The least number of samples of z for each example.
+        copies: Whether a batch may contain an example twice. If not, every sample is a pass.
+        **options: Arguments of `evaluate`. Only the first pass shows progress.
+
+    Returns:
+        Dict of the averages.
     """
     count = len(next(iter(arrays.values())))
     size = sum(array.nbytes for array in arrays.values())

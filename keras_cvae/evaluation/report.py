@@ -1,4 +1,4 @@
-"""Measures as rows of a table, and as a dict."""
+"""The measures of a model as a report: a table, HTML, or a dict."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Measure:
     Attributes:
         name: The name of the measure.
         value: The number, or a list of them.
-        standard_error: That of `value`, or None.
+        standard_error: The standard error of `value`, or None.
         unit: The unit of all numbers.
-        real: The same measure of real test data, which a perfect model would be close to.
-        how: How it was measured.
+        how: The definition of the measure, or how it was measured.
+        real: The same measure of real test data, which that of a perfect model is close to.
         reference: The same measure of uniform noise or by chance, or None.
-        remark: Words on a number in a range that means trouble; else empty.
+        remark: A remark on a number that indicates a problem; otherwise empty.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Report:
         protocol: Data and settings of the measures.
         measures: A `Measure` for each row.
         verdict: Whether the posterior has collapsed, in a sentence.
-        left_out: Reasons why measures do not apply, by name.
+        left_out: Reasons why measures do not apply, by the names of the measures.
     """
 
     protocol: dict
@@ -72,16 +72,16 @@ class Report:
     def _rows(self):
         rows = [("measure", "value", "s.e.", "real", "unit", "how")]
         for m in self.measures:
-            numbers = map(_shown, (m.value, m.standard_error, m.real))
+            numbers = map(_format, (m.value, m.standard_error, m.real))
             rows.append((m.name, *numbers, m.unit, m.how))
         return rows
 
     def _texts(self):
-        """Returns the line on how it was measured, and the remarks below the table."""
+        """Returns the line above the table, and the lines below it."""
         p = self.protocol
         head = f"{p['test_examples']} test examples, seed {p['seed']}, on {p['backend']}; "
         head += f"standard errors are {p['standard_errors']}"
-        remarks = [f"{m.name} {_shown(m.value)}: {m.remark}" for m in self.measures if m.remark]
+        remarks = [f"{m.name} {_format(m.value)}: {m.remark}" for m in self.measures if m.remark]
         notes = [
             *remarks,
             self.verdict,
@@ -98,7 +98,7 @@ def _line(cells, widths):
     return "  ".join([name, *numbers, unit, how]).rstrip()
 
 
-def _shown(value):
+def _format(value):
     if value is None:
         return ""
     if isinstance(value, list):

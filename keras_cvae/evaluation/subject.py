@@ -24,11 +24,11 @@ class Subject:
 
     Attributes:
         model: The `CVAE`.
-        x_train: Training images; if there are labels, those that have one.
+        x_train: Training images; if there are labels, only images with a known label.
         y_train: Their labels, or None.
         x: Test images.
         y: Their labels, or None.
-        condition: The conditions of the test images: their labels, a dict by name of other values,
+        condition: The conditions of the test images: their labels, other values as a dict by name,
             or None for a model without a condition. Only classes are labels.
         samples: The number of samples of z for log p.
         seed: Seed of all randomness.
@@ -57,7 +57,7 @@ class Subject:
         has_condition = cvae.condition is not None
         x_train, y_train, x, y, _ = dataset
         for images, labels in (x_train, y_train), (x, y):
-            expected = "must have labels, as the model's condition asks for"
+            expected = "must have labels, which the model's condition needs"
             checks.require(labels is not None or not has_condition, "dataset", expected, "none")
             examples.check(cvae, images, labels if has_condition else None)
         if limit is not None and checks.integer("limit", limit, least=1) < len(x):
@@ -72,7 +72,7 @@ class Subject:
 
     @property
     def draws(self) -> int:
-        """The number of draws of z for the ELBO of an image."""
+        """The number of samples of z for the ELBO of an image."""
         return repeated.number_of_draws(len(self.x))
 
     @functools.cached_property
@@ -82,7 +82,11 @@ class Subject:
         return train_classifier(self.x_train, self.y_train, seed=self.seed, verbose=self.verbose)
 
     def require_labels(self, what: str) -> None:
-        """Raises `LeftOut` for data without labels of two classes."""
+        """Raises `LeftOut` if the data do not have labels of two classes.
+
+        Args:
+            what: The measure that needs labels, for the message.
+        """
         if self.y is None:
             raise LeftOut(f"the data have no labels, which {what} needs")
         if self.y.min() < 0:
@@ -91,6 +95,10 @@ class Subject:
             raise LeftOut(f"the training labels are of a single class, and {what} needs two")
 
     def require_condition(self, what: str) -> None:
-        """Raises `LeftOut` for a model without classes."""
+        """Raises `LeftOut` if the model has no classes.
+
+        Args:
+            what: The measure that needs classes, for the message.
+        """
         if not self.model.classes:
             raise LeftOut(f"the model has no classes, which {what} needs")

@@ -1,4 +1,4 @@
-"""A run in TensorBoard: curves and samples while it trains, its latents at the end."""
+"""TensorBoard for a run: curves and samples during training, latents at the end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from keras_cvae.runs import pictures
 from keras_cvae.runs.reading import Run
 
 FOLDER = "board"
-EACH = 8  # samples of each class
-MOST = 2000  # examples whose latents are shown
+SAMPLES = 8  # samples of each class
+MOST = 2000  # examples whose latents are shown, at most
 PROJECTOR = """embeddings {
   tensor_name: "posterior means of z"
   tensor_path: "z.tsv"
@@ -25,19 +25,19 @@ PROJECTOR = """embeddings {
 def callbacks_of(run: Run) -> list[keras.callbacks.Callback]:
     """Returns callbacks of `fit` that write the folder `board` of a run.
 
-    `tensorboard --logdir RUN/board` shows the loss and its terms by epoch; of images, samples of
+    `tensorboard --logdir RUN/board` shows the loss and its terms by epoch; for images, samples of
     each class from the same noise after every epoch; and in the projector the posterior means of
-    test examples, with their labels, as they are when training ends.
+    test examples with their labels, at the end of training.
 
     Args:
         run: The run.
     """
     folder = run.folder / FOLDER
-    made = [keras.callbacks.TensorBoard(folder, write_graph=False)]
+    result = [keras.callbacks.TensorBoard(folder, write_graph=False)]
     if len(run.model.image_shape) == 3:
-        made.append(callbacks.EpochTensorBoard(lambda model: _samples(run), folder))
-    made.append(keras.callbacks.LambdaCallback(on_train_end=lambda logs: write_latents(run)))
-    return made
+        result.append(callbacks.EpochTensorBoard(lambda model: _samples(run), folder))
+    result.append(keras.callbacks.LambdaCallback(on_train_end=lambda logs: write_latents(run)))
+    return result
 
 
 def write_latents(run: Run) -> Path:
@@ -63,6 +63,6 @@ def write_latents(run: Run) -> Path:
 
 def _samples(run):
     classes = len(run.model.classes)
-    y = np.repeat(np.arange(classes), EACH) if classes else None
-    images = run.model.generate(y, count=None if classes else EACH**2, seed=0)
+    y = np.repeat(np.arange(classes), SAMPLES) if classes else None
+    images = run.model.generate(y, count=None if classes else SAMPLES**2, seed=0)
     return pictures.drawable(run, images)

@@ -1,4 +1,4 @@
-"""Default settings of a run, chosen by the training data, each with its reason."""
+"""Default settings of a run, chosen from the training data, each with a reason."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from keras_cvae import likelihoods, networks, objectives
 
 AUTO = "auto"
 PARTS = "likelihood", "objective", "network", "latent_dim"  # arguments of `build_cvae`
-STEPS = 8000  # of the optimizer: with more, the validation ELBO no longer rose
-LONG_STEPS = 4000  # of convolutions and autoregressive rows, whose steps take longer
-EPOCHS = 10, 200  # the fewest and the most
-SMALL = 5000  # examples, below which small batches learn more from each
-TINY = 256  # numbers in an image, up to which a dense network does as well as convolutions
-WIDE = 4096  # numbers in an image, above which convolutions are of three sizes
-COUNT_AS = 70  # independent pixels that an image counts as, for neighbours are alike
-LEAST_BETA = 1.5  # of images, however few their pixels
-BINARY_BETA = 2.0  # of black and white images, whose pixels hold less information
-AUTOREGRESSIVE_BETA = 0.7  # of rows whose cells depend on those before them
+STEPS = 8000  # optimizer steps: with more, the validation ELBO did not increase
+LONG_STEPS = 4000  # for convolutions and autoregressive rows, whose steps take longer
+EPOCHS = 10, 200  # the smallest and the largest number
+SMALL = 5000  # number of examples below which small batches are better
+TINY = 256  # numbers per image up to which a dense network is as good as convolutions
+WIDE = 4096  # numbers per image above which there are three convolutions
+COUNT_AS = 70  # effective number of independent pixels of an image, as neighbours are similar
+LEAST_BETA = 1.5  # for images with few pixels
+BINARY_BETA = 2.0  # for black and white images, whose pixels contain less information
+AUTOREGRESSIVE_BETA = 0.7  # for rows whose cells depend on the cells before them
 
 
 class Choice(NamedTuple):
-    """A setting, and why it was chosen."""
+    """A setting, and the reason for it."""
 
     value: object
     reason: str
@@ -36,14 +36,14 @@ def choose(
     """Chooses settings for training data.
 
     Args:
-        x_train: Training images or vectors, as `datasets.load` returns them.
-        likelihood: The likelihood, where the user has chosen it.
-        network: The network, where the user has chosen it.
+        x_train: Training images or vectors, as from `datasets.load`.
+        likelihood: The likelihood, if the user has chosen it.
+        network: The network, if the user has chosen it.
         fit_prior: Whether the prior is fitted after training.
 
     Returns:
-        By the names of the arguments of `runs.train`: `likelihood`, `objective`, `network`,
-        `latent_dim`, `batch_size` and `epochs`.
+        Dict of `Choice`s by the names of arguments of `runs.train`: `likelihood`, `objective`,
+        `network`, `latent_dim`, `batch_size` and `epochs`.
     """
     count, *shape = x_train.shape
     numbers = math.prod(shape)
@@ -70,7 +70,7 @@ def choose(
     steps = LONG_STEPS if are_long else STEPS
     per_epoch = math.ceil(count / batch_size)
     epochs = int(np.clip(math.ceil(steps / per_epoch), *EPOCHS))
-    reason = f"{epochs * per_epoch:,} steps, fewer where validation stops them"
+    reason = f"{epochs * per_epoch:,} steps, or fewer if validation stops training"
     choices["epochs"] = Choice(epochs, reason)
     return choices
 
@@ -79,13 +79,13 @@ def _objective(shape, likelihood, is_binary, fit_prior):
     """Chooses beta, the weight of the KL divergence.
 
     A likelihood of independent pixels counts similar neighbours as if each were new information.
-    The more pixels there are, the more of an image is stored in z, in the end its class too, and
-    then another label changes little. A larger beta prevents this. A prior that is fitted to the
-    encodings of each class makes it unnecessary.
+    The more pixels there are, the more information on an image is stored in z, and finally also its
+    class; then another label changes little. A larger beta prevents this. It is unnecessary with a
+    prior that is fitted to the encodings of each class.
     """
     pixels = math.prod(shape)
     if likelihood.autoregressive:
-        reason = "each cell depends on those before it, so at 1 z would hold little"
+        reason = "cells depend on those before them, so at 1 z would contain little information"
         return Choice(objectives.ELBO(AUTOREGRESSIVE_BETA), reason)
     if len(shape) > 1 and likelihood.standardizes and fit_prior and pixels > TINY:
         return Choice(objectives.ELBO(), "the fitted prior separates class and style")
@@ -94,16 +94,16 @@ def _objective(shape, likelihood, is_binary, fit_prior):
     elif len(shape) > 1 and is_binary and pixels > COUNT_AS:
         beta = BINARY_BETA
     else:
-        return Choice(objectives.ELBO(), "trains the ELBO itself")
-    reason = f"neighbours among {pixels:,} pixels are alike, so at 1 z would hold the class too"
+        return Choice(objectives.ELBO(), "the loss is minus the ELBO")
+    reason = f"neighbours among {pixels:,} pixels are similar: at 1, z would also contain the class"
     return Choice(objectives.ELBO(round(beta, 1)), reason)
 
 
 def _likelihood(x):
     """Chooses a likelihood for black and white pixels, grey or colour ones, or numbers.
 
-    The variance of pixels is calculated: one that is learned moves by the learning rate a step, and
-    in a few thousand steps does not come from where it starts to that of images with little noise.
+    The variance of pixels is calculated. A learned variance changes by the learning rate in a step,
+    and does not reach that of images with little noise in a few thousand steps.
     """
     if x.dtype != np.uint8 and (x.min() < 0 or x.max() > 1):
         return Choice(likelihoods.Gaussian(), "numbers of any scale; the variance is learned")

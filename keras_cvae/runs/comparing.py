@@ -23,7 +23,7 @@ def write(runs: Sequence[Run], path: Path) -> str:
         The table of measures, as lines of text.
 
     Raises:
-        ValueError: If there are fewer than two, or they are of images and of tables.
+        ValueError: If there are fewer than two runs, or runs of images and of tables.
     """
     require(len(runs) > 1, None, "There must be two runs or more to compare", len(runs))
     examples = sorted({run.example for run in runs})
@@ -68,15 +68,15 @@ def _measures(run):
     """Returns the measures of a run by name, as texts, those of `evaluate` last."""
     metrics = run.metrics
     error = metrics.get("standard_error")
-    found = {name: number(metrics.get(name)) for name in ("elbo", *run.model.elbo_terms)}
+    measures = {name: number(metrics.get(name)) for name in ("elbo", *run.model.elbo_terms)}
     if error is not None:
-        found["elbo"] += f" ± {number(error)}"
+        measures["elbo"] += f" ± {number(error)}"
     for report in metrics.get(EVALUATIONS, {}).values():
         for measure in report["measures"]:
             error = measure["standard_error"]
             text = number(measure["value"]) + (f" ± {number(error)}" if error is not None else "")
-            found.setdefault(measure["name"], text)
-    return found
+            measures.setdefault(measure["name"], text)
+    return measures
 
 
 def _rows(columns):

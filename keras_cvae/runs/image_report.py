@@ -14,11 +14,11 @@ from keras_cvae.runs.reading import Run
 from keras_cvae.runs.report import MOST, Section
 
 MOST_CLASSES = 20
-DIMENSIONS = 10  # whose effect is drawn
-MOST_READ = 500  # generated images, and as many test images, that are read
-MOST_COMPARED = 10_000  # training images by which they are read
-SHORT = 0.1  # of the share of test images, by which that of generated ones may fall short
-ALIKE, APART = 0.7, 1.2  # of the spread of test images, between which that of samples may be
+DIMENSIONS = 10  # dimensions whose effect is drawn
+MOST_READ = 500  # generated images, and as many test images, whose nearest neighbours are searched
+MOST_COMPARED = 10_000  # training images among which neighbours are searched
+SHORT = 0.1  # largest acceptable difference of the shares of test and of generated images
+ALIKE, APART = 0.7, 1.2  # acceptable range of the spread of samples, relative to test images
 
 
 def sections(run: Run) -> Iterator[Section]:
@@ -39,7 +39,7 @@ def sections(run: Run) -> Iterator[Section]:
 
 
 def remarks(run: Run) -> Iterator[str]:
-    """Yields sentences on whether generated images are of their class, and as varied as real ones.
+    """Yields sentences on whether generated images show their class, and vary as real ones do.
 
     Args:
         run: An `ImageRun`.
@@ -56,10 +56,10 @@ def remarks(run: Run) -> Iterator[str]:
         right, of_real = (
             neighbours.label_agreement(x, of_test, train, labels) for x in (images, test)
         )
-        sentence = "Read as asked: the training image nearest to a generated one is of its class "
-        sentence += f"in {right:.0%} of {count} cases; for test images in {of_real:.0%}"
+        sentence = "Class: the training image nearest to a generated image is of the same class in "
+        sentence += f"{right:.0%} of {count} cases; for test images in {of_real:.0%}"
         if right < of_real - SHORT:
-            sentence += ". Many samples are not of their class: train longer"
+            sentence += ". Many samples do not show their class: train longer"
             sentence += "" if run.config["training"].get("fit_prior") else ", or fit the prior"
         yield f"{sentence}."
     groups = of_test if run.model.classes else np.zeros(count, int)
@@ -69,7 +69,7 @@ def remarks(run: Run) -> Iterator[str]:
         sentence = f"Spread: generated images{of_class} differ from each other {spread:.2f} times "
         sentence += "as much as test images"
         if spread < ALIKE:
-            sentence += ". They are too alike: a smaller beta, or more latents, lets them differ"
+            sentence += ". They are too similar: try a smaller beta or more latents"
         elif spread > APART:
             sentence += ". They differ too much: generate at a lower temperature"
             sentence += "" if run.config["training"].get("fit_prior") else ", or fit the prior"
@@ -77,14 +77,14 @@ def remarks(run: Run) -> Iterator[str]:
 
 
 def _some(run, x, y, count, rng):
-    """Returns at most `count` images at random, of known labels where y is a class."""
-    places = np.arange(len(x))
+    """Returns at most `count` random images and their labels; if y is a class, labelled ones."""
+    rows = np.arange(len(x))
     if run.model.classes:
-        places = np.flatnonzero(np.asarray(y) >= 0)
-    places = rng.permutation(places)[:count]
-    images = x[places]
+        rows = np.flatnonzero(np.asarray(y) >= 0)
+    rows = rng.permutation(rows)[:count]
+    images = x[rows]
     images = images / np.float32(255) if images.dtype == np.uint8 else images
-    return pictures.drawable(run, images), None if y is None else np.asarray(y)[places]
+    return pictures.drawable(run, images), None if y is None else np.asarray(y)[rows]
 
 
 def _samples(run, classes):
@@ -125,7 +125,7 @@ def _latents(run):
         parts.append(Picture(pictures.manifold(run), "Images over the plane of z."))
     else:
         caption = "Each row: one dimension of the prior's noise from -3 to 3, the others at 0; the "
-        caption += "dimensions that change the image most."
+        caption += "dimensions with the largest effect on the image."
         parts.append(Picture(pictures.traversals(run, axes=_effects(run)), caption))
     if run.model.latent_dim > 1:
         caption = f"Posterior means of {len(x)} test images, coloured by label."
@@ -134,7 +134,7 @@ def _latents(run):
 
 
 def _effects(run):
-    """Returns the dimensions of noise that change an image of the first class most."""
+    """Returns the dimensions of noise with the largest effect on an image of the first class."""
     size = run.model.latent_dim
     noise = latents.traverse(np.zeros(size), np.array([-2.0, 2.0]), range(size))
     images = pictures.images_of_noise(run, noise, 0 if run.model.classes else None)

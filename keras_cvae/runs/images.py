@@ -1,4 +1,4 @@
-"""Runs of images, or of vectors: made with `train`, read again as an `ImageRun`."""
+"""Runs of images or vectors."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ def train(
     """Trains a model; writes it, its metrics and its pictures into a folder.
 
     Args:
-        data: Name or path of the data, as `datasets.load` takes it.
+        data: Name or path of the data, as for `datasets.load`.
         out: The folder; by default `runs/` and the name of the data.
-        force: Whether to replace a run that exists.
-        image_size: The size to resize every image to, as `datasets.load` takes it.
+        force: Whether to replace an existing run.
+        image_size: The size to resize every image to, as for `datasets.load`.
         class_names: A name for each class, in place of those of the data.
-        test_fraction: Share of the data to test with, where they are not split already.
-        background: The colour that transparent pixels show, as `datasets.load` takes it.
+        test_fraction: Share of the data for testing, if they are not split already.
+        background: The colour behind transparent pixels, as for `datasets.load`.
         skip_damaged: Whether to leave out images that cannot be read.
         condition: Function of the number of classes to the condition, such as
             `functools.partial(conditions.Inferred, weight=10.0)`; None for a plain VAE. The default
-            is `conditions.Classes`, and training hides a tenth of the labels. Classes without names
-            get those of the data.
-        **options: As for `make`: how to train, and more arguments of `build_cvae`.
+            is `conditions.Classes` with a dropout of 0.1. Classes without names are named as in the
+            data.
+        **options: As for `make`: settings of the training, and more arguments of `build_cvae`.
 
     Returns:
         The run; its `choices` are the settings chosen from the data, with reasons.
 
     Raises:
-        ValueError: If the folder holds something else, another training runs in it, or an argument
-            is wrong, before the folder is touched; or if the loss does not stay finite.
-        KeyboardInterrupt: If training is interrupted; the message says which weights are kept.
+        ValueError: If the folder contains other files, another training uses it, or an argument is
+            wrong, before the folder is changed; or if the loss does not stay finite.
+        KeyboardInterrupt: If training is interrupted; the message says which weights are saved.
 
     Example:
     ```python
@@ -81,14 +81,14 @@ def train(
     if condition is not None:
         of_classes: Any = conditions.get(condition(len(dataset.class_names)))
         condition = of_classes.with_names(dataset.class_names)
-    # An absolute path, so that the run loads from any folder.
+    # An absolute path, so that the run can be loaded from any folder.
     name = data if data in datasets.NAMES else absolute(data)
     source = {"name": name, **source}
     return make(ImageRun, folder, reading, condition, source, force=force, **options)
 
 
 class ImageRun(Run):
-    """A run of images or vectors, whose labels are classes if it has any."""
+    """A run of images or vectors, with or without labels."""
 
     example = "image"
     kinds = pictures.KINDS
@@ -106,10 +106,6 @@ class ImageRun(Run):
         return f"{self._counts()} of {shape}, {classes or 'no labels'}"
 
     def test_images(self, data: str | None = None, count: int | None = None) -> tuple:
-        """Returns `count` test images of its data or others, their labels and the class names.
-
-        The labels are None where the data have none.
-        """
         dataset = self.dataset_of(data)
         labels = splitting.take(dataset.y_test, slice(count))
         return dataset.x_test[:count], labels, dataset.class_names
@@ -124,8 +120,8 @@ class ImageRun(Run):
         return datasets.read(self.config["data"]["name"], **self._reading)
 
     def _load(self, name):
-        is_its_own = name == self.config["data"]["name"]  # `train` has shown the notes
-        return self.read().dataset if is_its_own else datasets.load(name, **self._reading)
+        is_own = name == self.config["data"]["name"]  # `train` has printed the notes
+        return self.read().dataset if is_own else datasets.load(name, **self._reading)
 
     @property
     def _reading(self):
@@ -134,7 +130,7 @@ class ImageRun(Run):
 
 
 def _class_sizes(labels, names):
-    """Returns the number of classes and the sizes of the smallest and largest, in words."""
+    """Returns the number of classes and the sizes of the smallest and the largest, in words."""
     if not names:
         return ""
     known = labels[labels >= 0]

@@ -1,4 +1,4 @@
-"""One training at a time in a folder, by `filelock`: a killed process releases its lock."""
+"""A lock for one training at a time in a folder; a process that is killed releases its lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def hold(folder: Path) -> Iterator[None]:
     """Locks a folder for one training.
 
     Args:
-        folder: The folder; made if it does not exist.
+        folder: The folder; created if it does not exist.
 
     Raises:
         ValueError: If another training has locked it, or it cannot be written to.
@@ -36,10 +36,13 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def check_free(folder: Path) -> None:
-    """Refuses a folder that a training has locked.
+    """Checks that no training has locked a folder.
+
+    Args:
+        folder: The folder.
 
     Raises:
-        ValueError: If one has.
+        ValueError: If a training has locked it.
     """
     _require(not is_held(folder), folder)
 
@@ -51,7 +54,7 @@ def is_held(folder: Path) -> bool:
     lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
         return not _acquire(lock)
-    except OSError:  # of a folder that cannot be written to
+    except OSError:  # the folder cannot be written to
         return False
     finally:
         lock.release()

@@ -1,4 +1,4 @@
-"""Makes a run of data: its folder, its settings and its model, which `training` trains."""
+"""Creates a run: its folder, its settings and its model, which `training` trains."""
 
 from __future__ import annotations
 
@@ -46,31 +46,31 @@ def make(
     on_begin: Callable[[Run], None] | None = None,
     **options,
 ) -> AnyRun:
-    """Makes a run of data that have been read.
+    """Creates a run, and trains its model.
 
     Args:
         kind: The class of run.
-        folder: Its folder.
-        reading: The data, as `datasets.read` returns them.
+        folder: The folder.
+        reading: The data, from `datasets.read`.
         condition: The condition, or None.
-        source: The settings by which `Run.load` reads the data again, `name` among them.
-        force: Whether to replace a run that exists.
-        learning_rate: Initial learning rate of Adam; it falls to 0 along a cosine.
-        epochs: Passes over the training images, at most; `"auto"` chooses by their number.
-        batch_size: Images in a training step, or `"auto"`.
-        early_stopping: Whether to stop when the loss of the validation images (those of the data,
-            else a tenth of the training images), or their ELBO under an objective with an
-            adversary, has not improved for a fifth of the epochs, and to keep the best weights.
+        source: The settings with which `Run.load` reads the data again, including `name`.
+        force: Whether to replace an existing run.
+        learning_rate: Initial learning rate of Adam; it decreases to 0 along a cosine.
+        epochs: The largest number of epochs; `"auto"` chooses it by the number of examples.
+        batch_size: The number of examples in a training step, or `"auto"`.
+        early_stopping: Whether to stop when the loss of the validation examples, or their ELBO with
+            an adversarial objective, has not improved for a fifth of the epochs, and to keep the
+            best weights. Data without a validation part use a tenth of the training examples.
         fit_prior: Whether to fit the prior to the encodings after training.
         measure: Whether to measure the ELBO of the test images after training.
         board: Whether to write the folder `board` for TensorBoard while training.
         seed: Seed of all randomness.
         callbacks: More callbacks for `fit`.
-        verbose: What training and measuring show: 0 nothing, 1 a progress bar, 2 a line for an
-            epoch, every ten seconds at most; `"auto"` is 1 on a terminal, else 2.
-        on_begin: Function of the run, called right before training begins.
-        **options: More arguments of `build_cvae`; `likelihood`, `objective`, `network` and
-            `latent_dim` are `"auto"` by default: chosen from the data.
+        verbose: What training and measuring print: 0 nothing, 1 a progress bar, 2 a line per epoch,
+            but at most every ten seconds; `"auto"` is 1 on a terminal, otherwise 2.
+        on_begin: Function of the run that is called before training begins.
+        **options: More arguments of `build_cvae`. By default `likelihood`, `objective`, `network`
+            and `latent_dim` are `"auto"`: they are chosen from the data.
 
     Returns:
         The run.
@@ -124,7 +124,7 @@ def make(
 
 
 def parts_of(reading: datasets.Reading, seed: int) -> tuple[tuple, tuple]:
-    """Returns the examples and labels to train on, and those to validate on."""
+    """Returns the examples and labels for training, and those for validation."""
     if reading.validation is not None:
         return reading.dataset[:2], reading.validation
     x_train, y_train, *held_out = datasets.hold_out(reading.dataset, seed=seed)
@@ -134,10 +134,15 @@ def parts_of(reading: datasets.Reading, seed: int) -> tuple[tuple, tuple]:
 def folder_for(data, out, force: bool) -> Path:
     """Returns the folder for a new run.
 
-    Of several processes all but the first get a temporary one, which nobody needs.
+    With several processes, all but the first use a temporary folder.
+
+    Args:
+        data: Name or path of the data.
+        out: The folder that the user has chosen, or None.
+        force: Whether an existing run may be replaced.
 
     Raises:
-        ValueError: If the folder holds something else, or another training runs in it.
+        ValueError: If the folder contains other files, or another training uses it.
     """
     folder = Path("runs", Path(data).stem) if out is None else Path(out)
     if processes.number():
@@ -153,7 +158,7 @@ def absolute(data) -> str:
 
 
 def _check_folder(folder, force):
-    """Refuses a folder that holds something else, or a run unless `force` is set."""
+    """Checks that a folder is new or empty, or contains a run and `force` is set."""
     expected, advice = "must be a new or an empty folder", ("force=True", "replaces a run")
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if files - {lock.LOCK} or (folder.exists() and not folder.is_dir()):
@@ -170,18 +175,18 @@ def _clear(folder, kind):
 
 def _as_json(content):
     """Returns the content as JSON, indented for people to read."""
-    return json.dumps(content, indent=2, default=_described) + "\n"
+    return json.dumps(content, indent=2, default=_describe) + "\n"
 
 
-def _described(part):
-    """Returns the class and the settings of a part of a model."""
+def _describe(part):
+    """Returns the class and the settings of a part of a model as a dict."""
     settings = part.get_config() if hasattr(part, "get_config") else vars(part)
     settings = {k: v for k, v in settings.items() if k not in ("trainable", "dtype", "name")}
     return {"class": type(part).__name__, **settings}
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of what a run is made with."""
+    """Returns the versions of Python and of the packages that affect a run, by name."""
     names = "keras_cvae", "keras", "numpy", keras.backend.backend()
     versions = {name: sys.modules[name].__version__ for name in names}
     return {"python": platform.python_version(), **versions}

@@ -1,4 +1,4 @@
-"""Measures of a run, kept in its folder."""
+"""Measures a run, and writes the measures into its folder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from keras_cvae.runs.reading import EVALUATIONS, METRICS, Run
 
 
 def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
-    """Measures a run in every way that applies; adds the measures to its metrics and its report.
+    """Measures a run with all measures that apply; adds them to its metrics and its report.
 
-    The metrics hold a report for each name of data. An unfinished run keeps none: a run without a
-    file of metrics counts as unfinished.
+    The metrics contain a report for each name of data. The measures of an unfinished run are not
+    saved, because a run with a file of metrics counts as finished.
 
     Args:
         run: The run.
@@ -47,7 +47,7 @@ def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
 
 
 def _replace(path: Path, content: dict) -> None:
-    """Replaces a file at once, so that it is never half written."""
+    """Replaces a file at once, so that it is never incomplete."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     os.replace(part, path)

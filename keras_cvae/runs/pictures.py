@@ -37,7 +37,7 @@ def reconstructions(run: Run, *, data=None, count=16) -> Figure:
 
 
 def samples(run: Run, *, label=None, count=10, seed=0) -> Figure:
-    """Draws `count` generated images of each class, or a sheet of rows of `count` of one label."""
+    """Draws `count` generated images of each class; or, of one label, `count` by `count` images."""
     if label is None and run.model.classes:
         labels = np.repeat(np.arange(len(run.model.classes)), count)
         images = drawable(run, run.model.generate(labels, seed=seed))
@@ -51,8 +51,8 @@ def samples(run: Run, *, label=None, count=10, seed=0) -> Figure:
 def manifold(run: Run, *, label=None, axes=(0, 1), count=20) -> Figure:
     """Draws `count` by `count` images over a grid of two dimensions of the prior's noise.
 
-    Under N(0, I) that is z itself. A fitted prior transports the noise to where the latents of the
-    label lie.
+    For the prior N(0, I) the noise is z. A fitted prior transports the noise to latents of the
+    label.
     """
     label, title = _label_and_title(run, label, "Latent manifold")
     noise, coordinates = latents.grid(count, run.model.latent_dim, axes)
@@ -81,9 +81,9 @@ def interpolation(run: Run, *, label=None, count=8, spherical=False, data=None) 
 
 
 def traversals(run: Run, *, label=None, axes=None, count=13) -> Figure:
-    """Draws the effect of dimensions of the prior's noise, at values in [-3, 3].
+    """Draws the effect of dimensions of the prior's noise, by default at most ten, on [-3, 3].
 
-    By default of ten at most. The noise is z itself under N(0, I), as for `manifold`.
+    For the prior N(0, I) the noise is z.
     """
     label, title = _label_and_title(run, label, "Latent traversals")
     axes = range(min(run.model.latent_dim, 10)) if axes is None else axes
@@ -94,7 +94,7 @@ def traversals(run: Run, *, label=None, axes=None, count=13) -> Figure:
 
 
 def swaps(run: Run, *, data=None, count=10) -> Figure:
-    """Draws `count` test images, each also decoded with every label."""
+    """Draws `count` test images, and each of them decoded with every label."""
     classes = len(run.model.classes)
     require(classes, None, "The model must have labels to swap", "a model without classes")
     x, y, _ = run.test_images(data, count)
@@ -112,7 +112,7 @@ def scatter(run: Run, *, data=None, count=None) -> Figure:
 
 
 def latent_use(run: Run, *, data=None, count=None) -> Figure:
-    """Draws how far the posterior means of each dimension of z vary over `count` test images."""
+    """Draws the variance of the posterior mean of each latent dimension over test images."""
     x, y, _ = run.test_images(data, count)
     variance = evaluation.variance_of_means(run.model, x, run.model.y_of_class(y))
     return plots.latent_use(variance, ylabel="variance of the posterior mean")
@@ -137,12 +137,12 @@ _ALL = (
     *(nearest, loss),
 )
 KINDS = {picture.__name__: picture for picture in _ALL}
-# What every run has in its folder.
+# The pictures in the folder of every run.
 PICTURES = {"loss_curves.png": loss, "reconstructions.png": reconstructions, "samples.png": samples}
 
 
 def write(run: Run) -> None:
-    """Writes the pictures that every run has."""
+    """Writes the pictures in the folder of every run."""
     for name, picture in run.pictures.items():
         takes_seed = "seed" in inspect.signature(picture).parameters
         seed = {"seed": run.config["training"]["seed"]} if takes_seed else {}
@@ -166,7 +166,12 @@ def write_diagrams(run: Run) -> None:
 
 
 def drawable(run: Run, images: np.ndarray) -> np.ndarray:
-    """Returns images as `plots` takes them: in [0, 1], a vector as one row of pixels."""
+    """Converts images for `plots`: to [0, 1], and vectors to one row of pixels each.
+
+    Args:
+        run: A run of images.
+        images: Array of shape `(count, *image_shape)`.
+    """
     if images.dtype != np.uint8:
         low, high = _span(run.dataset.x_train)
         width = np.where(high > low, np.subtract(high, low), 1.0)
@@ -175,19 +180,19 @@ def drawable(run: Run, images: np.ndarray) -> np.ndarray:
 
 
 def _span(x):
-    """Returns what is black and what is white: 0 and 1, or each column's ends outside [0, 1]."""
+    """Returns the values of black and white: 0 and 1, or the extremes of other data."""
     if x.ndim > 2 or (x.min() >= 0 and x.max() <= 1):
         return 0.0, 1.0
     return x.min(0), x.max(0)
 
 
 def images_of_noise(run: Run, noise: np.ndarray, label: int | None) -> np.ndarray:
-    """Returns the images of noise that the prior of a label transports to z.
+    """Generates images from noise, which the prior of a label transports to z.
 
     Args:
         run: A run of images.
         noise: Array of shape `(..., latent_dim)`.
-        label: The label; -1 is unknown, None for a model without a condition.
+        label: The label; -1 for unknown, None for a model without a condition.
 
     Returns:
         Array of images, with the same leading axes.

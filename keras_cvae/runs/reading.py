@@ -1,4 +1,4 @@
-"""A run read from its folder: its model, settings, history, metrics and data."""
+"""A run, as read from its folder: the model, settings, history, metrics and data."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from keras_cvae.cvae import CVAE
 from keras_cvae.runs import lock
 
 MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
-CHECKPOINT = "training.checkpoint"  # of a run that is not finished
-EVALUATIONS = "evaluations"  # the key of the metrics under which reports are kept
-SEED = 0  # of the draws that a run is measured with
+CHECKPOINT = "training.checkpoint"  # in the folder until the run is finished
+EVALUATIONS = "evaluations"  # the key of the reports in the metrics
+SEED = 0  # seed of the samples of z with which a run is measured
 
 
 class Run:
-    """A model with the folder that its files are in.
+    """A trained model and the folder with its files.
 
     Args:
         folder: The folder.
-        config: The settings, as `CONFIG` holds them.
+        config: The settings, the content of `CONFIG`.
         model: The `CVAE`.
-        dataset: The data that it was trained on; loaded when needed if None.
+        dataset: The data that it was trained on; if None, they are loaded when needed.
 
     Attributes:
         class_names: Names of the classes: the model's own, or those of the data.
-        choices: Settings chosen from the data, by name, with reasons; empty of a loaded run, as
-            the next five.
+        choices: Dict from settings to `Choice`s, the values chosen from the data with reasons. It
+            is empty for a loaded run, as are the next five attributes.
         prior_fit: The return value of `CVAE.fit_prior`.
-        notes: Sentences on data that were left out or changed.
-        validation: Images and labels of the data to validate with, or None.
+        notes: Sentences about data that were left out or changed.
+        validation: Images and labels of the data for validation, or None.
         best_epoch: The epoch, from 1, whose weights early stopping kept.
-        verdict: Sentences on whether the model is good, once the report is written.
+        verdict: Sentences on the quality of the model, set when the report is written.
 
-    A subclass is a run of one kind of data, and has:
+    A subclass is a run of one kind of data, and sets:
 
     Attributes:
         example: The word for one example, such as "image".
-        pictures: By file name, the pictures that every run has in its folder.
-        kinds: By name, the functions that draw pictures of a run.
-        files: More files in its folder.
-        suffixes: Suffixes of the files that its generated examples can be written to.
-        settings: Settings of the data that its config must have, beside their name and digest.
+        pictures: Dict from file names to functions, of the pictures in the folder of every run.
+        kinds: Dict from names to functions that draw pictures of a run.
+        files: Names of more files in its folder.
+        suffixes: Suffixes of files to which generated examples can be written.
+        settings: Names of settings of the data that its config must have, besides name and digest.
     """
 
     example: str
@@ -79,7 +79,10 @@ class Run:
 
     @classmethod
     def load(cls, folder: Path) -> Run:
-        """Loads a run; warns of one that is unfinished.
+        """Loads a run; warns if it is unfinished.
+
+        Args:
+            folder: The folder.
 
         Raises:
             ValueError: If the folder is not a run, or one of its files is damaged.
@@ -104,7 +107,7 @@ class Run:
 
     @classmethod
     def takes(cls, data: str | os.PathLike) -> bool:
-        """Returns whether the data of a name or path are of this kind."""
+        """Returns whether data are of this kind, by their name or path."""
         raise NotImplementedError
 
     def _repr_html_(self):
@@ -133,11 +136,11 @@ class Run:
         return f"{len(data.x_train)} training and {len(data.x_test)} test {example}s"
 
     def measures(self, dataset: datasets.Dataset, seed: int = 0) -> Iterator[evaluation.Measure]:
-        """Yields measures of this kind of data, beside those of `evaluation.measure`."""
+        """Yields measures for this kind of data, in addition to those of `evaluation.measure`."""
         yield from ()
 
     def sections(self) -> Iterator:
-        """Yields the `report.Section`s that its kind of data has."""
+        """Yields the `report.Section`s for its kind of data."""
         raise NotImplementedError
 
     def remarks(self) -> Iterator[str]:
@@ -145,11 +148,11 @@ class Run:
         yield from ()
 
     def keep(self, y_train) -> None:
-        """Keeps in its folder the training data that it needs later; images need none."""
+        """Writes the training data that it needs later into its folder; images need none."""
 
     @property
     def unfinished(self) -> str | None:
-        """Why the weights are not those of a finished training, in words; None if they are."""
+        """The state of an unfinished training in words; None if training is finished."""
         if (self.folder / METRICS).exists():
             return None
         state = "is still training" if lock.is_held(self.folder) else "was stopped"
@@ -176,7 +179,7 @@ class Run:
 
     @property
     def metrics(self) -> dict:
-        """The metrics measured after training, as `measure` returns them.
+        """The metrics measured after training, as from `measure`.
 
         Raises:
             ValueError: If the file is damaged.
@@ -196,19 +199,24 @@ class Run:
         damage = explain(None, f"'{path}' is damaged", (ValueError, csv.Error))
         with open(path, newline="", encoding="utf-8") as file, damage:
             terms, *epochs = list(csv.reader(file)) or [[]]
-            columns = zip(terms, *epochs, strict=True)  # fails where a line is torn
+            columns = zip(terms, *epochs, strict=True)  # fails if a line is incomplete
             values = {term: list(map(float, column)) for term, *column in columns}
         values.pop("epoch", None)
         return values
 
     def dataset_of(self, data: str | None = None) -> datasets.Dataset:
-        """Returns its data, or those of another name or path."""
+        """Returns the data of the run, or those of another name or path."""
         return self.dataset if data is None else self._load(data)
 
     def test_images(self, data: str | None = None, count: int | None = None) -> tuple:
-        """Returns `count` test examples of its data or others, their y and the class names.
+        """Returns test examples with their y and the class names.
 
-        y is None if the data have no labels.
+        Args:
+            data: Name or path of other data than it was trained on.
+            count: The number of examples; by default all.
+
+        Returns:
+            `(x, y, class_names)`; y is None if the data have no labels.
         """
         raise NotImplementedError
 
@@ -220,8 +228,8 @@ class Run:
             verbose: 1 shows a progress bar.
 
         Returns:
-            Dict of `elbo` and its terms; `prior`, the class of the prior; and how it was measured.
-            It is the same at every call.
+            Dict of `elbo` and its terms; `prior`, the class of the prior; and the settings of the
+            measurement. Every call returns the same values.
         """
         model = self.model
         x, y, _ = self.test_images(data)
@@ -232,7 +240,7 @@ class Run:
         metrics: dict[str, Any] = {n: estimates[n].value for n in ("elbo", *model.elbo_terms)}
         metrics["standard_error"] = estimates["elbo"].standard_error
         metrics["prior"] = type(model.prior).__name__
-        unit = f"nats per {self.example}, the mean over draws of z for each test {self.example}"
+        unit = f"nats per {self.example}, the mean over samples of z for each test {self.example}"
         return {**metrics, f"{self.example}s": len(x), "draws": draws, "seed": SEED, "unit": unit}
 
     def read(self) -> datasets.Reading:
@@ -244,7 +252,7 @@ class Run:
 
 
 def is_finished(folder: Path) -> bool:
-    """Returns whether a run is trained and measured, and its pictures are drawn."""
+    """Returns whether a run is trained and measured, and has its pictures."""
     return (folder / METRICS).exists() and not (folder / CHECKPOINT).exists()
 
 
@@ -263,7 +271,7 @@ def is_run(folder: Path) -> bool:
 
 
 def config_of(folder: Path) -> dict:
-    """Returns the settings of a run; those needed to read it are checked."""
+    """Returns the settings of a run, after checking those that are needed to load it."""
     path = folder / CONFIG
     errors = (ValueError, KeyError, TypeError, RecursionError)
     with explain(None, f"'{path}' must hold the settings that `train` writes", errors):
@@ -272,12 +280,12 @@ def config_of(folder: Path) -> dict:
         for key in ("name", "digest"):
             require(isinstance(data[key], str), None, f"The {key} of the data is a text", data[key])
         for key in kind_of(data["name"]).settings:
-            data[key]  # which is checked where it is used
+            data[key]  # raises an error if it is missing
         texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
         require(texts, None, "The class names are texts", names)
         return config
 
 
 def model_inputs(model, images, labels) -> Any:
-    """Returns what an end-to-end model takes: `[images, labels]`, or images alone."""
+    """Returns the inputs of an end-to-end model: `[images, labels]`, or only images."""
     return images if model.condition is None else [images, labels]

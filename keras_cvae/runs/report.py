@@ -28,10 +28,10 @@ class Section(NamedTuple):
     """A part of the report.
 
     Attributes:
-        title: Its heading.
+        title: The heading.
         text: Sentences below the heading.
         parts: `Picture`s and `Table`s.
-        commands: Lines for a terminal.
+        commands: Shell commands.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Section(NamedTuple):
 
 
 def write(run: Run) -> Path:
-    """Writes the report of a run into its folder, in place of an earlier one.
+    """Writes the report of a run into its folder, and replaces an earlier one.
 
     Args:
         run: The run.
@@ -64,15 +64,15 @@ def page(
     sections: Sequence[Section],
     versions: Mapping[str, str],
 ) -> Path:
-    """Writes one HTML file, in place of an earlier one, with its pictures in it.
+    """Writes one HTML file that contains its pictures, and replaces an earlier one.
 
     Args:
         path: The file.
-        title: Its title.
+        title: Title of the page.
         text: Paragraphs below the title.
-        remarks: Sentences in a frame below them.
+        remarks: Sentences in a frame below the paragraphs.
         sections: The `Section`s.
-        versions: Versions of what made it, by name.
+        versions: Versions of the packages that were used, by name.
 
     Returns:
         The path.
@@ -82,7 +82,7 @@ def page(
 
 
 def verdict(run: Run) -> list[str]:
-    """Returns sentences on whether the model is good, and where to look.
+    """Returns sentences on the quality of the model.
 
     Args:
         run: The run.
@@ -116,7 +116,7 @@ def _numbers(run):
     protocol = "Not measured."
     if rows:
         count = metrics[f"{run.example}s"]
-        protocol = f"Test set: {count} {run.example}s, {metrics['draws']} draws of z for each."
+        protocol = f"Test set: {count} {run.example}s, {metrics['draws']} samples of z for each."
     header = "measure", "value", "standard error", "unit", "definition"
     parts = [Table(header, rows, protocol)]
     for data, report in metrics.get(EVALUATIONS, {}).items():
@@ -158,14 +158,14 @@ def _commands(run):
     command = run.config.get("command") or f"keras-cvae train --data {data}"
     lines = [command, f"keras-cvae evaluate {folder}"]
     lines.append(f"keras-cvae generate {folder} --out generated{run.suffixes[0]}")
-    return Section("Again", f"Trained with Keras on {keras.backend.backend()}.", (), lines)
+    return Section("Commands", f"Trained with Keras on {keras.backend.backend()}.", (), lines)
 
 
 def setting(value) -> str:
     """Returns a setting of a run in a few words.
 
     Args:
-        value: A number, a text, a part of a model, or what a run keeps of one.
+        value: A number, a text, a part of a model, or the config of a part.
     """
     if isinstance(value, Mapping):
         settings = {name: each for name, each in value.items() if name != "class"}

@@ -10,9 +10,9 @@ from keras_cvae import evaluation, plots
 from keras_cvae.html import Picture, Table
 from keras_cvae.runs.report import Section
 
-MOST = 10_000  # rows
-MOST_JUDGED = 2000  # rows that a sentence is about
-FAR = 0.15  # distance of a column, from which its generated cells look wrong
+MOST = 10_000  # rows compared
+MOST_JUDGED = 2000  # rows compared for the remark
+FAR = 0.15  # distance of a column above which its generated cells look wrong
 SHOWN = 8  # generated rows
 
 
@@ -53,28 +53,29 @@ def remarks(run) -> Iterator[str]:
         run: A `TableRun`.
     """
     real, generated = run.real_and_generated(MOST_JUDGED, run.config["training"]["seed"])
-    apart = np.nan_to_num(evaluation.distances(real, generated, run.levels))
-    worst = int(apart.argmax())
+    distances = np.nan_to_num(evaluation.distances(real, generated, run.levels))
+    worst = int(distances.argmax())
     names = [column.name for column in run.table.learned]
-    sentence = f"Columns: generated rows differ from test rows most in {names[worst]}, by "
-    sentence += f"{apart[worst]:.2f}, and by {apart.mean():.2f} in the mean, from 0 (alike) to 1"
-    if apart[worst] > FAR:
+    sentence = f"Columns: the distance of generated from test rows is greatest in {names[worst]}, "
+    sentence += f"{distances[worst]:.2f}, and {distances.mean():.2f} in the mean, from 0 (equal) "
+    sentence += "to 1"
+    if distances[worst] > FAR:
         sentence += ". Compare them in marginals.png: train longer, or on more rows"
     yield f"{sentence}."
 
 
 def _columns(real, generated, columns, levels):
-    """A table of the columns, the worst first."""
-    apart = evaluation.distances(real, generated, levels)
+    """Returns a table of the columns, the worst first."""
+    distances = evaluation.distances(real, generated, levels)
     rows = []
-    for place in np.argsort(-np.nan_to_num(apart), kind="stable"):
+    for place in np.argsort(-np.nan_to_num(distances), kind="stable"):
         missing = [f"{np.isnan(part[:, place]).mean():.1%}" for part in (real, generated)]
         valid = _valid(real[:, place], generated[:, place], levels[place])
         kind = "number" if levels[place] is None else f"{levels[place]} categories"
-        rows.append([columns[place].name, kind, f"{apart[place]:.3f}", *missing, valid])
+        rows.append([columns[place].name, kind, f"{distances[place]:.3f}", *missing, valid])
     header = "column", "kind", "distance", "missing, real", "missing, generated", "in range"
     caption = "Distance: Kolmogorov-Smirnov of numbers, total variation of categories, from 0 to "
-    caption += "1. In range: generated cells within the least and greatest of the test rows."
+    caption += "1. In range: generated cells between the least and greatest cell of the test rows."
     return Table(header, rows, caption)
 
 
@@ -87,9 +88,9 @@ def _valid(real, generated, levels):
 
 
 def _pairs(real, generated, names, most=10):
-    apart = np.abs(real - generated)
+    differences = np.abs(real - generated)
     first, second = np.triu_indices(len(names), 1)
-    worst = np.argsort(-apart[first, second], kind="stable")[:most]
+    worst = np.argsort(-differences[first, second], kind="stable")[:most]
     rows = [
         [f"{names[i]}, {names[j]}", *(f"{v:.2f}" for v in (real[i, j], generated[i, j]))]
         for i, j in zip(first[worst], second[worst], strict=True)

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 KEPT = "conditions.csv"
-MOST_KEPT = 5000  # rows of conditions
-MOST_TRIED = 200_000  # generated rows, of which those that match are chosen
+MOST_KEPT = 5000  # rows of conditions that are saved
+MOST_TRIED = 200_000  # rows that are generated until enough match
 MOST_AT_ONCE = 20_000
-MOST_COMPARED = 5000  # rows, with as many generated
-MOST_RANKED, RANKED_AMONG = 500, 40  # rows, each among as many generated ones
+MOST_COMPARED = 5000  # test rows compared with as many generated rows
+MOST_RANKED, RANKED_AMONG = 500, 40  # test rows, and generated rows for each of them
 LEVEL = 0.9  # of intervals
-FEWEST_DEPENDENT = 1000  # rows that teach how the cells of a row depend on each other
+FEWEST_DEPENDENT = 1000  # rows from which dependences between cells can be learned
 
 
 def train_table(
@@ -52,11 +52,11 @@ def train_table(
     Args:
         data: Path of a .csv or .parquet file.
         out: The folder; by default `runs/` and the name of the file.
-        force: Whether to replace a run that is there already.
+        force: Whether to replace an existing run.
         conditions: As for `tables.Table.of`.
         kinds: As for `tables.Table.of`.
-        dropout: Rate at which training hides each condition, in [0, 1].
-        test_fraction: Share of the rows that are test rows.
+        dropout: The probability that training hides a condition, in [0, 1].
+        test_fraction: Share of the rows for testing.
         encoding: As for `tables.read`.
         na_values: As for `tables.read`.
         **options: As for `make`.
@@ -125,7 +125,7 @@ class TableRun(Run):
         return f"{counts}\nColumns: {', '.join(columns)}"
 
     def measures(self, dataset: datasets.Dataset, seed: int = 0) -> Iterator[evaluation.Measure]:
-        """Measures the likeness of generated and test rows, beside that of training rows."""
+        """Yields measures of the similarity of generated rows and test rows."""
         count = min(len(dataset.x_test), len(dataset.x_train), MOST_COMPARED)
         real, y = dataset.x_test[:count], splitting.take(dataset.y_test, slice(count))
         generated = self._generated(y, count, seed)
@@ -136,8 +136,8 @@ class TableRun(Run):
             real, y = (splitting.take(part, slice(MOST_RANKED)) for part in (real, y))
             seeds = np.random.default_rng(seed).integers(2**31, size=RANKED_AMONG)
             generated = np.stack([self._generated(y, len(real), int(each)) for each in seeds])
-            among = evaluation.ranks(real, generated, seed)[:, numbers]
-            shares = [share.value for share in evaluation.coverage(among, LEVEL)]
+            ranks = evaluation.ranks(real, generated, seed)[:, numbers]
+            shares = [share.value for share in evaluation.coverage(ranks, LEVEL)]
             yield evaluation.Measure(
                 "coverage",
                 float(np.nanmean(shares)),
@@ -149,9 +149,9 @@ class TableRun(Run):
             )
 
     def keep(self, y_train) -> None:
-        """Keeps the conditions of at most 5,000 training rows, from which `generate` takes them.
+        """Saves the conditions of at most 5,000 training rows, which `generate` samples from.
 
-        Missing cells are kept too, so that generated rows have them at the same rate.
+        They include missing cells, so that these are as frequent in generated rows.
         """
         if y_train is None:
             return
@@ -171,10 +171,10 @@ class TableRun(Run):
     ) -> DataFrame:
         """Generates rows in the original columns, order, types and units.
 
-        Conditions that `where` does not name are copied from training rows that match it, missing
-        cells included; where few rows match, the nearest ones take part, and a warning says so.
-        Other columns in `where` select among generated rows: at most 200,000 are generated until
-        `count` match.
+        Conditions that are not in `where` are copied from training rows that match it, including
+        missing cells. If few rows match, the nearest rows are used too, with a warning. If `where`
+        has columns that are not conditions, rows are generated until `count` rows match, but at
+        most 200,000.
 
         Args:
             where: Values or ranges of columns, such as `"sex=F,age=30..40"`, or a dict by name, as
@@ -184,10 +184,10 @@ class TableRun(Run):
             seed: Seed of the samples; by default as for `CVAE.generate`.
 
         Returns:
-            A DataFrame of `count` rows; of fewer, with a warning, where no more match.
+            A DataFrame of `count` rows, or of fewer, with a warning, if no more match.
 
         Raises:
-            ValueError: If `where` names no column, or a value that a column cannot hold, or if no
+            ValueError: If a name in `where` is not a column, a column cannot have the value, or no
                 generated row matches.
         """
         import pandas
@@ -220,7 +220,7 @@ class TableRun(Run):
         return pandas.concat(frames, ignore_index=True)[:count]
 
     def _rows(self, ranges, count, temperature, seed):
-        """Generates rows whose conditions lie in the ranges."""
+        """Generates rows whose conditions are in the ranges."""
         cells = self._conditions(ranges, count, seed) if self.table.conditions else None
         x = self.model.generate(
             cells and self.table.to_inputs(cells),
@@ -234,10 +234,17 @@ class TableRun(Run):
     def reconstruct(
         self, data: str | None = None, count: int | None = None
     ) -> tuple[DataFrame, DataFrame]:
-        """Reconstructs test rows: returns `(real, reconstructed)`, DataFrames.
+        """Reconstructs test rows.
 
-        A reconstructed number is the mean, a category the most probable one; missing cells are
+        A reconstructed number is the mean, a category the most probable one. Missing cells are
         imputed.
+
+        Args:
+            data: Path of other data than it was trained on.
+            count: The number of rows; by default all.
+
+        Returns:
+            `(real, reconstructed)`, two DataFrames.
         """
         x, y, _ = self.test_images(data, count)
         cells = self.table.from_inputs(y)
@@ -247,12 +254,21 @@ class TableRun(Run):
     def real_and_generated(
         self, count: int, seed: int = 0, data: str | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns at most `count` test rows, and rows generated for their conditions: arrays x."""
+        """Returns test rows, and rows generated for their conditions.
+
+        Args:
+            count: The largest number of rows.
+            seed: Seed of the generated rows.
+            data: Path of other data than it was trained on.
+
+        Returns:
+            `(x, generated)`, arrays of shape `(rows, columns)`.
+        """
         x, y, _ = self.test_images(data, count)
         return x, self._generated(y, len(x), seed)
 
     def _generated(self, y, count, seed):
-        """Generates rows, rounded and in bounds as they are written, as an array x."""
+        """Generates rows, rounded and within bounds as in a file, as an array."""
         samples = self.model.generate(y, count=count, pixels="sample", seed=seed)
         rows = self.table.frame(self.table.round_samples(samples), self.table.from_inputs(y))
         return self.table.arrays(rows)[0]

@@ -17,17 +17,17 @@ from keras_cvae.runs.reading import CHECKPOINT, HISTORY, METRICS, MODEL, Run, mo
 def train_and_measure(
     run: Run, train, held_out, callbacks, verbose: int, force: bool = False
 ) -> None:
-    """Trains the model of a run as its settings say, measures it and draws its pictures.
+    """Trains the model of a run with its settings, measures it and draws its pictures.
 
-    Where the folder has a checkpoint, the training goes on from there.
+    If the folder contains a checkpoint, training continues from it.
 
     Args:
         run: The run, whose folder is locked.
-        train: Examples and labels to train on.
-        held_out: Examples and labels to validate on.
+        train: Examples and labels for training.
+        held_out: Examples and labels for validation.
         callbacks: More callbacks for `fit`.
-        verbose: As for `make`, an integer.
-        force: Whether to go on with a training of other data, settings or versions.
+        verbose: As for `make`, but an integer.
+        force: Whether to continue a training with other data, settings or versions.
 
     Raises:
         ValueError: As for `runs.train`.
@@ -51,7 +51,7 @@ def train_and_measure(
 
 
 def verbosity(verbose: int | str) -> int:
-    """Returns what `verbose` stands for: `"auto"` is 1 on a terminal, else 2."""
+    """Returns `verbose` as an integer: `"auto"` is 1 on a terminal, otherwise 2."""
     return verbose if isinstance(verbose, int) else 1 if sys.stdout.isatty() else 2
 
 

@@ -33,17 +33,17 @@ def like_real(y, count, seed):
 
 def test_a_good_model():
     read, spread = remarks(like_real)
-    assert "of its class in 100% of 100 cases; for test images in 100%." in read
+    assert "of the same class in 100% of 100 cases; for test images in 100%." in read
     assert "Spread: generated images of a class" in spread and spread.endswith("as test images.")
 
 
 def test_samples_of_other_classes_and_all_alike():
     read, spread = remarks(lambda y, count, seed: like_real(1 - y, count, seed))
-    assert "in 0% of 100 cases" in read and "Many samples are not of their class" in read
+    assert "in 0% of 100 cases" in read and "Many samples do not show their class" in read
     _, spread = remarks(
         lambda y, count, seed: 0.9 * np.float32(Y[y])[:, None, None, None] + 0 * X[:1]
     )
-    assert "differ from each other 0.00 times" in spread and "too alike" in spread
+    assert "differ from each other 0.00 times" in spread and "too similar" in spread
 
 
 def test_samples_that_differ_too_much_without_classes():
