@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from typing import Any
 
+from keras_cvae.explore.files import text
 from keras_cvae.explore.serving import import_gradio
 
-PARTS = importlib.resources.files("keras_cvae.explore") / "parts"
-DIMMEST = 0.5  # grey from which paper is light and ink dark
-
-
-def text(name: str) -> str:
-    """Returns the text of a file of the page."""
-    return (PARTS / name).read_text("utf-8")
+DIMMEST = 0.5  # greys above it are light: the pen is then black, otherwise white
 
 
 def drawing(shape, background: float, **options) -> Any:
-    """Makes a canvas to draw on with the mouse, whose value is the address of a PNG.
+    """Makes a canvas to draw on with the mouse, whose value is the data URL of a PNG.
 
     Args:
         shape: Shape of an image, `(H, W, C)`.
-        background: The grey of the paper, in [0, 1].
+        background: The grey of the empty canvas, in [0, 1].
         **options: More arguments of `gr.HTML`.
     """
     height, width, channels = shape
@@ -44,8 +38,8 @@ def latents(noise, active, remark: str, **options) -> Any:
     """Makes a pad and sliders over latents, whose value is a list of numbers.
 
     Args:
-        noise: The numbers to begin with, of shape `(latent_dim,)`.
-        active: The dimensions to have a slider, in this order.
+        noise: Initial values, of shape `(latent_dim,)`.
+        active: The dimensions that have a slider, in this order; the first two are the pad's axes.
         remark: A sentence between pad and sliders.
         **options: More arguments of `gr.HTML`.
     """
@@ -58,7 +52,7 @@ def tiles(value, **options) -> Any:
 
 
 def download() -> Any:
-    """Makes what saves its value, `{address, name}`, as a file."""
+    """Makes an invisible component that saves its value, `{address, name}`, as a file."""
     gr = import_gradio()
     return gr.HTML(html_template="", js_on_load=text("download.js"), visible="hidden")
 

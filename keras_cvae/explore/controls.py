@@ -1,4 +1,4 @@
-"""The controls of a condition: what they are called, and from their values to y."""
+"""The controls of a condition, and the y of their values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keras_cvae.conditions import UNKNOWN, Attributes, Vector
 
 UNKNOWN_NAME = "any"
 SPREAD = 3.0  # standard deviations to either side of the mean
-STEPS = -2.0, -1.0, 0.0, 1.0, 2.0  # standard deviations of a number, in its row of variants
+STEPS = -2.0, -1.0, 0.0, 1.0, 2.0  # variants of a number, in standard deviations from the mean
 
 
 class Control(NamedTuple):
@@ -33,12 +33,12 @@ class Control(NamedTuple):
 
     @property
     def start(self) -> float:
-        """The value to begin with: the first class, or the mean."""
+        """The initial value: the first class, or the mean."""
         return self.choices[0][1] if self.choices else self.mean
 
     @property
     def variants(self) -> list[tuple[str, float]]:
-        """Captions and values that show what it does: every class, or numbers about the mean."""
+        """Captions and values that show its effect: every class, or numbers around the mean."""
         if self.choices:
             return [*self.choices]
         values = [self.mean + step * self.deviation for step in STEPS]
@@ -50,7 +50,7 @@ def of(condition, class_names: Sequence[str] = ()) -> list[Control]:
 
     Args:
         condition: The condition of a model, or None.
-        class_names: Names of the classes, where y is one.
+        class_names: Names of the classes, if y is a class.
 
     Raises:
         ValueError: If a part of it is neither classes nor numbers, such as an image.
@@ -64,7 +64,7 @@ def of(condition, class_names: Sequence[str] = ()) -> list[Control]:
 
 
 def to_y(condition, rows: Sequence[Sequence[float]]) -> Any:
-    """Returns the values of the controls as y of `CVAE.generate`.
+    """Converts values of the controls to y of `CVAE.generate`.
 
     Args:
         condition: The condition of a model, or None.

@@ -1,4 +1,4 @@
-"""What the page of a run of images or vectors computes: arrays in, arrays out."""
+"""Computations of the page of a run of images or vectors: arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from keras_cvae.explore import controls
 from keras_cvae.runs import pictures
 from keras_cvae.runs.reading import Run
 
-MOST = 2000  # test images that tell which latents are in use
-MOST_READ = 100  # classes among which a drawing is read
-DRAWS = 4  # samples of z for each class
-FINE = 201  # places on a path
-CALLS = 3  # of a function, after which it is compiled on every backend
-MOST_SCALED = 8192  # training vectors that tell the scale of each number
+MOST = 2000  # test images for the variance of each latent dimension
+MOST_CLASSES = 100  # classes among which `classify` chooses
+SAMPLES = 4  # samples of z for each class
+FINE = 201  # positions on a path
+CALLS = 3  # calls after which a function is compiled on every backend
+MOST_SCALED = 8192  # training vectors for the standard deviation of each number
 
 Values = Sequence[float]
 
@@ -28,7 +28,7 @@ Values = Sequence[float]
 def active_dimensions(cvae, x, y) -> list[int]:
     """Returns the dimensions of the noise that are in use, most active first.
 
-    They are told by the variance of each over the encodings of examples.
+    They are those whose encodings vary over examples.
 
     Args:
         cvae: A `CVAE`.
@@ -39,7 +39,7 @@ def active_dimensions(cvae, x, y) -> list[int]:
 
 
 class ImageExplorer:
-    """A run of images as its page sees it.
+    """Computes what the page of a run of images or vectors shows.
 
     The style of an image is its noise, a vector that the prior transports to z: equal noise under
     other classes gives images of the same style. Under the prior N(0, I) it is z itself.
@@ -51,7 +51,7 @@ class ImageExplorer:
         controls: The `Control`s of the condition.
 
     Raises:
-        ValueError: If the condition cannot be set on a page.
+        ValueError: If the condition has a part that no control can set, such as an image.
     """
 
     def __init__(self, run: Run):
@@ -66,7 +66,7 @@ class ImageExplorer:
 
     @property
     def start(self) -> list[float]:
-        """The values of the controls to begin with."""
+        """The initial values of the controls."""
         return [control.start for control in self.controls]
 
     @functools.cached_property
@@ -81,7 +81,7 @@ class ImageExplorer:
         return rng.standard_normal(self.model.latent_dim).astype("float32")
 
     def images(self, noise, rows: Sequence[Values], temperature: float = 1.0) -> np.ndarray:
-        """Generates images, as `plots` takes them; vectors keep their shape and their units.
+        """Generates images in [0, 1], or vectors in their units.
 
         Args:
             noise: Array of shape `(count, latent_dim)`.
@@ -103,14 +103,14 @@ class ImageExplorer:
         return pictures.drawable(self.run, x)
 
     def variants(self, values: Values) -> tuple[list[str], list[Values], int]:
-        """Returns what to compare: the values of the controls, each changed through its range.
+        """Returns values of the controls to compare: each control at several values in turn.
 
         Args:
             values: The values of the controls.
 
         Returns:
             `(captions, rows, place)`: a caption and values of the controls for each image; and the
-            place among them of `values`, which come first where none equals them.
+            index of `values` among these. If they are not among them, they are put first.
         """
         captions: list[str] = []
         rows: list[Values] = []
@@ -123,7 +123,7 @@ class ImageExplorer:
         return captions, rows, rows.index([*values])
 
     def in_one_style(self, noise, values: Values, temperature: float = 1.0) -> tuple:
-        """Generates the same handwriting under every class, or with every control changed.
+        """Generates images of the same noise under every class, or with each control changed.
 
         Args:
             noise: Array of shape `(latent_dim,)`.
@@ -131,27 +131,27 @@ class ImageExplorer:
             temperature: As for `images`.
 
         Returns:
-            `(images, captions, place)`, the latter two as of `variants`.
+            `(images, captions, place)`, the last two as from `variants`.
         """
         captions, rows, place = self.variants(values)
         noise = np.tile(np.asarray(noise, "float32"), (len(rows), 1))
         return self.images(noise, rows, temperature), captions, place
 
-    def read(self, x) -> tuple[int, float] | None:
-        """Reads which class an image is of, by the ELBO under each.
+    def classify(self, x) -> tuple[int, float] | None:
+        """Infers the class of an image from its ELBO under each class.
 
         Args:
             x: An image, of shape `image_shape`.
 
         Returns:
-            `(label, probability)`; None where y is not a class, or there are too many.
+            `(label, probability)`; None if y is not a class, or there are too many classes.
         """
         count = len(self.model.classes)
-        if not 0 < count <= MOST_READ:
+        if not 0 < count <= MOST_CLASSES:
             return None
         labels = np.arange(count)
         x = np.repeat(x[None], count, 0)
-        elbo = evaluation.likelihood.terms(self.model, x, labels, draws=DRAWS)["elbo"]
+        elbo = evaluation.likelihood.terms(self.model, x, labels, draws=SAMPLES)["elbo"]
         probabilities = np.exp(elbo - np.logaddexp.reduce(elbo))
         return int(elbo.argmax()), float(probabilities.max())
 
@@ -160,7 +160,7 @@ class ImageExplorer:
 
         Args:
             x: An image, of shape `image_shape`.
-            values: The values of the controls, which say what it shows.
+            values: The values of the controls that describe the image.
         """
         y = controls.to_y(self.model.condition, [values])
         return self.model.noise_of(x[None], y)[0]
@@ -174,7 +174,7 @@ class ImageExplorer:
             first: Noise of shape `(latent_dim,)`.
             second: Noise of the same shape.
             values: The values of the controls.
-            position: A place on the path, in [0, 1].
+            position: A position on the path, in [0, 1].
             steps: The number of images of the path.
 
         Returns:
@@ -186,7 +186,14 @@ class ImageExplorer:
         return self.images(np.stack(noise), [values] * len(noise))
 
     def example(self, place: int) -> tuple[np.ndarray, list[float] | None]:
-        """Returns a test image and the values of the controls that it has, None if unknown."""
+        """Returns a test image and its values of the controls, None if unknown.
+
+        Args:
+            place: Its number in the test data.
+
+        Raises:
+            ValueError: If there is no such test image.
+        """
         x, y, _ = self.run.test_images(count=place + 1)
         expected = f"must be below the number of test images, {len(x)}"
         require(0 <= place < len(x), "example", expected, place)
@@ -203,7 +210,7 @@ class ImageExplorer:
             count: The number of neighbours.
 
         Returns:
-            `(images, labels)`, nearest first; the labels are None where there are none.
+            `(images, labels)`, nearest first; the labels are None for a model without classes.
         """
         x, labels = self.run.dataset.x_train, self.run.dataset.y_train
         scale = _scale(x) if self.is_vector else 1.0
@@ -214,7 +221,7 @@ class ImageExplorer:
 
     @functools.cached_property
     def range(self) -> tuple[float, float]:
-        """The least and greatest number of the training vectors, the ends of the profiles' axis."""
+        """The range of the vertical axis of curves: that of the training vectors, with a margin."""
         x = self.run.dataset.x_train
         low, high = (float(np.quantile(x[:MOST_SCALED], share)) for share in (0.002, 0.998))
         margin = 0.05 * (high - low) or 1.0
@@ -222,12 +229,12 @@ class ImageExplorer:
 
     @functools.cached_property
     def background(self) -> float:
-        """The grey of the images' edges, which a drawing begins with."""
+        """The median grey of the edges of training images, the colour of an empty canvas."""
         x = self.drawable(self.run.dataset.x_train[:200])
         return float(np.median(np.concatenate([x[:, 0].ravel(), x[:, :, 0].ravel()])))
 
     def warm_up(self) -> None:
-        """Compiles what a move of a control needs, so that the first is answered at once."""
+        """Compiles all computations, so that the first move of a control is answered at once."""
         values, noise = self.start, np.zeros(self.model.latent_dim, "float32")
         x, _ = self.example(0)
         for _ in range(CALLS):
@@ -235,7 +242,7 @@ class ImageExplorer:
             self.in_one_style(noise, values)
             self.path(noise, noise, values)
             self.noise_of(x, values)
-            self.read(x)
+            self.classify(x)
 
 
 def _scale(x):

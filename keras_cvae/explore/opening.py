@@ -22,13 +22,13 @@ def explore(
 
     Args:
         folder: The folder of the run.
-        port: The port to serve it at.
-        browser: Whether to open it in a browser.
-        ready: Function of its address, called once it is served.
+        port: The port of the server.
+        browser: Whether to open the page in a browser.
+        ready: Function of the URL, called once the server listens.
 
     Raises:
-        ValueError: If Gradio or a browser is not installed, the port is taken, the folder is not a
-            run, or its condition cannot be set on a page.
+        ValueError: If Gradio or a browser is not installed, the port is in use, the folder is not a
+            run, or its condition has a part that no control can set, such as an image.
     """
     serving.import_gradio()
     if browser:
@@ -40,13 +40,13 @@ def explore(
 
 
 def page_of(run: runs.Run) -> Any:
-    """Returns the page of a run, a `gradio.Blocks`, ready to answer at once.
+    """Returns the page of a run, a `gradio.Blocks`, after compiling its computations.
 
     Args:
         run: The run.
 
     Raises:
-        ValueError: If its condition cannot be set on a page.
+        ValueError: If its condition has a part that no control can set, such as an image.
     """
     make, build = PAGES[type(run)]
     explorer = make(run)
@@ -54,7 +54,7 @@ def page_of(run: runs.Run) -> Any:
     return build(explorer)
 
 
-# By kind of run: what computes its page, and what arranges it.
+# For each kind of run, the class with the computations of its page and the function that builds it.
 PAGES: dict[type[runs.Run], tuple[Callable, Callable]] = {
     runs.ImageRun: (ImageExplorer, page.build),
     runs.TableRun: (RowExplorer, table_page.build),

@@ -1,4 +1,4 @@
-"""The page of a run of images or vectors, of Gradio's components."""
+"""The page of a run of images or vectors, built of Gradio's components."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from keras_cvae.explore import components
 from keras_cvae.explore.controls import SPREAD, Control
 from keras_cvae.explore.images import ImageExplorer
 from keras_cvae.explore.serving import import_gradio
-from keras_cvae.explore.view import READ, View, remark
+from keras_cvae.explore.view import INFER, View, remark
 
-MOST_BUTTONS = 20  # classes; more are chosen from a list
-# Of events that must be answered at once: the latest wins, and no progress is shown.
+MOST_BUTTONS = 20  # classes with a button each; more are chosen from a list
+# Options of events that must be answered at once: only the latest counts, no progress is shown.
 AT_ONCE: dict[str, Any] = dict(queue=False, trigger_mode="always_last", show_progress="hidden")
 
 
 class Source(NamedTuple):
-    """The components of what is encoded: a drawing, or a test vector by its number.
+    """The components of an example to encode: a drawing, or a test vector by its number.
 
     Attributes:
         value: The drawing or the number.
         truth: Its label.
-        style: What it is encoded to.
-        words: What it was read as.
-        example: The number of a test image to take in place of a drawing, or None.
+        style: Its style, as `View.encode` returns it.
+        words: A sentence on its inferred class.
+        example: The number of a test image that replaces the drawing, or None.
     """
 
     value: Any
@@ -42,7 +42,7 @@ def build(explorer: ImageExplorer) -> Any:
     """Builds the page.
 
     Args:
-        explorer: What it computes.
+        explorer: The computations.
 
     Returns:
         A `gradio.Blocks`.
@@ -114,7 +114,7 @@ def build(explorer: ImageExplorer) -> Any:
 
 
 def _or_skip(function):
-    """Returns a function that changes no component where it would return None."""
+    """Returns an event handler that changes no component if the function returns None."""
     gr = import_gradio()
 
     def call(*arguments):
@@ -138,10 +138,10 @@ def _source(view, name) -> Source:
         label = "or take a test image"
         example = gr.Slider(0, last, 0, step=1, label=label, elem_id=f"{name}_test")
     if explorer.model.classes:
-        choices = [("read which", READ), *labels]
-        truth = gr.Dropdown(choices, value=READ, label="It is", elem_id=f"{name}_truth")
+        choices = [("recognize it", INFER), *labels]
+        truth = gr.Dropdown(choices, value=INFER, label="It is", elem_id=f"{name}_truth")
     words = gr.Markdown(elem_id=f"{name}_words")
-    truth = gr.State(READ) if truth is None else truth
+    truth = gr.State(INFER) if truth is None else truth
     return Source(value, truth, gr.State(None), words, example)
 
 

@@ -1,4 +1,4 @@
-"""What the page of a run of a table computes: values of columns in, rows out."""
+"""Computations of the page of a run of a table: values of columns in, rows out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keras_cvae.runs.tables import TableRun
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MOST_COMPARED = 50_000  # training rows, of which the nearest are returned
+MOST_COMPARED = 50_000  # training rows among which the nearest are searched
 
 
 class ColumnControl(NamedTuple):
@@ -37,7 +37,7 @@ class ColumnControl(NamedTuple):
 
 
 class RowExplorer:
-    """A run of a table as its page sees it.
+    """Computes what the page of a run of a table shows.
 
     Args:
         run: A `TableRun`.
@@ -72,17 +72,31 @@ class RowExplorer:
         return active_dimensions(self.model, x, y)
 
     def where(self, values: Sequence[str | None]) -> dict[str, str]:
-        """Returns what `TableRun.generate` takes, of values of the controls, None or "" for any."""
+        """Returns `where` of `TableRun.generate` for values of the controls.
+
+        Args:
+            values: A text for each control; None or `""` for any value.
+        """
         pairs = zip(self.controls, values, strict=True)
         return {control.name: value.strip() for control, value in pairs if value and value.strip()}
 
     def generate(self, values, count: int, temperature: float = 1.0, seed: int = 0) -> DataFrame:
-        """Generates rows with these values of the columns, as `TableRun.generate`."""
+        """Generates rows with `TableRun.generate`, for values of the controls.
+
+        Args:
+            values: As for `where`.
+            count: The number of rows.
+            temperature: Scales the spread of z.
+            seed: Seed of the random generator.
+
+        Raises:
+            ValueError: As for `TableRun.generate`.
+        """
         where = self.where(values)
         return self.run.generate(where, count, temperature=temperature, seed=seed)
 
     def example(self, place: int) -> tuple[np.ndarray, dict | None]:
-        """Returns a test row as the model takes it, `(x, y)`, each of one row."""
+        """Returns a test row as `(x, y)` of the model, each of one row."""
         dataset = self.run.dataset
         rows = slice(place, place + 1)
         return dataset.x_test[rows], splitting.take(dataset.y_test, rows)
@@ -92,12 +106,12 @@ class RowExplorer:
         return self.model.noise_of(*self.example(place))[0]
 
     def rows(self, noise, place: int, values: Sequence[str | None] = ()) -> DataFrame:
-        """Returns the typical rows of some noise.
+        """Returns the typical rows of given noise.
 
         Args:
             noise: Array of shape `(count, latent_dim)`.
             place: The test row whose conditions they have.
-            values: Values of the controls; one value of a condition replaces that of the test row.
+            values: Values of the controls; a single value of a condition replaces the test row's.
         """
         noise = np.asarray(noise, "float32")
         cells = self.table.from_inputs(self.example(place)[1])
@@ -118,7 +132,7 @@ class RowExplorer:
         return self.table.frame(x, self.table.from_inputs(y))
 
     def path(self, first: int, second: int, steps: int = 5) -> DataFrame:
-        """Returns the typical rows on the path from one test row to another, under the first's y.
+        """Returns the typical rows on the path from one test row to another, with the first's y.
 
         Args:
             first: Number of a test row.
@@ -129,7 +143,7 @@ class RowExplorer:
         return self.rows(latents.interpolate(*ends, steps, spherical=True), first)
 
     def nearest(self, row: DataFrame, count: int = 5) -> DataFrame:
-        """Returns the training rows nearest to one, as `evaluation.closest` measures distances.
+        """Returns the training rows nearest to a row, by the distance of `evaluation.closest`.
 
         Args:
             row: One row.
@@ -143,7 +157,7 @@ class RowExplorer:
         return self.table.frame(dataset.x_train[places], cells)
 
     def warm_up(self) -> None:
-        """Compiles what a move of a control needs."""
+        """Compiles all computations, so that the first move of a control is answered at once."""
         self.rows(self.noise_of(0)[None], 0)
         self.path(0, 0)
 

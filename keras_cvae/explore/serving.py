@@ -1,4 +1,4 @@
-"""Gradio, and the server of a page, which serves this machine only and sends nothing to others."""
+"""Gradio, and a server of pages that only this machine can open and that sends nothing out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import webbrowser
 from typing import Any
 
 from keras_cvae.checks import ArgumentError, explain
+from keras_cvae.explore.files import text
 
 HOST = "127.0.0.1"
 SILENT = {
-    "GRADIO_ANALYTICS_ENABLED": "False",  # which is also whether a newer version is asked for
+    "GRADIO_ANALYTICS_ENABLED": "False",  # also disables the request for a newer version
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_OFFLINE": "1",
 }
@@ -21,7 +22,7 @@ MONO = "ui-monospace", "monospace"
 
 
 def import_gradio() -> Any:
-    """Imports Gradio, which then calls no other machine.
+    """Imports Gradio, with all requests to other machines disabled.
 
     Raises:
         ValueError: If it is not installed.
@@ -35,10 +36,13 @@ def import_gradio() -> Any:
 
 
 def bind(port: int) -> socket.socket:
-    """Returns a socket of this machine that listens on a port.
+    """Returns a socket that listens on a port of this machine.
+
+    Args:
+        port: Port number.
 
     Raises:
-        ValueError: If the port is taken, or may not be used.
+        ValueError: If the port is in use, or not permitted.
     """
     server = socket.socket()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,7 +57,11 @@ def bind(port: int) -> socket.socket:
 
 
 def check_browser() -> None:
-    """Refuses to open a browser where there is none."""
+    """Raises an error if no browser is installed.
+
+    Raises:
+        ValueError: If so.
+    """
     try:
         webbrowser.get()
     except webbrowser.Error as error:
@@ -65,14 +73,12 @@ def application(blocks) -> Any:
     """Returns the web application of a page."""
     import fastapi
 
-    from keras_cvae.explore.components import text
-
     gr = import_gradio()
     theme = gr.themes.Default(font=FONT, font_mono=MONO)
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     options = {"server_name": HOST, "footer_links": [], "theme": theme, "css": text("page.css")}
     options |= {"enable_monitoring": False, "ssr_mode": False}
-    options["run_history"] = False  # which the browser would write at each move
+    options["run_history"] = False  # the browser would write it after each change of a control
     return gr.mount_gradio_app(app, blocks, "/", **options)
 
 
@@ -88,10 +94,14 @@ def serve(blocks, listening: socket.socket, opens_browser: bool) -> None:
 
     server = uvicorn.Server(uvicorn.Config(application(blocks), log_level="warning"))
     if opens_browser:
-        webbrowser.open(address(listening))  # which waits until the server accepts
+        webbrowser.open(address(listening))  # the browser waits until the server accepts
     server.run(sockets=[listening])
 
 
 def address(listening: socket.socket) -> str:
-    """Returns the address of a page."""
+    """Returns the URL of a page.
+
+    Args:
+        listening: The socket of `bind`.
+    """
     return f"http://{HOST}:{listening.getsockname()[1]}"

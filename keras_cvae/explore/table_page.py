@@ -1,4 +1,4 @@
-"""The page of a run of a table, of Gradio's components."""
+"""The page of a run of a table, built of Gradio's components."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def build(explorer: RowExplorer) -> Any:
     """Builds the page.
 
     Args:
-        explorer: What it computes.
+        explorer: The computations.
 
     Returns:
         A `gradio.Blocks`.

@@ -1,4 +1,4 @@
-"""What the page of a table answers: from the values of its components to their next values."""
+"""Event handlers of the page of a table: from the values of components to new values."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from keras_cvae.checks import ArgumentError
 from keras_cvae.explore.rows import RowExplorer
 
 ANY = "any"
-STEPS = 5  # rows from one to another
+STEPS = 5  # rows on the path from one row to another
 MOST_ROWS = 1000
 
 
 class TableView:
-    """The answers of the page: from the values of its components to their next values.
+    """Event handlers of the page: from the values of components to new values.
 
     Args:
-        explorer: What computes the rows.
+        explorer: The computations.
     """
 
     def __init__(self, explorer: RowExplorer):
@@ -30,13 +30,13 @@ class TableView:
         self.name = Path(explorer.run.config["data"]["name"]).name
 
     def generate(self, count, seed, temperature, *values) -> tuple[Any, str]:
-        """Returns generated rows, or none, and a sentence on what is wrong or amiss."""
-        values, count = _known(values), int(min(max(count or 1, 1), MOST_ROWS))
+        """Returns generated rows and warnings, or None and the message of an error."""
+        values, count = _without_any(values), int(min(max(count or 1, 1), MOST_ROWS))
         seed = int(seed or 0)
         return _attempt(lambda: self.explorer.generate(values, count, temperature, seed))
 
     def another(self, count, seed, temperature, *values) -> tuple:
-        """Returns the next seed, its rows and a sentence."""
+        """Returns the next seed, its rows and messages."""
         seed = int(seed or 0) + 1
         return seed, *self.generate(count, seed, temperature, *values)
 
@@ -57,14 +57,14 @@ class TableView:
         return noise, self.compare(noise, place)
 
     def compare(self, noise, place, *values) -> Any:
-        """Returns a table of the columns: of the test row, and of the style.
+        """Returns a table of the columns with the values of the test row and of the style.
 
         Args:
-            noise: Numbers, one for each latent.
+            noise: List of numbers, one for each latent dimension.
             place: The number of the test row.
             *values: The values of the columns' controls.
         """
-        place, values = int(place), _known(values)
+        place, values = int(place), _without_any(values)
         rows, _ = _attempt(lambda: self.explorer.rows([noise], place, values))
         rows = self.explorer.rows([noise], place) if rows is None else rows
         return self._columns(place, rows, ["decoded"])
@@ -75,7 +75,7 @@ class TableView:
         return self._columns(first, rows, [f"{share:.2g}" for share in np.linspace(0, 1, STEPS)])
 
     def save(self, count, seed, temperature, *values) -> dict | None:
-        """Returns the address of a CSV file of the generated rows, and a name for it."""
+        """Returns a CSV file of the generated rows, as a data URL, and a name for it."""
         rows, _ = self.generate(count, seed, temperature, *values)
         if rows is None:
             return None
@@ -92,13 +92,13 @@ class TableView:
         return pandas.DataFrame(cells)
 
 
-def _known(values):
-    """Returns the values of the controls, None for any."""
+def _without_any(values):
+    """Returns the values of the controls, with None in place of `ANY`."""
     return [None if value == ANY else value for value in values]
 
 
 def _attempt(make: Callable) -> tuple[Any, str]:
-    """Returns what a function makes, or None, and what is wrong or amiss, in sentences."""
+    """Returns the value of a function, None after an error, and its error or warnings as a text."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         value, sentences = None, []

@@ -1,4 +1,4 @@
-"""What the page of images answers: from the values of its components to their next values."""
+"""Event handlers of the page of images: from the values of components to new values."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from keras_cvae.explore import tiles
+from keras_cvae.explore import data_urls
 from keras_cvae.explore.images import ImageExplorer
 
-READ = -2  # the label of "read it"
+INFER = -2  # in place of a label: infer it from the image
 
 
 def tile(address: str, caption: str = "", is_chosen: bool = False, is_large: bool = False) -> dict:
-    """Returns a picture as the page shows it.
+    """Returns a picture in a row of pictures.
 
     Args:
-        address: Its address.
+        address: Its data URL.
         caption: The text below it.
         is_chosen: Whether it has a frame.
         is_large: Whether it is large, in a row of its own.
@@ -27,7 +27,7 @@ def tile(address: str, caption: str = "", is_chosen: bool = False, is_large: boo
 
 
 def remark(explorer) -> str:
-    """Returns a sentence on the latents of a run, where there is something to explain.
+    """Returns a sentence that explains the latents of a run, or an empty text.
 
     Args:
         explorer: An `ImageExplorer` or a `RowExplorer`.
@@ -42,10 +42,10 @@ def remark(explorer) -> str:
 
 
 class View:
-    """The answers of a page.
+    """Event handlers of a page: from the values of components to new values.
 
     Args:
-        explorer: What computes the images.
+        explorer: The computations.
     """
 
     def __init__(self, explorer: ImageExplorer):
@@ -63,20 +63,20 @@ class View:
 
     @property
     def noise(self) -> np.ndarray:
-        """The noise to begin with: the middle of the prior."""
+        """The initial noise: the centre of the prior."""
         return np.zeros(self.explorer.model.latent_dim, "float32")
 
     def address(self, image: np.ndarray) -> str:
-        """Returns the address of an image or a profile."""
+        """Returns the data URL of an image, or of a vector drawn as a curve."""
         if self.explorer.is_vector:
-            return tiles.profile(image, *self.explorer.range)
-        return tiles.image(image)
+            return data_urls.profile(image, *self.explorer.range)
+        return data_urls.image(image)
 
     def paint(self, noise, temperature, *values) -> list[dict]:
         """Returns the image, large, and below it the same style with every value of the controls.
 
         Args:
-            noise: Numbers, one for each latent.
+            noise: List of numbers, one for each latent dimension.
             temperature: As for `ImageExplorer.images`.
             *values: The values of the controls.
         """
@@ -99,28 +99,28 @@ class View:
         return seed, *self.sample(seed, temperature, *values)
 
     def encode(self, source, truth, *values) -> tuple[Any, str]:
-        """Encodes a drawing, or the test vector of a number.
+        """Encodes a drawing, or a test vector.
 
         Args:
-            source: The address of the drawing, or the number.
-            truth: Its label, or `READ`.
-            *values: The values of the controls, for those that are not read.
+            source: The data URL of the drawing, or the number of the test vector.
+            truth: Its label, or `INFER`.
+            *values: The values of the controls, for a model without classes.
 
         Returns:
-            `(style, sentence)`: the style is `(noise, values)`, None where nothing is drawn.
+            `(style, sentence)`: the style is `(noise, values)`, None if nothing is drawn.
         """
         if source in ("", None):
             return None, ""
         x, sentence = self._example(source), ""
         if self.explorer.model.classes:
-            values = [READ if truth is None else int(truth)]
-            if values == [READ]:
-                values, sentence = self._read(x)
+            values = [INFER if truth is None else int(truth)]
+            if values == [INFER]:
+                values, sentence = self._classify(x)
         noise = self.explorer.noise_of(x, values)
         return (noise.tolist(), [*values]), sentence
 
     def draw(self, source, truth, *values) -> tuple | None:
-        """Encodes a drawing, and shows it in the place of the style.
+        """Encodes a drawing and sets the page to its style.
 
         Args:
             source: As for `encode`.
@@ -128,7 +128,7 @@ class View:
             *values: As for `encode`.
 
         Returns:
-            `(style, sentence, noise, temperature, *values, pictures)`; None where nothing is drawn.
+            `(style, sentence, noise, temperature, *values, pictures)`; None if nothing is drawn.
         """
         style, sentence = self.encode(source, truth, *values)
         if style is None:
@@ -145,8 +145,8 @@ class View:
             second: Another.
 
         Returns:
-            Three lists of pictures: the one at the position; the path with the values of the first;
-            and with those of the second, where these differ.
+            Three lists of pictures: the one at the position; the path with the control values of
+            the first; and with those of the second, if these differ.
         """
         if first is None or second is None:
             return [], [], []
@@ -171,27 +171,27 @@ class View:
         ]
 
     def save(self, noise, temperature, *values) -> dict:
-        """Returns the address of a PNG of the pictures, and a name for the file."""
+        """Returns a PNG of the pictures, as a data URL, and a name for the file."""
         images, captions, _ = self.explorer.in_one_style(noise, values, temperature)
-        drawn = tiles.figure(images, captions, self.explorer.is_vector)
-        return {"address": tiles.png(drawn), "name": f"{Path(self.name).stem}.png"}
+        drawn = data_urls.figure(images, captions, self.explorer.is_vector)
+        return {"address": data_urls.png(drawn), "name": f"{Path(self.name).stem}.png"}
 
     def take(self, number) -> tuple[str, int]:
-        """Returns the address of a test image, as if it were drawn, and its label or `READ`."""
+        """Returns the data URL of a test image, in place of a drawing, and its label or `INFER`."""
         x, values = self.explorer.example(int(number or 0))
-        return self.address(self.explorer.drawable(x[None])[0]), int(values[0]) if values else READ
+        return self.address(self.explorer.drawable(x[None])[0]), int(values[0]) if values else INFER
 
     def _example(self, source):
         if self.explorer.is_vector:
             return self.explorer.example(int(source))[0]
-        return tiles.pixels(source, self.explorer.model.image_shape)
+        return data_urls.pixels(source, self.explorer.model.image_shape)
 
-    def _read(self, x):
-        read = self.explorer.read(x)
-        if read is None:
-            return self.explorer.start, "Too many classes to read it: say what it is."
-        label, probability = read
-        return [label], f"Read as {self.explorer.run.class_names[label]} ({probability:.0%})."
+    def _classify(self, x):
+        result = self.explorer.classify(x)
+        if result is None:
+            return self.explorer.start, "There are too many classes to recognize it: choose one."
+        label, probability = result
+        return [label], f"Recognized as {self.explorer.run.class_names[label]} ({probability:.0%})."
 
     def _along(self, start, end, position, values, steps=9):
         images = self.explorer.path(start, end, values, position, steps)

@@ -34,7 +34,7 @@ def test_a_drawing_is_encoded_as_its_style(explorer):
     np.testing.assert_allclose(
         images[place], explorer.model.reconstruct(x[None], [*map(int, values)])[0], rtol=1e-4
     )
-    label, probability = explorer.read(x)
+    label, probability = explorer.classify(x)
     assert label in (0, 1, 2) and 1 / 3 <= probability <= 1
     with pytest.raises(ValueError, match="below the number of test images, 10. Received: 10"):
         explorer.example(10)
@@ -79,7 +79,7 @@ def test_vectors_without_a_condition_keep_their_units():
     run = made.images(None, (5,), likelihood="gaussian")
     run.dataset = run.dataset._replace(x_train=run.dataset.x_train * 10 + 20)
     explorer = ImageExplorer(run)
-    assert explorer.controls == [] and explorer.read(run.dataset.x_train[0]) is None
+    assert explorer.controls == [] and explorer.classify(run.dataset.x_train[0]) is None
     images, captions, place = explorer.in_one_style(explorer.sample(0), [])
     np.testing.assert_allclose(
         images, run.model.generate(noise=explorer.sample(0)[None]), rtol=1e-5

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from keras_cvae.explore import tiles
+from keras_cvae.explore import data_urls
 from keras_cvae.explore.images import ImageExplorer
 from keras_cvae.explore.rows import RowExplorer
 from keras_cvae.explore.table_view import TableView
-from keras_cvae.explore.view import READ, View
+from keras_cvae.explore.view import INFER, View
 from tests.explore import made
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("uncompiled")]
@@ -34,9 +34,9 @@ def test_drawing(view):
     style, sentence, noise, temperature, value, pictures = view.draw(address, label, 0)
     assert (sentence, temperature, value) == ("", 1.0, label) and style == (noise, [label])
     assert pictures == view.paint(noise, 1.0, label)
-    _, sentence, _, _, value, _ = view.draw(address, READ, 0)
-    assert sentence.startswith(f"Read as {view.explorer.run.class_names[value]} (")
-    assert view.draw("", READ, 0) is None and view.encode(None, READ, 0) == (None, "")
+    _, sentence, _, _, value, _ = view.draw(address, INFER, 0)
+    assert sentence.startswith(f"Recognized as {view.explorer.run.class_names[value]} (")
+    assert view.draw("", INFER, 0) is None and view.encode(None, INFER, 0) == (None, "")
 
 
 def test_a_path_under_the_classes_of_both(view):
@@ -61,10 +61,10 @@ def test_vectors_are_profiles_of_test_vectors():
     view = View(ImageExplorer(made.images(None, (5,), likelihood="gaussian")))
     (large,) = view.paint(view.noise, 1.0)
     assert large["address"].startswith("data:image/svg")
-    style, sentence, noise, _, pictures = view.draw(2, READ)
+    style, sentence, noise, _, pictures = view.draw(2, INFER)
     x = view.explorer.run.dataset.x_test[2:3]
     np.testing.assert_allclose(noise, view.explorer.model.noise_of(x)[0], rtol=1e-5)
-    expected = tiles.profile(view.explorer.model.reconstruct(x)[0], *view.explorer.range)
+    expected = data_urls.profile(view.explorer.model.reconstruct(x)[0], *view.explorer.range)
     assert pictures[0]["address"] == expected
     assert view.save(noise, 1.0)["address"].startswith("data:image/png")
 

@@ -1,4 +1,4 @@
-"""Images and profiles as addresses that a page shows without fetching them, and back."""
+"""Images and curves as data URLs, which contain the picture itself, and back."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH, HEIGHT = 220, 130  # of a profile
+WIDTH, HEIGHT = 220, 130  # of a curve, in pixels
 
 
 def image(pixels: np.ndarray) -> str:
-    """Returns an image as the address of a PNG.
+    """Returns an image as the data URL of a PNG.
 
     Args:
         pixels: Image of shape `(H, W, C)`, in [0, 1].
@@ -32,12 +32,12 @@ def image(pixels: np.ndarray) -> str:
 
 
 def profile(values: np.ndarray, low: float, high: float) -> str:
-    """Returns a vector as the address of a curve, drawn in SVG.
+    """Returns a vector, drawn as a curve, as the data URL of an SVG.
 
     Args:
         values: Vector of shape `(size,)`.
-        low: The number at the bottom.
-        high: The number at the top.
+        low: Lower end of the vertical axis.
+        high: Upper end of the vertical axis.
     """
     x = np.linspace(4, WIDTH - 4, len(values))
     y = HEIGHT - 4 - (np.clip(values, low, high) - low) / (high - low) * (HEIGHT - 8)
@@ -55,10 +55,10 @@ def profile(values: np.ndarray, low: float, high: float) -> str:
 
 
 def pixels(address: str, shape: Sequence[int]) -> np.ndarray:
-    """Returns the image of an address, resized, as uint8.
+    """Decodes a data URL to an image, resized, as uint8.
 
     Args:
-        address: Address of an image, as a drawing's canvas gives it.
+        address: Data URL of an image, such as the value of `components.drawing`.
         shape: The shape to return, `(H, W, C)`, C 1 or 3.
     """
     from PIL import Image
@@ -99,7 +99,7 @@ def figure(images: np.ndarray, captions: Sequence[str], is_vector: bool = False)
 
 
 def png(drawn: Figure) -> str:
-    """Returns a figure as the address of a PNG."""
+    """Returns a figure as the data URL of a PNG."""
     file = io.BytesIO()
     drawn.savefig(file, format="png")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
