@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+BROAD = 8.0  # inches, above which text on a picture is too small on a phone
+
 
 class Table(NamedTuple):
     """A table with its caption.
@@ -54,7 +56,12 @@ class Picture(NamedTuple):
         """Returns it as HTML that contains the picture."""
         caption = escape(self.caption)
         image = f'<img src="{self._url()}" alt="{caption}">'
-        return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+        start = '<figure class="wide broad">' if self._is_broad() else "<figure>"
+        return f"{start}{image}<figcaption>{caption}</figcaption></figure>"
+
+    def _is_broad(self):
+        """Whether it is to be scrolled on a phone, since its text would be too small."""
+        return not isinstance(self.figure, Path) and self.figure.get_figwidth() > BROAD
 
     def _url(self):
         if isinstance(self.figure, Path):

@@ -24,6 +24,9 @@ def test_pictures_are_contained(tmp_path):
     assert "data:image/svg+xml;base64," in drawing and drawing.endswith(
         "zeros</figcaption></figure>"
     )
+    assert drawing.startswith("<figure><img")
+    figure.set_figwidth(12)
+    assert html.Picture(figure, "zeros").__html__().startswith('<figure class="wide broad"><img')
 
 
 @pytest.mark.parametrize("shape", [(6, 5, 1), (6, 5, 3), (7,)])
