@@ -89,8 +89,9 @@ def load(
             classes as strings in `class_names`; its labels may be these names, and an empty name
             means unknown; `x_val` and `y_val` are for validation;
             a folder of four IDX files under MNIST's names, plain or gzipped;
-            a folder with one sub-folder of images for each class (PNG, JPEG, WebP, GIF, BMP or
-            TIFF), or with `train/` that holds such sub-folders, beside `test/`, `val/` or both.
+            a folder with one sub-folder of images for each class (PNG, JPEG, JPEG 2000, WebP, GIF,
+            BMP, TIFF, PGM or PPM), or with `train/` that holds such sub-folders, beside `test/`,
+            `val/` or both.
             Images of 16 bits become floats: white is the largest number of as many bits as the
             greatest pixel.
             A name takes precedence over a path: write `"./mnist"` for a folder of that name.

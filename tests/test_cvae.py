@@ -133,6 +133,7 @@ EXPORTED = {
     "conv": {"network": networks.Conv((4,)), "prior": priors.Mixture(3, True, "full")},
     "vamp": {"prior": priors.VampPrior(3, conditional=True)},
     "flow": {"prior": "flow"},
+    "spline_flow": {"prior": priors.SplineFlow(1, (4,), bins=2)},
     "conditional": {"prior": "conditional"},
     "enumerated": {"condition": conditions.Enumerated(3)},
     "inferred": {"condition": conditions.Inferred(3, encoder=True)},

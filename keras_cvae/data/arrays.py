@@ -132,14 +132,30 @@ def check_values(images, support, name: str) -> np.ndarray:
 
 
 def _remedy(least, most, dtype, bounded=True):
-    """Returns advice, such as a line of code, for scaling images to the range; or an empty text."""
-    if not bounded:
-        return ": `x.astype('float64')`"
-    if least < 0:
-        return ""
-    if most <= 255:
-        return ": `x / 255`"
-    return ": `x / 65535`" if dtype == "uint16" else ": `x / x.max()`"
+    """Returns advice: a line of code for scaling images to the range."""
+    return f": `{rescaling(least, most, dtype)}`" if bounded else ": `x.astype('float64')`"
+
+
+def rescaling(least: float, most: float, dtype) -> str:
+    """Returns a line of code that scales images `x`, from `least` to `most`, to [0, 1]."""
+    if 0 <= least and most <= 1:
+        return "x.astype('float32')"
+    if 0 <= least and most <= 255:
+        return "x / 255"
+    if 0 <= least and "uint" in str(dtype):
+        return f"x / {full_scale(int(most))}"
+    if -1 <= least and most <= 1:
+        return "(x + 1) / 2"
+    return "(x - x.min()) / (x.max() - x.min())" if least < 0 else "x / x.max()"
+
+
+def full_scale(greatest: int) -> int:
+    """Returns the value of white in images of more than 8 bits: the largest number of that depth.
+
+    Args:
+        greatest: The largest pixel of all images. For 3531, which has 12 bits, white is 4095.
+    """
+    return 2 ** max(8, int(greatest).bit_length()) - 1
 
 
 def check_counts(images, name: str) -> np.ndarray:

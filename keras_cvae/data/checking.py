@@ -8,7 +8,7 @@ import reprlib
 import numpy as np
 
 from keras_cvae.checks import require
-from keras_cvae.data import images
+from keras_cvae.data import arrays, images
 from keras_cvae.data.readers import UNLABELLED, Part
 
 MAX_CLASSES = 65536  # each needs a class name and a column of the one-hot vector
@@ -51,18 +51,20 @@ def check_parts(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[P
         labels = np.unique(y[y >= 0])
         expected = f"{origins[1]} must hold two or more classes"
         received = f"only label {labels[0] if len(labels) else -1}"
+        if len(labels) == 1 and (y < 0).any():
+            received += ", and -1, which means unknown: is it a class? Number classes from 0"
         require(len(labels) > 1, None, expected, received, UNLABELLED)
     return results, notes
 
 
 def _in_range(parts):
     """Converts images of uint16 above 255 to floats in [0, 1]; returns others unchanged."""
-    arrays = [part.images for part in parts]
-    are_deep = all(x.dtype == "uint16" and x.ndim in (3, 4) and x.size for x in arrays)
-    greatest = max(x.max() for x in arrays) if are_deep else 0
+    values = [part.images for part in parts]
+    are_deep = all(x.dtype == "uint16" and x.ndim in (3, 4) and x.size for x in values)
+    greatest = max(x.max() for x in values) if are_deep else 0
     if greatest <= 255:
         return parts, []
-    white = np.float32(images.full_scale(greatest))
+    white = np.float32(arrays.full_scale(greatest))
     parts = [part._replace(images=part.images.astype("float32") / white) for part in parts]
     return parts, [f"Images of uint16, of at most {greatest}, are divided by {white:.0f}"]
 
@@ -114,7 +116,10 @@ def _advice(low, high):
         return "divide by 255?"
     if low == high:
         return "rescale them?"
-    return f"of all images, (x - {low!r}) / {high - low!r}?"
+    if -1 <= low and high <= 1:
+        return "(x + 1) / 2?"
+    shifted = f"x - {low!r}" if low >= 0 else f"x + {-low!r}"
+    return f"of all images, ({shifted}) / {high - low!r}?"
 
 
 def _labels(y, origin, least):

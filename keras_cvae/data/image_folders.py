@@ -10,10 +10,15 @@ import keras
 import numpy as np
 
 from keras_cvae.checks import explain, require
-from keras_cvae.data import images
+from keras_cvae.data import arrays, images
 from keras_cvae.data.readers import UNLABELLED, Part, Source
 
-VALIDATION = "val", "valid", "validation"  # names of folders for validation
+PARTS = {  # names of the folders of a data set that is split, in upper or lower case
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "validation": ("val", "valid", "validation"),
+}
+HIDDEN = ".", "__MACOSX"  # added to archives on a Mac
 MANY = 2000  # number of images above which a progress bar is shown
 
 
@@ -29,8 +34,8 @@ def read_image_folder(
     Images in deeper folders belong to the class above them.
 
     Args:
-        folder: The folder, or one that holds such folders: `train`, and `test`, one of
-            `VALIDATION`, or both.
+        folder: The folder, or one that holds such folders, called as `PARTS` says: one for training
+            and one for tests, validation, or both.
         size: `(height, width)` to resize every image to, or None.
         labelled: Whether sub-folders are classes; otherwise all images are one set.
         background: The colour behind transparent pixels.
@@ -69,8 +74,8 @@ def _split_folders(folder, notes):
     """Returns the training, test and validation folders; the folder itself if it is not split."""
     inside = _visible(folder)
     folders = {path.name: path for path in inside if os.path.isdir(path)}
-    parts = {"train": folders.get("train"), "test": folders.get("test")}
-    parts["validation"] = next((folders[name] for name in VALIDATION if name in folders), None)
+    known = {name.lower(): path for name, path in folders.items()}
+    parts = {part: next(filter(None, map(known.get, names)), None) for part, names in PARTS.items()}
     parts = {part: path for part, path in parts.items() if path}
     others = [name for name in folders if folders[name] not in parts.values()]
     # Beside folders of other names, train and val may be classes themselves.
@@ -143,7 +148,7 @@ def _files_within(folder, above=()):
 
 def _visible(folder):
     with explain(None, f"'{folder}' must be a folder that can be read", OSError):
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in folder.iterdir() if not path.name.startswith(HIDDEN))
 
 
 def _is_image(path):
@@ -192,7 +197,7 @@ def _read_images(paths, size, background, skip_damaged, notes):
         x is not None, None, "The folder must hold images that can be read", "damaged ones alone"
     )
     if are_deep.any():
-        white = images.full_scale(x[are_deep].max())
+        white = arrays.full_scale(x[are_deep].max())
         notes.append(f"Images of 16 bits, divided by {white}: {are_deep.sum()}")
         x = (
             x.astype("float32")

@@ -11,9 +11,10 @@ import numpy as np
 from keras_cvae.checks import explain, require
 from keras_cvae.data.readers import check_file
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+SUFFIXES += (".pgm", ".ppm", ".pbm", ".pnm", ".jp2")
 # Without a list of formats, Pillow would run Ghostscript on an EPS file that is named .png.
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 
 class ImageFile(NamedTuple):
@@ -99,15 +100,6 @@ def _composite(image, background):
         return image, False
     below = Image.new("RGBA", image.size, (*background, 255))
     return Image.alpha_composite(below, image), True
-
-
-def full_scale(greatest: int) -> int:
-    """Returns the value of white in images of more than 8 bits: the largest number of that depth.
-
-    Args:
-        greatest: The largest pixel of all images. For 3531, which has 12 bits, white is 4095.
-    """
-    return 2 ** max(8, int(greatest).bit_length()) - 1
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -101,6 +101,7 @@ def _to_integer_labels(parts: list[Part], names: list[str] | None):
     Classes are in the order of `names`, or sorted if `names` is None. An empty name or `-1` means
     unknown.
     """
+    parts = [*map(_with_texts, parts)]
     are_names = [part.labels is not None and part.labels.dtype.kind == "U" for part in parts]
     if not any(are_names):
         return parts, names
@@ -119,6 +120,14 @@ def _to_integer_labels(parts: list[Part], names: list[str] | None):
         labels = np.array([numbers[text] for text in texts], "int64")
         results.append(part._replace(labels=labels.reshape(part.labels.shape)))
     return results, names
+
+
+def _with_texts(part):
+    """Decodes labels that are bytes, as HDF5 files have names."""
+    if part.labels is None or part.labels.dtype.kind != "S":
+        return part
+    with explain(None, f"{part.origins[1]} must be UTF-8", UnicodeError):
+        return part._replace(labels=np.char.decode(part.labels, "utf-8"))
 
 
 def _read_member(archive, name):

@@ -125,12 +125,12 @@ class SplineFlow(Couplings):
 
     def _halves(self, index, x):
         order, kept = self.orders[index], x.shape[-1] // 2
-        x = ops.take(x, order, axis=-1)
+        x = _reordered(x, order)
         return x[..., :kept], x[..., kept:]
 
     def _joined(self, index, kept, moved):
         x = ops.concatenate([kept, moved], axis=-1)
-        return ops.take(x, np.argsort(self.orders[index]), axis=-1)
+        return _reordered(x, np.argsort(self.orders[index]))
 
     def _knots(self, index, kept, y):
         """Widths, heights and slopes of the splines that a coupling bends its latents by."""
@@ -146,6 +146,15 @@ class SplineFlow(Couplings):
     def from_config(cls, config: dict) -> SplineFlow:
         """Creates a flow from its config; in older files all couplings depend on y."""
         return cls(**{"shared": 0, **config})
+
+
+def _reordered(x, order):
+    """The entries of the last axis in another order.
+
+    The first axis is taken by: along others, `ops.take` of torch cannot be exported to ONNX.
+    """
+    last = len(x.shape) - 1
+    return ops.moveaxis(ops.take(ops.moveaxis(x, last, 0), order, axis=0), 0, last)
 
 
 def _order(index, size):

@@ -120,11 +120,24 @@ def test_a_look_at_a_stream_leaves_it_whole(whole):
     assert len(first) == 3 and [batch[0, 0] for batch in stream] == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("dtype", ["uint16", "int32", "float64"])
-@pytest.mark.parametrize("top", [200, 3531])
-def test_the_line_that_a_message_gives_works(dtype, top):
-    x = np.linspace(49, top, 24).reshape(6, 2, 2, 1).astype(dtype)
-    with pytest.raises(ValueError, match="`x / ") as caught:
+@pytest.mark.parametrize(
+    ("least", "most", "dtype", "greatest"),
+    [
+        (49, 200, "uint16", 200 / 255),
+        (49, 3531, "uint16", 3531 / 4095),
+        (49, 3531, "int32", 1),
+        (49, 3531, "float64", 1),
+        (0, 200, "float32", 200 / 255),
+        (0, 1, "int64", 1),
+        (-1, 0.5, "float32", 0.75),
+        (-3, 700, "float32", 1),
+        (-1000, 3000, "int16", 1),
+    ],
+)
+def test_the_line_that_a_message_gives_works(least, most, dtype, greatest):
+    x = np.linspace(least, most, 24).reshape(6, 2, 2, 1).astype(dtype)
+    with pytest.raises(ValueError, match=r": `.*x") as caught:
         arrays.check_values(x, (0.0, 1.0), "images")
-    line = str(caught.value).split("`")[3]
-    arrays.check_values(eval(line, {"x": x}), (0.0, 1.0), "images")
+    mended = eval(str(caught.value).split("`")[3], {"x": x})
+    arrays.check_values(mended, (0.0, 1.0), "images")
+    assert mended.max() == pytest.approx(greatest)

@@ -428,7 +428,7 @@ def test_what_a_folder_holds_beside_images_of_one_kind_is_read_or_told(tmp_path)
     write_classes(tmp_path / "validation", n=2)
     write_image(tmp_path / "train/cat/more/9.gif", np.full((4, 3), 90, "uint8"))
     write_image(tmp_path / "train/dog/9.bmp", np.full((4, 3), 91, "uint8"))
-    write_image(tmp_path / "train/dog/9.tif", np.full((4, 3), 92, "uint8"))
+    write_image(tmp_path / "train/dog/9.pgm", np.full((4, 3), 92, "uint8"))
     write_image(tmp_path / "train/astray.png", np.full((4, 3), 92, "uint8"))
     for name in ("train/cat/a.eps", "train/cat/b.eps", "train/c.txt", "validation/LICENSE"):
         (tmp_path / name).write_text("%!PS-Adobe-3.0")
@@ -452,6 +452,16 @@ def test_what_a_folder_holds_beside_images_of_one_kind_is_read_or_told(tmp_path)
 def test_train_and_val_may_be_classes_beside_others(tmp_path):
     write_classes(tmp_path, ("bus", "train", "val"))
     assert datasets.load(tmp_path).class_names == ("bus", "train", "val")
+
+
+def test_parts_in_capitals_and_what_a_mac_adds(tmp_path):
+    write_classes(tmp_path / "Train", n=3)
+    write_classes(tmp_path / "Testing", n=2)
+    (tmp_path / "Train/__MACOSX/cat").mkdir(parents=True)
+    (tmp_path / "Train/cat/._0.png").write_text("of a Mac")
+    dataset, _, notes = datasets.read(tmp_path)
+    assert len(dataset.x_train) == 6 and len(dataset.x_test) == 4 and not notes
+    assert dataset.class_names == ("cat", "dog")
 
 
 def test_sixteen_bits_are_scaled_by_their_range(tmp_path):
