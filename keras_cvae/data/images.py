@@ -15,6 +15,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".tif", "
 SUFFIXES += (".pgm", ".ppm", ".pbm", ".pnm", ".jp2")
 # Without a list of formats, Pillow would run Ghostscript on an EPS file that is named .png.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+FEW_PIXELS = 2**24  # which any file may have
+PIXELS_OF_A_BYTE = 10_000  # of a blank image of 1 bit a pixel, packed by deflate 1032 to 1
 
 
 class ImageFile(NamedTuple):
@@ -67,6 +69,9 @@ def read(path: Path, background: tuple[int, ...] = (255, 255, 255)) -> ImageFile
     with explain(None, expected, advice=advice), warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            possible = max(FEW_PIXELS, PIXELS_OF_A_BYTE * path.stat().st_size)
+            require(width * height <= possible, None, expected, f"{width} x {height} pixels")
             # The MPO file of a camera also contains a preview.
             has_more = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
             mode = image.mode

@@ -503,6 +503,17 @@ def test_an_image_of_too_many_pixels_is_refused(tmp_path, monkeypatch, limit, ki
         datasets.load(tmp_path)
 
 
+def test_an_image_of_more_pixels_than_its_bytes_can_hold_is_refused(tmp_path):
+    path = write_classes(tmp_path) / "cat/0.tiff"
+    Image.new("RGB", (4, 5)).save(path)
+    content = bytearray(path.read_bytes())
+    (count,) = [i for i in range(8, 200) if content[i : i + 4] == b"\x01\x01\x04\x00"]  # rows
+    content[count + 8 : count + 12] = (17_000_000).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="too large.*Received: .*4 x 17000000 pixels"):
+        datasets.load(tmp_path)
+
+
 def fifo(path):
     os.mkfifo(path)
 
