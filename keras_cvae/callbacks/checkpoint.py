@@ -70,16 +70,19 @@ class Checkpoint(Keeper):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
             return None
         state = state_files.read(self._path)
-        changes = differences(state["settings"], settings)
+        expected = f"'{self._path}' must hold the state of a training, undamaged"
+        with explain(None, expected):
+            changes = differences(state["settings"], settings)
+            epoch, is_finished = state["epoch"], is_over(state, self.params["epochs"])
         if changes and self._force:
             warnings.warn(f"'{self._path}' is of another training: {listed(changes)}", stacklevel=2)
         expected = f"'{self._path}' must be the checkpoint of this training"
         advice = ("force=True", "resumes anyway; with another file, training starts anew")
         require(self._force or not changes, None, expected, listed(changes), advice)
         if self.params["verbose"]:
-            epochs = self.params["epochs"]
-            left = "nothing is left to train" if is_over(state, epochs) else "training goes on"
-            print(f"'{self._path}' has epoch {state['epoch']} of {epochs}: {left}", flush=True)
+            left = "nothing is left to train" if is_finished else "training goes on"
+            epochs = f"epoch {epoch} of {self.params['epochs']}"
+            print(f"'{self._path}' has {epochs}: {left}", flush=True)
         return state
 
     def store(self, state) -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -33,9 +32,10 @@ from keras_cvae.fitting import (
     sharding,
     sources,
     streams,
+    training_settings,
 )
 from keras_cvae.fitting.callbacks import BlockCallbacks
-from keras_cvae.fitting.programs import PROGRAMS, Programs
+from keras_cvae.fitting.programs import Programs
 
 
 class FusedModel(keras.Model):
@@ -69,7 +69,7 @@ class FusedModel(keras.Model):
         if steps != "auto" and not (isinstance(steps, int) and steps >= 1):
             expected = 'must be "auto" or an integer of at least 1'
             raise ArgumentError("steps_per_execution", expected, repr(steps))
-        options = _bind(super().compile, *args, **kwargs)
+        options = sources.arguments(super().compile, *args, **kwargs)
         one = steps == "auto" or keras.backend.backend() == "torch"
         options["steps_per_execution"] = 1 if one else steps  # where Keras runs as it is
         super().compile(**{**options, "jit_compile": jit_compile})
@@ -112,7 +112,7 @@ class FusedModel(keras.Model):
                 examples for training or none for validation; or if there are several processes that
                 Keras does not join, on TensorFlow and torch.
         """
-        options = _bind(super().fit, x, y, *args, **kwargs)
+        options = sources.arguments(super().fit, x, y, *args, **kwargs)
         inside.check_processes(self)
         for name in ("batch_size", "validation_batch_size"):
             blocks.check_batch_size(name, options[name])
@@ -120,7 +120,7 @@ class FusedModel(keras.Model):
         self._notice_changes()
         inside.begin_at(self, None)  # where a resumed `fit` before this one began
         keeper = keeping.keeper_of(options["callbacks"])
-        of_fit = keeper and keeping.settings_of(self, options)
+        of_fit = keeper and training_settings.of(self, options)
         train = test = None
         is_split = options["validation_data"] is None and options["validation_split"]
         if options["shuffle"] != "batch" and not is_split:  # else a stream, refused by Keras
@@ -160,7 +160,7 @@ class FusedModel(keras.Model):
         Raises:
             ValueError: If `batch_size` is not a positive integer.
         """
-        options = _bind(super().evaluate, x, y, *args, **kwargs)
+        options = sources.arguments(super().evaluate, x, y, *args, **kwargs)
         if isinstance(options["callbacks"], BlockCallbacks):  # called by fit, with fused steps
             return super().evaluate(**options)
         blocks.check_batch_size("batch_size", options["batch_size"])
@@ -261,7 +261,8 @@ class FusedModel(keras.Model):
 
     def _source(self, kind, data, options, batch_size, batches):
         """The `Blocks` or `Streams` that fused steps take, or None where steps are not fused."""
-        if not sources.can_be_fused(self, data, options, batches) or not self._can_fuse():
+        takes_steps = self._programs.can_run(self)
+        if not takes_steps or not sources.can_be_fused(self, data, options, batches):
             return None
         steps = sources.steps(kind, options["callbacks"], self._programs.steps)
         shuffle = kind == "train" and options["shuffle"]
@@ -269,20 +270,6 @@ class FusedModel(keras.Model):
         if kind == "train" and isinstance(source, blocks.Blocks):
             sharding.check_batch_size(source.batch_size)
         return source
-
-    def _can_fuse(self):
-        backend = keras.backend.backend()
-        if not self.compiled or self.run_eagerly or self._programs.have_keras_terms:
-            return False
-        is_divided = keras.distribution.distribution() is not None
-        if backend not in PROGRAMS or (is_divided and backend != "jax"):
-            return False
-        if not (self._programs.are_running or inside.may_fuse(self)):
-            return False
-        if backend == "torch":
-            # Keras compiles each step by `torch.compile`, and makes processes share gradients.
-            return not (self.jit_compile or inside.is_distributed())
-        return inside.replicas(self) == 1 if backend == "tensorflow" else self.jit_compile
 
     @contextlib.contextmanager
     def _running(self, train, test):
@@ -310,11 +297,3 @@ class FusedModel(keras.Model):
         self.train_function, self.test_function = train, test
         if self.steps_per_execution != steps:
             self.steps_per_execution, self.predict_function = steps, None  # it depends on the steps
-
-
-def _bind(method, *args, **kwargs):
-    """The arguments of a call by name, including defaults."""
-    bound = inspect.signature(method).bind(*args, **kwargs)
-    bound.apply_defaults()
-    options = dict(bound.arguments)
-    return {**options.pop("kwargs", {}), **options}

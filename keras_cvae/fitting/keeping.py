@@ -10,21 +10,16 @@ steps do nothing.
 from __future__ import annotations
 
 import math
-import platform
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_cvae.checks import ArgumentError, require
-from keras_cvae.data import inputs
+from keras_cvae.checks import ArgumentError, explain, require
 from keras_cvae.fitting import blocks, callback_states, inside, randomness, streams
 from keras_cvae.fitting.callbacks import BlockCallbacks
-from keras_cvae.fitting.reading import checksum
-
-STREAM = "a stream"
+from keras_cvae.fitting.training_settings import STREAM
 
 
 class Keeper(keras.callbacks.Callback):
@@ -71,7 +66,7 @@ class KeptCallbacks(BlockCallbacks):
         train: As for `BlockCallbacks`; None where Keras takes the steps.
         test: As for `BlockCallbacks`.
         keeper: The `Keeper`.
-        settings: What `settings_of` returned.
+        settings: What `training_settings.of` returned.
         batches: As for `BlockCallbacks`.
     """
 
@@ -107,25 +102,20 @@ class KeptCallbacks(BlockCallbacks):
             super().on_train_begin(logs)
             self._keep(self._first_epoch, {})
             return
-        self._restore_variables(state["variables"])
+        with _is_of_training():
+            values = [*state["variables"]]
+        self._restore_variables(values)
         super().on_train_begin(logs)
-        kept = [*state["callbacks"]]
-        for callback in self._others:  # of one class in their order
-            of_class = (each for each in kept if each[0] == type(callback).__name__)
-            if state_of := next(of_class, None):
-                kept = [each for each in kept if each is not state_of]
-                callback_states.restore(callback, state_of[1])
-        self._began = state["began"]
-        for feed, order in zip(self._feeds.values(), state["orders"], strict=True):
-            if feed is not None:
-                feed.go_on(order)
-        if state["is_over"] or state["epoch"] >= self.params["epochs"]:
-            inside.begin_at(model, max(self.params["epochs"], 1))
-        elif self._jumps:
-            inside.begin_at(model, state["epoch"])
-        elif state["epoch"] > self._first_epoch:
-            randomness.restore(self._began)
-            model.skip_steps(True)
+        with _is_of_training():
+            self._restore(state)
+            epoch, epochs = state["epoch"], self.params["epochs"]
+            if state["is_over"] or epoch >= epochs:
+                inside.begin_at(model, max(epochs, 1))
+            elif self._jumps:
+                inside.begin_at(model, epoch)
+            elif epoch > self._first_epoch:
+                randomness.restore(self._began)
+                model.skip_steps(True)
 
     def on_epoch_begin(self, epoch, logs=None) -> None:
         if self._skips(epoch):
@@ -135,7 +125,8 @@ class KeptCallbacks(BlockCallbacks):
         if self._state is not None:
             self._check_orders(self._state["orders"])
             self.model.skip_steps(False)
-            randomness.restore(self._state["generators"])
+            with _is_of_training():
+                randomness.restore(self._state["generators"])
             self._state = None
         super().on_epoch_begin(epoch, logs)
 
@@ -211,16 +202,30 @@ class KeptCallbacks(BlockCallbacks):
             variables.pop(id(metric), None)
         return [*variables.values(), *model.optimizer.variables]
 
+    def _restore(self, state):
+        """Sets what is no variable: callbacks, and the orders of rows."""
+        kept = [*state["callbacks"]]
+        for callback in self._others:  # of one class in their order
+            of_class = (each for each in kept if each[0] == type(callback).__name__)
+            if state_of := next(of_class, None):
+                kept = [each for each in kept if each is not state_of]
+                callback_states.restore(callback, state_of[1])
+        self._began = state["began"]
+        for feed, order in zip(self._feeds.values(), state["orders"], strict=True):
+            if feed is not None:
+                feed.go_on(order)
+
     def _restore_variables(self, values):
         variables = self._variables()
         shapes = [tuple(variable.shape) for variable in variables]
-        kept = [value.shape for value in values]
+        kept = [np.shape(value) for value in values]
         expected = "The model must have the variables of the one that was trained"
         differ = [f"{a} in place of {b}" for a, b in zip(shapes, kept, strict=False) if a != b]
         received = f"{len(shapes)} in place of {len(kept)}, of shapes {', '.join(differ[:3])}"
         require(shapes == kept, None, expected, received)
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+        with _is_of_training():
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
 
     def _check_orders(self, kept):
         for (name, feed), order in zip(self._feeds.items(), kept, strict=True):
@@ -234,46 +239,9 @@ class KeptCallbacks(BlockCallbacks):
             )
 
 
-def settings_of(model, options) -> dict[str, Any]:
-    """Returns what a training depends on: data, settings and versions, as numbers and texts.
-
-    Args:
-        model: The model.
-        options: Arguments of `fit`, as its user has passed them.
-    """
-    names = "steps_per_epoch", "validation_split", "validation_freq", "validation_steps"
-    fit = {"batch_size": options["batch_size"] or 32, "shuffle": bool(options["shuffle"])}
-    fit |= {"initial_epoch": options["initial_epoch"], **{name: options[name] for name in names}}
-    backend = keras.backend.backend()
-    modules = {name: sys.modules.get(name) for name in ("keras", "keras_cvae", "numpy", backend)}
-    versions = {n: getattr(m, "__version__", "unknown") for n, m in modules.items()}
-    held_out = keras.utils.unpack_x_y_sample_weight(options["validation_data"])
-    try:
-        config = model.to_json()
-    except Exception:  # of a layer that has no config
-        config = None
-    return {
-        "data": {
-            "training data": _described((options["x"], options["y"])),
-            "validation data": _described(held_out),
-        },
-        "fit": fit,
-        "model": config,
-        "versions": {"python": platform.python_version(), **versions, "backend": backend},
-    }
-
-
-def _described(data):
-    """Returns the shapes, types and a checksum of arrays, or the word for a stream."""
-    if data[0] is not None and inputs.is_stream(data[0]):
-        return STREAM
-    digest = 0
-    arrays = keras.tree.flatten([part for part in data if part is not None])
-    for array in arrays:
-        for start in range(0, len(array), 2**16):
-            digest = checksum(np.asarray(array[start : start + 2**16]), digest)
-    shapes = ", ".join(f"{array.dtype} of {tuple(array.shape)}" for array in arrays)
-    return f"{shapes}, checksum {digest:08x}"
+def _is_of_training():
+    """Explains errors of a state that is not what `KeptCallbacks` keeps."""
+    return explain(None, "The checkpoint must hold the state of a training, undamaged")
 
 
 def reading_alone(model, feed) -> Callable:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import keras
 
+from keras_cvae.fitting import inside
+
 PROGRAMS = {name: f"keras_cvae.fitting.{name}_steps" for name in ("jax", "tensorflow", "torch")}
 
 
@@ -37,6 +39,21 @@ class Programs:
     def are_running(self) -> bool:
         """Whether `fit` or `evaluate` runs with fused steps."""
         return any(source is not None for source in self.sources.values())
+
+    def can_run(self, model) -> bool:
+        """Returns whether steps of a model are fused, on this backend and as it is compiled."""
+        backend = keras.backend.backend()
+        if not model.compiled or model.run_eagerly or self.have_keras_terms:
+            return False
+        is_divided = keras.distribution.distribution() is not None
+        if backend not in PROGRAMS or (is_divided and backend != "jax"):
+            return False
+        if not (self.are_running or inside.may_fuse(model)):
+            return False
+        if backend == "torch":
+            # Keras compiles each step by `torch.compile`, and makes processes share gradients.
+            return not (model.jit_compile or inside.is_distributed())
+        return inside.replicas(model) == 1 if backend == "tensorflow" else model.jit_compile
 
     def uncompiled(self) -> Programs:
         """Returns a copy in which nothing is compiled."""

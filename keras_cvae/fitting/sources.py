@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,6 +13,14 @@ from keras_cvae.fitting import blocks, inside
 from keras_cvae.fitting.blocks import Blocks
 from keras_cvae.fitting.callbacks import looks_at_batches
 from keras_cvae.fitting.streams import Streams
+
+
+def arguments(method: Callable, *args, **kwargs) -> dict[str, Any]:
+    """Returns the arguments of a call by name, including defaults."""
+    bound = inspect.signature(method).bind(*args, **kwargs)
+    bound.apply_defaults()
+    options = dict(bound.arguments)
+    return {**options.pop("kwargs", {}), **options}
 
 
 def can_be_fused(

@@ -185,6 +185,25 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
 
 
 @pytest.mark.once
+def test_a_state_that_is_damaged_is_refused(tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(Killed):
+        train(path, [X, Y], kill=1, batch_size=16)
+    state = state_files.read(path)
+    version, words, gauss = state["generators"]["python"]
+    generators = {**state["generators"], "python": (version, -words.astype("int64"), gauss)}
+    damaged = [{**state, "generators": generators}, {**state, "epoch": "1"}]
+    damaged += [{**state, "callbacks": [("EarlyStopping", 3)]}, {**state, "variables": None}]
+    texts = [np.full(value.shape, "a", "S1") for value in state["variables"]]
+    damaged += [{**state, "variables": texts}]
+    damaged += [{name: each for name, each in state.items() if name != "settings"}]
+    for each in damaged:
+        state_files.write(path, each)
+        with pytest.raises(ValueError, match="must hold the state of a training, undamaged"):
+            train(path, [X, Y], batch_size=16)
+
+
+@pytest.mark.once
 def test_one_callback_keeps_one_training(tmp_path):
     checkpoint = callbacks.Checkpoint(tmp_path / "file")
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
