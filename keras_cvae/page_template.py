@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from keras_cvae import whole_files
 
 
 def write(path: Path, template: Path, **content) -> Path:
@@ -27,7 +28,5 @@ def write(path: Path, template: Path, **content) -> Path:
         undefined=jinja2.StrictUndefined,
     )
     text = environment.get_template(template.name).render(**content)
-    part = path.with_suffix(".part")
-    part.write_text(text, "utf-8")
-    os.replace(part, path)
+    whole_files.write_text(path, text)
     return path

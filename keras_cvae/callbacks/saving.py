@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -11,18 +12,28 @@ from pathlib import Path
 
 import keras
 
+UNFINISHED = "unfinished-"
+
 
 def save(model: keras.Model, path: Path) -> None:
     """Saves a model to a temporary file, then replaces the file at `path` at once."""
     # A new folder, so that nothing in it is a link to another file.
-    with tempfile.TemporaryDirectory(prefix="unfinished-", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
         unfinished = Path(folder, path.name)
         model.save(unfinished)
         os.replace(unfinished, path)
 
 
+def clear_unfinished(folder: Path) -> None:
+    """Removes from a folder what saves that were killed have left; to be called while none runs."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 class SaveEachEpoch(keras.callbacks.Callback):
-    """Saves the model before training and after every epoch with finite losses.
+    """Saves the model before training, unless the file is there, and after every epoch.
+
+    After an epoch with a loss that is not finite the model is not saved, and training ends.
 
     An interrupted run keeps the weights of whole epochs, because within an epoch JAX may have
     donated the memory of the weights to a step whose result is lost.
@@ -50,7 +61,8 @@ class SaveEachEpoch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None) -> None:
         self.epochs = 0
-        self._save()
+        if self.path.is_symlink() or not self.path.exists():  # else it is of the resumed training
+            self._save()
         self._raise_if_interrupted()
 
     def on_epoch_end(self, epoch, logs=None) -> None:

@@ -142,13 +142,13 @@ def evaluate(
     Training the classifiers for them takes minutes on MNIST, as may log p with many samples.
     """
     from keras_cvae import runs
-    from keras_cvae.runs.reading import METRICS
+    from keras_cvae.runs import metrics
 
     run = runs.Run.load(folder)
     options: dict[str, Any] = {"samples": samples, "limit": limit, "seed": seed}
     options["on_stage"] = functools.partial(print, flush=True)
     report = runs.evaluate(run, data, verbose=int(sys.stdout.isatty()), **options)
-    saved = f"Saved in {run.folder / METRICS}"
+    saved = f"Saved in {run.folder / metrics.NAME}"
     print(f"\n{report}\n{'Not saved: the run is unfinished' if run.unfinished else saved}")
 
 

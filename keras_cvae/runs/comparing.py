@@ -8,7 +8,8 @@ from pathlib import Path
 from keras_cvae import plots
 from keras_cvae.checks import require
 from keras_cvae.html import Picture, Table
-from keras_cvae.runs.reading import EVALUATIONS, Run
+from keras_cvae.runs.metrics import EVALUATIONS
+from keras_cvae.runs.reading import Run
 from keras_cvae.runs.report import Section, number, page, setting
 
 

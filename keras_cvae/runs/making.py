@@ -13,14 +13,14 @@ from typing import TypeVar
 
 import keras
 
-from keras_cvae import checks, datasets, models, processes
+from keras_cvae import checks, datasets, models, processes, whole_files
 from keras_cvae.checks import require
 from keras_cvae.runs import board as boards
-from keras_cvae.runs import choosing, lock, pictures, report, training
+from keras_cvae.runs import choosing, lock, metrics, pictures, report, training
 from keras_cvae.runs.choosing import AUTO
-from keras_cvae.runs.reading import CHECKPOINT, CONFIG, HISTORY, METRICS, MODEL, Run, is_run
+from keras_cvae.runs.reading import CHECKPOINT, CONFIG, HISTORY, MODEL, PRIOR_FIT, Run, is_run
 
-_FILES = MODEL, CONFIG, HISTORY, METRICS, CHECKPOINT, report.NAME
+_FILES = MODEL, CONFIG, HISTORY, metrics.NAME, CHECKPOINT, PRIOR_FIT, report.NAME
 
 AnyRun = TypeVar("AnyRun", bound=Run)
 
@@ -113,7 +113,7 @@ def make(
     with lock.hold(folder):
         _check_folder(folder, force)  # another training may have come first
         _clear(folder, kind)
-        (folder / CONFIG).write_text(text)
+        whole_files.write_text(folder / CONFIG, text)
         run = kind(folder, config, model, dataset)
         run.choices, run.notes, run.validation = choices, reading.notes, reading.validation
         run.keep(y_train)

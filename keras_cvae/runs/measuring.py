@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-
 from keras_cvae import datasets, evaluation
-from keras_cvae.checks import explain
+from keras_cvae.runs import metrics
 from keras_cvae.runs import report as reporting
-from keras_cvae.runs.reading import EVALUATIONS, METRICS, Run
+from keras_cvae.runs.metrics import EVALUATIONS
+from keras_cvae.runs.reading import Run
 
 
 def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
@@ -33,21 +30,13 @@ def evaluate(run: Run, data: str | None = None, **options) -> evaluation.Report:
     """
     dataset = run.dataset_of(data)
     kept = None if run.unfinished else run.metrics
-    with explain(None, f"'{run.folder / METRICS}' is damaged", (TypeError, ValueError)):
-        others = dict((kept or {}).get(EVALUATIONS, {}))
+    others = (kept or {}).get(EVALUATIONS, {})
     report = evaluation.measure(run.model, dataset, **options)
     report.measures += run.measures(dataset, options.get("seed", 0))
     name = run.config["data"]["name"] if data is None else str(data)
     report.protocol |= {"data": name, "digest": datasets.digest(dataset)}
     if kept is not None:
         content = {**kept, EVALUATIONS: {**others, name: report.as_dict()}}
-        _replace(run.folder / METRICS, content)
+        metrics.write(run.folder, content)
         reporting.write(run)
     return report
-
-
-def _replace(path: Path, content: dict) -> None:
-    """Replaces a file at once, so that it is never incomplete."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    os.replace(part, path)

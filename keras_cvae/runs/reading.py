@@ -17,11 +17,11 @@ import keras
 from keras_cvae import datasets, evaluation, html
 from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
-from keras_cvae.runs import lock
+from keras_cvae.runs import lock, metrics
 
-MODEL, CONFIG, HISTORY, METRICS = "model.keras", "config.json", "history.csv", "metrics.json"
+MODEL, CONFIG, HISTORY = "model.keras", "config.json", "history.csv"
 CHECKPOINT = "training.checkpoint"  # in the folder until the run is finished
-EVALUATIONS = "evaluations"  # the key of the reports in the metrics
+PRIOR_FIT = "prior.json"  # likewise, once the model is saved with its fitted prior
 SEED = 0  # seed of the samples of z with which a run is measured
 
 
@@ -153,7 +153,7 @@ class Run:
     @property
     def unfinished(self) -> str | None:
         """The state of an unfinished training in words; None if training is finished."""
-        if (self.folder / METRICS).exists():
+        if (self.folder / metrics.NAME).exists():
             return None
         state = "is still training" if lock.is_held(self.folder) else "was stopped"
         try:
@@ -184,9 +184,7 @@ class Run:
         Raises:
             ValueError: If the file is damaged.
         """
-        path = self.folder / METRICS
-        with explain(None, f"'{path}' is damaged", (ValueError, RecursionError)):
-            return dict(json.loads(path.read_text("utf-8")))
+        return metrics.read(self.folder, self.example)
 
     @property
     def history(self) -> dict[str, list[float]]:
@@ -237,11 +235,11 @@ class Run:
         draws = evaluation.number_of_draws(len(x))
         options = {"draws": draws, "seed": SEED, "verbose": int(verbose == 1)}
         estimates = evaluation.bound(model, x, y, **options)
-        metrics: dict[str, Any] = {n: estimates[n].value for n in ("elbo", *model.elbo_terms)}
-        metrics["standard_error"] = estimates["elbo"].standard_error
-        metrics["prior"] = type(model.prior).__name__
+        values: dict[str, Any] = {n: estimates[n].value for n in ("elbo", *model.elbo_terms)}
+        values["standard_error"] = estimates["elbo"].standard_error
+        values["prior"] = type(model.prior).__name__
         unit = f"nats per {self.example}, the mean over samples of z for each test {self.example}"
-        return {**metrics, f"{self.example}s": len(x), "draws": draws, "seed": SEED, "unit": unit}
+        return {**values, f"{self.example}s": len(x), "draws": draws, "seed": SEED, "unit": unit}
 
     def read(self) -> datasets.Reading:
         """Reads the data that it was trained on."""
@@ -253,7 +251,7 @@ class Run:
 
 def is_finished(folder: Path) -> bool:
     """Returns whether a run is trained and measured, and has its pictures."""
-    return (folder / METRICS).exists() and not (folder / CHECKPOINT).exists()
+    return (folder / metrics.NAME).exists() and not (folder / CHECKPOINT).exists()
 
 
 def kind_of(data: str | os.PathLike) -> type[Run]:
@@ -281,6 +279,13 @@ def config_of(folder: Path) -> dict:
             require(isinstance(data[key], str), None, f"The {key} of the data is a text", data[key])
         for key in kind_of(data["name"]).settings:
             data[key]  # raises an error if it is missing
+        parts = [config[part] for part in ("model", "training", "versions")]
+        parts += [config.get("chosen", {})]
+        are_dicts = all(isinstance(part, dict) for part in parts)
+        require(are_dicts, None, "Its parts are settings by name", parts)
+        seed, shape = config["training"]["seed"], config.get("image_shape", [])
+        require(isinstance(seed, int), None, "The seed is an integer", seed)
+        require(isinstance(shape, list), None, "The shape is a list of integers", shape)
         texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
         require(texts, None, "The class names are texts", names)
         return config

@@ -12,7 +12,8 @@ import keras
 from keras_cvae import evaluation, page_template
 from keras_cvae.html import Picture, Table
 from keras_cvae.runs import pictures
-from keras_cvae.runs.reading import EVALUATIONS, Run
+from keras_cvae.runs.metrics import EVALUATIONS
+from keras_cvae.runs.reading import Run
 
 NAME = "report.html"
 TEMPLATE = Path(__file__).with_name(NAME)

@@ -14,7 +14,16 @@ from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
 from keras_cvae.fitting import state_files
 from keras_cvae.runs import lock, making, training
-from keras_cvae.runs.reading import CHECKPOINT, CONFIG, Run, config_of, is_finished, kind_of
+from keras_cvae.runs.reading import (
+    CHECKPOINT,
+    CONFIG,
+    MODEL,
+    PRIOR_FIT,
+    Run,
+    config_of,
+    is_finished,
+    kind_of,
+)
 
 
 def resume(
@@ -28,7 +37,8 @@ def resume(
     """Goes on with a run that was killed or interrupted, with the settings that it was made with.
 
     Training goes on after the last epoch that was over, and ends as if it had never been
-    interrupted. What comes after it, fitting the prior, measuring and drawing, begins again.
+    interrupted. What comes after it begins again: fitting the prior, and then measuring and
+    drawing.
 
     Args:
         folder: The folder of the run.
@@ -68,7 +78,9 @@ def resume(
     require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
     own = processes.own_folder(folder)
     if own != folder:
-        shutil.copy(folder / CHECKPOINT, own)
+        for name in (CHECKPOINT, PRIOR_FIT, MODEL):
+            if (folder / name).exists():
+                shutil.copy(folder / name, own)
     run = kind_of(config["data"]["name"])(own, config, model)
     reading = run.read()
     run.dataset, run.validation = reading.dataset, reading.validation

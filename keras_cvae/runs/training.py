@@ -9,9 +9,11 @@ import warnings
 import keras
 
 from keras_cvae import callbacks as our_callbacks
+from keras_cvae import whole_files
+from keras_cvae.callbacks.saving import clear_unfinished
 from keras_cvae.runs import board as boards
-from keras_cvae.runs import pictures, report
-from keras_cvae.runs.reading import CHECKPOINT, HISTORY, METRICS, MODEL, Run, model_inputs
+from keras_cvae.runs import metrics, pictures, report
+from keras_cvae.runs.reading import CHECKPOINT, HISTORY, MODEL, PRIOR_FIT, Run, model_inputs
 
 
 def train_and_measure(
@@ -19,7 +21,8 @@ def train_and_measure(
 ) -> None:
     """Trains the model of a run with its settings, measures it and draws its pictures.
 
-    If the folder contains a checkpoint, training continues from it.
+    If the folder contains a checkpoint, training continues from it; if the prior is fitted too, the
+    saved model is used as it is.
 
     Args:
         run: The run, whose folder is locked.
@@ -35,19 +38,17 @@ def train_and_measure(
     """
     model, folder, settings = run.model, run.folder, run.config["training"]
     train_part, test_part = model_inputs(model, *train), model_inputs(model, *held_out)
+    clear_unfinished(folder)
     _fit(run, train_part, test_part, list(callbacks), verbose, force)
     try:
         if settings["fit_prior"]:
-            _say("Fitting the prior to the encodings", verbose)
-            options = {"validation_data": (test_part, None), "seed": settings["seed"]}
-            options["verbose"] = int(verbose == 1)
-            run.prior_fit = model.fit_prior(train_part, prior="auto", **options)
-            our_callbacks.save(model, folder / MODEL)
+            _fit_prior(run, train_part, test_part, verbose)
         _measure_and_draw(run, settings["measure"], verbose)
     except KeyboardInterrupt:
         kept = f"Stopped while measuring and drawing; {folder / MODEL} holds the trained model"
         raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None
-    (folder / CHECKPOINT).unlink(missing_ok=True)  # nothing is left to do
+    for name in (PRIOR_FIT, CHECKPOINT):  # nothing is left to do
+        (folder / name).unlink(missing_ok=True)
 
 
 def verbosity(verbose: int | str) -> int:
@@ -56,11 +57,11 @@ def verbosity(verbose: int | str) -> int:
 
 
 def _measure_and_draw(run, measure, verbose):
-    metrics = {} if run.best_epoch is None else {"epoch": run.best_epoch}
+    values = {} if run.best_epoch is None else {"epoch": run.best_epoch}
     if measure:
         _say(f"Measuring the ELBO of {len(run.dataset.x_test)} test {run.example}s", verbose)
-        metrics |= run.measure()
-    (run.folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+        values |= run.measure()
+    metrics.write(run.folder, values)
     _say("Drawing pictures", verbose)
     pictures.write(run)
     try:
@@ -104,7 +105,8 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
         if not saver.epochs:
             kept = "Stopped before the first epoch ended; no trained weights are kept"
         raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None
-    our_callbacks.save(run.model, run.folder / MODEL)  # the best weights
+    if not (run.folder / PRIOR_FIT).exists():
+        our_callbacks.save(run.model, run.folder / MODEL)  # the best weights
     if stopper is not None:
         run.best_epoch = stopper.best_epoch + 1
         name, extreme = ("loss", "lowest") if mode == "min" else ("ELBO", "highest")
@@ -115,6 +117,20 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
         if saver.epochs < settings["epochs"]:
             message += f". Training stopped: it did not improve for {patience} epochs"
         _say(message, verbose)
+
+
+def _fit_prior(run, train_part, held_out, verbose):
+    path = run.folder / PRIOR_FIT
+    if path.exists():  # of a run that was stopped after that
+        run.prior_fit = json.loads(path.read_text("utf-8"))
+        run.model = keras.saving.load_model(run.folder / MODEL)
+        return
+    _say("Fitting the prior to the encodings", verbose)
+    options = {"validation_data": (held_out, None), "seed": run.config["training"]["seed"]}
+    options["verbose"] = int(verbose == 1)
+    run.prior_fit = run.model.fit_prior(train_part, prior="auto", **options)
+    our_callbacks.save(run.model, run.folder / MODEL)
+    whole_files.write_text(path, json.dumps(run.prior_fit))
 
 
 def _goes_on(run):

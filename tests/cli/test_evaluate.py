@@ -95,7 +95,12 @@ def test_bad_evaluations(run, tmp_path, toys, capsys, arguments, message):
 @once
 def test_metrics_that_are_damaged_are_not_written_over(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
-    for content in ("{", '{"evaluations": 3}'):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    reports = ({"protocol": {}, "measures": []}, {"measures": []}, 3, None)
+    others = [{**metrics, "evaluations": {"toys": report}} for report in reports]
+    others += [{**metrics, "kl": None}, {k: v for k, v in metrics.items() if k != "draws"}]
+    others += [{**metrics, "evaluations": ""}, {**metrics, "elbo": 10**400}]
+    for content in ("{", '{"evaluations": 3}', *map(json.dumps, others)):
         (folder / "metrics.json").write_text(content)
         assert "metrics.json' is damaged" in refused(capsys, "evaluate", folder)
         assert (folder / "metrics.json").read_text() == content

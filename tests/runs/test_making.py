@@ -103,3 +103,14 @@ def test_damaged_metrics_are_explained(run, tmp_path):
     (folder / "metrics.json").write_text('{"elbo": -4')
     with pytest.raises(ValueError, match="metrics.json' is damaged"):
         print(runs.Run.load(folder).metrics)
+
+
+def test_damaged_settings_are_explained(run, tmp_path):
+    config = json.loads((run.folder / "config.json").read_text())
+    damaged = [{**config, name: "text"} for name in ("model", "training", "versions", "chosen")]
+    damaged += [{**config, "training": {"seed": "0"}}, {**config, "image_shape": 4}]
+    damaged += [{name: each for name, each in config.items() if name != "model"}]
+    for each in damaged:
+        (tmp_path / "config.json").write_text(json.dumps(each))
+        with pytest.raises(ValueError, match="config.json' must hold the settings"):
+            runs.reading.config_of(tmp_path)
