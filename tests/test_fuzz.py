@@ -26,7 +26,7 @@ def test_whole_files_open_and_damaged_ones_end_in_words(fuzz, readers):
     for content, file, read in readers.values():
         assert fuzz.fault(content, file, read) == ("opened", "")
         for number in range(8):
-            damaged = fuzz.damaged(content, np.random.default_rng([1, number]))
+            damaged = fuzz.damage.damaged(content, np.random.default_rng([1, number]))
             outcome, details = fuzz.fault(damaged, file, read)
             assert outcome in ("opened", "refused"), details
             ends.add(outcome)

@@ -1,13 +1,15 @@
 """Reads files that have been damaged at random: each must open or be refused in words.
 
-    python scripts/experiments/fuzz.py --count 100000
+    PYTHONPATH=scripts python scripts/experiments/fuzz.py --count 100000
 
 What a reader raises must be a `ValueError` or an `OSError`; anything else is printed with the seed
 that makes the file again, and so is a file that takes more than 10 seconds of the processor (or
-five minutes), or by which memory grows by more than 500 MB.
+five minutes), or by which memory grows by more than 500 MB. Every other zip or gzip file is damaged
+in its content, and packed again, so that its checksums are right.
 """
 
 import collections
+import contextlib
 import gzip
 import io
 import json
@@ -19,15 +21,18 @@ import time
 import traceback
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import keras
 import numpy as np
 import pandas as pd
 import typer
+from experiments import damage
 from PIL import Image
 
 import keras_cvae
-from keras_cvae import datasets, networks, runs, tables
+from keras_cvae import callbacks, datasets, networks, runs, tables
+from keras_cvae.runs import comparing, report
 
 ALLOWED = ValueError, OSError
 SECONDS, HANGS, MEGABYTES = 10, 300, 500
@@ -40,6 +45,17 @@ ROWS = pd.DataFrame(
         "seen": pd.date_range("2020-01-01", periods=40).astype(str),
     }
 )
+X, Y = RNG.random((20, 5, 4, 1), "float32"), np.arange(20) % 2
+BESIDE = "config.json", "history.csv", "metrics.json", "conditions.csv"  # of a run's model
+MEASURES = {
+    "name": "ELBO",
+    "value": -1.5,
+    "standard_error": 0.1,
+    "unit": "nats",
+    "how": "",
+    "real": 2,
+}
+PROTOCOL = {"test_examples": 4, "seed": 0, "standard_errors": "of the mean"}
 
 
 def saved(name, content) -> bytes:
@@ -52,7 +68,7 @@ def saved(name, content) -> bytes:
 
 def images_file(path):
     """Writes images with labels."""
-    np.savez_compressed(path, x=RNG.random((20, 5, 4, 1), "float32"), y=np.arange(20) % 2)
+    np.savez_compressed(path, x=X, y=Y)
 
 
 def idx_file(shape) -> bytes:
@@ -62,32 +78,40 @@ def idx_file(shape) -> bytes:
     return gzip.compress(head + values.tobytes())
 
 
+IDX = {
+    f"{part}-{kind}-ubyte.gz": idx_file(shape)
+    for part, count in (("train", 20), ("t10k", 10))
+    for kind, shape in (("images-idx3", (count, 5, 4)), ("labels-idx1", (count,)))
+}
+
+
 def read_idx_folder(path):
     """The file is one of four, of which the others are whole."""
-    for part, count in ("train", 20), ("t10k", 10):
-        (path.parent / f"{part}-images-idx3-ubyte.gz").write_bytes(idx_file((count, 5, 4)))
-        (path.parent / f"{part}-labels-idx1-ubyte.gz").write_bytes(idx_file((count,)))
-    path.rename(path.parent / "train-images-idx3-ubyte.gz")
+    for name, content in IDX.items():
+        (path.parent / name).write_bytes(content)
+    path.replace(path.parent / "train-images-idx3-ubyte.gz")
     datasets.load(path.parent)
+
+
+def picture(kind, *channels) -> bytes:
+    """The bytes of an image file."""
+    file = io.BytesIO()
+    Image.fromarray(RNG.integers(0, 256, (5, 4, *channels), dtype="uint8")).save(file, kind)
+    return file.getvalue()
+
+
+PICTURES = [picture("png") for _ in range(3)]
 
 
 def read_image_folder(path):
     """The file is one image of seven, of which the others are whole."""
-    content = path.read_bytes()
     for label in "ab":
-        (path.parent / "images" / label).mkdir(parents=True)
-        for number in range(3):
-            whole = Image.fromarray(np.full((5, 4), 40 * number, "uint8"))
-            whole.save(path.parent / "images" / label / f"{number}.png")
-    (path.parent / "images" / "a" / f"damaged{path.suffix}").write_bytes(content)
+        folder = path.parent / "images" / label
+        folder.mkdir(parents=True)
+        for number, whole in enumerate(PICTURES):
+            (folder / f"{number}.png").write_bytes(whole)
+    path.rename(path.parent / "images" / "a" / f"damaged{path.suffix}")
     datasets.load(path.parent / "images")
-
-
-def picture(kind) -> bytes:
-    """The bytes of an image file."""
-    file = io.BytesIO()
-    Image.fromarray(RNG.integers(0, 256, (5, 4, 3), dtype="uint8")).save(file, kind)
-    return file.getvalue()
 
 
 def read_table(path):
@@ -97,23 +121,76 @@ def read_table(path):
     table.arrays(frame)
 
 
-def made_run(folder) -> runs.Run:
-    """A run that was trained for a moment."""
-    images_file(folder / "toys.npz")
-    options = {"network": networks.Dense((4,)), "latent_dim": 2, "epochs": 1, "verbose": 0}
-    return runs.train(folder / "toys.npz", folder / "run", fit_prior=False, **options)
+def go_on(cvae, epochs):
+    """A reader of a checkpoint, which goes on with the training."""
+
+    def read(path):
+        options = {"epochs": epochs, "batch_size": 20, "verbose": 0}
+        stopper = keras.callbacks.EarlyStopping("val_elbo", mode="max", restore_best_weights=True)
+        options["callbacks"] = [callbacks.Checkpoint(path), stopper]
+        cvae.fit([X, Y], validation_data=([X, Y], None), **options)
+
+    return read
+
+
+def checkpoint():
+    """The bytes of a checkpoint after one epoch, and a function that goes on from there."""
+    cvae = keras_cvae.build_cvae((5, 4, 1), 2, 2, network=networks.Dense((4,)))
+    cvae.compile("adam", jit_compile=keras.backend.backend() == "jax")
+    return saved("training.checkpoint", go_on(cvae, 1)), go_on(cvae, 2)
+
+
+def made_run(train, data, **options) -> dict[str, bytes]:
+    """The files of a run that was trained for a moment, by name."""
+    options = {"network": networks.Dense((4,)), "latent_dim": 2, "epochs": 1, **options}
+    nothing = mock.patch.object(runs.pictures, "write"), mock.patch.object(report, "write")
+    with nothing[0], nothing[1], mock.patch.object(runs.pictures, "write_diagrams"):
+        run = train(data, data.parent / data.stem, fit_prior=False, verbose=0, **options)
+    measured = {"measures": [{**MEASURES, "remark": "", "reference": None}], "protocol": PROTOCOL}
+    metrics = {**run.metrics, "evaluations": {"toys": measured}}
+    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    return {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
 
 
 def read_run(name, files):
-    """A reader of a run's folder of which one file is damaged."""
+    """A reader of a run's folder of which one file is damaged.
+
+    Its whole model is read once, and nothing is drawn.
+    """
+    model = None
 
     def read(path):
+        nonlocal model
         folder = path.parent / "run"
         folder.mkdir()
         for other, content in files.items():
             (folder / other).write_bytes(path.read_bytes() if other == name else content)
-        run = runs.Run.load(folder)
-        _ = run.history, run.metrics, run.unfinished
+        with contextlib.ExitStack() as patches:
+            if name in BESIDE:
+                model = model or keras.saving.load_model(folder / "model.keras")
+                patches.enter_context(
+                    mock.patch.object(keras.saving, "load_model", lambda path: model)
+                )
+            run = runs.Run.load(folder)
+            _ = run.history, run.metrics, run.unfinished
+            if "conditions.csv" in files:
+                _ = run.table
+            if name not in BESIDE:
+                return
+            for owner, drawing in (comparing, "Picture"), (report, "Picture"):
+                none = mock.patch.object(owner, drawing, lambda *args, **options: None)
+                patches.enter_context(none)
+            curves = mock.patch.object(comparing.plots, "compared_curves")
+            patches.enter_context(curves)
+            patches.enter_context(mock.patch.object(runs.pictures, "loss"))
+            patches.enter_context(mock.patch.object(report, "verdict", lambda run: []))
+            patches.enter_context(mock.patch.object(type(run), "sections", lambda run: []))
+            patches.enter_context(mock.patch.object(type(run), "summary", lambda run: "a run"))
+            run._repr_html_()
+            comparing.write([run, run], folder / "page.html")
+            report.write(run)
+            if "conditions.csv" in files:
+                run.generate(count=2, seed=0)
 
     return read
 
@@ -122,40 +199,25 @@ def readers(folder) -> dict:
     """By name, the bytes of a whole file, its name, and the function that reads it."""
     found = {
         "npz": (saved("a.npz", images_file), "a.npz", datasets.load),
-        "idx": (idx_file((20, 5, 4)), "a.gz", read_idx_folder),
+        "idx": (IDX["train-images-idx3-ubyte.gz"], "a.gz", read_idx_folder),
         "csv": (ROWS.to_csv(index=False).encode(), "a.csv", read_table),
         "parquet": (saved("a.parquet", ROWS.to_parquet), "a.parquet", read_table),
     }
     for kind in ("png", "jpeg", "gif", "bmp", "tiff"):
-        found[kind] = picture(kind), f"a.{kind}", read_image_folder
-    run = made_run(folder)
-    files = {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
-    files = {n: files[n] for n in ("config.json", "history.csv", "metrics.json", "model.keras")}
-    for name, content in files.items():
-        found[name] = content, name, read_run(name, files)
+        found[kind] = picture(kind, 3), f"a.{kind}", read_image_folder
+    content, read = checkpoint()
+    found["checkpoint"] = content, "training.checkpoint", read
+    images_file(folder / "toys.npz")
+    ROWS.to_csv(folder / "rows.csv", index=False)
+    kinds = {
+        "": made_run(runs.train, folder / "toys.npz"),
+        "table ": made_run(runs.train_table, folder / "rows.csv", conditions=["sex"]),
+    }
+    for kind, files in kinds.items():
+        files = {name: files[name] for name in (*BESIDE, "model.keras") if name in files}
+        for name, content in files.items():
+            found[kind + name] = content, name, read_run(name, files)
     return found
-
-
-def damaged(content: bytes, rng) -> bytes:
-    """The bytes with some changed, removed, repeated or put in; or numbers of a text replaced."""
-    data = bytearray(content)
-    for _ in range(rng.integers(1, 6)):
-        place, size = int(rng.integers(len(data) + 1)), int(rng.integers(1, 17))
-        kind = rng.integers(6)
-        if kind == 0 and data:
-            data[place % len(data)] ^= 1 << int(rng.integers(8))
-        elif kind == 1:
-            data[place : place + size] = rng.bytes(size)
-        elif kind == 2:
-            del data[place : place + size]
-        elif kind == 3:
-            data[place:place] = data[place : place + size] * int(rng.integers(1, 4))
-        elif kind == 4:
-            del data[place:]
-        else:
-            texts = [b"-1", b"1e400", b"NaN", b"null", b"{", b"\xff\xfe", b"9" * 30, b"\x00", b'"']
-            data[place : place + 2] = texts[rng.integers(len(texts))]
-    return bytes(data)
 
 
 def memory() -> float:
@@ -198,7 +260,8 @@ def main(count: int = 1000, seed: int = 0, only: str = "") -> None:
         name = [*known][number % len(known)]
         content, file, read = known[name]
         rng = np.random.default_rng([seed, number])
-        outcome, details = fault(damaged(content, rng), file, read)
+        changed = damage.damaged(content, rng)
+        outcome, details = fault(changed, file, read)
         outcomes[name, outcome] += 1
         if outcome not in ("opened", "refused"):
             bad += 1

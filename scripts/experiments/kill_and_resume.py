@@ -3,13 +3,17 @@
     python scripts/experiments/kill_and_resume.py
     KERAS_BACKEND=jax python scripts/experiments/kill_and_resume.py --kills 20 --data PyDataset
 
-A small model is trained with a checkpoint, early stopping, a falling learning rate and a log, in a
-process of its own. SIGKILL ends it: every other time while the checkpoint is being written, else
-after a random time. It is started again until it ends by itself. Then all variables, the optimizer,
-the noise, the history, the log and what the callbacks have counted must be equal.
+A small model is trained with a checkpoint, early stopping, a falling learning rate and a log; its
+prior is fitted; and it is measured: in a process of its own, which SIGKILL ends while it writes the
+checkpoint, trains, fits the prior or measures. It is started again until it ends by itself. Then
+all variables, the optimizer, the noise, the history, the log, what the callbacks have counted, the
+fitted prior and the measures must be equal. With `--data run` it is a whole run, killed while it
+draws its pictures too, of which all files must be equal.
 """
 
+import contextlib
 import hashlib
+import importlib
 import json
 import os
 import signal
@@ -23,25 +27,29 @@ import numpy as np
 import typer
 
 import keras_cvae
-from keras_cvae import callbacks, conditions, networks
+from keras_cvae import callbacks, conditions, evaluation, networks, runs
 from keras_cvae.fitting import inside
 
-RESULT, UNFINISHED = "result.json", "checkpoint.unfinished"
+RESULT, SAYS, CHECKPOINT = "result.json", "says.txt", "training.checkpoint"
+STAGES = "Training", "Fitting", "Measuring", "Drawing"  # what a process says as each begins
+MOMENTS = "writing", "Training", "writing", "Training", "Fitting", "Measuring"
+DATA = "arrays", "PyDataset", "tf.data", "DataLoader", "grain", "run"
+BATCH = 32
 
 
 class Batches(keras.utils.PyDataset):
     """Batches of rows in another order each epoch."""
 
-    def __init__(self, x, y, size: int = 64):
+    def __init__(self, x, y):
         super().__init__()
-        self.x, self.y, self.size = x, y, size
+        self.x, self.y = x, y
         self.rng, self.order = np.random.default_rng(1), np.arange(len(x))
 
     def __len__(self):
-        return len(self.x) // self.size
+        return len(self.x) // BATCH
 
     def __getitem__(self, number):
-        rows = self.order[self.size * number : self.size * (number + 1)]
+        rows = self.order[BATCH * number : BATCH * (number + 1)]
         return self.x[rows], self.y[rows]
 
     def on_epoch_end(self):
@@ -55,74 +63,133 @@ def batches(kind: str, x, y):
     if kind == "tf.data":
         import tensorflow as tf
 
-        return tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=1).batch(64)
+        return tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=1).batch(BATCH)
     if kind == "DataLoader":
         import torch
 
         rows = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
         order = torch.Generator().manual_seed(1)
-        return torch.utils.data.DataLoader(rows, 64, shuffle=True, generator=order)
+        return torch.utils.data.DataLoader(rows, BATCH, shuffle=True, generator=order)
     import grain
 
     rows = [*zip(x, y, strict=True)]
-    return grain.MapDataset.source(rows).seed(1).shuffle().repeat().batch(64)  # has no end
+    return grain.MapDataset.source(rows).seed(1).shuffle().repeat().batch(BATCH)  # has no end
 
 
-def train(folder: Path, data: str, epochs: int) -> None:
-    """Trains, or goes on; writes a digest of all that is compared."""
+def digest(values) -> list[str]:
+    """Digests of variables or arrays."""
+    arrays = (np.asarray(keras.ops.convert_to_numpy(value)) for value in values)
+    return [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]
+
+
+def train(folder: Path, data: str, epochs: int) -> dict:
+    """Trains, or goes on; returns all that is compared."""
     keras.utils.set_random_seed(0)
     x_train, y_train, x_test, y_test, _ = keras_cvae.datasets.load("digits")
-    parts = {"network": networks.Dense((32,)), "objective": "warmup", "corruption": "gaussian"}
+    x_train, y_train, x_test, y_test = x_train[:512], y_train[:512], x_test[:96], y_test[:96]
+    parts = {"network": networks.Dense((16,)), "objective": "warmup", "corruption": "gaussian"}
     condition = conditions.Classes(10, dropout=0.1)
     cvae = keras_cvae.build_cvae((8, 8, 1), condition, 4, **parts)
     cvae.compile(keras.optimizers.Adam(1e-3), jit_compile=keras.backend.backend() == "jax")
     monitor = {"monitor": "val_elbo", "mode": "max"}
     kept = [
-        callbacks.Checkpoint(folder / "checkpoint"),
+        callbacks.Checkpoint(folder / CHECKPOINT),
         keras.callbacks.EarlyStopping(patience=8, restore_best_weights=True, **monitor),
         keras.callbacks.ReduceLROnPlateau(patience=2, **monitor),
         keras.callbacks.CSVLogger(folder / "log.csv"),
     ]
     options = {"epochs": epochs, "callbacks": kept, "verbose": 0}
     options["validation_data"] = ([x_test, y_test], None)
+    print("Training", flush=True)
     if data == "arrays":
-        history = cvae.fit([x_train, y_train], batch_size=64, **options)
+        history = cvae.fit([x_train, y_train], batch_size=BATCH, **options)
     else:
         if data == "grain":
-            options["steps_per_epoch"] = len(x_train) // 64
+            options["steps_per_epoch"] = len(x_train) // BATCH
         history = cvae.fit(batches(data, x_train, y_train), **options)
     variables = [*cvae.variables, *cvae.optimizer.variables, *inside.generator_states(cvae)]
-    arrays = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables]
-    result = {
-        "variables": [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays],
+    trained = digest(variables)
+    print("Fitting the prior", flush=True)
+    fitted = cvae.fit_prior([x_train, y_train], validation_data=([x_test, y_test], None))
+    print("Measuring", flush=True)
+    measured = evaluation.bound(cvae, x_test, y_test, draws=20, seed=0)
+    return {
+        "variables": trained,
         "history": history.history,
         "epochs": history.epoch,
         "log": (folder / "log.csv").read_text(),
         "counted": [kept[1].wait, kept[1].best, kept[2].wait, kept[2].best],
-        "next": np.random.random(),
+        "prior": [fitted["prior"], *digest([*cvae.variables, *inside.generator_states(cvae)])],
+        "measures": {name: each.value for name, each in measured.items()},
+        "generated": digest([cvae.generate(y_test)]),
     }
-    unfinished = folder / f"{RESULT}.unfinished"
-    unfinished.write_text(json.dumps(result))
-    os.replace(unfinished, folder / RESULT)
+
+
+def make_run(folder: Path, epochs: int) -> dict:
+    """Makes a run, or goes on with it; returns all that is compared."""
+    out = folder / "run"
+    print("Training", flush=True)
+    if (out / CHECKPOINT).exists() or (out / "metrics.json").exists():
+        run = runs.resume(out, verbose=2)
+    else:
+        options = {"network": networks.Dense((16,)), "latent_dim": 4, "force": True}
+        run = runs.train("digits", out, epochs=epochs, board=False, verbose=2, **options)
+    files = [path for path in sorted(out.iterdir()) if path.name != "model.keras"]
+    saved = keras.saving.load_model(out / "model.keras")
+    return {
+        "files": [path.name for path in files],
+        **{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+        "model": digest([*saved.variables, *inside.generator_states(saved)]),
+        "epoch": run.best_epoch if run.best_epoch is None else int(run.best_epoch),
+    }
 
 
 def start(folder: Path, data: str, epochs: int) -> int:
     """Trains in a new process; returns its number."""
+    (folder / SAYS).write_text("")
     process = os.fork()  # before the backend has threads: the modules need not be imported again
     if process:
         return process
     try:
-        train(folder, data, epochs)
+        os.dup2(os.open(folder / SAYS, os.O_WRONLY | os.O_APPEND), 1)
+        result = make_run(folder, epochs) if data == "run" else train(folder, data, epochs)
+        unfinished = folder / f"{RESULT}.unfinished"
+        unfinished.write_text(json.dumps(result))
+        os.replace(unfinished, folder / RESULT)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
     finally:
         os._exit(0)
 
 
-def kill(process: int, folder: Path, seconds: float, while_saving: bool) -> str | None:
-    """Kills a process after some seconds, or while it then writes; returns when that was.
+def stage(folder: Path) -> int:
+    """The number of the stage that a process has come to; -1 before the first."""
+    text = (folder / SAYS).read_text()
+    return max((n for n, name in enumerate(STAGES) if name in text), default=-1)
+
+
+def durations(process: int, folder: Path) -> dict[str, float]:
+    """Waits for a process to end; returns the seconds of each stage, by name."""
+    seconds = dict.fromkeys(STAGES, 0.0)
+    before = time.monotonic()
+    while not os.waitpid(process, os.WNOHANG)[0]:
+        time.sleep(0.02)
+        now = time.monotonic()
+        if (number := stage(folder)) >= 0:
+            seconds[STAGES[number]] += now - before
+        before = now
+    return seconds
+
+
+def kill(process: int, folder: Path, data: str, moment: str, seconds: float) -> str | None:
+    """Kills a process some seconds into a stage, or as it then writes; returns in which stage.
 
     It returns None if the process had ended before.
     """
-    until, begun, unfinished = time.monotonic() + seconds, time.time(), folder / UNFINISHED
+    out = folder / "run" if data == "run" else folder
+    unfinished, begun, since = out / f"{CHECKPOINT}.unfinished", time.time(), None
 
     def is_writing():  # the file of an earlier kill is older
         try:
@@ -130,57 +197,59 @@ def kill(process: int, folder: Path, seconds: float, while_saving: bool) -> str 
         except FileNotFoundError:
             return False
 
+    wanted = 0 if moment == "writing" else STAGES.index(moment)
     while True:
         if os.waitpid(process, os.WNOHANG)[0]:
             return None
-        if time.monotonic() > until and (not while_saving or is_writing()):
+        if since is None and stage(folder) >= wanted:
+            since = time.monotonic()
+        is_time = since is not None and time.monotonic() > since + seconds
+        if is_time and (moment != "writing" or is_writing()):
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
-            return "while it wrote" if is_writing() else "between writes"
-        time.sleep(0.0003 if while_saving and time.monotonic() > until else 0.01)
+            return "writing" if is_writing() else STAGES[max(0, stage(folder))]
+        time.sleep(0.0003 if is_time else 0.01)
 
 
 def main(
-    kills: Annotated[int, typer.Option(help="The number of kills.")] = 20,
-    data: Annotated[
-        str, typer.Option(help="arrays, PyDataset, tf.data, DataLoader or grain.")
-    ] = "arrays",
+    kills: Annotated[int, typer.Option(help="The number of kills, at least.")] = 20,
+    data: Annotated[str, typer.Option(help=f"One of {', '.join(DATA)}.")] = "arrays",
     epochs: Annotated[int, typer.Option(help="Epochs of a training.")] = 20,
-    each: Annotated[int, typer.Option(help="Kills of one training, at most.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the moments.")] = 0,
 ) -> None:
     """Kills trainings, resumes and compares them."""
+    for name in ("tensorflow", "sklearn.mixture", "matplotlib.pyplot"):  # before processes do
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     rng = np.random.default_rng(seed)
+    moments = [*MOMENTS, "Drawing"] if data == "run" else [*MOMENTS]
     with tempfile.TemporaryDirectory() as root:
         whole = Path(root, "whole")
         whole.mkdir()
-        begun = time.monotonic()
-        os.waitpid(start(whole, data, epochs), 0)
-        seconds = time.monotonic() - begun
+        seconds = durations(start(whole, data, epochs), whole)
         expected = json.loads((whole / RESULT).read_text())
-        print(f"{keras.backend.backend()}, {data}: {len(expected['epochs'])} epochs", flush=True)
-        moments, number, equal = [], 0, 0
-        while len(moments) < kills:
+        shown = ", ".join(f"{name} {each:.0f} s" for name, each in seconds.items() if each)
+        print(f"{keras.backend.backend()}, {data}: {shown}", flush=True)
+        stages, number, equal = [], 0, 0
+        while len(stages) < kills:
             folder = Path(root, str(number))
             folder.mkdir()
             killed = []
-            while len(killed) < min(each, kills - len(moments)):
-                process = start(folder, data, epochs)
-                moment = kill(process, folder, rng.uniform(0, 0.7 * seconds), len(killed) % 2 == 0)
-                if not moment:  # it had ended
-                    break
-                killed.append(moment)
+            for moment in moments:
+                longest = seconds["Training" if moment == "writing" else moment]
+                wait = rng.uniform(0, (0.5 if moment == "writing" else 1) * longest)
+                ended = kill(start(folder, data, epochs), folder, data, moment, wait)
+                killed += [ended] if ended else []
             os.waitpid(start(folder, data, epochs), 0)
             result = json.loads((folder / RESULT).read_text())
-            differ = [name for name in expected if result[name] != expected[name]]
-            moments, number, equal = moments + killed, number + 1, equal + (not differ)
+            differ = [name for name in expected if result.get(name) != expected[name]]
+            stages, number, equal = stages + killed, number + 1, equal + (not differ)
             kept = f"all but {', '.join(differ)}" if differ else "all"
-            print(
-                f"training {number}: {', '.join(killed) or 'not killed'}; equal: {kept}", flush=True
-            )
+            print(f"training {number}: killed in {', '.join(killed)}; equal: {kept}", flush=True)
+        counts = ", ".join(f"{stages.count(name)} in {name}" for name in sorted({*stages}))
         print(
-            f"{len(moments)} kills, {moments.count('while it wrote')} of them while the checkpoint "
-            f"was written; {equal} of {number} trainings equal the one never killed, to the bit"
+            f"{len(stages)} kills ({counts}); {equal} of {number} trainings equal the one never "
+            "killed, to the bit"
         )
         if equal < number:
             raise typer.Exit(1)
