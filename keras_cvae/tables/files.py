@@ -177,6 +177,8 @@ def _is_nested(cell):
 def check_names(names: Sequence, origin: str | os.PathLike) -> None:
     """Refuses names of columns that are not texts, are empty, or occur twice."""
     expected = f"The columns of '{origin}' must have different names, none of them empty"
+    if not all(isinstance(name, str) for name in names):
+        expected += ", all of them texts: `frame.rename(columns=str)`"
     texts = [name for name in names if isinstance(name, str) and name.strip()]
     require(len(texts) == len(names) > 0, None, expected, list(names)[:20])
     twice = sorted({name for name in names if list(names).count(name) > 1})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import reprlib
 import warnings
 
@@ -47,7 +48,7 @@ class Categorical(Column):
         if is_number(series.dtype):
             if not requested and not (whole(series.dtype) and len(values) <= FEW):
                 return None
-        elif not any(all(isinstance(v, kind) for v in values) for kind in (str, (bool, np.bool_))):
+        elif not any(all(isinstance(v, kind) for v in values) for kind in _kinds(series.dtype)):
             return None
         _check(name, values, series.notna().sum(), requested)
         counts = series.dropna().astype(object).value_counts()
@@ -152,6 +153,12 @@ class Categorical(Column):
         return ops.reshape(parameters, (-1, columns, self.levels))
 
 
+def _kinds(dtype):
+    """The types of values, of which all must be of one; pandas categories may be numbers too."""
+    kinds = [str, (bool, np.bool_)]
+    return [*kinds, (int, float, np.number)] if str(dtype) == "category" else kinds
+
+
 def _indices(x, known, unknown):
     return ops.cast(ops.where(known, x, unknown), "int32")
 
@@ -168,9 +175,12 @@ def _check(name, values, rows, requested):
     else:
         odd = [value for value in values if not _is_number(value)]
         mostly_numbers = len(odd) < count / 2
-        shown = f"numbers, but for {reprlib.repr(odd)}" if mostly_numbers else reprlib.repr(values)
-        received = f"{count} different texts in {rows} rows, {shown}"
+        shown = reprlib.repr(values)
         if mostly_numbers:
+            shown = f"numbers, but for {reprlib.repr(odd)}" if odd else f"numbers as texts, {shown}"
+            shown += "; of a DataFrame, pandas.to_numeric(..., errors='coerce') converts them"
+        received = f"{count} different texts in {rows} rows, {shown}"
+        if mostly_numbers and odd:
             advice = "na_values", "names texts that mean that a cell is missing"
         elif _look_like_dates(values):
             received += ", which look like dates; write them as 2026-01-31 or 2026-01-31T14:05:00"
@@ -180,6 +190,8 @@ def _check(name, values, rows, requested):
 def _look_like_dates(texts):
     import pandas
 
+    if not all(re.search(r"[A-Za-z]{3}|\d[-/.:]\d", text) for text in texts[:20]):
+        return False  # pandas takes 1,84 for a date too
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pandas.to_datetime(texts[:20], errors="coerce", format="mixed").notna().all()

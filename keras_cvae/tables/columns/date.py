@@ -14,8 +14,8 @@ from keras_cvae.tables.columns.numeric import FEW
 from keras_cvae.tables.columns.real import Real
 
 DAYS = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y")
-DAYS += ("%d-%b-%Y", "%d %b %Y", "%b %d, %Y")
-CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f")
+DAYS += ("%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y")
+CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
 ZONES = ("", "Z", "%z")
 FORMATS = (*DAYS, *CLOCKS)
 FORMATS += tuple(f"{day}{t}{c}{z}" for day in DAYS for t in " T" for c in CLOCKS for z in ZONES)
@@ -163,6 +163,7 @@ def _parsed(cells, form, utc=False):
     import pandas
 
     has_zone = form is not None and form.endswith("%z")
+    cells = cells.astype(object) if str(cells.dtype).endswith("[pyarrow]") else cells
     return pandas.to_datetime(cells, format=form, utc=utc or has_zone)
 
 

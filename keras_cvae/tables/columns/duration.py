@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 
 import numpy as np
 
@@ -27,13 +28,15 @@ class Duration(Numeric):
     @classmethod
     def of(cls, series, distinct, requested) -> Duration | None:
         is_text = all(isinstance(value, str) for value in distinct)
-        if not series.dtype.kind == "m" and not (
+        are_durations = all(isinstance(value, datetime.timedelta) for value in distinct)
+        if not are_durations and not (
             is_text and distinct.str.fullmatch(r"-?\d+ days? [+]?\d\d:\d\d:\d\d(\.\d+)?").all()
         ):
             return None
         seconds = _seconds(series)
         column = super().of(seconds, seconds.dropna().drop_duplicates(), True)
-        return dataclasses.replace(column, dtype=str(series.dtype), is_text=is_text)
+        dtype = "timedelta64[us]" if series.dtype == object and not is_text else str(series.dtype)
+        return dataclasses.replace(column, dtype=dtype, is_text=is_text)
 
     def read(self, series) -> np.ndarray:
         with explain(None, f"Column {self.name!r} must hold durations", (TypeError, ValueError)):

@@ -17,8 +17,9 @@ from keras_cvae.tables.columns.real import Real
 FEW = 10  # whole numbers of no more different values are taken for categories
 MOST_DECIMALS = 6
 MOST_DISTINCT = 20  # different values above which whole numbers in a row are row numbers
-LEAST_SPREAD = 1e-5  # of a column, as a share of its size: float32 tells no more apart
+FAR = 1000.0  # deviations from 0, beyond which float32 keeps too few digits of a column
 LARGEST_EXACT = 2**24  # up to which float32 tells all whole numbers apart
+LARGEST = 2**53  # up to which float64 does
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,13 +81,12 @@ class Numeric(Real):
         expected = f"Column {name!r} must not only number the rows"
         received = f"the numbers {low:.0f} to {high:.0f}, each once"
         require(requested or not in_order, None, expected, received, ignore(name))
-        offset = low if is_whole and max(abs(low), abs(high)) > LARGEST_EXACT else 0.0
-        size = np.abs(numbers - offset).max()
-        expected = (
-            f"Column {name!r} must vary by more than float32 can represent; subtract its least"
-        )
-        spread = f"numbers from {low:.17g} to {high:.17g}"
-        require(numbers.std() > LEAST_SPREAD * size, None, expected, spread)
+        size = max(abs(low), abs(high))
+        expected = f"Column {name!r} must hold whole numbers of at most {LARGEST}"
+        received = f"numbers from {low:.0f} to {high:.0f}"
+        require(not is_whole or size <= LARGEST, None, expected, received, ignore(name))
+        is_far = size > FAR * numbers.std() or (is_whole and size > LARGEST_EXACT)
+        offset = float(math.floor(low)) if is_far else 0.0
         return cls(name, dtype, decimals_of(numbers), low, high, offset)
 
     @property
@@ -106,7 +106,7 @@ class Numeric(Real):
     def write(self, cells) -> np.ndarray:
         cells = np.clip(cells.astype("float64") + self.offset, self.low, self.high)
         if self.decimals is None:  # float32 has seven digits
-            return np.array([float(f"{cell:.7g}") for cell in cells])
+            return np.array([float(f"{cell:.7g}") for cell in cells - self.offset]) + self.offset
         return np.round(cells, self.decimals)
 
     def round_samples(self, cells) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from keras_cvae import tables
 from keras_cvae.tables import columns
 
 
@@ -28,3 +29,13 @@ def test_the_most_frequent_of_many_categories_and_a_rest(kind):
     assert column.parse("other") == 200
     unseen = pd.Series(["never seen"], name="tail")
     assert column.read(unseen) == 200
+
+
+@pytest.mark.once
+def test_numbers_as_categories_of_pandas():
+    rows = pd.DataFrame({"it": pd.Series([3, 1, 2.0] * 20).astype("category"), "x": range(60)})
+    table = tables.Table.of(rows.assign(x=rows["x"] % 17 / 7))
+    table = tables.Table.from_config(json.loads(json.dumps(table.as_config())))
+    back = table.frame(table.arrays(rows)[0])["it"]
+    assert table.columns[0].kind == "categorical" and back.dtype == "category"
+    assert back.tolist() == rows["it"].tolist()

@@ -57,6 +57,15 @@ def test_dates_are_days_since_the_first_and_dates_again(dates, asked):
         given.arrays(rows.assign(when="soon"))
 
 
+@pytest.mark.once
+def test_dates_of_arrow():
+    pytest.importorskip("pyarrow")
+    dates = pd.Series(pd.date_range("2020-01-01", periods=COUNT, freq="5h"), name="when")
+    column = columns.decide(dates.astype("timestamp[us][pyarrow]"))
+    cells = column.read(dates.astype("timestamp[us][pyarrow]"))
+    assert pd.Series(column.write(cells)).tolist() == dates.tolist()
+
+
 def test_few_dates_are_dates_of_pandas_and_categories_as_texts():
     dates = pd.Series(pd.date_range("2020-01-01", periods=3).repeat(20))
     rows = pd.DataFrame({"date": dates, "text": dates.dt.strftime("%Y-%m-%d")})
@@ -67,7 +76,15 @@ def test_few_dates_are_dates_of_pandas_and_categories_as_texts():
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    "form", ["%Y-%m-%dT%H:%M:%SZ", "%d/%m/%Y", "%H:%M", "%Y-%m-%dT%H:%M:%S.%f"]
+    "form",
+    [
+        "%Y-%m-%dT%H:%M:%SZ",
+        "%d/%m/%Y",
+        "%H:%M",
+        "%Y-%m-%dT%H:%M:%S.%f",
+        "%m/%d/%Y %I:%M %p",
+        "%B %d, %Y",
+    ],
 )
 def test_forms_of_dates_are_written_as_they_were(form):
     dates = pd.Timestamp("2026-01-03T00:10") + pd.to_timedelta(np.arange(COUNT) * 1427, "min")

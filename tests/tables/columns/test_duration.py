@@ -7,11 +7,11 @@ import pytest
 from keras_cvae.tables import columns
 
 
-@pytest.mark.parametrize("as_text", [False, True])
-def test_durations_are_seconds(as_text):
+@pytest.mark.parametrize("kind", ["durations", "texts", "objects"])
+def test_durations_are_seconds(kind):
     seconds = np.random.default_rng(0).integers(0, 200_000, 60)
     durations = pd.Series(pd.to_timedelta(seconds, unit="s"), name="it")
-    cells = durations.map(str) if as_text else durations
+    cells = {"texts": durations.map(str), "objects": durations.astype(object)}.get(kind, durations)
     column = columns.decide(cells)
     assert column.kind == "duration"
     np.testing.assert_array_equal(column.read(cells), seconds)

@@ -14,6 +14,9 @@ from keras_cvae.tables import columns
 COUNT = 60
 
 
+NOISE = np.random.default_rng(2).uniform(-0.5, 0.5, COUNT)
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("low", [20190103, 9_007_199_000_000_000, -30_000_000])
 def test_large_whole_numbers_come_back_unchanged(low):
@@ -25,6 +28,16 @@ def test_large_whole_numbers_come_back_unchanged(low):
     x, _ = described.arrays(rows)
     assert described.frame(x, cells)["account"].tolist() == numbers.tolist()
     assert described.parse(f"account={numbers[3]}")["account"][0] == cells["account"][3]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("numbers", [1.6e9 + np.arange(0, 600, 10), 1e6 + NOISE, NOISE - 1e8])
+def test_numbers_far_from_zero_keep_their_digits(numbers):
+    rows = pd.DataFrame({"it": numbers, "x": range(1, 2 * COUNT, 2)})
+    table = tables.Table.of(rows)
+    table = tables.Table.from_config(json.loads(json.dumps(table.as_config())))
+    back = table.frame(table.arrays(rows)[0])["it"]
+    np.testing.assert_allclose(back, numbers, rtol=0, atol=1e-4)
 
 
 def sampled(series, count=20_000, rows=None):
