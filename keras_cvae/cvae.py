@@ -425,7 +425,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
 
     @model_lock.one_at_a_time
     def predict(self, x, *args, **kwargs) -> np.ndarray:
-        """Reconstructs: `keras.Model.predict`, after a check of the data.
+        """Reconstructs as `keras.Model.predict`, after a check of the data.
 
         Args:
             x: As for `fit`; weights of a stream are ignored.

@@ -76,7 +76,7 @@ class Blocks:
         self._epoch = epoch
 
     def order(self, ahead: int | None = None) -> np.ndarray:
-        """The indices of all rows in the order of an epoch.
+        """Returns the indices of all rows in the order of an epoch.
 
         Args:
             ahead: Number of epochs after the first one; None for the current epoch.
@@ -89,12 +89,12 @@ class Blocks:
         return order
 
     def rows(self, block: int) -> slice:
-        """The positions of a block's rows in the order of an epoch."""
+        """Returns the positions of a block's rows in the order of an epoch."""
         size = self.steps * self.batch_size
         return slice(block * size, (block + 1) * size)
 
     def read(self, rows: np.ndarray) -> tuple:
-        """The rows with these indices: a batch or, for blocks of several, `(count, block)`.
+        """Returns the rows with these indices: a batch or, for blocks of several, `(count, block)`.
 
         Over several devices a block is a list of batches.
         """
@@ -128,7 +128,7 @@ class Blocks:
         return tensors(self.read(self.order()[self.rows(block)]))
 
     def function(self, compiled) -> Callable | None:
-        """The train or test function for Keras's loop; None for Keras's own, for single batches.
+        """Returns the train or test function for Keras's loop; None for Keras's own, of single batches.
 
         Args:
             compiled: Function from a batch size to a program.
@@ -142,11 +142,11 @@ class Blocks:
         """Does nothing: Keras closes its iterators."""
 
     def first_batch(self, block: int) -> int:
-        """The number of a block's first batch."""
+        """Returns the number of a block's first batch."""
         return block * self.steps
 
     def last_batch(self, block: int) -> int:
-        """The number of a block's last batch."""
+        """Returns the number of a block's last batch."""
         return min((block + 1) * self.steps, self.batches) - 1
 
 
@@ -181,7 +181,7 @@ def _dataset(blocks):
 
 
 def choose_steps(batch, batches: int | None) -> int:
-    """The number of batches of a block, by the size of a batch; an epoch is divided evenly.
+    """Returns the number of batches of a block from the size of a batch; divides an epoch evenly.
 
     Args:
         batch: The arrays of a whole batch.
@@ -192,7 +192,7 @@ def choose_steps(batch, batches: int | None) -> int:
 
 
 def divide(block, rows: int, batch_size: int) -> tuple:
-    """`(count, partial)`: the number of whole batches of a block, and its partial batch or None."""
+    """Returns `(count, partial)`: the number of whole batches of a block, a partial one or None."""
     count, remainder = divmod(int(rows), batch_size)
     if not remainder:
         return np.int32(count), None
@@ -201,7 +201,7 @@ def divide(block, rows: int, batch_size: int) -> tuple:
 
 
 def are_arrays(*data) -> bool:
-    """Whether these are nested NumPy arrays, or None, with one number of rows, at least one."""
+    """Returns whether these are nested NumPy arrays, or None, with an equal number of rows, not 0."""
     arrays = keras.tree.flatten([part for part in data if part is not None])
     if not arrays or not all(isinstance(array, np.ndarray) and array.ndim for array in arrays):
         return False
@@ -247,6 +247,6 @@ def check_batch_size(name: str, value) -> None:
 
 
 def as_floatx(array: np.ndarray) -> np.ndarray:
-    """The same array, floats as `keras.config.floatx()`."""
+    """Converts an array of floats to `keras.config.floatx()`."""
     is_float = np.issubdtype(array.dtype, np.floating)
     return array.astype(keras.config.floatx(), copy=False) if is_float else array

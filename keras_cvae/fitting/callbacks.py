@@ -62,7 +62,7 @@ class BlockCallbacks(keras.callbacks.CallbackList):
 
 
 def looks_at_batches(callback: keras.callbacks.Callback, kind: str) -> bool:
-    """Whether a callback needs to be called for every batch.
+    """Returns whether a callback must be called for every batch.
 
     It does if its class or the instance defines a hook for batches, unless the hook is one of
     Keras's own that does nothing with the callback's settings. One with `takes_blocks` leaves its

@@ -33,7 +33,7 @@ def forget() -> Iterator[None]:
 
 
 def _registry() -> dict | None:
-    """TensorFlow's registry of gradient functions by name; None on other backends or replicas."""
+    """Returns TensorFlow's registry of gradient functions; None on other backends or replicas."""
     if keras.backend.backend() != "tensorflow":
         return None
     import tensorflow as tf

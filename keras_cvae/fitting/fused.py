@@ -105,7 +105,7 @@ class FusedModel(keras.Model):
         self._make_again()
 
     def fit(self, x=None, y=None, *args, **kwargs) -> keras.callbacks.History:
-        """`keras.Model.fit`, with fused steps for NumPy arrays and streams.
+        """Trains as `keras.Model.fit`, with fused steps for NumPy arrays and streams.
 
         Raises:
             ValueError: If a batch size is not a positive integer, or `validation_split` leaves no
@@ -155,7 +155,7 @@ class FusedModel(keras.Model):
             return super().fit(**{**options, "y": None, **feed})
 
     def evaluate(self, x=None, y=None, *args, **kwargs) -> Any:
-        """`keras.Model.evaluate`, with fused steps for NumPy arrays and streams.
+        """Evaluates as `keras.Model.evaluate`, with fused steps for NumPy arrays and streams.
 
         Raises:
             ValueError: If `batch_size` is not a positive integer.
@@ -181,7 +181,7 @@ class FusedModel(keras.Model):
             return super().evaluate(**options)
 
     def predict(self, x, *args, **kwargs) -> Any:
-        """`keras.Model.predict`; each batch of a stream is checked."""
+        """Predicts as `keras.Model.predict`; checks each batch of a stream."""
         options = {"x": x}
         with streams.check_batches(self, options):
             return super().predict(options["x"], *args, **kwargs)
@@ -256,11 +256,11 @@ class FusedModel(keras.Model):
         return lambda batch: batch
 
     def takes_checked_batches(self, kind: str) -> bool:
-        """Whether the batches of a kind of step, `"train"` or `"test"`, were checked before."""
+        """Returns whether the batches of a kind of step, `"train"` or `"test"`, are already checked."""
         return self._programs.sources.get(kind) is not None
 
     def _source(self, kind, data, options, batch_size, batches):
-        """The `Blocks` or `Streams` that fused steps take, or None where steps are not fused."""
+        """Returns the `Blocks` or `Streams` for fused steps, or None if steps are not fused."""
         takes_steps = self._programs.can_run(self)
         if not takes_steps or not sources.can_be_fused(self, data, options, batches):
             return None

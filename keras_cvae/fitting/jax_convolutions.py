@@ -31,7 +31,7 @@ SWITCH = "KERAS_CVAE_JAX_CONVOLUTIONS"
 
 
 def is_on() -> bool:
-    """Whether convolutions are rewritten: on CPUs, unless the environment variable is 0."""
+    """Returns whether convolutions are rewritten: on CPUs, unless the environment variable is 0."""
     return jax.default_backend() == "cpu" and os.environ.get(SWITCH) != "0"
 
 

@@ -45,7 +45,7 @@ class Program:
 
 
 def _apart(state):
-    """The state with a copy of every array that is in it twice: an array is donated only once.
+    """Returns the state with copies of arrays that are in it twice: an array is donated only once.
 
     JAX may keep one array for two variables of the same value, such as a learning rate and a beta
     of 0.001.

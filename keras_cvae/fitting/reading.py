@@ -18,7 +18,7 @@ AHEAD = 2  # items that are ready or being read, besides the one in use
 
 
 def tensors(batch) -> Any:
-    """A nested structure of arrays as tensors of the backend, but for JAX, whose steps take arrays.
+    """Converts a nested structure of arrays to tensors of the backend, except on JAX.
 
     Slicing an array of JAX takes longer than copying a batch to the device.
     """

@@ -26,7 +26,7 @@ def arguments(method: Callable, *args, **kwargs) -> dict[str, Any]:
 def can_be_fused(
     model: keras.Model, data: tuple, options: dict[str, Any], batches: int | None
 ) -> bool:
-    """Whether fused steps can take data: arrays or a stream, without weights beside them.
+    """Returns whether fused steps can take data: arrays or a stream, without separate weights.
 
     Args:
         model: The model.

@@ -79,15 +79,15 @@ class Streams:
         self._epoch = epoch
 
     def first_batch(self, batch: int) -> int | None:
-        """The number of a batch if it is the first of a block, else None."""
+        """Returns the number of a batch if it is the first of a block, else None."""
         return batch if batch == self._done else None
 
     def last_batch(self, batch: int) -> int | None:
-        """The number of the last batch of a block for the number of its first, else None."""
+        """Returns the number of the last batch of a block from that of its first, else None."""
         return self._done - 1 if batch == self._done - self._count else None
 
     def function(self, compiled: Callable | None) -> Callable:
-        """The train or test function for Keras's loop, which calls it for each batch.
+        """Returns the train or test function for Keras's loop, which calls it for each batch.
 
         Args:
             compiled: Function from a batch size to a program; None to read and take no step.

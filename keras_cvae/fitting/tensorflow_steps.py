@@ -72,6 +72,6 @@ class Program:
 
 
 def gains_by_xla(model) -> bool:
-    """Whether XLA supports every layer and none is a convolution, slow in its loops on CPUs."""
+    """Returns whether XLA supports every layer and none is a convolution, slow in loops on CPUs."""
     layers = inside.layers(model)
     return all(layer.supports_jit and not isinstance(layer, CONVOLUTIONS) for layer in layers)

@@ -98,7 +98,7 @@ class Trace:
 
 
 def _slice_backward(gradient, sizes, dim, start, end, step):
-    """A slice's gradient, padded with zeros, in the layout that it has, such as channels last."""
+    """Returns the gradient of a slice, padded with zeros, in its layout, such as channels last."""
     if step != 1:
         return NotImplemented
     first, last, _ = slice(start, end).indices(sizes[dim])
@@ -144,7 +144,7 @@ def _one_hot(tensor, num_classes):
 
 
 def _traced_draw(function, args, generator, **kwargs):
-    """`function(*args, **kwargs, generator=generator)` as one operation of a trace."""
+    """Calls `function(*args, **kwargs, generator=generator)` as one operation of a trace."""
     flat, spec = pytree.tree_flatten((args, kwargs))
     places = [i for i, value in enumerate(flat) if isinstance(value, torch.Tensor)]
     tensors = [flat[i].detach() for i in places]
@@ -167,12 +167,12 @@ def _traced_draw(function, args, generator, **kwargs):
 
 @torch.library.custom_op("keras_cvae::draw", mutates_args=())
 def _draw(seed: torch.Tensor, tensors: list[torch.Tensor], number: int) -> torch.Tensor:
-    """A draw of the trace that is being recorded, by its number."""
+    """Generates random numbers in the trace that is being recorded, by the number of the call."""
     return _DRAWS[number](seed, tensors, number)
 
 
 def _fused_adam(weights, gradients, momentums, velocities, step_size, beta_1, beta_2, epsilon):
-    r"""Keras's update, in place: w -= step_size * m / (sqrt(v) + epsilon).
+    r"""Applies Keras's update in place: w -= step_size * m / (sqrt(v) + epsilon).
 
     torch corrects the moments by 1 - beta^t and adds epsilon to the corrected root. After
     infinitely many steps there is nothing to correct, and its rule is Keras's, whose step size is
@@ -218,7 +218,7 @@ def _undone_after_error(values):
 
 
 def _function(module):
-    """The code of a trace as a function of tensors, in which a draw is the function that draws."""
+    """Returns the code of a trace as a function of tensors."""
     for node in module.graph.nodes:
         if node.target is torch.ops.keras_cvae.draw.default:
             node.target = _DRAWS[node.args[2]]
@@ -235,7 +235,7 @@ def _function(module):
 
 @functools.cache
 def _direct(operation):
-    """The function of an operation that torch calls in Python, under a name for `torch.fx`."""
+    """Returns the function of an operation that torch calls in Python, named for `torch.fx`."""
     function = functools.partial(operation._op)
     function.__name__ = function.__qualname__ = str(operation).replace(".", "_")
     return function

@@ -24,7 +24,7 @@ def pixels(model, deterministic: bool = True) -> Tensor:
 
     Args:
         model: A `CVAE`.
-        deterministic: Whether to take grey pixels as they are where binarisation is random.
+        deterministic: Whether to skip a random binarisation, so that grey pixels stay grey.
     """
     here, tensor = by_name(model), model.inputs[0]
     for name in ("pixels", "binarize", "standardize"):
@@ -35,12 +35,12 @@ def pixels(model, deterministic: bool = True) -> Tensor:
 
 
 def condition_of(model, parts: Parts, to_encode: bool = False) -> tuple:
-    """The inputs that tell a cut model its condition, and y.
+    """Returns the inputs of a cut model for its condition, and the y that they define.
 
     Args:
         model: A `CVAE`.
         parts: Its parts.
-        to_encode: Whether the image is at hand, from which y may be inferred.
+        to_encode: Whether the image is an input, so that y may be inferred from it.
 
     Returns:
         `(inputs, y)`: a list of symbolic inputs and a symbolic tensor, or `([], None)`.
@@ -54,15 +54,15 @@ def condition_of(model, parts: Parts, to_encode: bool = False) -> tuple:
 
 
 def encode_pixels(model, parts: Parts) -> tuple:
-    """Wires the encoder to pixels as the model sees them, binarised or not.
+    """Wires the encoder to pixels as they are after any binarisation.
 
     Args:
         model: A `CVAE`.
         parts: Its parts.
 
     Returns:
-        `(x, inputs, y, encoded)`: symbolic pixels of shape `(batch, *image_shape)`, what else is to
-        be given, y or None, and what the encoder returned.
+        `(x, inputs, y, encoded)`: symbolic pixels of shape `(batch, *image_shape)`, a list of the
+        inputs of the condition, y or None, and the output of the encoder.
     """
     x = keras.Input(model.image_shape, name="pixels")
     inputs, y = condition_of(model, parts)
@@ -72,13 +72,13 @@ def encode_pixels(model, parts: Parts) -> tuple:
 
 
 def unfold(model, part: keras.Model, tensors) -> Any:
-    """Applies a part of the graph layer by layer, so that a model cut from it shows them.
+    """Applies a part of the graph layer by layer, so that a model cut from it shows the layers.
 
     Args:
         model: A `CVAE`.
-        part: Its encoder, decoder, classifier or the posterior of a group of latents. It stays one
-            layer where a layer of the user's in it has the name of one outside.
-        tensors: What it is called with.
+        part: Its encoder, decoder, classifier or the posterior of a group of latents. It stays a
+            single layer if a layer in it has the name of a layer outside.
+        tensors: Its input tensors.
 
     Returns:
         Its symbolic outputs.
@@ -90,7 +90,7 @@ def unfold(model, part: keras.Model, tensors) -> Any:
 
 
 def cut_encoder(model) -> keras.Model:
-    """Model `[image, label]` (or `image`) to `[z_mean, z_log_var]` of all latents."""
+    """Returns the model from `[image, label]` (or `image`) to `[z_mean, z_log_var]` of all z."""
     parts = read(model)
     inputs, y = condition_of(model, parts, to_encode=True)
     to_encoder = y is not None and parts.condition.encoder
@@ -118,7 +118,7 @@ def cut_encoder(model) -> keras.Model:
 
 
 def cut_encoder_inputs(model) -> keras.Model:
-    """Model `[image, label]` (or `image`) to a list of the inputs of the encoder itself."""
+    """Returns the model from `[image, label]` (or `image`) to a list of inputs of the encoder."""
     parts = read(model)
     inputs, y = condition_of(model, parts, to_encode=True)
     to_encoder = y is not None and parts.condition.encoder
@@ -127,7 +127,12 @@ def cut_encoder_inputs(model) -> keras.Model:
 
 
 def cut_decoder(model, output: Callable | None = None) -> keras.Model:
-    """Model `[z, label]` (or `z`) to a function of the likelihood's parameters, or to these."""
+    """Returns the model from `[z, label]` (or `z`) to the likelihood's parameters.
+
+    Args:
+        model: A `CVAE`.
+        output: Function of the parameters to return instead of them.
+    """
     parts = read(model)
     inputs, y = condition_of(model, parts)
     z = keras.Input((parts.latent_dim,), name="z")
@@ -141,12 +146,12 @@ def cut_decoder(model, output: Callable | None = None) -> keras.Model:
 
 
 def cut_generator(model, output: Callable | None = None) -> keras.Model:
-    """Model `[noise, label]` (or `noise`) to the mean image, the noise being of N(0, I).
+    """Returns the model from `[noise, label]` (or `noise`), from N(0, I), to the mean image.
 
     Args:
         model: A `CVAE`.
-        output: Function of the likelihood's parameters to what is wanted instead of the mean. The
-            model then takes a temperature, of shape `(batch, 1)`, behind the noise.
+        output: Function of the likelihood's parameters to return instead of the mean. The model
+            then has an input for the temperature, of shape `(batch, 1)`, after the noise.
     """
     parts = read(model)
     inputs, y = condition_of(model, parts)
@@ -168,7 +173,7 @@ def cut_generator(model, output: Callable | None = None) -> keras.Model:
 
 
 def cut_noise(model) -> keras.Model:
-    """Model `[z, label]` (or `z`) to the noise that the generator maps to z for that label."""
+    """Returns the model from `[z, label]` (or `z`) to the noise that the generator maps to z."""
     parts = read(model)
     inputs, y = condition_of(model, parts)
     z = keras.Input((parts.latent_dim,), name="z")
@@ -186,20 +191,20 @@ def cut_noise(model) -> keras.Model:
 
 
 def cut_condition(model) -> keras.Model | None:
-    """Model of what is known to y, or None where nothing is."""
+    """Returns the model from the inputs of the condition to y, or None without a condition."""
     inputs, y = condition_of(model, read(model))
     return ImageModel(inputs, y, name="condition") if inputs else None
 
 
 def cut_classifier(model) -> keras.Model:
-    """Model `image` to the probabilities q(y | x) of each class, where labels are inferred."""
+    """Returns the model from `image` to probabilities q(y | x), if the model infers labels."""
     logits = unfold(model, read(model).classifier, pixels(model))
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
     return _model("classifier", model.inputs[:1], probabilities)
 
 
 def _by_group(vector, groups):
-    """The parts of a vector of all latents, or of their noise, that are each group's."""
+    """Splits a vector of all latents, or of their noise, by group."""
     ends = list(itertools.accumulate(group.size for group in groups))
     return keras.ops.split(vector, ends[:-1], axis=-1) if len(ends) > 1 else [vector]
 

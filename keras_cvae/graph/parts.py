@@ -43,9 +43,9 @@ class Parts:
         decoder: Model `[z, y]` to the likelihood's parameters.
         likelihood: The `likelihoods.Likelihood`.
         condition: The `conditions.Condition`, or None.
-        classifier: Model `pixels` to logits, where labels are inferred, or None.
+        classifier: Model from `pixels` to logits, if labels are inferred, or None.
         binarize: The layer that makes pixels black or white, or None.
-        standardize: The layer that brings x to unit scale before the encoder, or None.
+        standardize: The layer that scales x to unit variance before the encoder, or None.
         corruption: The layer that corrupts the encoder's input in training, or None.
         pseudo_inputs: The layer of pseudo-inputs, which the prior encodes, or None.
     """
@@ -83,7 +83,7 @@ class Parts:
 
 
 def by_name(model) -> dict[str, keras.layers.Layer]:
-    """Returns the layers of a model by name, without its inputs, whose names are the user's."""
+    """Returns a dict of the layers of a model by name, without its inputs."""
     inputs = {tensor.name for tensor in model.inputs}
     return {layer.name: layer for layer in model.layers if layer.name not in inputs}
 

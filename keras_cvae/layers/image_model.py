@@ -72,7 +72,7 @@ class ImageModel(keras.Model):
         return to_unit_interval(value) if len(value.shape) > 2 else value
 
     def predict(self, x, *args, **kwargs) -> Any:
-        """`keras.Model.predict`, after a check of the labels.
+        """Predicts as `keras.Model.predict`, after a check of the labels.
 
         After an error the weights are those from before the call.
         """
@@ -80,7 +80,7 @@ class ImageModel(keras.Model):
             return super().predict(self._with_labels(x), *args, **kwargs)
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs) -> Any:
-        """`keras.Model.export`.
+        """Exports as `keras.Model.export`.
 
         Raises:
             ImportError: If `format` is `"onnx"` and a package is missing; it says which.

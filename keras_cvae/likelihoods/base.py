@@ -147,7 +147,7 @@ class Likelihood(Float32Layer, abc.ABC):
 
     @abc.abstractmethod
     def log_prob(self, x, parameters) -> Tensor:
-        """Log-probability or log-density of each example, summed over its entries.
+        """Returns the log-probability or log-density of each example, summed over its entries.
 
         Args:
             x: Tensor of shape `(batch, *x_shape)`, within the `support`.

@@ -55,7 +55,7 @@ class ContinuousBernoulli(Likelihood):
 
 
 def _log_normalizer(logits):
-    """A(l) = max(l, 0) + log((1 - exp(-|l|)) / |l|)."""
+    """Returns A(l) = max(l, 0) + log((1 - exp(-|l|)) / |l|)."""
     magnitude = ops.abs(logits)
     large = ops.where(magnitude < SMALL, SMALL, magnitude)
     beyond = ops.relu(logits) + ops.log((1.0 - ops.exp(-large)) / large)

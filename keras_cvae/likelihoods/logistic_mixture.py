@@ -79,7 +79,7 @@ class LogisticMixture(Likelihood):
         return ops.sum(log_probs, axis=1)
 
     def mean(self, parameters) -> Tensor:
-        """Mean of x; of each component, what lies outside [0, 1] counts as its nearer end.
+        """Returns the mean of x; values of a component are clipped to [0, 1].
 
         Colour means are those of each component with the expected earlier channels in the place
         of observed ones. It differs from the mean over levels by less than half a level where no
@@ -121,7 +121,7 @@ class LogisticMixture(Likelihood):
         return {**super().get_config(), "components": self.components}
 
     def _channels(self, parameters):
-        """The c for which the last axis is `components` (c + 1)(c + 2) / 2."""
+        """Returns the number c of channels: the last axis is `components` (c + 1)(c + 2) / 2."""
         size = parameters.shape[-1]
         channels = math.isqrt(2 * size // self.components) - 1
         if channels < 1 or size != self.components * math.comb(channels + 2, 2):
@@ -146,21 +146,21 @@ class LogisticMixture(Likelihood):
         return groups[:, :, 0], means, log_scales, coefficients
 
     def _pixels(self, values, parameters):
-        """Values of shape `(batch, pixels, channels, ...)` in the shape of x."""
+        """Reshapes values of shape `(batch, pixels, channels, ...)` to the shape of x."""
         channels = self._channels(parameters)
         axis = (channels,) if channels > 1 else ()
         return ops.reshape(values, (-1, *parameters.shape[1:-1], *axis))
 
 
 def _shift(coefficients, earlier):
-    """The sum of coefficient times value over the earlier channels; 0 for the first."""
+    """Returns the sum of coefficient times value over the earlier channels; 0 for the first."""
     start = math.comb(len(earlier), 2)
     terms = (coefficients[:, :, start + i] * value for i, value in enumerate(earlier))
     return sum(terms, 0.0)
 
 
 def _log_mass(x, mean, log_scale):
-    r"""Log of the logistic's mass in the bin around x, or in the tail beyond it at the ends.
+    r"""Returns the log of the logistic's mass in the bin around x, or at the ends in the tail.
 
     With b = (x + h - m) / s and a = (x - h - m) / s,
 
@@ -181,7 +181,7 @@ def _log_mass(x, mean, log_scale):
 
 
 def _censored_mean(mean, log_scale):
-    r"""Mean of a logistic whose values beyond -1 and 1 count as -1 and 1.
+    r"""Returns the mean of a logistic whose values are clipped to [-1, 1].
 
     It is 1 - int_{-1}^{1} F((t - m) / s) dt, an odd function of m. For m >= 0, c = min(m, 1), this
     equals c + s log(1 + F(-|1 - m| / s) (exp(-2 c / s) - 1)), which keeps its precision when s is

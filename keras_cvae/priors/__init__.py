@@ -20,7 +20,7 @@ NAMES: dict[str, type[Prior]] = {
     "spline_flow": SplineFlow,
 }
 
-CANDIDATES = "mixture", "spline_flow"  # of `CVAE.fit_prior(prior="auto")`
+CANDIDATES = "mixture", "spline_flow"  # fitted by `CVAE.fit_prior(prior="auto")`
 
 __all__ = ["NAMES", "Prior", "get", *(member.__name__ for member in NAMES.values())]
 
@@ -30,7 +30,7 @@ def get(identifier, **options) -> Prior:
 
     Args:
         identifier: One of `NAMES`, or a `Prior`.
-        **options: Arguments of a new one, such as its `name`.
+        **options: Arguments of a new prior, such as its `name`.
 
     Raises:
         ValueError: If it is neither.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import keras
+from keras import ops
 
 from keras_cvae import checks, divergences
 from keras_cvae.precision import Float32Layer
@@ -19,18 +20,18 @@ class Prior(Float32Layer):
     closed form, with `kl_by_dimension` where it is a sum over the dimensions of z.
 
     Call arguments:
-        inputs: Noise, as for `transport`; or latents, where `inverse` is true.
+        inputs: Noise, as for `transport`; or latents, if `inverse` is true.
         y: As for `transport`.
         temperature: As for `tempered`.
-        inverse: Whether to return noise for latents rather than latents for noise.
+        inverse: Whether to convert latents to noise instead of noise to latents.
 
     Returns:
         Latents, or noise, a tensor of the shape of `inputs`.
 
     Attributes:
         closed_form: Whether `kl` needs no sample.
-        conditional: Whether the prior depends on y, and so needs it as an argument.
-        least_latents: The smallest number of latents that it can have.
+        conditional: Whether the prior depends on y, which it then needs as an argument.
+        least_latents: The smallest possible size of z.
     """
 
     closed_form = False
@@ -48,16 +49,16 @@ class Prior(Float32Layer):
         return cls(conditional=conditional) if "conditional" in arguments else cls()
 
     def build(self, z_shape, y_shape=None) -> None:
-        """Makes the weights.
+        """Creates the weights.
 
         Args:
             z_shape: Shape of latents, `(batch, latent_dim)`.
-            y_shape: Shape of the condition, `(batch, width)`, where the prior depends on it.
+            y_shape: Shape of the condition, `(batch, width)`, if the prior depends on it.
         """
         self.built = True
 
     def build_for(self, z_shape, y_shape=None) -> None:
-        """Makes the weights, or refuses latents that those there do not fit.
+        """Creates the weights, or checks that existing weights are for these shapes.
 
         Args:
             z_shape: As for `build`.
@@ -79,39 +80,54 @@ class Prior(Float32Layer):
             checks.require(_sizes(built) == _sizes(now), "prior", expected, _sizes(now))
 
     def pseudo_inputs(self, shapes, in_unit_interval: bool) -> keras.layers.Layer | None:
-        """The layer whose outputs the encoder is to be applied to for this prior, or None.
+        """Returns the layer of pseudo-inputs, if the prior needs the encodings of some, or None.
 
         Args:
             shapes: Shape of each input of the encoder, without the batch.
-            in_unit_interval: Whether the first of them is of pixels in [0, 1].
+            in_unit_interval: Whether the first input is pixels in [0, 1].
         """
         return None
 
     def arguments(self, y, encode) -> dict:
-        """Returns the arguments, beside latents or noise, of a call of the prior in a graph.
+        """Returns the arguments of a call of the prior in a graph, except latents or noise.
 
         Args:
             y: The symbolic condition, or None.
-            encode: Function without arguments to the symbolic `[z_mean, z_log_var]` of the
-                `pseudo_inputs`.
+            encode: Function without arguments that returns the symbolic `[z_mean, z_log_var]` of
+                the `pseudo_inputs`.
         """
         return {"y": y} if self.conditional else {}
 
     def log_prob(self, z, y=None) -> Tensor:
-        """Log-density of `z`, shape `(..., latent_dim)`: a tensor of shape `(...)`, in nats."""
+        """Returns the log-density of latents.
+
+        Args:
+            z: Tensor of shape `(..., latent_dim)`.
+            y: As for `transport`.
+
+        Returns:
+            Tensor of shape `(...)`, in nats.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define `log_prob(z, y)`.")
 
     def transport(self, noise, y=None) -> Tensor:
-        """Latents from noise of N(0, I), a tensor of shape `(batch, latent_dim)`.
+        """Converts noise to latents.
 
-        The noise is drawn in NumPy, so that a seed gives the same latents on every backend.
+        The noise is sampled in NumPy, so that a seed gives the same latents on every backend.
+
+        Args:
+            noise: Tensor of shape `(batch, latent_dim)`, samples of N(0, I).
+            y: Symbolic condition or tensor of shape `(batch, width)`, if the prior depends on it.
+
+        Returns:
+            Latents, a tensor of the shape of `noise`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `transport(noise, y)`.")
 
     def noise(self, z, y=None) -> Tensor:
-        """The noise that `transport` maps to `z`: its inverse, for the same `y`.
+        """Returns the noise that `transport` converts to `z`: the inverse, for the same `y`.
 
-        Where several noises become the same `z`, as under a mixture, it is one of them.
+        If several noises give the same `z`, as with a mixture, it is one of them.
 
         Args:
             z: Latents, a tensor of shape `(batch, latent_dim)`.
@@ -120,7 +136,7 @@ class Prior(Float32Layer):
         raise NotImplementedError(f"{type(self).__name__} must define `noise(z, y)`.")
 
     def tempered(self, noise, temperature, y=None) -> Tensor:
-        """Returns latents as `transport` does, with another spread.
+        """Converts noise to latents with a larger or smaller spread.
 
         Args:
             noise: As for `transport`.
@@ -130,17 +146,18 @@ class Prior(Float32Layer):
         return self.transport(temperature * noise, y)
 
     def fit(self, encodings, held_out=None, seed: int = 0, verbose: int = 0) -> dict:
-        """Fits the prior, which has been built, to posteriors q(z | x, y).
+        """Fits the prior, after `build`, to posteriors q(z | x, y).
 
         Args:
             encodings: `priors.fitting.Encodings` of the examples to fit to.
-            held_out: Encodings of others, which tell when to stop, or which setting is best; by
-                default a tenth of `encodings`.
-            seed: Seed of all that is random.
-            verbose: 1 shows a progress bar where fitting takes long, 0 does not.
+            held_out: Encodings of other examples, which determine when to stop, or the best
+                setting; by default a tenth of `encodings`.
+            seed: Seed of the random generators.
+            verbose: 1 shows a progress bar if fitting takes long, 0 does not.
 
         Returns:
-            Dict of `scores`: by setting, or by epoch, how well held-out examples fit, in nats.
+            Dict of `scores`: the log-density of held-out examples, or minus their KL divergence, by
+            setting or by epoch, in nats.
         """
         if not self.trainable_weights:
             return {"scores": {}}
@@ -155,17 +172,43 @@ class Prior(Float32Layer):
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def kl(self, z_mean, z_log_var, z=None, y=None) -> Tensor:
-        """KL(q(z|x,y) || p(z|y)) of shape `(batch,)`, in nats; of one sample z by default."""
+        """Returns KL(q(z | x, y) || p(z | y)), estimated from the sample z without a closed form.
+
+        Args:
+            z_mean: Mean of the posterior, of shape `(batch, latent_dim)`.
+            z_log_var: Logarithm of its variance, of the same shape.
+            z: Sample of the posterior, of the same shape; needed unless `closed_form`.
+            y: As for `transport`.
+
+        Returns:
+            Tensor of shape `(batch,)`, in nats.
+        """
         return divergences.normal_log_prob(z, z_mean, z_log_var) - self.log_prob(z, y)
 
     def kl_by_dimension(self, z_mean, z_log_var, y=None) -> Tensor:
-        """The share of each dimension in `kl`, of shape `(batch, latent_dim)`, in nats."""
+        """Returns the contribution of each dimension to `kl`.
+
+        Args:
+            z_mean: As for `kl`.
+            z_log_var: As for `kl`.
+            y: As for `kl`.
+
+        Returns:
+            Tensor of shape `(batch, latent_dim)`, in nats.
+        """
         raise NotImplementedError(
             f"{type(self).__name__} must define `kl_by_dimension(z_mean, z_log_var, y)`."
         )
 
+    def _with_one(self, y):
+        """Returns [1, y], of which maps with a constant are linear; [1] if y is not used."""
+        if not self.conditional:
+            return ops.ones((1, 1))
+        y = ops.cast(y, "float32")
+        return ops.concatenate([ops.ones_like(y[..., :1]), y], axis=-1)
+
 
 def _sizes(shapes):
-    """Shapes by name without the batch, those that are there."""
+    """Returns the shapes that are not None, by name and without the batch."""
     flat = {name: keras.tree.flatten(shape) for name, shape in shapes.items() if shape is not None}
     return {name: [size for size in sizes if size is not None] for name, sizes in flat.items()}

@@ -1,4 +1,4 @@
-"""A prior that is learned for every y."""
+"""A diagonal normal that depends on y, as a prior."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from keras_cvae.types import Tensor
 class Conditional(Prior):
     r"""A diagonal normal whose mean and variance are a network of y.
 
-    p(z | y) = N(m(y), diag exp(l(y))), with m and l one dense network. It starts as N(0, I). An
-    unknown y, all zeros, has a prior of its own like any other.
+    p(z | y) = N(m(y), diag exp(l(y))), with m and l the outputs of a dense network. It starts as
+    N(0, I). An unknown y, all zeros, has a prior like any other y.
 
     Args:
-        hidden_units: Units of each hidden layer of the network; none makes m and l linear in y,
-            which for classes is a table.
+        hidden_units: Units of each hidden layer of the network. Without hidden layers, m and l are
+            linear in y, for classes a table.
         activation: Activation of the hidden layers.
 
     Raises:
@@ -56,7 +56,11 @@ class Conditional(Prior):
         self.built = True
 
     def parameters(self, y) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of p(z | y), tensors of shape `(batch, latent_dim)`."""
+        """Returns mean and log-variance of p(z | y), tensors of shape `(batch, latent_dim)`.
+
+        Args:
+            y: Tensor of shape `(batch, width)`.
+        """
         for layer in self.hidden:
             y = layer(y)
         return self.mean(y), self.log_var(y)

@@ -13,24 +13,24 @@ from keras_cvae.types import Tensor
 
 
 class Couplings(Prior):
-    r"""A normalising flow of couplings: invertible maps that leave a part of z as it is.
+    r"""A normalising flow of couplings: invertible maps that leave a part of z unchanged.
 
-    A dense network of that part and of y gives the parameters of the map of the other part. With
-    eps = f(z; y) of N(0, I),
+    The parameters of the map of the other part are the output of a dense network of the first part
+    and of y. With eps = f(z; y) from N(0, I),
 
     log p(z | y) = log N(f(z; y); 0, I) + log |det df / dz|.
 
-    A subclass defines `inverse` and `transport`, and makes a network for each coupling in `build`.
+    A subclass defines `inverse` and `transport`, and adds a network for each coupling in `build`.
 
     Args:
-        couplings: How many couplings.
+        couplings: The number of couplings.
         hidden_units: Units of each hidden layer of a coupling's network.
         activation: Activation of the hidden layers.
-        conditional: Whether the networks take y.
+        conditional: Whether y is an input of the networks.
 
     Raises:
-        ValueError: If an argument is not one of the above; and where it is built, for a single
-            latent, which has no parts.
+        ValueError: If an argument is not one of the above; and in `build`, for a single latent,
+            which has no parts.
     """
 
     least_latents = 2
@@ -46,7 +46,7 @@ class Couplings(Prior):
         self.networks = []
 
     def sizes_of(self, z_shape, y_shape) -> tuple[int, int]:
-        """Returns the size of z, and that of y, 0 where the flow does not depend on it.
+        """Returns the size of z, and the size of y or 0 if the flow does not depend on it.
 
         Args:
             z_shape: As for `build`.
@@ -68,7 +68,7 @@ class Couplings(Prior):
         """Adds the network of the next coupling, whose outputs are zeros at first.
 
         Args:
-            inputs: Size of the part of z that is left as it is, and of y.
+            inputs: Size of the part of z that is left unchanged, plus the size of y.
             outputs: The number of parameters of the map of the other part.
         """
         options = {"activation": self.activation, "dtype": "float32"}
@@ -84,8 +84,8 @@ class Couplings(Prior):
 
         Args:
             index: The number of the coupling, from 0.
-            kept: The part of z that is left as it is, a tensor of shape `(..., size)`.
-            y: Tensor of shape `(..., width)`, where the coupling depends on it.
+            kept: The part of z that is left unchanged, a tensor of shape `(..., size)`.
+            y: Tensor of shape `(..., width)`, if the coupling depends on it.
         """
         x = kept if y is None else ops.concatenate([kept, ops.cast(y, kept.dtype)], axis=-1)
         for layer in self.networks[index]:
@@ -93,11 +93,11 @@ class Couplings(Prior):
         return x
 
     def inverse(self, z, y=None) -> tuple[Tensor, Tensor]:
-        """Returns the noise that becomes `z`, and the log-determinant of the Jacobian.
+        """Returns the noise of latents, and the log-determinant of the Jacobian.
 
         Args:
             z: Tensor of shape `(..., latent_dim)`.
-            y: Tensor of shape `(..., width)`, where the prior is conditional.
+            y: Tensor of shape `(..., width)`, if the prior is conditional.
 
         Returns:
             `(noise, log_det)`: log |det d noise / d z|, of shape `(...)`, in nats.

@@ -1,10 +1,10 @@
-r"""Fits a prior to the aggregate posterior: where the encodings of each y lie.
+r"""Fits a prior to the aggregate posterior, the distribution of the encodings of each y.
 
     q(z | y) = 1/N \sum_i q(z | x_i, y),   x_i the examples of y
 
-What a decoder was trained on are samples of it, and `generate` samples p(z | y): where the two
-differ, images are generated from z that the decoder has never seen, or seen for other classes. Of
-all priors, q(z | y) itself makes the ELBO greatest.
+A decoder is trained on samples of q(z | y), but `generate` samples p(z | y). If the two differ,
+images are generated from z that did not occur in training, or occurred for other classes. Of all
+priors, q(z | y) itself maximizes the ELBO.
 
 Reference:
     [Hoffman and Johnson, 2016](https://approximateinference.org/accepted/HoffmanJohnson2016.pdf);
@@ -22,11 +22,11 @@ from keras import ops
 
 from keras_cvae import divergences, fitting, noise, progress, terms
 
-SAMPLES = 4000  # of the aggregate posterior of each y: enough for ten components
-HELD_OUT = 0.1  # share of the examples that settings are chosen on
-CANDIDATES = 1, 2, 5  # numbers of components, beside the greatest
-FEWEST = 10  # examples for each component
-UNUSED = -30.0  # logit of a component that a class with few examples goes without
+SAMPLES = 4000  # samples of the aggregate posterior of each y: enough for ten components
+HELD_OUT = 0.1  # share of the examples for the choice of settings
+CANDIDATES = 1, 2, 5  # numbers of components to compare, with the largest
+FEWEST = 10  # least number of examples for each component
+UNUSED = -30.0  # logit of components that are not needed
 EPOCHS, LEARNING_RATE = 20, 3e-3
 PATIENCE = 8  # epochs without a better fit of held-out examples, after which fitting stops
 STEPS = 50  # of an epoch, at least, where batches are not smaller than 32 or greater than 512
@@ -38,7 +38,7 @@ class Encodings(NamedTuple):
     Attributes:
         z_mean: Array of shape `(examples, latent_dim)`.
         z_log_var: Array of the same shape.
-        y: Conditions, an array of shape `(examples, width)`; None where there are none.
+        y: Conditions, an array of shape `(examples, width)`, or None.
     """
 
     z_mean: np.ndarray
@@ -46,17 +46,17 @@ class Encodings(NamedTuple):
     y: np.ndarray | None = None
 
     def take(self, rows) -> Encodings:
-        """Returns the encodings of some examples."""
+        """Returns the encodings of some examples, chosen by indices or a mask `rows`."""
         return Encodings(*(None if array is None else array[rows] for array in self))
 
     def split(self, seed: int) -> tuple[Encodings, Encodings]:
-        """Returns the encodings of most examples, and those of the held-out ones."""
+        """Splits the encodings at random into those to fit to and those of held-out examples."""
         order = np.random.default_rng(seed).permutation(len(self.z_mean))
         train, test = np.split(order, [-max(1, int(HELD_OUT * len(order)))])
         return self.take(train), self.take(test)
 
     def sample(self, rng) -> np.ndarray:
-        """Returns a sample of each posterior."""
+        """Returns a sample of each posterior, generated with a NumPy generator `rng`."""
         deviation = np.exp(0.5 * np.minimum(self.z_log_var, divergences.LOG_VAR_LIMIT))
         eps = rng.standard_normal(self.z_mean.shape)
         return (self.z_mean + deviation * eps).astype("float32")
@@ -65,19 +65,20 @@ class Encodings(NamedTuple):
 def best_of(
     priors, encodings: Encodings, held_out: Encodings | None, seed: int = 0, verbose: int = 0
 ) -> tuple[str, dict]:
-    """Fits priors to the same encodings, and chooses by others where there are several.
+    """Fits priors to the same encodings, and chooses the best on other encodings.
 
     Args:
         priors: Dict of built priors by name.
-        encodings: Those to fit to.
+        encodings: The encodings to fit to.
         held_out: As for `Prior.fit`.
         seed: As for `Prior.fit`.
         verbose: As for `Prior.fit`.
 
     Returns:
-        `(name, report)`: of several priors the one under which samples of held-out posteriors have
-        the greatest density. The report is a dict of the name, `prior`, and of one prior what its
-        `fit` returns, of several the `scores`, the average log-density under each, in nats.
+        `(name, report)`: the name of the prior under which samples of held-out posteriors have the
+        highest density. The report is a dict of the name, `prior`, and for several priors the
+        `scores`, the average log-density under each in nats; for a single prior the values of its
+        `fit`.
     """
     options = {"seed": seed, "verbose": verbose}
     if len(priors) == 1:
@@ -100,8 +101,8 @@ def by_gradients(
 ) -> dict:
     """Fits a prior by stochastic gradients of KL(q(z | x, y) || p(z | y)), averaged over examples.
 
-    Fitting stops where the divergence of held-out examples has not fallen for some epochs, and the
-    weights are those of the epoch after which it was least.
+    Fitting stops when the divergence of held-out examples has not decreased for some epochs, and
+    the weights of the best epoch are restored.
 
     Args:
         prior: A built `Prior` with trainable weights.
@@ -111,7 +112,8 @@ def by_gradients(
         verbose: As for `Prior.fit`.
 
     Returns:
-        Dict of `scores`: by epoch, from 1, minus the divergence of held-out examples, in nats.
+        Dict of `scores`: minus the divergence of held-out examples after each epoch, from 1, in
+        nats.
     """
     if held_out is None:
         encodings, held_out = encodings.split(seed)
@@ -133,7 +135,7 @@ def by_gradients(
 
 
 class _Divergence(terms.LossLayer):
-    """Loss layer: adds KL(q(z | x, y) || p(z | y)), in nats, of one sample z of each posterior."""
+    """Adds KL(q(z | x, y) || p(z | y)) to the loss, in nats, from one sample of each posterior."""
 
     def __init__(self, prior, seed, **kwargs):
         super().__init__(**kwargs)
@@ -155,11 +157,11 @@ class _Divergence(terms.LossLayer):
 def mixture(prior, encodings: Encodings, held_out: Encodings | None = None, seed: int = 0) -> dict:
     """Fits a `Mixture` by expectation maximisation.
 
-    The number of components, one for all classes, is that under which samples of held-out examples
-    have the greatest density; components that are not needed get next to no weight. Where y
-    is a class, one-hot, each class has a mixture, and what is not known of y one that is fitted to
-    the examples without y or, where all have one, to all; so has a class without examples. Any
-    other y shifts one mixture, linearly.
+    The number of components, the same for all classes, is the one with the highest density of
+    samples of held-out examples; components that are not needed get almost no weight. If y is a
+    class, one-hot, each class has a mixture. The mixture of an unknown y is fitted to the examples
+    without y or, if there are none, to all examples; it is also that of a class without examples.
+    Any other y shifts a single mixture, linearly.
 
     Args:
         prior: A built `Mixture`.
@@ -168,8 +170,8 @@ def mixture(prior, encodings: Encodings, held_out: Encodings | None = None, seed
         seed: As for `Prior.fit`.
 
     Returns:
-        Dict of `components`, the number that was chosen, and `scores`: by number of components the
-        average log-density of held-out samples, in nats.
+        Dict of `components`, the chosen number, and `scores`: the average log-density of held-out
+        samples for each number of components, in nats.
     """
     parts = [encodings] if held_out is None else [encodings, held_out]
     y = encodings.y
@@ -206,7 +208,7 @@ def mixture(prior, encodings: Encodings, held_out: Encodings | None = None, seed
     of_rows = [_row(fitted[chosen].get(n, fitted[chosen][-1]), prior.components) for n in labels]
     tables = [np.stack(values) for values in zip(*of_rows, strict=True)]
     for table in tables:
-        table[1:] -= table[0]  # y adds to what an unknown y has
+        table[1:] -= table[0]  # the rows of y are added to that of an unknown y
     if shift is not None:
         tables = [np.concatenate([t, np.zeros((rows - 1, *t.shape[1:]))]) for t in tables]
         tables[1][0] -= centre @ shift
@@ -217,12 +219,12 @@ def mixture(prior, encodings: Encodings, held_out: Encodings | None = None, seed
 
 
 def is_one_hot(y) -> bool:
-    """Whether rows are one-hot vectors, or all zeros."""
+    """Returns whether all rows of an array are one-hot vectors or zeros."""
     return bool(np.isin(y, (0, 1)).all() and (y.sum(1) <= 1).all())
 
 
 def _by_class(encodings):
-    """Encodings by class, and under -1 those of an unknown one."""
+    """Returns a dict of the encodings of each class; at -1 those of an unknown class, or all."""
     y = encodings.y
     labels = np.where(y.any(1), y.argmax(1), -1)
     groups = {label: encodings.take(labels == label) for label in {*labels}}
@@ -231,7 +233,7 @@ def _by_class(encodings):
 
 
 def _samples(train, test, rng):
-    """Samples of q(z | y): of some examples to fit to, and of others to choose by."""
+    """Yields samples of q(z | y) to fit to, and others for the choice of settings."""
     orders = [rng.permutation(len(part.z_mean)) for part in (train, test)]
     if test is train:  # none are held out
         order = orders[0][: round(SAMPLES / (1 - HELD_OUT))]
@@ -256,7 +258,7 @@ def _fit(z, count, covariance, seed):
 
 
 def _row(fitted, components):
-    """Logits, means and whitening matrices, as `Mixture` has them."""
+    """Returns logits, means and whitening matrices, as in the weights of `Mixture`."""
     missing = components - fitted.n_components
     whitening = fitted.precisions_cholesky_
     if whitening.ndim == 2:  # diagonals

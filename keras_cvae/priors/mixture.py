@@ -1,4 +1,4 @@
-"""A prior of several normals: learned with the model, or fitted to what it encodes."""
+"""A mixture of normals as a prior, learned with the model or fitted to its encodings."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from keras_cvae.priors.base import Prior
 from keras_cvae.types import Tensor
 
 COVARIANCES = {"diag": False, "full": True}
-LIMIT = divergences.LOG_VAR_LIMIT / 2  # of the logarithm of a standard deviation
-TAIL = 2.0**-22  # how near to 0 or 1 a uniform number may come that is to become a normal one
+LIMIT = divergences.LOG_VAR_LIMIT / 2  # limit of the logarithm of a standard deviation
+TAIL = 2.0**-22  # least distance from 0 and 1 of a uniform number that is converted to a normal one
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Mixture(Prior):
     r"""A mixture of normals, p(z | y) = \sum_k w_k N(z; m_k, (W_k^T W_k)^-1).
 
-    The logits of the weights w, the means m and the whitening matrices W are linear in y, which for
-    classes makes them tables, with a row for each class and one for an unknown y, all zeros. W is
-    lower triangular, with the logarithms of its diagonal learned: eps = W (z - m) is of N(0, I).
+    The logits of the weights w, the means m and the whitening matrices W are linear in y. For
+    classes they are tables, with a row for each class and one for an unknown y, all zeros. W is
+    lower triangular, and the logarithms of its diagonal are learned: eps = W (z - m) is from
+    N(0, I).
 
-    Noise becomes latents without another random number. Its first entry is the quantile of a
-    uniform number, which falls in the interval, of width w_k, of one component; where in the
-    interval it falls is uniform again, and the quantile of that is the first entry of eps. Back
-    from latents to noise, the component is the one to which they most probably belong.
+    Noise is converted to latents without another random number. The normal distribution function
+    of its first entry is a uniform number, and the interval [0, 1] is divided among the components,
+    with width w_k: the interval that contains the number chooses the component. Its position in the
+    interval is uniform again, and the normal quantile of that is the first entry of eps. From
+    latents to noise, the component is the most probable one for them.
 
     Args:
-        components: How many normals; `fit` leaves those without weight that are not needed.
+        components: The number of normals; `fit` gives no weight to those that are not needed.
         conditional: Whether the prior depends on y.
         covariance: `"diag"` or `"full"`.
 
@@ -69,7 +71,7 @@ class Mixture(Prior):
         options = {"dtype": "float32", "initializer": "zeros"}
         self.logits = self.add_weight(shape=table, name="logits", **options)
         self.means = self.add_weight(
-            shape=(*table, size), initializer=_apart, dtype="float32", name="means"
+            shape=(*table, size), initializer=_random_means, dtype="float32", name="means"
         )
         self.whitening = self.add_weight(shape=(*table, *whitening), name="whitening", **options)
         self.built = True
@@ -89,9 +91,9 @@ class Mixture(Prior):
         Returns:
             `(log_joint, eps, logits)`, of shape `(..., K)`, `(..., K, n)` and `(rows, K)`.
         """
-        known = self._known(y)
+        rows = self._with_one(y)
         logits, means, whitening = (
-            _of_rows(known, table) for table in (self.logits, self.means, self.whitening)
+            _of_rows(rows, table) for table in (self.logits, self.means, self.whitening)
         )
         factor, log_diagonal = self._factor(whitening)
         eps = self._product(factor, ops.expand_dims(z, -2) - means)
@@ -102,10 +104,16 @@ class Mixture(Prior):
         return self.tempered(noise, 1.0, y)
 
     def tempered(self, noise, temperature, y=None) -> Tensor:
-        """Latents from noise; the temperature scales their spread about the component's mean."""
-        known = self._known(y)
-        chosen, eps = choose(noise, _of_rows(known, self.logits))
-        chosen = ops.expand_dims(known, 2) * ops.expand_dims(chosen, 1)
+        """Converts noise to latents; the temperature scales the deviation from a component's mean.
+
+        Args:
+            noise: As for `transport`.
+            temperature: As for `Prior.tempered`.
+            y: As for `transport`.
+        """
+        rows = self._with_one(y)
+        chosen, eps = choose(noise, _of_rows(rows, self.logits))
+        chosen = ops.expand_dims(rows, 2) * ops.expand_dims(chosen, 1)
         chosen = ops.reshape(chosen, (-1, math.prod(self.logits.shape)))
         mean, whitening = (
             _of_rows(chosen, ops.reshape(table, (-1, *table.shape[2:])))
@@ -117,15 +125,8 @@ class Mixture(Prior):
     def fit(self, encodings, held_out=None, seed=0, verbose=0) -> dict:
         return fitting.mixture(self, encodings, held_out, seed)
 
-    def _known(self, y):
-        """Y with a 1 before it; what does not depend on y is a row for all."""
-        if not self.conditional:
-            return ops.ones((1, 1))
-        y = ops.cast(y, "float32")
-        return ops.concatenate([ops.ones_like(y[:, :1]), y], axis=-1)
-
     def _factor(self, whitening):
-        """W, or its diagonal, and the logarithms of its diagonal."""
+        """Returns W, or its diagonal, and the logarithms of its diagonal."""
         if not self.is_full:
             log_diagonal = ops.clip(whitening, -LIMIT, LIMIT)
             return ops.exp(log_diagonal), log_diagonal
@@ -159,12 +160,12 @@ def choose(noise, logits) -> tuple[Tensor, Tensor]:
     """Chooses a component of a mixture by noise, without another random number.
 
     Args:
-        noise: Tensor of shape `(rows, latent_dim)`, of N(0, I).
-        logits: Of the weights of K components, of shape `(rows, K)` or `(1, K)`.
+        noise: Tensor of shape `(rows, latent_dim)`, samples of N(0, I).
+        logits: Logits of the weights of K components, of shape `(rows, K)` or `(1, K)`.
 
     Returns:
-        `(chosen, eps)`: the component, one-hot of shape `(rows, K)`, and noise of N(0, I) again, of
-        the shape of `noise`, whichever it is.
+        `(chosen, eps)`: the component, one-hot of shape `(rows, K)`, and samples of N(0, I), of the
+        shape of `noise`, that are independent of the component.
     """
     components = logits.shape[-1]
     if components == 1:
@@ -181,7 +182,7 @@ def choose(noise, logits) -> tuple[Tensor, Tensor]:
 
 
 def noise_of(chosen, eps, logits) -> Tensor:
-    """The inverse of `choose`: the noise by which a component and its eps are chosen.
+    """Returns the noise for which `choose` returns a component and eps: its inverse.
 
     Args:
         chosen: The component, one-hot of shape `(rows, K)`.
@@ -202,7 +203,7 @@ def noise_of(chosen, eps, logits) -> Tensor:
     return ops.concatenate([first, eps[:, 1:]], axis=-1)
 
 
-# Coefficients of polynomials in w - 2.5 and sqrt(w) - 3, the highest power first.
+# Coefficients of polynomials in w - 2.5 and sqrt(w) - 3, from the highest power.
 CENTRAL = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087)
 CENTRAL += (-0.00125372503, -0.00417768164, 0.246640727, 1.50140941)
 OUTER = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773)
@@ -210,7 +211,7 @@ OUTER += (-0.0076224613, 0.00943887047, 1.00167406, 2.83297682)
 
 
 def erfinv(x) -> Tensor:
-    """The inverse of erf in float32, to a relative error of 3e-7, of operations that ONNX has.
+    """Returns the inverse of erf in float32, with a relative error of 3e-7, by operations of ONNX.
 
     Args:
         x: Tensor of numbers in (-1, 1).
@@ -235,7 +236,7 @@ def erfinv(x) -> Tensor:
 
 
 def _solve_lower(factor, vector):
-    """Solves factor x = vector by forward substitution in halves, of operations that ONNX has.
+    """Solves factor x = vector by forward substitution in halves, by operations of ONNX.
 
     Args:
         factor: Lower triangular matrices, of shape `(rows, n, n)`.
@@ -249,13 +250,13 @@ def _solve_lower(factor, vector):
         return vector / factor[:, 0]
     half = size // 2
     first = _solve_lower(factor[:, :half, :half], vector[:, :half])
-    known = ops.squeeze(ops.matmul(factor[:, half:, :half], ops.expand_dims(first, -1)), -1)
-    second = _solve_lower(factor[:, half:, half:], vector[:, half:] - known)
+    product = ops.squeeze(ops.matmul(factor[:, half:, :half], ops.expand_dims(first, -1)), -1)
+    second = _solve_lower(factor[:, half:, half:], vector[:, half:] - product)
     return ops.concatenate([first, second], axis=-1)
 
 
-def _apart(shape, dtype=None):
-    """Means that are apart from each other, and do not depend on y."""
+def _random_means(shape, dtype=None):
+    """Returns different means of the components, which do not depend on y at first."""
     first = keras.random.normal((1, *shape[1:]), stddev=0.5, dtype=dtype)
     return ops.concatenate([first, ops.zeros((shape[0] - 1, *shape[1:]), dtype=dtype)], axis=0)
 

@@ -12,13 +12,13 @@ from keras import ops
 
 from keras_cvae.types import Tensor
 
-BOUND = 4.0  # of the interval that splines bend, in standard deviations
-LEAST = 1e-3  # width and height of a bin, as a share of the interval, and slope of a knot
-SLOPE_OF_ONE = math.log(math.expm1(1.0 - LEAST))  # of a softplus, beside `LEAST`
+BOUND = 4.0  # splines are the identity outside of [-BOUND, BOUND], in standard deviations
+LEAST = 1e-3  # least width and height of a bin, as a share of the interval, and slope of a knot
+SLOPE_OF_ONE = math.log(math.expm1(1.0 - LEAST))  # for this, LEAST + softplus is 1
 
 
 def bend(x, widths, heights, slopes) -> tuple[Tensor, Tensor]:
-    r"""An increasing spline of rational quadratics, and the logarithm of its slope.
+    r"""Applies an increasing spline of rational quadratics.
 
     In a bin from (x_k, y_k) to (x_{k+1}, y_{k+1}), of slope s = h / w, with t = (x - x_k) / w:
 
@@ -26,8 +26,8 @@ def bend(x, widths, heights, slopes) -> tuple[Tensor, Tensor]:
 
     Args:
         x: Tensor of shape `(...)`.
-        widths: Of the bins, of shape `(..., bins)`; they add up to 2 `BOUND`, as do the heights.
-        heights: Of the bins, of the same shape.
+        widths: Widths of the bins, of shape `(..., bins)`; their sum is 2 `BOUND`.
+        heights: Heights of the bins, of the same shape and with the same sum.
         slopes: d_k at the knots between the bins, of shape `(..., bins - 1)`; 1 at the ends.
 
     Returns:
@@ -46,7 +46,7 @@ def bend(x, widths, heights, slopes) -> tuple[Tensor, Tensor]:
 
 
 def unbend(y, widths, heights, slopes) -> Tensor:
-    """The inverse of `bend`: a root of a quadratic in each bin.
+    """Applies the inverse of `bend`: a root of a quadratic in each bin.
 
     Args:
         y: Tensor of shape `(...)`.
@@ -68,7 +68,7 @@ def unbend(y, widths, heights, slopes) -> Tensor:
 
 
 def _bin(value, widths, heights, slopes, by):
-    """Where the bin that a value falls in begins, across and up, its sizes, and both slopes."""
+    """Returns x_k, y_k, w, h, d_k and d_{k+1} of the bin that contains a value."""
     ends = ops.cumsum(by, axis=-1) - BOUND
     is_above = ops.cast(ops.expand_dims(value, -1) >= ends[..., :-1], "float32")
     ones = ops.ones_like(is_above[..., :1])
@@ -87,20 +87,22 @@ def _bin(value, widths, heights, slopes, by):
 
 
 def knots(parameters, bins: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns widths, heights and slopes of splines, those of the identity for zeros.
+    """Converts outputs of a network to widths, heights and slopes of splines.
+
+    Zeros give the identity.
 
     Args:
-        parameters: Tensor of shape `(..., 3 * bins - 1)`, of any numbers.
+        parameters: Tensor of shape `(..., 3 * bins - 1)`, any numbers.
         bins: The number of bins of a spline.
 
     Returns:
-        `(widths, heights, slopes)`, as `bend` takes them.
+        `(widths, heights, slopes)`, as for `bend`.
     """
     widths, heights, slopes = ops.split(parameters, [bins, 2 * bins], axis=-1)
     return _shares(widths), _shares(heights), LEAST + ops.softplus(slopes + SLOPE_OF_ONE)
 
 
 def _shares(logits):
-    """Shares of the interval, none of them next to nothing, of shape `(..., bins)`."""
+    """Returns sizes of bins, of shape `(..., bins)`, each at least `LEAST` of the interval."""
     bins = logits.shape[-1]
     return 2.0 * BOUND * (LEAST + (1.0 - LEAST * bins) * ops.softmax(logits))

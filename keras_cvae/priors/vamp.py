@@ -21,25 +21,25 @@ class VampPrior(Prior):
 
     p(z | y) = \sum_k w_k(y) q(z | u_k, v_k)
 
-    The pseudo-inputs u_k are images or vectors and, where the encoder takes y, the v_k are
-    conditions; all are learned with the model, and the first `fit` starts them at examples of its
-    data. (The encoder is applied to the `components` pseudo-inputs once a step, whatever the batch:
-    y chooses among them by the weights w, whose logits are linear in y.) The logits start at 0,
-    where w_k = 1 / components as in the paper.
+    The pseudo-inputs u_k are images or vectors, and the v_k are conditions if y is an input of the
+    encoder. All are learned with the model, and the first `fit` initializes them with examples of
+    its data. (The encoder is applied to the `components` pseudo-inputs once in each step,
+    independent of the batch; y enters by the weights w, whose logits are linear in y.) The logits
+    start at 0, where w_k = 1 / components as in the paper.
 
-    The encoder belongs to the graph, and so do the pseudo-inputs, a layer `pseudo_inputs`: where
-    other priors are called with y, this one is called with `[z_mean, z_log_var]` of the
-    pseudo-inputs, of shape `(components, latent_dim)`, and where it is conditional with
-    `[z_mean, z_log_var, y]`. Noise becomes latents as for `Mixture`. In a network of one's own,
-    batch normalisation would take the pseudo-inputs for another batch of data: better another kind.
+    The encoder is part of the graph, and so are the pseudo-inputs, a layer `pseudo_inputs`. Other
+    priors are called with y; this one is called with `[z_mean, z_log_var]` of the pseudo-inputs, of
+    shape `(components, latent_dim)`, and if it is conditional with `[z_mean, z_log_var, y]`. Noise
+    is converted to latents as for `Mixture`. In a network of your own, do not use batch
+    normalisation, which would treat the pseudo-inputs as another batch of data.
 
     Args:
         components: The number of pseudo-inputs.
         conditional: Whether the weights depend on y.
 
     Raises:
-        ValueError: If `components` is not an integer of at least 1; and where it is built, if what
-            the encoder says of the pseudo-inputs is missing.
+        ValueError: If `components` is not an integer of at least 1; and in `build`, without the
+            encodings of the pseudo-inputs.
 
     Reference:
         [Tomczak and Welling, 2018](https://arxiv.org/abs/1705.07120).
@@ -96,19 +96,25 @@ class VampPrior(Prior):
         return self.tempered(noise, 1.0, y)
 
     def tempered(self, noise, temperature, y=None) -> Tensor:
-        """Latents from noise; the temperature scales their spread about the component's mean."""
+        """Converts noise to latents; the temperature scales the deviation from a component's mean.
+
+        Args:
+            noise: As for `transport`.
+            temperature: As for `Prior.tempered`.
+            y: As for `transport`.
+        """
         mean, log_var, logits = self._mixture(y)
         chosen, eps = choose(noise, logits)
         mean, deviation = self._of_component(chosen, mean, log_var)
         return mean + temperature * deviation * eps
 
     def _of_component(self, chosen, mean, log_var):
-        """Mean and standard deviation of each row's component, which is one-hot."""
+        """Returns mean and standard deviation of the chosen component, one-hot, of each row."""
         deviation = ops.exp(0.5 * ops.minimum(log_var, divergences.LOG_VAR_LIMIT))
         return ops.matmul(chosen, mean), ops.matmul(chosen, deviation)
 
     def _mixture(self, y):
-        """Means and log-variances `(components, latent_dim)`, logits `(rows, components)`."""
+        """Returns means, log-variances `(components, latent_dim)`, logits `(rows, components)`."""
         mean, log_var, *y = y
         logits = ops.convert_to_tensor(self.logits)
         if not self.conditional:
@@ -129,11 +135,11 @@ class PseudoInputs(Float32Layer):
     Args:
         components: The number of pseudo-inputs.
         shapes: Shape of each input of the encoder, without the batch; that of the image first.
-        in_unit_interval: Whether images are held in [0, 1].
+        in_unit_interval: Whether images are clipped to [0, 1].
 
     Call arguments:
-        inputs: Any tensor: the pseudo-inputs depend on none, but a graph of Keras begins at its
-            inputs.
+        inputs: Any tensor. The outputs do not depend on it, but a layer in a graph of Keras needs
+            an input.
 
     Returns:
         A list of tensors of shape `(components, *shape)`, one for each of `shapes`.
@@ -167,14 +173,19 @@ class PseudoInputs(Float32Layer):
         return bool(ops.convert_to_numpy(self.adapted))
 
     def choose(self, count: int) -> np.ndarray:
-        """Chooses examples to start at: `components` of `count`, or all where there are fewer."""
+        """Returns the indices of examples to start with: `components` of `count`, or all.
+
+        Args:
+            count: The number of examples.
+        """
         return np.random.default_rng(0).permutation(count)[: self.components]
 
     def adapt(self, examples: Sequence[np.ndarray]) -> None:
-        """Sets the pseudo-inputs to examples; if these are too few, the others stay random.
+        """Sets the pseudo-inputs to examples; if there are too few, the others stay random.
 
         Args:
-            examples: An array for each input, of as many rows, at most `components`.
+            examples: An array for each input, all with the same number of rows, at most
+                `components`.
         """
         for value, rows in zip(self.values, examples, strict=True):
             start = np.array(ops.convert_to_numpy(value))

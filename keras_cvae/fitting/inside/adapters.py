@@ -17,7 +17,7 @@ except ImportError:  # in a later Keras
 
 
 def adapter(stream, y=None, shuffle: bool = False) -> DataAdapter:
-    """Keras's data adapter for a stream: iterates over its batches as NumPy arrays.
+    """Returns Keras's data adapter for a stream, which iterates over its batches as NumPy arrays.
 
     Raises:
         ValueError: If Keras does not support such a stream, or no `y` beside it.
@@ -28,13 +28,13 @@ def adapter(stream, y=None, shuffle: bool = False) -> DataAdapter:
 
 
 def is_adapted(stream) -> bool:
-    """Whether a stream is a data adapter, or a data set that the user distributed by a strategy."""
+    """Returns whether a stream is a data adapter, or a data set distributed by a strategy."""
     names = {cls.__name__ for cls in type(stream).__mro__}
     return isinstance(stream, DataAdapter) or "DistributedDatasetInterface" in names
 
 
 def may_count(model: keras.Model) -> bool:
-    """Whether TensorFlow's distribution strategy passes on objects other than data sets.
+    """Returns whether TensorFlow's distribution strategy accepts objects other than data sets.
 
     The default strategy does; `OneDeviceStrategy` does not.
     """
@@ -153,7 +153,7 @@ class CheckingAdapter(DataAdapter):
             yield keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
 
     def get_tf_dataset(self) -> Any:
-        """The data set, which a strategy may distribute: its batches stay as they are."""
+        """Returns the data set, which a strategy may distribute, with its batches unchanged."""
         import tensorflow as tf
 
         @tf.autograph.experimental.do_not_convert

@@ -13,7 +13,7 @@ from keras_cvae.fitting.inside.compiled import replicas
 
 
 def may_fuse(model: keras.Model) -> bool:
-    """Whether all assumptions hold; a warning names those that do not."""
+    """Returns whether all assumptions hold, and warns of those that do not."""
     broken = [what for what, holds in ASSUMPTIONS.items() if not _is_true(holds, model)]
     if broken:
         warnings.warn(

@@ -15,13 +15,13 @@ def _node(tensor):
 
 
 def origin(tensor) -> tuple:
-    """Where a symbolic tensor comes from: the layer, the tensors it was called with, its index."""
+    """Returns the origin of a symbolic tensor: the layer, the inputs of its call, its index."""
     layer, _, index = tensor._keras_history
     return layer, list(_node(tensor).input_tensors), index
 
 
 def arguments(model: keras.Model, layer: keras.layers.Layer) -> tuple[tuple, dict]:
-    """The arguments, by position and by name, that a layer is called with in a model."""
+    """Returns the arguments, by position and by name, with which a layer is called in a model."""
     (call,) = (
         call
         for index, call in enumerate(layer._inbound_nodes)

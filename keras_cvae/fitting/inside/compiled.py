@@ -44,7 +44,7 @@ class Directions(MetricsList):
 
 
 def portable(config) -> Any:
-    """The config of a compiled model without modules of one backend.
+    """Returns the config of a compiled model without modules of one backend.
 
     On torch Keras saves optimizers under such a module, which no other backend can load.
     """
@@ -60,14 +60,14 @@ def portable(config) -> Any:
 
 
 def replicas(model: keras.Model) -> int:
-    """Number of replicas of TensorFlow's distribution strategy, which sums losses over them."""
+    """Returns the number of replicas of TensorFlow's distribution strategy, whose losses add up."""
     if keras.backend.backend() != "tensorflow":
         return 1
     return model.distribute_strategy.num_replicas_in_sync
 
 
 def is_distributed() -> bool:
-    """Whether several processes of torch train one model.
+    """Returns whether several processes of torch train one model.
 
     From 3.16 on Keras's `make_train_function` then wraps it in `DistributedDataParallel`.
     """
@@ -98,5 +98,5 @@ def check_processes(model: keras.Model) -> None:
 
 
 def may_profile(callback: keras.callbacks.TensorBoard) -> bool:
-    """Whether a `TensorBoard` callback profiles batches: its `profile_batch` is not 0."""
+    """Returns whether a `TensorBoard` callback profiles batches: its `profile_batch` is not 0."""
     return getattr(callback, "_should_trace", True)

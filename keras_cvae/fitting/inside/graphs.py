@@ -8,7 +8,7 @@ import keras
 
 
 def layers(model: keras.Model) -> list:
-    """All layers of a model: the model itself and nested layers too."""
+    """Returns all layers of a model, including the model itself and nested layers."""
     flatten = getattr(model, "_flatten_layers", lambda: [model, *model.layers])
     return list(flatten())
 
@@ -30,7 +30,7 @@ def layer_by_layer(model: keras.Model, tensors) -> Any:
 
 
 def model_between(inputs: list, outputs, name: str) -> keras.Model:
-    """`keras.Model(inputs, outputs)` whose inputs may be inner tensors of a graph.
+    """Returns `keras.Model(inputs, outputs)`, whose inputs may be inner tensors of a graph.
 
     Keras copies the layer calls between them and records new calls of the `keras.Input`s among
     them; these records are undone, so that the graph stays as it was.

@@ -27,7 +27,7 @@ class Fingerprint:
         self._policies = [layer.dtype_policy.name for layer in layers(model)]
 
     def is_of(self, model: keras.Model) -> bool:
-        """Whether the model still has the same variables and dtype policies."""
+        """Returns whether the model still has the same variables and dtype policies."""
         variables = model.variables
         return (
             len(variables) == len(self._variables)
@@ -37,7 +37,7 @@ class Fingerprint:
 
 
 def generator_states(model: keras.Model) -> list:
-    """The states of a model's random generators, variables of two integers.
+    """Returns the states of a model's random generators, variables of two integers.
 
     Keras counts them among a model's variables, but not among its weights. Those of generators that
     are attributes of layers are returned in any case.
@@ -52,7 +52,7 @@ def generator_states(model: keras.Model) -> list:
 
 
 def global_generator_state() -> np.ndarray | None:
-    """The state of the generator that Keras draws from where no seed is set; None if unused."""
+    """Returns the state of Keras's global generator, used without a seed; None if unused."""
     generator = _of_all().get_global_attribute(GLOBAL)
     return None if generator is None else keras.ops.convert_to_numpy(generator.state)
 
@@ -67,7 +67,7 @@ def set_global_generator_state(value: np.ndarray) -> None:
 
 
 def _of_all():
-    """What Keras keeps for all models; a later Keras may keep it elsewhere."""
+    """Returns an attribute that Keras keeps for all models; a later Keras may keep it elsewhere."""
     try:
         return importlib.import_module("keras.src.backend.common.global_state")
     except ImportError:

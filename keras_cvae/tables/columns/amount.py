@@ -73,7 +73,7 @@ class Amount(Numeric):
 
 
 def _numbers(series):
-    """The numbers that texts write."""
+    """Returns the numbers that texts denote."""
     texts = series.astype(object).where(series.notna(), None)
     return texts.map(
         lambda text: float(re.sub(rf"[{SIGNS},\s]", "", text)), na_action="ignore"

@@ -132,7 +132,7 @@ class Categorical(Column):
         return np.zeros_like(cells)
 
     def encode(self, x, known, learned) -> Tensor:
-        """One-hot vectors, all zeros where a cell is unknown."""
+        """Returns one-hot vectors, all zeros for an unknown cell."""
         one_hot = ops.one_hot(_indices(x, known, -1.0), self.levels, dtype="float32")
         return ops.reshape(one_hot, (-1, self.levels * x.shape[1]))
 
@@ -140,7 +140,7 @@ class Categorical(Column):
         return categorical.log_probability(_indices(x, known, 0.0), self._logits(parameters))
 
     def mean(self, parameters, learned) -> Tensor:
-        """The index of the most probable category: categories have no mean."""
+        """Returns the index of the most probable category, because categories have no mean."""
         return ops.cast(ops.argmax(self._logits(parameters), axis=-1), "float32")
 
     def sample(self, parameters, learned, seed) -> Tensor:

@@ -36,5 +36,5 @@ class Constant:
         return {"kind": self.kind, **dataclasses.asdict(self)}
 
     def write(self, cells: np.ndarray) -> list:
-        """The value, as often as there are cells."""
+        """Returns the value, once for each cell."""
         return [self.value] * len(cells)

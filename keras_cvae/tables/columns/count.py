@@ -69,7 +69,7 @@ class Count(Numeric):
 
 
 def _are_like_counts(numbers):
-    """Whether numbers vary at least as counts do, have a tail and do not heap at some values."""
+    """Returns whether numbers vary as much as counts, have a tail and no frequent round values."""
     mean, variance = numbers.mean(), numbers.var()
     has_tail = numbers.max() >= mean + SHORTEST_TAIL * math.sqrt(variance)
     if numbers.min() > 0 or variance < mean or not has_tail:

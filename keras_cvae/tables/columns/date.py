@@ -133,7 +133,7 @@ def _warn_if_ambiguous(name, cells, form):
 
 
 def _format_of(cells, formats):
-    """The format of texts, or None, and how many digits their fractions of seconds have."""
+    """Returns the format of texts, or None, and the number of digits of fractions of seconds."""
     fractions = cells.str.extract(r":\d\d\.(\d{1,6})(?!\d)")[0].dropna().str.len()
     fraction = int(fractions.max()) if len(fractions) else 6
     zones = [*cells.str.extract(r"\d([+-]\d\d:?\d\d)$")[0].unique()]
@@ -168,7 +168,7 @@ def _parsed(cells, form, utc=False):
 
 
 def _parsed_in_any_form(cells, form, utc=False):
-    """The same, also where some texts have fractions or clocks and others have none."""
+    """Parses texts of which only some have times or fractions of seconds."""
     try:
         return _parsed(cells, form, utc)
     except ValueError:

@@ -67,7 +67,7 @@ class Numeric(Real):
 
     @classmethod
     def within(cls, series, distinct, requested) -> Self:
-        """The column with the bounds of its numbers, which have been checked."""
+        """Returns the column with the bounds of its numbers, which were checked before."""
         is_whole = whole(series.dtype)
         name, dtype, numbers = series.name, str(series.dtype), series.dropna()
         expected = f"Column {name!r} must hold real numbers"
@@ -135,14 +135,14 @@ class Numeric(Real):
 
 
 def is_number(dtype) -> bool:
-    """Whether a type of pandas is one of numbers; booleans do not count."""
+    """Returns whether a type of pandas is numeric, except for booleans."""
     from pandas.api import types
 
     return types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype)
 
 
 def whole(dtype) -> bool:
-    """Whether a type of pandas is one of whole numbers."""
+    """Returns whether a type of pandas is an integer type."""
     from pandas.api import types
 
     return types.is_integer_dtype(dtype)

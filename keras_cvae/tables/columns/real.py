@@ -63,7 +63,7 @@ class Real(Column):
         return ops.where(is_repeated, mass, density + scores.log_slope - ops.log(learned.scale))
 
     def mean(self, parameters, learned) -> Tensor:
-        """The median of each cell, whose score is the mean of the scores."""
+        """Returns the median of each cell, the value of the mean score."""
         return _cells(_split(parameters)[0], learned)
 
     def sample(self, parameters, learned, seed) -> Tensor:
