@@ -1,4 +1,4 @@
-"""Names that are reserved for the layers and arguments of a model, and not free for a user's data.
+"""Names that are reserved for the layers and arguments of a model, which inputs must not have.
 
 The parts of a loaded model are looked up by the names of its layers, which must also differ from
 those of the inputs in every submodel.
@@ -7,6 +7,7 @@ those of the inputs in every submodel.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 INPUTS = "image", "z", "temperature", "features", "above", "y"
 PARTS = (
@@ -79,6 +80,22 @@ def is_reserved(name: str) -> bool:
     return name in NAMES or re.sub(r"_\d+", "", name) in NAMES
 
 
+def inputs_named_as(names: Sequence[str]) -> list[str]:
+    """Returns names of a model's inputs for names of columns: the same, or similar valid ones.
+
+    Args:
+        names: Different names of columns.
+    """
+    inputs = []
+    for name in names:
+        safe = name.replace("/", "_")
+        safe = f"column_{safe}" if is_reserved(safe) else safe
+        while safe in inputs or (safe != name and safe in names):
+            safe += "_"
+        inputs.append(safe)
+    return inputs
+
+
 def of_group(name: str, group: int) -> str:
-    """Returns the name of what belongs to a group of latents: `kl`, then `kl_2`, ..."""
+    """Returns a name with the number of a group of latents: `kl`, then `kl_2`, ..."""
     return name if group == 0 else f"{name}_{group + 1}"

@@ -111,7 +111,7 @@ def _model(cvae, parts):
         return layers.Sampling(name=group.called("sampling"))([mean, log_var])
 
     graph.latents(encoded, y, parts.groups, sample)
-    model = layers.ImageModel([x, *inputs] if inputs else x, graph.end_to_end(kl, "kl_of_all"))
+    model = layers.ImageModel([x, *inputs] if inputs else x, graph.concatenate(kl, "kl_of_all"))
     sampling = [layer for layer in model.layers if isinstance(layer, layers.Sampling)]
     return model, [layer.seed_generator for layer in sampling]
 

@@ -134,7 +134,7 @@ def _ratio_model(cvae, samples):
     key = samples, id(parts.groups[0].prior), cvae.may_use_xla
     if key not in cached:
         x, inputs, y, encoded = graph.encode_pixels(cvae, parts)
-        parameters, log_ratios = objectives.iwae.sampled(encoded, y, parts, samples)
+        parameters, log_ratios = objectives.iwae.wire_samples(encoded, y, parts, samples)
         log_p = objectives.importance.LogWeights(samples, parts.likelihood)([x, parameters])
         outputs = [log_p, *(keras.ops.reshape(ratio, (-1, samples)) for ratio in log_ratios)]
         model = layers.ImageModel([x, *inputs] if inputs else x, outputs)

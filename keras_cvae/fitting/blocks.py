@@ -128,7 +128,7 @@ class Blocks:
         return tensors(self.read(self.order()[self.rows(block)]))
 
     def function(self, compiled) -> Callable | None:
-        """Returns the train or test function for Keras's loop; None for Keras's own, of single batches.
+        """Returns the train or test function for Keras's loop; None for Keras's own.
 
         Args:
             compiled: Function from a batch size to a program.
@@ -201,7 +201,7 @@ def divide(block, rows: int, batch_size: int) -> tuple:
 
 
 def are_arrays(*data) -> bool:
-    """Returns whether these are nested NumPy arrays, or None, with an equal number of rows, not 0."""
+    """Returns whether these are nested NumPy arrays or None, of the same number of rows, not 0."""
     arrays = keras.tree.flatten([part for part in data if part is not None])
     if not arrays or not all(isinstance(array, np.ndarray) and array.ndim for array in arrays):
         return False

@@ -256,7 +256,7 @@ class FusedModel(keras.Model):
         return lambda batch: batch
 
     def takes_checked_batches(self, kind: str) -> bool:
-        """Returns whether the batches of a kind of step, `"train"` or `"test"`, are already checked."""
+        """Returns whether the batches of a step, `"train"` or `"test"`, were checked before."""
         return self._programs.sources.get(kind) is not None
 
     def _source(self, kind, data, options, batch_size, batches):

@@ -12,7 +12,7 @@ posterior's mean in the encoder, and a sample of the prior in the generator. Par
 their names, which a saved model keeps.
 """
 
-from keras_cvae.graph.chain import end_to_end, join_inputs, latents
+from keras_cvae.graph.chain import concatenate, join_inputs, latents
 from keras_cvae.graph.cutting import (
     cut_classifier,
     cut_condition,
@@ -36,6 +36,7 @@ __all__ = [
     "Parts",
     "Submodels",
     "by_term",
+    "concatenate",
     "cut_classifier",
     "cut_condition",
     "cut_decoder",
@@ -43,7 +44,6 @@ __all__ = [
     "cut_encoder_inputs",
     "cut_generator",
     "encode_pixels",
-    "end_to_end",
     "is_reserved",
     "join_inputs",
     "latents",

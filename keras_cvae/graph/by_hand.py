@@ -23,7 +23,7 @@ from keras_cvae.layers import ImageModel
 
 
 class RawInputs(Condition):
-    """The inputs other than the image, as they are: the user's graph embeds them itself.
+    """The inputs other than the image, unchanged: the user's graph embeds them.
 
     Args:
         tensors: The symbolic inputs.
@@ -124,7 +124,7 @@ def read(model, divergence, reconstruction) -> Parts:
     )
     decoder = _between([z, *others], parameters, "decoder", f"The decoder of a `CVAE` {refused}")
     group = Group(0, mean.shape[-1], divergence.prior)
-    condition = RawInputs(others, _embedded(model, others)) if others else None
+    condition = RawInputs(others, _conditions_of_inputs(model, others)) if others else None
     parts = PartsByHand(encoder, [group], decoder, reconstruction.likelihood, condition)
     y = named.get("y", *y)
     if y is not None:
@@ -152,7 +152,7 @@ def _between(inputs, outputs, name, expected):
         raise ArgumentError(None, expected, "a graph in which it depends on others") from error
 
 
-def _embedded(model, inputs):
+def _conditions_of_inputs(model, inputs):
     """Returns the conditions that embed single inputs of a model, by the names of the inputs."""
     names = {id(tensor): tensor.name for tensor in inputs}
     embedded = {}
@@ -179,7 +179,7 @@ def find_z(parameters, divergence, mean, log_var) -> keras.KerasTensor:
     seen = {}
 
     def before(tensor):
-        """Returns the tensors that a tensor is computed from; a divergence returns its inputs."""
+        """Returns the tensors from which a tensor is computed; a divergence returns its inputs."""
         layer, inputs, index = calls.origin(tensor)
         return before(inputs[index]) if layer is divergence else inputs
 

@@ -12,7 +12,7 @@ import keras
 
 from keras_cvae import names
 from keras_cvae.fitting import inside
-from keras_cvae.graph.chain import end_to_end, join_inputs, latents
+from keras_cvae.graph.chain import concatenate, join_inputs, latents
 from keras_cvae.graph.parts import Parts, by_name
 from keras_cvae.graph.reading import read
 from keras_cvae.layers import ImageModel
@@ -110,7 +110,7 @@ def cut_encoder(model) -> keras.Model:
         return mean
 
     latents(encoded, y, groups, at_the_mean)
-    outputs = [end_to_end(means, "means"), end_to_end(log_vars, "log_vars")]
+    outputs = [concatenate(means, "means"), concatenate(log_vars, "log_vars")]
     encoder = _model("encoder", [model.inputs[0], *inputs], outputs)
     if parts.encoder in model.layers:  # else its layers are the graph's own
         inside.call_first(encoder, parts.encoder)
@@ -187,7 +187,7 @@ def cut_noise(model) -> keras.Model:
 
     groups = [dataclasses.replace(group, posterior=None) for group in parts.groups]
     latents((None, None), y, groups, to_noise)
-    return _model("noise", [z, *inputs], end_to_end(noise, "noises"))
+    return _model("noise", [z, *inputs], concatenate(noise, "noises"))
 
 
 def cut_condition(model) -> keras.Model | None:

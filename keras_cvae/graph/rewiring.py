@@ -1,4 +1,4 @@
-"""Wires a model's graph again with another prior, from the divergence on."""
+"""Wires a model's graph with another prior: the part after the divergence is new."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def with_prior(model, prior) -> tuple:
 
     Args:
         model: A `CVAE`, which does not change.
-        prior: A `priors.Prior`, which the new graph copies, weights included.
+        prior: A `priors.Prior`, which the new graph copies with its weights.
 
     Returns:
         `(output, prior)`: the symbolic reconstruction, and the copy of the prior, built.
@@ -43,7 +43,7 @@ def with_prior(model, prior) -> tuple:
     checks.require(
         not prior.conditional or len(y) == 1,
         "prior",
-        "must not depend on y where the graph has no vector y",
+        "must not depend on y if the graph has no vector y",
         type(prior).__name__,
     )
     divergence = _with_prior(before, prior)

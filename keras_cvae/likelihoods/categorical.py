@@ -55,7 +55,7 @@ class Categorical(Likelihood):
         return ops.clip(ops.sum(ops.multiply(probabilities, values), axis=-1), 0.0, 1.0)
 
     def sample(self, parameters, seed=None) -> Tensor:
-        level = draw(self._logits(parameters), seed)
+        level = sample_category(self._logits(parameters), seed)
         return ops.reshape(level / (self.levels - 1), (-1, *parameters.shape[1:-1]))
 
     def get_config(self) -> dict:
@@ -79,7 +79,7 @@ def log_probability(level, logits) -> Tensor:
     return -ops.sparse_categorical_crossentropy(level, logits, from_logits=True)
 
 
-def draw(logits, seed) -> Tensor:
+def sample_category(logits, seed) -> Tensor:
     """Samples the level of each entry, a whole number in float32, of shape `(batch, entries)`."""
     # The level is the number of cumulative probabilities that are at most a uniform number.
     cumulative = ops.cumsum(ops.softmax(logits), axis=-1)

@@ -11,7 +11,7 @@ from keras_cvae.data import arrays
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.types import Tensor
 
-LIMIT = 15.0  # of the logarithm of a mean: exp(15) is 3.3 million
+LIMIT = 15.0  # logarithm of a mean above which it grows linearly: exp(15) is 3.3 million
 SHIFT = 8  # start of Stirling's series, whose first omitted term is then 3e-10
 
 
@@ -24,8 +24,8 @@ class Counts(Likelihood):
 
     where b is the mean of its column, so that o = 0 is the average of the column; for images it is
     the mean of the channel if counts are far from unit scale, otherwise 1. Counts are never
-    rescaled, nor divided by 255; only the encoder's input is standardised. Above o = 15 exp is
-    continued by its tangent, so that the mean stays finite and o keeps its gradient.
+    rescaled, nor divided by 255; only the encoder's input is standardised. Above o = 15, exp is
+    replaced by its tangent, so that the mean stays finite and o has a gradient.
     """
 
     support = (0.0, math.inf)
@@ -46,10 +46,10 @@ class Counts(Likelihood):
     def log_mean(self, outputs) -> Tensor:
         """Returns the logarithm of the mean, of the shape of `outputs`, in float32."""
         base = ops.convert_to_tensor(self.log_base) if self.built else 0.0
-        return continued(ops.cast(outputs, "float32")) + base
+        return limit_growth(ops.cast(outputs, "float32")) + base
 
 
-def continued(outputs) -> Tensor:
+def limit_growth(outputs) -> Tensor:
     """Returns o, or above 15 the logarithm of the tangent of exp at 15."""
     beyond = outputs > LIMIT
     inside = ops.where(beyond, LIMIT, outputs)

@@ -10,7 +10,7 @@ from keras_cvae.likelihoods.base import rows
 from keras_cvae.likelihoods.counts import Counts, log_factorial, log_rising
 from keras_cvae.types import Tensor
 
-LIMIT = 10.0  # of log r; beyond it the distribution is nearly Poisson
+LIMIT = 10.0  # limit of log r; beyond it the distribution is nearly Poisson
 
 
 @keras.saving.register_keras_serializable("keras_cvae")
@@ -45,7 +45,7 @@ class NegativeBinomial(Counts):
 
     def sample(self, parameters, seed=None) -> Tensor:
         log_mean, r = self._split(parameters)
-        return draw(log_mean, r, seed)
+        return sample_counts(log_mean, r, seed)
 
     def _split(self, parameters):
         """Returns the logarithm of the mean, and r, each of the shape of x."""
@@ -65,7 +65,7 @@ def log_probability(x, log_mean, r) -> Tensor:
     return log_choices + x * (log_mean - ops.log(r + mean)) - r * ops.log1p(mean / r)
 
 
-def draw(log_mean, r, seed) -> Tensor:
+def sample_counts(log_mean, r, seed) -> Tensor:
     """Samples counts, of the shape of `r`."""
     gamma = keras.random.gamma(ops.shape(r), r, dtype="float32", seed=seed)
     return noise.poisson(ops.exp(log_mean) * gamma / r, seed)

@@ -20,7 +20,7 @@ class AdversaryLoss(terms.LossLayer):
 
     |y - f(z)|^2 / Var(y), averaged over the examples of the batch whose y is known. f is trained by
     its gradient, and z by -weight times this gradient while the average is below 1, the error of
-    the constant prediction mean(y). Beyond 1, f would be misled without z holding less of y.
+    the constant prediction mean(y). Beyond 1, f would be misled while z contains as much of y.
 
     Args:
         weight: Weight of the term for z, in nats.
@@ -86,7 +86,7 @@ class AdversaryLoss(terms.LossLayer):
 def unexplained(y, predicted) -> Tensor:
     """Returns terms of each example whose mean is |y - predicted|^2 / Var(y).
 
-    Unknown y, rows of zeros, have a term of 0 and are left out of the variance. Where all known y
+    Unknown y, rows of zeros, have a term of 0 and are left out of the variance. If all known y
     are equal, all terms are 0.
 
     Args:
@@ -106,12 +106,12 @@ def unexplained(y, predicted) -> Tensor:
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Adversary(OneSample):
-    r"""-log p(x | z, y) + beta KL(q(z | x, y) || p(z | y)), with an adversary that reads y in z.
+    r"""-log p(x | z, y) + beta KL(q(z | x, y) || p(z | y)), with an adversary to predict y from z.
 
     The more information on y is in z, the less the decoder uses y, and the less a change of the
     label changes an image. A dense network f learns to predict y from z, by least squares; the
     encoder is trained to raise its error to that of the constant prediction mean(y), so that z
-    holds no information on the mean of y, which for classes is all of y. y may be of any kind:
+    has no information on the mean of y, which for classes is y itself. y may be of any kind:
     classes, vectors, attributes. Examples with an unknown y (-1, NaN, or hidden by `dropout`) are
     left out; of several attributes, the known ones count.
 

@@ -1,4 +1,4 @@
-"""The base of all objectives, which wire the graph between encoder and output."""
+"""The base of all objectives, which wire the graph from the encoder to the output."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Objective(Recipe):
     its config.
 
     Attributes:
-        monitor: The metric of validation data whose best epoch is the best of a training:
-            `"val_loss"`, or `"val_elbo"` if the loss may rise while the model improves.
+        monitor: The metric of validation data by which the best epoch of a training is chosen:
+            `"val_loss"`, or `"val_elbo"` if the loss may increase while the model improves.
     """
 
     monitor = "val_loss"
@@ -60,7 +60,7 @@ class OneSample(Objective):
         return z
 
     def wire(self, x, encoded, y, parts) -> Tensor:
-        def draw(group, mean, log_var, context):
+        def sample(group, mean, log_var, context):
             sampling = layers.Sampling(name=group.called("sampling"))
             divergence = self.divergence(group, group.called("kl"))
             rows = 1 if parts.condition is None else parts.condition.rows
@@ -76,7 +76,7 @@ class OneSample(Objective):
                 return sampling(divergence([mean, log_var], **arguments))
             return divergence([mean, log_var, sampling([mean, log_var])], **arguments)[2]
 
-        z = self.constrain(graph.latents(encoded, y, parts.groups, draw), y)
+        z = self.constrain(graph.latents(encoded, y, parts.groups, sample), y)
         parameters = parts.decoder(graph.join_inputs(z, y))
         return layers.ReconstructionLoss(parts.likelihood, name="reconstruction")([x, parameters])
 

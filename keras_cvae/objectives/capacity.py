@@ -1,4 +1,4 @@
-"""A KL divergence held at a capacity that rises in training."""
+"""A KL divergence that is kept at a capacity, which increases in training."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CapacityLoss(Scheduled):
 
 @keras.saving.register_keras_serializable("keras_cvae")
 class Capacity(OneSample):
-    r"""-log p(x | z, y) + gamma |KL - C_t|, with a capacity C_t that rises from 0.
+    r"""-log p(x | z, y) + gamma |KL - C_t|, with a capacity C_t that increases from 0.
 
     KL is KL(q(z | x, y) || p(z | y)), averaged over the batch (with the weights of its examples),
     so that it may differ between examples. Step t of training, from 1, has
@@ -59,10 +59,10 @@ class Capacity(OneSample):
 
     Args:
         capacity: Final capacity, in nats, of each group of latents.
-        gamma: Weight of the distance from the capacity. It holds KL there if it exceeds the nats of
-            reconstruction that one nat of KL saves; a much larger one drowns the gradient of the
+        gamma: Weight of the distance from the capacity. It keeps KL there if it exceeds the nats of
+            reconstruction that one nat of KL saves; a much larger one exceeds the gradient of the
             reconstruction.
-        epochs: The number of epochs in which the capacity rises; by default 10.
+        epochs: The number of epochs in which the capacity increases; by default 10.
         steps: The number of training steps, in place of `epochs`.
 
     Raises:

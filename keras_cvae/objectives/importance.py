@@ -25,15 +25,15 @@ register = keras.saving.register_keras_serializable("keras_cvae")
 
 @register
 class LogRatio(PriorLayer):
-    """log q(z | x, y) - log p(z | y) of each sample: its share of the KL divergence, in nats.
+    """log q(z | x, y) - log p(z | y) of each sample, whose mean is the KL divergence, in nats.
 
     Args:
         prior: A name or an object from `keras_cvae.priors`.
-        path_only: Whether gradients reach the posterior through z alone, as DReG needs.
+        path_only: Whether gradients reach the posterior only through z, as DReG needs.
 
     Call arguments:
         inputs: `[z_mean, z_log_var, z]`, tensors of shape `(rows, ...)`.
-        y: The condition, of shape `(rows, width)`, where the prior depends on it.
+        y: The condition, of shape `(rows, width)`, if the prior depends on it.
 
     Returns:
         Tensor of shape `(rows,)`.
@@ -151,12 +151,12 @@ class ImportanceWeightedLoss(LogWeights, LossLayer):
         log_weights = log_likelihood - sum(log_ratios)
         loss = math.log(self.samples) - ops.logsumexp(log_weights, axis=1)
         if len(rest) > self.groups:
-            loss = loss + self._carried(log_weights, rest[-1])
+            loss = loss + self._weight_gradient(log_weights, rest[-1])
         self.add_to_loss(average(loss))
         return self.likelihood.mean(parameters[:: self.samples])
 
-    def _carried(self, log_weights, carrier):
-        """Returns zero, whose gradients pass the normalised weights on to `WeightedPath`."""
+    def _weight_gradient(self, log_weights, carrier):
+        """Returns zeros, whose gradients are the normalised weights for `WeightedPath`."""
         log_total = ops.logsumexp(log_weights, axis=1, keepdims=True)
         weights = ops.stop_gradient(ops.exp(log_weights - log_total))
         weight, one = (self.by_example(carrier[:, i]) for i in range(2))
@@ -174,7 +174,7 @@ def _weighted(both):
     def gradient(*args, upstream=None):
         upstream = args[-1] if upstream is None else upstream
         weight, one = upstream[:, -2:-1], upstream[:, -1:]
-        known = ops.not_equal(one, 0.0)  # not so where an example weighs nothing
+        known = ops.not_equal(one, 0.0)  # False for an example of weight 0
         weight = ops.where(known, weight / ops.where(known, one, 1.0), 0.0)
         return ops.concatenate([upstream[:, :-2] * weight, ops.zeros_like(upstream[:, -2:])], -1)
 
@@ -185,7 +185,7 @@ def _weighted(both):
 class WeightedPath(Float32Layer):
     """The identity on z, whose gradient is multiplied by the sample's normalised weight.
 
-    The weight is known only in the loss, after the decoder, and comes back as a gradient: that of
+    The weight is computed in the loss, after the decoder, and returns as a gradient: that of
     the carrier, two columns of zeros, is the weight times c, and c, where c is the factor by which
     the loss is scaled. Their ratio multiplies the gradient of z.
 

@@ -19,7 +19,7 @@ class IWAE(Objective):
     Args:
         samples: The number of samples K of each example.
         gradient: `"plain"`, the gradient of the bound by reparameterization, or `"dreg"`, doubly
-            reparameterized: equal in expectation, with less variance in the encoder, above all for
+            reparameterized: equal in expectation, with less variance in the encoder, especially for
             large K.
 
     Raises:
@@ -46,15 +46,15 @@ class IWAE(Objective):
                 "samples of another",
                 f"'dreg', {len(parts.groups)} groups",
             )
-        parameters, log_ratios = sampled(encoded, y, parts, self.samples, self.path_only)
+        parameters, log_ratios = wire_samples(encoded, y, parts, self.samples, self.path_only)
         loss = importance.ImportanceWeightedLoss(
             self.samples, parts.likelihood, len(parts.groups), name="reconstruction"
         )
         return loss([x, parameters, *log_ratios])
 
 
-def sampled(encoded, y, parts, samples: int, path_only: bool = False) -> tuple:
-    """Wires K samples of each example, as rows, up to the decoder's parameters.
+def wire_samples(encoded, y, parts, samples: int, path_only: bool = False) -> tuple:
+    """Wires K samples of each example, as rows, up to the decoder's output.
 
     Args:
         encoded: As for `Objective.wire`.
@@ -72,7 +72,7 @@ def sampled(encoded, y, parts, samples: int, path_only: bool = False) -> tuple:
         *encoded, y = repeat([*encoded, y]) if y is not None else [*repeat(encoded), None]
     log_ratios, carriers = [], []
 
-    def draw(group, mean, log_var, context) -> Tensor:
+    def sample(group, mean, log_var, context) -> Tensor:
         z = layers.Sampling(name=group.called("sampling"))([mean, log_var])
         if path_only:
             z, carrier = importance.WeightedPath(name=group.called("path"))(z)
@@ -82,5 +82,5 @@ def sampled(encoded, y, parts, samples: int, path_only: bool = False) -> tuple:
         log_ratios.append(log_ratio([mean, log_var, z], **arguments))
         return z
 
-    z = graph.latents(encoded, y, parts.groups, draw)
+    z = graph.latents(encoded, y, parts.groups, sample)
     return parts.decoder(graph.join_inputs(z, y)), [*log_ratios, *carriers]

@@ -2,7 +2,7 @@ r"""The maximum mean discrepancy between the latents of a batch and samples of t
 
     MMD^2(q, p) = E k(z, z') + E k(e, e') - 2 E k(z, e),   z, z' ~ q(z),   e, e' ~ p(z)
 
-It is 0 where q(z), the posterior averaged over all examples, is the prior, and has no unit.
+It is 0 if q(z), the posterior averaged over all examples, is the prior, and has no unit.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class MMDLoss(layers.Divergence):
 
     Args:
         alpha: The share of the KL divergence that is left out, at most 1.
-        lambda_: Weight of q(z) being the prior, at least 1 - alpha, in nats.
+        lambda_: Weight of the distance of q(z) from the prior, at least 1 - alpha, in nats.
         prior: `"standard_normal"`, another name or an object from `keras_cvae.priors`.
         seed: Optional integer seed of the samples of the prior.
 
     Call arguments:
         inputs: `[z_mean, z_log_var, z]`, tensors of shape `(batch, ...)`, the latents of which are
             all axes but the first.
-        y: The condition, of shape `(batch, width)`, where the prior depends on it; the prior is
+        y: The condition, of shape `(batch, width)`, if the prior depends on it; the prior is
             then sampled with the y of the batch.
 
     Returns:
@@ -126,11 +126,11 @@ class MMD(OneGroup):
     term, not its part in the terms of others.
 
     The estimate from a batch of B has noise of about 1/B, which is multiplied by lambda. If that
-    drowns the other terms, as with lambda = 1000 and B = 64, z contains no information on x.
+    exceeds the other terms, as with lambda = 1000 and B = 64, z contains no information on x.
 
     Args:
         alpha: The share of the KL divergence that is left out, at most 1.
-        lambda_: Weight of q(z) being the prior, at least 1 - alpha, in nats.
+        lambda_: Weight of the distance of q(z) from the prior, at least 1 - alpha, in nats.
 
     Raises:
         ValueError: If an argument is not one of the above; in `build_cvae`, if there are several

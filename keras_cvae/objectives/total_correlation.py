@@ -28,7 +28,7 @@ class TotalCorrelationLoss(layers.Divergence):
     Call arguments:
         inputs: `[z_mean, z_log_var, z]`, tensors of shape `(batch, ...)`, the latents of which are
             all axes but the first.
-        y: The condition, of shape `(batch, width)`, where the prior depends on it.
+        y: The condition, of shape `(batch, width)`, if the prior depends on it.
 
     Returns:
         The inputs, unchanged.
@@ -108,7 +108,7 @@ def log_of_all(mean, log_var, z, count) -> tuple[Tensor, Tensor]:
     other examples of the batch; q(z_id) likewise. The estimate is unbiased over the choice of the
     others, and exact if the batch is all N examples; otherwise its logarithm is too small, by less
     for larger batches. It is the minibatch stratified sampling of Chen et al., averaged over the
-    choice of the one example to which they give a weight of its own.
+    choice of the one example that has a separate weight there.
 
     Args:
         mean: Means of q(z | x_i), of shape `(batch, latent_dim)`.

@@ -1,7 +1,7 @@
 """Tables: rows of numbers, dates, counts and categories.
 
-A `Table` describes the columns of a DataFrame; `Columns` is their likelihood, or, where cells
-depend on each other, `AutoregressiveColumns`. The kinds of columns lie in `tables.columns`.
+A `Table` describes the columns of a DataFrame; `Columns` is their likelihood, or
+`AutoregressiveColumns` if cells depend on each other. The kinds of columns are in `tables.columns`.
 """
 
 from keras_cvae.tables.autoregressive import AutoregressiveColumns

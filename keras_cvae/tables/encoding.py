@@ -14,11 +14,11 @@ from keras_cvae.tables.columns import Column
 from keras_cvae.tables.groups import columns_of, groups_of
 from keras_cvae.types import Tensor
 
-MOST = 100_000  # rows from which points are learned
+MOST = 100_000  # rows, at most, from which points are learned
 
 
 class Encoding:
-    """How the columns of a table become inputs, those of each column side by side.
+    """Converts the columns of a table to inputs, those of each column side by side.
 
     Args:
         columns: The columns of x.
@@ -37,7 +37,7 @@ class Encoding:
         self._orders: dict = {}
 
     def add_points(self, layer: keras.layers.Layer) -> keras.Variable:
-        """Adds a weight for the points of `quantiles` to a layer: at first the identity."""
+        """Adds a weight for the points of `quantiles` to a layer, initially the identity."""
         start = np.repeat(quantiles.START[:, None], max(1, len(self.numbers)), axis=1)
         return layer.add_weight(
             start.shape,
@@ -48,7 +48,7 @@ class Encoding:
         )
 
     def scores(self, x, points) -> quantiles.Scores:
-        """Returns the scores of the columns of numbers, 0 where a cell is missing.
+        """Returns the scores of the columns of numbers, 0 for a missing cell.
 
         Args:
             x: Tensor of shape `(batch, columns)`, NaN where a cell is missing.
@@ -60,7 +60,7 @@ class Encoding:
         return quantiles.Scores(*(ops.where(known, part, 0.0) for part in found))
 
     def __call__(self, x, points) -> Tensor:
-        """Returns inputs of shape `(batch, ends[-1])`, 0 where a cell is missing.
+        """Returns inputs of shape `(batch, ends[-1])`, 0 for a missing cell.
 
         Args:
             x: As for `scores`.

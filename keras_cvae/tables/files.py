@@ -24,7 +24,7 @@ DECIMAL_COMMA = r"[+-]?\d+(,\d+)?"
 
 
 def is_table(path: str | os.PathLike) -> bool:
-    """Returns whether the ending of a path is that of a table."""
+    """Returns whether a path has the suffix of a table, `.csv` or `.parquet`."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
@@ -117,7 +117,7 @@ def _read_csv(path, encoding, na_values):
 
 
 def _check_lines(path, encoding):
-    """Checks the names and the number of cells in each line, which pandas would fill up.
+    """Checks the names and the number of cells in each line, which pandas would fill with NaN.
 
     Returns:
         `(separator, codes)`: the separator, and the names of columns with numbers such as 01005.
@@ -175,7 +175,15 @@ def _is_nested(cell):
 
 
 def check_names(names: Sequence, origin: str | os.PathLike) -> None:
-    """Refuses names of columns that are not texts, are empty, or occur twice."""
+    """Checks that names of columns are texts, not empty, and different.
+
+    Args:
+        names: The names.
+        origin: The file or other origin of the table, for messages.
+
+    Raises:
+        ValueError: If they are not.
+    """
     expected = f"The columns of '{origin}' must have different names, none of them empty"
     if not all(isinstance(name, str) for name in names):
         expected += ", all of them texts: `frame.rename(columns=str)`"

@@ -23,17 +23,17 @@ class Group(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The number of outputs of the decoder that they need."""
+        """The number of outputs of the decoder for them."""
         return self.column.size * len(self.places)
 
     @property
     def encoded_size(self) -> int:
-        """The number of inputs of the encoder that they become."""
+        """The number of inputs of the encoder for them."""
         return self.column.encoded_size * len(self.places)
 
 
 def groups_of(columns: list[Column]) -> list[Group]:
-    """Groups columns: numbers first, then categories, those with few levels before others.
+    """Groups columns: numbers first, then categories, from few to many levels.
 
     The decoder's outputs have this order, on which saved models rely.
     """
@@ -46,7 +46,7 @@ def groups_of(columns: list[Column]) -> list[Group]:
 
 
 def columns_of(specs: Mapping[str, str | list[str]]) -> list[Column]:
-    """Returns the columns that a dict for `tables.Columns` describes.
+    """Creates the columns that are described by a dict for `tables.Columns`.
 
     Raises:
         ValueError: If `specs` is not such a dict.

@@ -15,8 +15,8 @@ from keras_cvae import noise
 from keras_cvae.likelihoods import categorical
 from keras_cvae.types import Tensor
 
-NARROWEST, WIDEST = -7.0, 2.0  # log d
-FIRST = -0.7  # log d where outputs are 0; the means are then spread evenly
+NARROWEST, WIDEST = -7.0, 2.0  # limits of log d
+FIRST = -0.7  # log d for outputs of 0; the means are then spread evenly
 SPREAD = 1.5
 
 
@@ -70,7 +70,7 @@ def sample(parameters, components: int, seed) -> Tensor:
         seed: Two seeds, as for `noise.uniform`.
     """
     logits, means, log_widths = _split(parameters, components)
-    place = ops.cast(categorical.draw(logits, seed[0]), "int32")
+    place = ops.cast(categorical.sample_category(logits, seed[0]), "int32")
     chosen = ops.one_hot(place, components, dtype="float32")
     mean, log_width = (ops.sum(chosen * part, axis=-1) for part in (means, log_widths))
     uniform = noise.uniform(ops.shape(mean), seed[1], minval=1e-7)

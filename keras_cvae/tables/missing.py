@@ -16,8 +16,8 @@ from keras_cvae.types import Tensor
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MOST_PATTERNS = 64  # the most frequent
-OTHERWISE = 1e-4  # probability that a cell differs from its pattern, so that each row has one
+MOST_PATTERNS = 64  # the most frequent patterns are kept
+OTHERWISE = 1e-4  # probability that a cell differs from its pattern, so that no row is impossible
 
 
 class MissingPatterns:
@@ -75,7 +75,7 @@ class MissingPatterns:
             parameters: The decoder's output, of shape `(batch, size)`.
             seed: As for `Likelihood.sample`.
         """
-        pattern = categorical.draw(self._logits(parameters)[:, None], seed)
+        pattern = categorical.sample_category(self._logits(parameters)[:, None], seed)
         to_columns = np.eye(self._among, dtype="float32")[self.places]
         patterns = ops.convert_to_tensor(self._patterns @ to_columns)
         gone = ops.take(patterns, ops.cast(pattern[:, 0], "int32"), axis=0)

@@ -1,4 +1,4 @@
-"""The log-probability of an interval under a standard normal, exact far in its tails too.
+"""The log-probability of an interval under a standard normal, accurate also in its far tails.
 
 Reference:
     Press et al., Numerical Recipes, section 6.2, for a series of erfc with an error below 1.2e-7 of
@@ -19,7 +19,7 @@ SERIES += (-0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223)
 
 
 def normal_log_mass(low, high) -> Tensor:
-    """Returns the log-probability that a standard normal lies between `low` and `high`.
+    """Returns the log-probability that a standard normal variable is between `low` and `high`.
 
     Args:
         low: Tensor of any shape.
@@ -35,7 +35,7 @@ def normal_log_mass(low, high) -> Tensor:
 
 
 def _log_cdf(x):
-    """Returns the log-probability that a standard normal lies below x."""
+    """Returns the log-probability that a standard normal variable is below x."""
     distance = ops.abs(x) / math.sqrt(2.0)
     t = 1.0 / (1.0 + 0.5 * distance)
     series = SERIES[0]

@@ -1,4 +1,4 @@
-"""Normal scores: a rising function that makes numbers of any distribution standard normal.
+"""Normal scores: an increasing function that makes numbers of any distribution standard normal.
 
 The function g is linear between knots, which are quantiles of the column: g(u_k) = s_k, where the
 share of cells below u_k is the probability of N(0, 1) below s_k. A column that is skewed, bounded,
@@ -23,13 +23,13 @@ from keras import ops
 
 from keras_cvae.types import Tensor
 
-SEGMENTS = 16  # of the line in the middle; beyond it one to the least cell, and one further on
+SEGMENTS = 16  # inner segments; at either end one to the extreme cell, and one beyond
 COUNT = SEGMENTS + 5
-EVEN, FINEST = 8, 64  # even segments at first; levels among which knots are chosen
-FEWEST = 40  # cells; with fewer g is the identity
-LEAST = 1e-3  # distance of knots, as a share of the mean distance
-MOST = 100_000  # cells from which knots are learned
-LEVELS = 2048  # quantiles in which repeated values are looked up
+EVEN, FINEST = 8, 64  # even segments to start with; levels among which knots are chosen
+FEWEST = 40  # number of cells below which g is the identity
+LEAST = 1e-3  # least distance of knots, as a share of the mean distance
+MOST = 100_000  # cells, at most, from which knots are learned
+LEVELS = 2048  # quantiles that are compared to find repeated values
 NOT_REPEATED = np.float32(1e30)
 STRAIGHT = np.outer([1, 1, 1, 0, 0], np.linspace(-3, 3, COUNT))
 
@@ -101,7 +101,7 @@ def repeated(cells: np.ndarray) -> np.ndarray:
 
 
 def _near(x, y) -> list[int]:
-    """Chooses points of a curve as knots: even ones, then those farthest from the line so far."""
+    """Chooses knots among points of a curve: even ones, then the farthest from the line so far."""
     kept = list(range(0, len(x), max(1, len(x) // EVEN)))
     while len(kept) < min(SEGMENTS + 1, len(x)):
         distance = np.abs(y - np.interp(x, x[kept], y[kept]))
@@ -111,7 +111,7 @@ def _near(x, y) -> list[int]:
 
 
 def _rising(knots, width):
-    """Returns knots that rise everywhere: equal ones are moved to both sides."""
+    """Returns increasing knots: equal ones are moved apart to both sides."""
     resolution = 1e-6 * np.abs(knots[2:-2]).max()  # of float32
     least = max(LEAST * width / SEGMENTS, resolution) * np.arange(len(knots))
     from_below = np.maximum.accumulate(knots - least) + least
@@ -120,7 +120,7 @@ def _rising(knots, width):
 
 
 def _repeated(scores, knots):
-    """Returns the least and greatest score of each knot's value, 0 where the next knot differs."""
+    """Returns the least and greatest score of each knot's value, 0 if the next knot differs."""
     same = [np.flatnonzero(knots == knot) for knot in knots]
     again = np.append(np.diff(knots) == 0, False)
     return [np.where(again, scores[[places[end] for places in same]], 0.0) for end in (0, -1)]

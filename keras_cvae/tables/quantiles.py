@@ -20,12 +20,12 @@ from keras import ops
 
 from keras_cvae.types import Tensor
 
-DEPTH = 10  # of the search
+DEPTH = 10  # steps of the binary search
 POINTS = 2**DEPTH
 BETWEEN = 1e-3  # probability of all numbers between values that repeat
-HATS = 16  # of `features`
-FARTHEST = 1e4  # score that no number has
-NEAR = 5.0  # end of a step that is the first or the last, where its middle is meant
+HATS = 16  # hat functions of `features`
+FARTHEST = 1e4  # a score beyond that of any number
+NEAR = 5.0  # finite end of the first and last step, for their middle
 START = np.stack([np.arange(POINTS) - POINTS / 2] * 3).astype("float32")  # a score is its number
 
 
@@ -118,7 +118,7 @@ def cell(scores, points) -> Tensor:
 
 
 def features(scores) -> Tensor:
-    """Returns what a network sees of scores: they, and how far each interval of 1/16 is filled.
+    """Returns the inputs of a network for scores: these, and how much of each 1/16 is below them.
 
     Args:
         scores: Tensor of shape `(batch, columns)`.

@@ -1,8 +1,8 @@
-"""Heaped numbers: values that many rows share, and numbers that many rows round.
+"""Rounded numbers: how many of a column's numbers are rounded, and the same for sampled ones.
 
 The likelihood samples repeated values at their rates (see `normal_scores.repeated`). Numbers that
-occur once are sampled along a smooth line, and rounded here: where a share of the data is rounded
-to a power of ten, so is that share of them.
+occur once are sampled from a smooth distribution, and rounded here: if a share of the data is
+rounded to a power of ten, the same share of the samples is.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 from keras_cvae.tables import normal_scores
 
 FEWEST_ONCE = 20
-LEAST_ONCE = 0.1  # share of numbers that occur once, below which these do not speak for a column
-LEAST_DISTANCE = 0.05  # total variation, beyond that of a sample, from the line's own shares
+LEAST_ONCE = 0.1  # least share of numbers that occur once, for which roundings are determined
+LEAST_DISTANCE = 0.05  # least excess of round numbers over the share expected by chance
 
 
 def distance_from_line(numbers: np.ndarray, step: float) -> float:
-    """Measures how far the rates of repeated values are from a smooth distribution's.
+    """Measures the difference of the rates of repeated values from those of a smooth distribution.
 
     Args:
         numbers: Known cells, of shape `(count,)`.
-        step: The smallest difference of two numbers, as they are written.
+        step: The smallest possible difference of two numbers.
 
     Returns:
         The total variation from the line of normal scores, from 0 to 1, less its expectation for a
@@ -37,7 +37,7 @@ def distance_from_line(numbers: np.ndarray, step: float) -> float:
     scores, _, rising = _line(numbers)
     edges = np.stack([values - step / 2, values + step / 2])
     of_line = np.diff(norm.cdf(np.interp(edges, rising, scores)), axis=0)[0]
-    # Values that a sample has once or never hold about as much as those that it has once or twice.
+    # The probability of values that occur once or never is about that of those with one or two.
     elsewhere = max(0.0, shares.sum() - of_line.sum() - twice)
     noise = np.sqrt(2 * shares * (1 - shares) / (math.pi * count)).sum()
     return float(np.abs(shares - of_line).sum() + elsewhere - noise) / 2
@@ -55,12 +55,12 @@ def roundings_of(numbers: np.ndarray, decimals: int) -> list[list[float]]:
 
     Args:
         numbers: Known cells, of shape `(count,)`.
-        decimals: The number of decimals that they are written with.
+        decimals: The number of their decimals.
 
     Returns:
-        List of `[step, share]`, coarse steps first. A share is relative to the numbers that no
-        coarser step divides; where numbers repeat, only those that occur once count, and there are
-        no steps where few do, as repeated values are sampled as they are.
+        List of `[step, share]`, coarse steps first. A share is relative to the numbers that are not
+        multiples of a coarser step. If numbers repeat, only those that occur once count, and if
+        these are few, the list is empty, because repeated values are sampled exactly.
     """
     values, counts = np.unique(numbers, return_counts=True)
     once = values[counts == 1]
@@ -82,15 +82,15 @@ def roundings_of(numbers: np.ndarray, decimals: int) -> list[list[float]]:
 
 
 def round_cells(cells: np.ndarray, roundings: list) -> np.ndarray:
-    """Rounds the same shares of sampled cells as of the data.
+    """Rounds the same shares of sampled cells as in the data.
 
     Args:
         cells: Sampled cells, of shape `(count,)`.
         roundings: As from `roundings_of`.
     """
     for step, share in roundings:
-        # Of the cells between two round numbers, those nearest to each become it; the others are
-        # stretched to fill the gap.
+        # Of the cells between two round numbers, those nearest to each are rounded to it; the
+        # others are spread over the whole interval.
         whole = np.floor(cells / step)
         inner = (cells / step - whole - share / 2) / max(1 - share, 1e-9)
         cells = step * (whole + np.clip(inner, 0.0, 1.0))

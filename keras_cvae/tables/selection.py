@@ -1,4 +1,4 @@
-"""Values and ranges that a user wants of generated rows, such as `sex=F,age=30..40`."""
+"""Requested values and ranges of generated rows, such as `sex=F,age=30..40`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import numpy as np
 
 from keras_cvae.checks import require
 
-NEAREST = 50  # training rows that lend conditions, at least
-BACK_OFF = 10  # matching rows that weigh as much as all others near them
+NEAREST = 50  # training rows whose conditions are copied, at least
+BACK_OFF = 10  # matching rows that have the same total probability as the others near them
 
 _QUOTED = r'"((?:[^"]|"")*)"'
 _PAIR = re.compile(rf"\s*(?:{_QUOTED}|([^\",=]*))\s*=\s*(?:{_QUOTED}|([^\",]*))\s*(?:,|$)")
 
 
 def split(text: str) -> list[tuple[str, str]]:
-    """Splits `name=value,"a name"="a, value"` into pairs of names and values.
+    """Splits a text such as `name=value,"a name"="a, value"` into pairs of names and values.
+
+    Args:
+        text: The text.
 
     Raises:
-        ValueError: If the text is anything else.
+        ValueError: If it has another form.
     """
     pairs, start = [], 0
     text = re.sub(r'"([^"=]*)=([^"=]*)"(?=\s*(?:,|$))', r'"\1"="\2"', text.strip())
@@ -41,7 +44,7 @@ def _text(quoted: str | None, bare: str) -> str:
 
 
 def matches(cells: Mapping[str, np.ndarray], ranges: Mapping[str, tuple]) -> np.ndarray:
-    """Tells which rows lie in all ranges.
+    """Finds the rows that are in all ranges.
 
     Args:
         cells: Dict from names of columns to arrays of shape `(rows,)`, NaN where a cell is missing.
@@ -64,11 +67,11 @@ def conditions_like(
     count: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Samples conditions for new rows: within the ranges, and as they occur in training rows.
+    """Samples conditions for new rows in the ranges, distributed as in the training rows.
 
-    A new row copies the conditions of a training row, one of those that lie in the ranges. Where
-    only m < 50 do, it is one of them with probability m / (m + 10), and else another of the 50
-    nearest rows, whose conditions are then replaced by values in the ranges.
+    A new row copies the conditions of a training row that is in the ranges. If there are only
+    m < 50 such rows, it copies one of them with probability m / (m + 10), and otherwise another of
+    the 50 nearest rows, whose conditions are then replaced by values in the ranges.
 
     Args:
         train: Dict from names of columns to the conditions of training rows, of shape `(rows,)`.
@@ -82,8 +85,8 @@ def conditions_like(
     """
     rng = np.random.default_rng(seed)
     rows = len(next(iter(train.values())))
-    order = rng.permutation(rows)  # rows at the same distance come in any order
-    distance, is_alike = np.zeros(rows), np.ones(rows, bool)
+    order = rng.permutation(rows)  # rows at the same distance are in random order
+    distance, is_match = np.zeros(rows), np.ones(rows, bool)
     for column in columns:
         if column.name in ranges:
             cells, (low, high) = train[column.name][order], ranges[column.name]
@@ -92,13 +95,14 @@ def conditions_like(
                 gap = gap / (np.nanstd(cells) or 1.0)
             gap = np.where(np.isnan(gap), 1.0, np.minimum(gap, 1.0 if column.levels else 9.0))
             distance += gap**2
-            is_alike &= (gap == 0) | ((low == high) & (column.levels is None))
+            is_match &= (gap == 0) | ((low == high) & (column.levels is None))
     is_open = {column.name for column in columns} - {*ranges}
-    alike = int(is_alike.sum())
-    if ranges and is_open and alike < BACK_OFF:
+    matching = int(is_match.sum())
+    if ranges and is_open and matching < BACK_OFF:
         text = {0: "No training row matches", 1: "Only 1 training row matches"}
-        message = f"{text.get(alike, f'Only {alike} training rows match')}; the other conditions "
-        warnings.warn(f"{message}come from the nearest rows too", stacklevel=4)
+        message = text.get(matching, f"Only {matching} training rows match")
+        message += "; the other conditions come from the nearest rows too"
+        warnings.warn(message, stacklevel=4)
     exact = int((distance == 0).sum())
     nearest = order[np.argsort(distance, kind="stable")][: max(exact, NEAREST)]
     weights = np.ones(len(nearest))
@@ -106,7 +110,7 @@ def conditions_like(
         weights[:exact] = 1 / (exact + BACK_OFF)
         weights[exact:] = BACK_OFF / (exact + BACK_OFF) / (len(nearest) - exact)
     chosen = rng.choice(nearest, count, p=weights / weights.sum())
-    made = {}
+    conditions = {}
     for column in columns:
         cells = train[column.name][chosen]
         if column.name in ranges:
@@ -114,5 +118,5 @@ def conditions_like(
             other = rng.uniform(low, high, count)  # for rows near the range, but outside
             cells = np.where((cells >= low) & (cells <= high), cells, other).astype("float32")
             cells = np.full(count, low, "float32") if low == high else cells
-        made[column.name] = cells
-    return made
+        conditions[column.name] = cells
+    return conditions

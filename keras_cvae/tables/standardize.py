@@ -59,7 +59,7 @@ class StandardizeColumns(standardize.Standardize):
         self.repeated.assign(np.stack(repeated, axis=1))
 
     def needs_scaling(self, data) -> bool:
-        return True  # each column has a scale of its own
+        return True  # columns have different scales
 
     def scaled(self, data) -> Tensor:
         data = np.asarray(data, "float64").copy()
@@ -87,7 +87,7 @@ class StandardizeColumns(standardize.Standardize):
 
 
 def add_knots(layer: keras.layers.Layer, columns: int) -> keras.Variable:
-    """Adds a weight for the knots of normal scores to a layer: at first the identity."""
+    """Adds a weight for the knots of normal scores to a layer, initially the identity."""
     straight = np.repeat(normal_scores.STRAIGHT[:, None], columns, axis=1)
     return layer.add_weight(
         straight.shape,
@@ -99,7 +99,7 @@ def add_knots(layer: keras.layers.Layer, columns: int) -> keras.Variable:
 
 
 def add_repeated(layer: keras.layers.Layer, columns: int) -> keras.Variable:
-    """Adds a weight for the values that columns repeat to a layer: at first none."""
+    """Adds a weight for the repeated values of columns to a layer, initially none."""
     return layer.add_weight(
         (normal_scores.LEVELS, columns),
         initializer=keras.initializers.Constant(float(normal_scores.NOT_REPEATED)),

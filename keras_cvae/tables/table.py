@@ -1,4 +1,4 @@
-"""A table: the kinds of its columns, and its rows as arrays and back."""
+"""The columns of a table and their kinds, and the conversion of rows to arrays and back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_cvae import conditions as all_conditions
-from keras_cvae import graph
 from keras_cvae.checks import ArgumentError, ArgumentErrors, nearest, require
+from keras_cvae.names import inputs_named_as
 from keras_cvae.tables import columns as kinds_of_columns
 from keras_cvae.tables import selection
 from keras_cvae.tables.autoregressive import AutoregressiveColumns
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FEWEST_ROWS = 10
-HOLD_MISSING = ("float", "Float", "Int", "UInt", "datetime64", "object", "str")
+ALLOW_MISSING = ("float", "Float", "Int", "UInt", "datetime64", "object", "str")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Table:
     Attributes:
         columns: The columns, objects of `tables.columns`, in the order of the table.
         conditions: Names of the columns that are conditions; the model learns the others.
-        inputs: Names of the model's inputs for the conditions, in the same order; empty where they
-            are those of the columns.
-        missing: The patterns of missing cells and their shares, as `Columns` takes them.
+        inputs: Names of the model's inputs for the conditions, in the same order; empty if they are
+            those of the columns.
+        missing: The patterns of missing cells and their shares, as for `Columns`.
     """
 
     columns: tuple
@@ -52,28 +52,29 @@ class Table:
     ) -> Table:
         """Decides the kinds of the columns of a DataFrame.
 
-        Texts, booleans, pandas categories and whole numbers of at most ten different values are
-        categories; of more than 200 the most frequent are kept, with a warning, and `other` stands
-        for the rest. Whole numbers from 0 on are counts where they vary at least as much as counts
-        do, have a tail and do not heap at some values. Other numbers are numeric, and so are, of
-        more than ten different texts, amounts such as $3.00, 12% or 1,234. Dates, of pandas or
-        texts such as 2026-01-31T14:05:00+02:00 or 31.01.2026, are days since the first; texts such
-        as 05/06/2026 are read day first, with a warning, where they all may be either. Timedeltas
-        are seconds. A column that is constant or empty is not learned, with a warning, and written
-        back as it is.
+        - Texts, booleans, pandas categories and whole numbers of at most ten different values are
+          categories. The 200 most frequent are kept, and `other` replaces the rest, with a warning.
+        - Whole numbers of at least 0 are counts, if they vary at least as much as counts, have a
+          tail, and have no frequent round values.
+        - Other numbers are numeric, and so are more than ten different texts of amounts, such as
+          $3.00, 12% or 1,234.
+        - Dates of pandas, or texts such as 2026-01-31T14:05:00+02:00 or 31.01.2026, are days since
+          the first. If all texts are as 05/06/2026, the day is read first, with a warning.
+        - Timedeltas are seconds.
+        - A constant or empty column is not learned, with a warning, and is written unchanged.
 
         Args:
-            frame: The table; what is missing is NaN or None.
+            frame: The table; missing cells are NaN or None.
             conditions: Names of the columns that become conditions, or a single name; the model
                 learns the others.
-            kinds: Dict from names of columns to their kinds, where the cells do not decide as you
-                want: `"date"`, `"month_first"` (a date such as 05/31/2026),
+            kinds: Dict from names of columns to their kinds, where you want another kind than the
+                above: `"date"`, `"month_first"` (a date such as 05/31/2026),
                 `"duration"`, `"amount"`, `"count"`, `"numeric"`, `"categorical"`, or `"ignore"` to
                 leave the column out.
 
         Raises:
-            ValueError: If columns are of no kind, such as those of identifiers, or the arguments
-                name no column; the message has a line for each.
+            ValueError: If columns have no kind, such as those of identifiers, or a name in the
+                arguments is not that of a column; the message has a line for each.
         """
         names, kinds = list(frame.columns), dict(kinds or {})
         conditions = [conditions] if isinstance(conditions, str) else conditions
@@ -104,7 +105,7 @@ class Table:
             )
             warnings.warn(message, stacklevel=2)
         learned = [c.name for c in columns if c.is_learned and c.name not in conditions]
-        inputs, missing = input_names(conditions), patterns_of(frame[learned].isna())
+        inputs, missing = inputs_named_as(conditions), patterns_of(frame[learned].isna())
         return cls(tuple(columns), tuple(conditions), tuple(inputs), missing)
 
     @property
@@ -119,21 +120,21 @@ class Table:
         return [by_name[name] for name in self.conditions]
 
     def likelihood(self, autoregressive: bool = False) -> Columns | AutoregressiveColumns:
-        """Returns a likelihood of the columns that are learned, which keeps this table's config.
+        """Returns a likelihood of the learned columns, which stores the config of this table.
 
         Args:
-            autoregressive: Whether the cells of a row depend on each other given z too, which takes
-                about a thousand rows to learn: `AutoregressiveColumns`, else `Columns`.
+            autoregressive: Whether the cells of a row also depend on each other given z:
+                `AutoregressiveColumns`, which needs about a thousand rows, else `Columns`.
         """
         specs = {column.name: column.spec for column in self.learned}
         kind = AutoregressiveColumns if autoregressive else Columns
         return kind(specs, table=self.as_config(), missing=self.missing)
 
     def condition(self, dropout: float = 0.0) -> all_conditions.Attributes | None:
-        """Returns a condition of all condition columns, or None where there are none.
+        """Returns a condition of all condition columns, or None without conditions.
 
         Args:
-            dropout: Rate at which training hides each column, independently of others.
+            dropout: Rate at which training hides each column, independently of the others.
         """
         if not self.conditions:
             return None
@@ -147,11 +148,11 @@ class Table:
             frame: Rows with the columns of the table, in any order.
 
         Returns:
-            `(x, y)`: an array of shape `(rows, columns)`, as `Columns` takes it, and a dict by name
-            of the conditions, or None where there are none.
+            `(x, y)`: an array of shape `(rows, columns)`, as for `Columns`, and a dict of the
+            conditions by name, or None without conditions.
 
         Raises:
-            ValueError: If columns are missing, or hold cells that the table cannot.
+            ValueError: If columns are missing, or contain cells that are not of their kind.
         """
         needed = [column.name for column in (*self.learned, *self.condition_columns)]
         missing = [name for name in needed if name not in frame.columns]
@@ -165,7 +166,7 @@ class Table:
         return {column.name: column.read(frame[column.name]) for column in self.condition_columns}
 
     def condition_cells_of_texts(self, frame: DataFrame) -> dict[str, np.ndarray]:
-        """Returns the same of rows whose cells are all texts."""
+        """Returns the cells of the conditions as numbers, from rows whose cells are all texts."""
         return {c.name: c.read_texts(frame[c.name]) for c in self.condition_columns}
 
     def cells(self, frame: DataFrame, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -173,7 +174,7 @@ class Table:
         return {c.name: c.read(frame[c.name]) for c in self.columns if c.name in names}
 
     def to_inputs(self, cells: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
-        """Converts cells of the conditions to inputs of the model; None where there are none."""
+        """Converts cells of the conditions to inputs of the model; None without conditions."""
         inputs = {name: c.to_input(np.asarray(cells[c.name])) for name, c in self._inputs()}
         return inputs or None
 
@@ -194,7 +195,7 @@ class Table:
         return _frame(self.columns, {**learned, **(cells or {})}, len(x))
 
     def round_samples(self, x: np.ndarray) -> np.ndarray:
-        """Rounds sampled numbers as often as those of the data are.
+        """Rounds the same share of sampled numbers as of the data.
 
         Args:
             x: Array of shape `(rows, columns)`, as `Columns` samples it.
@@ -210,18 +211,18 @@ class Table:
         return _frame(self.condition_columns, cells, len(next(iter(cells.values()))))
 
     def parse(self, where: str | Mapping[str, object]) -> dict[str, tuple[float, float]]:
-        """Parses what a user wants of rows, such as `"sex=F,age=30..40"`.
+        """Parses requested values of columns, such as `"sex=F,age=30..40"`.
 
         Args:
-            where: Names and values, separated by commas; a range of numbers or dates has two dots,
-                and may be open, as `30..`. A name or value with a comma or = in it stands in
-                double quotes. Or a dict of them.
+            where: Names and values, separated by commas, or a dict of them. A range of numbers or
+                dates has two dots, and may be open, as `30..`. A name or value that contains a
+                comma or = must be in double quotes.
 
         Returns:
             Dict from names to the least and the greatest number of a cell, equal for a value.
 
         Raises:
-            ValueError: If a name is not that of a column, or a column cannot hold the value.
+            ValueError: If a name is not that of a column, or a value is not valid for its column.
         """
         pairs = selection.split(where) if isinstance(where, str) else [*where.items()]
         names = [name for name, _ in pairs]
@@ -233,7 +234,7 @@ class Table:
         return {c.name: c.parse_range(text) for c, text in zip(columns, texts, strict=True)}
 
     def as_config(self) -> dict:
-        """Returns a dict for JSON, from which `from_config` makes the same table."""
+        """Returns a dict for JSON, from which `from_config` recreates the table."""
         return {
             "columns": [column.as_config() for column in self.columns],
             "conditions": list(self.conditions),
@@ -243,7 +244,7 @@ class Table:
 
     @classmethod
     def from_config(cls, config: dict) -> Table:
-        """Makes the table that `as_config` describes."""
+        """Creates a table from the dict of `as_config`."""
         columns = tuple(map(kinds_of_columns.from_config, config["columns"]))
         missing = tuple((share, tuple(names)) for share, names in config.get("missing", ()))
         conditions, inputs = tuple(config["conditions"]), tuple(config.get("inputs", ()))
@@ -284,19 +285,9 @@ def _frame(columns, cells, count):
     for column in columns:
         written = column.write(np.asarray(cells.get(column.name, np.empty(count))))
         values = pandas.Series(written)
-        has_holes = column.is_learned and values.isna().any()
-        has_holes = has_holes and not column.dtype.startswith(HOLD_MISSING)
-        series[column.name] = values.convert_dtypes() if has_holes else values.astype(column.dtype)
+        is_nullable = column.is_learned and values.isna().any()
+        is_nullable = is_nullable and not column.dtype.startswith(ALLOW_MISSING)
+        series[column.name] = (
+            values.convert_dtypes() if is_nullable else values.astype(column.dtype)
+        )
     return pandas.DataFrame(series)
-
-
-def input_names(names: Sequence[str]) -> list[str]:
-    """Returns names for the inputs of a model: those of columns, or close ones for layers."""
-    inputs = []
-    for name in names:
-        safe = name.replace("/", "_")
-        safe = f"column_{safe}" if graph.is_reserved(safe) else safe
-        while safe in inputs or (safe != name and safe in names):
-            safe += "_"
-        inputs.append(safe)
-    return inputs

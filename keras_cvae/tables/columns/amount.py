@@ -19,10 +19,10 @@ _AMOUNT = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Amount(Numeric):
-    """A column of texts such as $3.00, 12% or 1,234: read as numbers, and written as they were.
+    """A column of texts such as $3.00, 12% or 1,234: read as numbers, and written in the same form.
 
     Attributes:
-        form: How a number is written, as for `str.format`; the minus is put before it.
+        form: Format of a number without its sign, as for `str.format`.
     """
 
     form: str = ""
@@ -36,15 +36,15 @@ class Amount(Numeric):
             len(distinct) <= FEW and not requested
         ):
             return None
-        found = [_AMOUNT.fullmatch(value.strip()) for value in distinct]
-        if not all(found):
+        amounts = [_AMOUNT.fullmatch(value.strip()) for value in distinct]
+        if not all(amounts):
             return None
-        signs = {(match["before"], match["after"]) for match in found}
-        commas = any("," in match["number"] for match in found)
+        signs = {(match["before"], match["after"]) for match in amounts}
+        commas = any("," in match["number"] for match in amounts)
         if len(signs) > 1 or (signs == {("", "")} and not commas):
             return None
         ((before, after),) = signs
-        decimals = max(len(match["fraction"] or ".") - 1 for match in found)
+        decimals = max(len(match["fraction"] or ".") - 1 for match in amounts)
         numbers = _numbers(series)
         column = super().of(numbers, numbers.dropna().drop_duplicates(), True)
         form = f"{before}{{:{',' * commas}.{decimals}f}}{after}"

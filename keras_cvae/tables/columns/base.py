@@ -39,29 +39,30 @@ class Learned(NamedTuple):
 
 
 class Column(abc.ABC):
-    """A column of a table: converts its cells to numbers and back, and models these.
+    """A column of a table: converts cells to numbers and back, and models the numbers.
 
-    A subclass is a frozen dataclass whose fields JSON can hold. It has two halves.
+    A subclass is a frozen dataclass whose fields can be stored in JSON. It has two parts.
 
-    The first half treats one column, in NumPy and pandas: `of` makes the column from its cells,
-    `read` converts cells to float32 numbers (NaN where one is missing), `write` converts them back,
-    `parse` reads the text of a user; `condition`, `to_input` and `from_input` make it a condition.
+    The methods of the first part are for a single column, in NumPy and pandas: `of` creates the
+    column from its cells, `read` converts cells to float32 numbers (NaN for a missing cell),
+    `write` converts them back, and `parse` reads the text of a user; `condition`, `to_input` and
+    `from_input` are for columns that are conditions.
 
-    The second half treats all columns of the same `model` and `size`, side by side, in `keras.ops`:
-    `encode`, `log_prob`, `mean` and `sample` take `x` and `known`, tensors of shape
+    The methods of the second part are for all columns of the same `model` and `size`, side by side,
+    in `keras.ops`: `encode`, `log_prob`, `mean` and `sample` take `x` and `known`, tensors of shape
     `(batch, columns)`; `parameters`, of shape `(batch, size * columns)`; and `learned`.
 
     Attributes:
         name: Name of the column.
         dtype: Its type in pandas.
         kind: Name of the kind, as in `columns.NAMES`.
-        model: Name of the kind whose second half it uses.
-        holds: The cells that a column of this kind may have, in words, for messages.
+        model: Name of the kind whose second part it uses.
+        holds: The cells that a column of this kind may have, as a text for messages.
         is_learned: Whether the model learns it.
         levels: Number of categories; None for numbers.
         size: Number of outputs of the decoder for a column.
         encoded_size: Number of inputs of the encoder for a column.
-        spec: Its entry in the dict that `tables.Columns` takes.
+        spec: Its entry in the dict for `tables.Columns`.
         unit: Label of the axis in a picture.
     """
 
@@ -86,13 +87,13 @@ class Column(abc.ABC):
         return self.kind
 
     def as_config(self) -> dict:
-        """Returns a dict for JSON, from which `columns.from_config` makes the same column."""
+        """Returns a dict for JSON, from which `columns.from_config` recreates the column."""
         return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
 
     @classmethod
     @abc.abstractmethod
     def of(cls, series: Series, distinct: Series, requested: bool) -> Column | None:
-        """Makes the column from its cells.
+        """Creates the column from its cells.
 
         Args:
             series: The column.
@@ -100,7 +101,7 @@ class Column(abc.ABC):
             requested: Whether the user wants this kind.
 
         Returns:
-            The column, or None where it is of another kind.
+            The column, or None if it is of another kind.
 
         Raises:
             ValueError: If the column is of this kind but cannot be learned.
@@ -108,14 +109,14 @@ class Column(abc.ABC):
 
     @abc.abstractmethod
     def read(self, series: Series) -> np.ndarray:
-        """Converts cells to float32 numbers, NaN where one is missing."""
+        """Converts cells to float32 numbers, NaN for a missing cell."""
 
     @abc.abstractmethod
     def write(self, cells: np.ndarray) -> np.ndarray | Series:
-        """Converts numbers to cells, rounded as the data are and within their range."""
+        """Converts numbers to cells, with the decimals of the data and within their range."""
 
     def round_samples(self, cells: np.ndarray) -> np.ndarray:
-        """Rounds sampled cells as often as the data are rounded; comes before `write`."""
+        """Rounds the same share of sampled cells as in the data; called before `write`."""
         return cells
 
     @abc.abstractmethod
@@ -123,16 +124,20 @@ class Column(abc.ABC):
         """Converts the text of a user to the number of a cell.
 
         Raises:
-            ValueError: If the column cannot hold it.
+            ValueError: If it is not valid for the column.
         """
 
     def parse_range(self, text: str) -> tuple[float, float]:
-        """Returns the least and the greatest number that the text of a user allows."""
+        """Converts the text of a user to the least and the greatest number of a cell.
+
+        Raises:
+            ValueError: If it is not valid for the column.
+        """
         cell = self.parse(text)
         return cell, cell
 
     def read_texts(self, texts: Series) -> np.ndarray:
-        """Converts cells to numbers as `read` does, where a CSV file has made them texts."""
+        """Converts the texts of a CSV file to numbers, as `read` converts cells."""
         return self.read(texts)
 
     def condition(self, dropout: float) -> conditions.Condition:
@@ -149,7 +154,7 @@ class Column(abc.ABC):
 
     @abc.abstractmethod
     def check(self, cells: np.ndarray) -> str | None:
-        """Returns in words what known cells must be, or None where they are."""
+        """Returns None if all known cells are valid, else a text that says what they must be."""
 
     def scaled(self, cells: np.ndarray) -> np.ndarray:
         """Converts cells to the scale on which `fit` learns their mean and deviation."""
@@ -161,7 +166,7 @@ class Column(abc.ABC):
 
     @abc.abstractmethod
     def log_prob(self, x, known, parameters, learned: Learned) -> Tensor:
-        """Returns log-probabilities or log-densities of cells, finite where one is unknown.
+        """Returns log-probabilities or log-densities of cells, finite also for unknown ones.
 
         Returns:
             Tensor of shape `(batch, columns)`, in nats.
@@ -177,15 +182,15 @@ class Column(abc.ABC):
 
 
 def ignore(name: str) -> tuple[str, str]:
-    """Returns advice for a message about a column that cannot be learned: to leave it out."""
+    """Returns advice for the message about a column that cannot be learned: to leave it out."""
     return "kinds", f"leaves it out with {name}=ignore"
 
 
 def missing(known) -> Tensor:
-    """Returns 1 where a cell is unknown, else 0."""
+    """Returns 1 for an unknown cell, else 0."""
     return 1.0 - ops.cast(known, "float32")
 
 
 def plain(value) -> object:
-    """Converts a value of NumPy to one of Python, which JSON can hold."""
+    """Converts a value of NumPy to one of Python, for JSON."""
     return value.item() if hasattr(value, "item") else value

@@ -17,8 +17,8 @@ from keras_cvae.tables.columns.base import Column, ignore, plain
 from keras_cvae.tables.columns.numeric import FEW, MOST_DISTINCT, is_number, whole
 from keras_cvae.types import Tensor
 
-MOST_CATEGORIES = 200  # the most frequent
-OTHERS = ("other", "other values", "none of these")  # the first that no value is
+MOST_CATEGORIES = 200  # the most frequent are kept
+OTHERS = ("other", "other values", "none of these")  # names of the rest; the first that is free
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Categorical(Column):
     Attributes:
         name: Name of the column.
         dtype: Its type in pandas.
-        categories: What it may hold, texts, booleans or numbers, in their order.
-        rest: A text, the last of the categories, that stands for all rarer values; None where the
-            categories are all.
+        categories: The possible values, texts, booleans or numbers, in their order.
+        rest: A text, the last of the categories, that replaces all rarer values; None if all values
+            are categories.
     """
 
     name: str
@@ -146,7 +146,7 @@ class Categorical(Column):
     def sample(self, parameters, learned, seed) -> Tensor:
         if self.levels == 1:
             return ops.zeros_like(parameters)
-        return categorical.draw(self._logits(parameters), seed)
+        return categorical.sample_category(self._logits(parameters), seed)
 
     def _logits(self, parameters):
         columns = parameters.shape[1] // self.levels

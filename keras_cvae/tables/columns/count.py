@@ -15,16 +15,16 @@ from keras_cvae.tables.columns.base import missing
 from keras_cvae.tables.columns.numeric import FEW, Numeric, is_number, whole
 from keras_cvae.types import Tensor
 
-SHORTEST_TAIL = 2.0  # standard deviations from the mean to the greatest count
-MOST_HEAPED = 0.15  # as `rounding.distance_from_line` measures it
+SHORTEST_TAIL = 2.0  # least distance of the greatest count from the mean, in standard deviations
+MOST_HEAPED = 0.15  # greatest `rounding.distance_from_line`
 
 
 @dataclasses.dataclass(frozen=True)
 class Count(Numeric):
-    """A column of counts, read and written as numbers are.
+    """A column of counts, read and written as numbers.
 
-    Its distribution is the negative binomial (see `likelihoods.NegativeBinomial`), the base of
-    whose mean is the column's own, in the mean of log(1 + count).
+    Its distribution is the negative binomial (see `likelihoods.NegativeBinomial`), whose base b is
+    determined by the column's mean of log(1 + count).
     """
 
     kind = model = "count"
@@ -65,7 +65,7 @@ class Count(Numeric):
 
     def sample(self, parameters, learned, seed) -> Tensor:
         log_mean, r = _split(parameters, learned.location)
-        return negative_binomial.draw(log_mean, r, seed)
+        return negative_binomial.sample_counts(log_mean, r, seed)
 
 
 def _are_like_counts(numbers):
@@ -80,4 +80,4 @@ def _are_like_counts(numbers):
 def _split(parameters, location):
     outputs, log_r = ops.split(parameters, 2, axis=1)
     log_base = ops.log(ops.where(location > 0, ops.expm1(location), 1.0))
-    return counts.continued(outputs) + log_base, negative_binomial.shape_of(log_r)
+    return counts.limit_growth(outputs) + log_base, negative_binomial.shape_of(log_r)

@@ -27,16 +27,16 @@ STEPS = (86400, 3600, 1800, 900, 300, 60)  # seconds
 
 @dataclasses.dataclass(frozen=True)
 class Date(Real):
-    """A column of dates or times, modelled as numbers are.
+    """A column of dates or times, modelled as numbers.
 
     Attributes:
         name: Name of the column.
         dtype: Its type in pandas.
-        format: How texts write a date, as for `strftime`; None where pandas has dates itself.
-        step: The seconds that cells are rounded to, 86400 where all are whole days.
+        format: Format of the texts, as for `strftime`; None if the cells are dates of pandas.
+        step: Seconds to which cells are rounded, 86400 if all are whole days.
         first: The first date in the data, in ISO 8601.
         days: The number of days from it to the last one.
-        fraction: With how many digits fractions of seconds are written.
+        fraction: The number of digits of fractions of seconds.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Date(Real):
                 _warn_if_ambiguous(series.name, distinct, form)
         else:
             return None
-        dates = _parsed_in_any_form(distinct, form)
+        dates = _parse_mixed(distinct, form)
         first = dates.min()
         seconds = (dates - first.normalize()) / pandas.Timedelta(seconds=1)
         step = next((step for step in STEPS if (seconds % step == 0).all()), 1)
@@ -92,7 +92,7 @@ class Date(Real):
         import pandas
 
         first = pandas.Timestamp(self.first)
-        dates = _parsed_in_any_form(series, form, utc=first.tzinfo is not None)
+        dates = _parse_mixed(series, form, utc=first.tzinfo is not None)
         return (dates - first) / pandas.Timedelta(days=1)
 
     def write(self, cells) -> np.ndarray:
@@ -103,7 +103,7 @@ class Date(Real):
         dates = pandas.Series(pandas.Timestamp(self.first) + since.round("us"))
         if self.format is None:
             return dates
-        return _written(dates, self.format, self.fraction).where(dates.notna(), None).to_numpy()
+        return _format(dates, self.format, self.fraction).where(dates.notna(), None).to_numpy()
 
     def parse(self, text) -> float:
         import pandas
@@ -121,12 +121,12 @@ class Date(Real):
 
 
 def _warn_if_ambiguous(name, cells, form):
-    """Warns where texts are read day first, and could be read month first as well."""
+    """Warns if texts are read with the day first, and could also be read with the month first."""
     other = form.replace("%d/%m", "%m/%d").replace("%d-%m", "%m-%d")
     if other != form and _are_dates(cells, other):
         text = cells.iloc[0]
         message = f"Column {name!r} may have the day or the month first. It is read day first, "
-        message += f"{text} as {_parsed(cells.iloc[:1], form).iloc[0].date()}; "
+        message += f"{text} as {_parse(cells.iloc[:1], form).iloc[0].date()}; "
         warnings.warn(
             f"{message}kind date confirms that, kind month_first is the other", stacklevel=5
         )
@@ -141,7 +141,7 @@ def _format_of(cells, formats):
         if form.endswith("%z") and len(zones) == 1:  # all of one zone: a text like any other
             form = f"{form[:-2]}{zones[0]}"
         if _are_dates(cells.iloc[:1], form) and _are_dates(cells, form):
-            is_written = _written(_parsed(cells, form), form, fraction) == cells
+            is_written = _format(_parse(cells, form), form, fraction) == cells
             if form.endswith("%z") or is_written.all():
                 return form, fraction
     is_iso = cells.str.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*").all()
@@ -153,13 +153,13 @@ def _format_of(cells, formats):
 
 def _are_dates(cells, form, utc=False):
     try:
-        return bool(_parsed(cells, form, utc).notna().all())
+        return bool(_parse(cells, form, utc).notna().all())
     except (TypeError, ValueError):
         return False
 
 
-def _parsed(cells, form, utc=False):
-    """Dates of texts, or of dates; those that have a zone of their own in UTC."""
+def _parse(cells, form, utc=False):
+    """Converts texts or dates to dates; those with a time zone in UTC."""
     import pandas
 
     has_zone = form is not None and form.endswith("%z")
@@ -167,18 +167,18 @@ def _parsed(cells, form, utc=False):
     return pandas.to_datetime(cells, format=form, utc=utc or has_zone)
 
 
-def _parsed_in_any_form(cells, form, utc=False):
+def _parse_mixed(cells, form, utc=False):
     """Parses texts of which only some have times or fractions of seconds."""
     try:
-        return _parsed(cells, form, utc)
+        return _parse(cells, form, utc)
     except ValueError:
         if form is None or not form.startswith("%Y-%m-%d"):
             raise
-        return _parsed(cells, ISO, utc or form.endswith("%z"))
+        return _parse(cells, ISO, utc or form.endswith("%z"))
 
 
-def _written(dates, form, fraction):
-    """Dates as texts."""
+def _format(dates, form, fraction):
+    """Converts dates to texts."""
     texts = dates.dt.strftime(re.sub("%z$", "+00:00", form)).astype(object)
     if "%f" not in form:
         return texts

@@ -14,12 +14,12 @@ from keras_cvae.tables import rounding
 from keras_cvae.tables.columns.base import ignore
 from keras_cvae.tables.columns.real import Real
 
-FEW = 10  # whole numbers of no more different values are taken for categories
+FEW = 10  # number of different whole numbers up to which they are categories
 MOST_DECIMALS = 6
-MOST_DISTINCT = 20  # different values above which whole numbers in a row are row numbers
-FAR = 1000.0  # deviations from 0, beyond which float32 keeps too few digits of a column
-LARGEST_EXACT = 2**24  # up to which float32 tells all whole numbers apart
-LARGEST = 2**53  # up to which float64 does
+MOST_DISTINCT = 20  # number of consecutive whole numbers above which they are row numbers
+FAR = 1000.0  # distance from 0, in standard deviations, beyond which float32 has too few digits
+LARGEST_EXACT = 2**24  # float32 represents all whole numbers up to it
+LARGEST = 2**53  # float64 represents all whole numbers up to it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Numeric(Real):
     Attributes:
         name: Name of the column.
         dtype: Its type in pandas.
-        decimals: The number of decimals that numbers are written with; None for more than six.
-        low: The least number in the data and in what is written.
+        decimals: The number of decimals of the numbers; None for more than six.
+        low: The least number in the data and in generated cells.
         high: The greatest.
         offset: The number that is subtracted in float64 before cells become float32, which
             represents all whole numbers only up to 16,777,216.

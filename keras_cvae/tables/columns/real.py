@@ -16,15 +16,15 @@ from keras_cvae.tables.columns.base import Column, missing
 from keras_cvae.tables.normal_mass import normal_log_mass
 from keras_cvae.types import Tensor
 
-START = math.log(0.1)  # of a log-variance: as wide as the column, z would have nothing to explain
-LEAST = math.log(1e-4)  # of a log-variance: where numbers repeat, a density has no bound
+START = math.log(0.1)  # initial log-variance: with 1, z would have nothing to explain
+LEAST = math.log(1e-4)  # least log-variance: the density of repeated numbers has no bound
 
 
 class Real(Column):
     """A column whose cells are modelled as real numbers.
 
     Their normal scores (see `normal_scores`) have a normal distribution, whose mean and variance
-    the decoder gives for each row. The variance of a score is at least 1e-4.
+    are outputs of the decoder for each row. The variance of a score is at least 1e-4.
     """
 
     model = "numeric"
