@@ -53,8 +53,8 @@ class ArgumentError(ValueError):
 
         Args:
             names: Dict from the names in this error to new ones. An argument without a new name
-                keeps its own. Advice about such an argument is left out, as the reader of the
-                message does not know it.
+                keeps its own. Advice about such an argument is left out, because the
+                reader of the message does not know it.
         """
         argument, advice = names.get(self.argument, self.argument), None
         if self.advice:
@@ -89,7 +89,7 @@ def require(
     received: Any,
     advice: tuple[str, str] | None = None,
 ) -> None:
-    """Raises an `ArgumentError` unless the condition holds.
+    """Raises an `ArgumentError` unless the condition is true.
 
     Args:
         condition: Anything that is true or false.
@@ -136,7 +136,7 @@ def look_up(argument: str, name: Any, choices: Mapping[str, Any]) -> Any:
         choices: The known names and what they stand for.
 
     Raises:
-        ValueError: If `name` is not one of `choices`; the message gives the nearest one.
+        ValueError: If `name` is not one of `choices`; the message suggests the nearest one.
     """
     known = isinstance(name, str) and name in choices
     expected = f"must be one of {', '.join(map(repr, choices))}"

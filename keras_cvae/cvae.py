@@ -401,7 +401,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             batch_size: As for `keras.Model.evaluate`.
             verbose: As for `keras.Model.evaluate`.
             sample_weight: As for `fit`.
-            seed: Seed of the samples of z: the same seed gives the same numbers.
+            seed: Seed of the samples of z: results are the same for the same seed.
             draws: The number of samples of z for each example of arrays; by default enough for
                 about two decimals. For a stream it is one.
             return_dict: Whether to return a dict.

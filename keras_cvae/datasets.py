@@ -84,13 +84,13 @@ def load(
     Args:
         name_or_path: `"digits"` (8x8, embedded in scikit-learn), `"mnist"` or `"fashion_mnist"`
             (downloaded once by Keras), or the path of one of:
-            an `.npz` file that holds `x_train`, `y_train`, `x_test` and `y_test`, or only `x` and
-            `y` (or `x_train` and `y_train`), which are then split, and optionally the names of the
+            an `.npz` file of `x_train`, `y_train`, `x_test` and `y_test`, or only `x` and `y` (or
+            `x_train` and `y_train`), which are then split, and optionally of the names of the
             classes as strings in `class_names`; its labels may be these names, and an empty name
             means unknown; `x_val` and `y_val` are for validation;
             a folder of four IDX files under MNIST's names, plain or gzipped;
             a folder with one sub-folder of images for each class (PNG, JPEG, JPEG 2000, WebP, GIF,
-            BMP, TIFF, PGM or PPM), or with `train/` that holds such sub-folders, beside `test/`,
+            BMP, TIFF, PGM or PPM), or with `train/` that contains such sub-folders, beside `test/`,
             `val/` or both.
             Images of 16 bits become floats: white is the largest number of as many bits as the
             greatest pixel.
@@ -215,7 +215,7 @@ def hold_out(
     checks.integer("seed", seed, least=0, most=2**32 - 1)
     x, y = dataset.x_train, dataset.y_train
     count = len(x)
-    require(count > 1, "dataset", "must hold two or more training images to be split", count)
+    require(count > 1, "dataset", "must contain two or more training images to be split", count)
     held = min(math.ceil(fraction * count), count - 1)
     is_labels = isinstance(y, np.ndarray)
     sizes = np.unique(np.asarray(y), return_counts=True)[1] if is_labels else np.zeros(1)

@@ -88,7 +88,7 @@ def interpolate(
 
     A straight path is (1 - t) start + t end. A spherical one turns at constant speed by the angle
     a between the two, (sin((1 - t) a) start + sin(t a) end) / sin a, and keeps the distance from
-    the origin, where the mass of a high-dimensional normal lies.
+    the origin, where a high-dimensional normal has most of its mass.
 
     Args:
         start: A latent vector of shape `(latent_dim,)`, or n of them: `(n, latent_dim)`.

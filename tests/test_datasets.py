@@ -346,7 +346,9 @@ def test_too_few_rows_to_split(tmp_path):
     with pytest.raises(ValueError, match=message):
         datasets.load(path)
     path = write_arrays(tmp_path, x=np.eye(1))
-    with pytest.raises(ValueError, match="own.npz' must hold enough images to train with one and"):
+    with pytest.raises(
+        ValueError, match="own.npz' must contain enough images to train with one and"
+    ):
         datasets.load(path, labelled=False)
 
 

@@ -34,7 +34,7 @@ def leave_out_others(context, *names) -> None:
     options = {param.name: max(param.opts, key=len) for param in context.command.params}
     for name, option in options.items():
         is_set = context.get_parameter_source(name).name == "COMMANDLINE"
-        expected = f"must be left out with `--{names[0]}`: a run goes on with its own settings"
+        expected = f"must be left out with `--{names[0]}`: a run continues with its own settings"
         require(not is_set or name in names, option, expected, context.params[name])
 
 

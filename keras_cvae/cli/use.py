@@ -242,5 +242,5 @@ def export(
 
 
 def _clip(images):
-    """Clips images to [0, 1], as means of a normal likelihood may lie outside; not vectors."""
+    """Clips images, but not vectors, to [0, 1]: means of a normal likelihood may be outside."""
     return images.clip(0.0, 1.0) if images.ndim > 2 else images

@@ -25,7 +25,7 @@ class Classes(Labels):
             samples from the whole data set.
         seed: Optional integer seed of the dropout.
         names: Optional names of the classes, all different. They are saved with the model, and
-            arrays, lists or single labels may hold them in place of integers.
+            arrays, lists or single labels may contain them in place of integers.
 
     Attributes:
         num_classes: The number of classes.

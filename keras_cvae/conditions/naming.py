@@ -25,7 +25,7 @@ def to_labels(values, names: Sequence[str] | None, argument: str) -> np.ndarray:
         argument: Name of the argument, for messages.
 
     Returns:
-        An array of integers, -1 for None; `values` itself where it holds no names and no None.
+        An array of integers, -1 for None; `values` itself if it has no names and no None.
 
     Raises:
         ValueError: If a name is not one of `names`, or a value is neither a name nor an integer.

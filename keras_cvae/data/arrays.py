@@ -77,7 +77,7 @@ def check_images(images, image_shape, check, name="x") -> np.ndarray:
             name, f"must have the shape (count, {', '.join(map(str, image_shape))})", f"{shape}"
         )
     if shape[0] == 0:
-        raise ArgumentError(name, "must hold at least one image", f"shape {shape}")
+        raise ArgumentError(name, "must contain at least one image", f"shape {shape}")
     return check(images.reshape(-1, *image_shape), name=name)
 
 

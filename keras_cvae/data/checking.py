@@ -49,7 +49,7 @@ def check_parts(parts: list[Part], size: tuple[int, int] | None) -> tuple[list[P
     require(x.dtype != "uint8" or x.max() != 1, None, expected, "integers of at most 1")
     if y is not None:
         labels = np.unique(y[y >= 0])
-        expected = f"{origins[1]} must hold two or more classes"
+        expected = f"{origins[1]} must contain two or more classes"
         received = f"only label {labels[0] if len(labels) else -1}"
         if len(labels) == 1 and (y < 0).any():
             received += ", and -1, which means unknown: is it a class? Number classes from 0"
@@ -79,8 +79,10 @@ def _are_pixels(arrays):
 
 
 def _images(x, origin, size, are_pixels, span):
-    require(x.dtype.kind in "buif", None, f"{origin} must hold numbers", f"dtype {x.dtype}")
-    shaped = f"{origin} must hold images (N, H, W) or (N, H, W, C) or vectors (N, D), at least one"
+    require(x.dtype.kind in "buif", None, f"{origin} must contain numbers", f"dtype {x.dtype}")
+    shaped = (
+        f"{origin} must contain images (N, H, W) or (N, H, W, C) or vectors (N, D), at least one"
+    )
     require(x.ndim in (2, 3, 4) and x.size, None, shaped, f"shape {x.shape}")
     x = x[..., None] if x.ndim == 3 else x
     low, high = float(x.min()), float(x.max())
@@ -92,7 +94,7 @@ def _images(x, origin, size, are_pixels, span):
         expected = f"have integer pixels in 0..255, or floats in [0, 1] ({_advice(*span)})"
     else:
         most = float(np.finfo("float32").max)
-        least, expected = -most, "hold numbers within the range of float32"
+        least, expected = -most, "contain numbers within the range of float32"
     received = f"{x.dtype} from {low:g} to {high:g}"
     require(least <= low and high <= most, None, f"{origin} must {expected}", received)
     # An array over a file's bytes is read-only.
@@ -124,7 +126,7 @@ def _advice(low, high):
 
 def _labels(y, origin, least):
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    expected = f"{origin} must hold integer labels of shape (N,), or one-hot rows"
+    expected = f"{origin} must contain integer labels of shape (N,), or one-hot rows"
     received = f"dtype {y.dtype}, shape {y.shape}"
     require(y.ndim in (1, 2) and y.dtype.kind in "biuf", None, expected, received)
     is_whole = np.isfinite(y).all() and (y == np.rint(y)).all()
@@ -136,7 +138,7 @@ def _labels(y, origin, least):
     labels = np.unique(y)
     inside = not labels.size or (labels[0] >= least and labels[-1] < MAX_CLASSES)
     unknown = "" if least == 0 else ", or -1 for unknown"
-    expected = f"{origin} must hold labels 0, 1, ... below {MAX_CLASSES}{unknown}"
+    expected = f"{origin} must contain labels 0, 1, ... below {MAX_CLASSES}{unknown}"
     require(inside, None, expected, labels)
     return y.astype("int32")
 

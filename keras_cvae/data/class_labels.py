@@ -109,7 +109,7 @@ def class_weights(weights, num_classes: int) -> np.ndarray:
         if not (isinstance(weight, numbers.Real) and math.isfinite(weight) and float(weight) >= 0):
             raise ArgumentError(
                 "class_weight",
-                "must hold finite weights of at least 0",
+                "must contain finite weights of at least 0",
                 f"{weight!r} for class {label}",
             )
         weight_of[int(label)] = weight

@@ -34,7 +34,7 @@ def read_image_folder(
     Images in deeper folders belong to the class above them.
 
     Args:
-        folder: The folder, or one that holds such folders, called as `PARTS` says: one for training
+        folder: The folder, or one that contains such folders with names of `PARTS`: one for training
             and one for tests, validation, or both.
         size: `(height, width)` to resize every image to, or None.
         labelled: Whether sub-folders are classes; otherwise all images are one set.
@@ -61,7 +61,7 @@ def read_image_folder(
     for (part, path), (_, paths, labels) in zip(folders.items(), listed, strict=True):
         is_kept = kept[start : start + len(paths)]
         start, count = start + len(paths), int(is_kept.sum())
-        require(count, None, f"'{path}' must hold images that can be read", "damaged ones alone")
+        require(count, None, f"'{path}' must contain images that can be read", "damaged ones alone")
         labels = None if labels is None else labels[is_kept]
         origins = f"images of '{path}'", f"labels of '{path}'"
         parts[part] = Part(x[row : row + count], labels, origins)
@@ -94,7 +94,8 @@ def _list_classes(folder, left, notes):
     class_folders = [path for path in inside if os.path.isdir(path)]
     names = [path.name for path in class_folders]
     expected = (
-        f"'{folder}' must hold two or more sub-folders of images, one for each class (or IDX files)"
+        f"'{folder}' must contain two or more sub-folders of images, one for each class "
+        "(or IDX files)"
     )
     received = f"{len(names)} sub-folders {names}"
     require(len(names) >= 2, None, expected, received, UNLABELLED)
@@ -128,7 +129,7 @@ def _images_in(folder, kind, left):
     files = list(_files_within(folder))
     paths = [path for path in files if _is_image(path)]
     others = [_ending(path) for path in files if not _is_image(path)]
-    expected = f"{kind}'{folder}' must hold images {', '.join(images.SUFFIXES)}"
+    expected = f"{kind}'{folder}' must contain images {', '.join(images.SUFFIXES)}"
     received = f"{len(others)} other files {' '.join(sorted({*others}))}".rstrip()
     require(paths, None, expected, received)
     left.update(others)
@@ -194,7 +195,7 @@ def _read_images(paths, size, background, skip_damaged, notes):
         x[i], are_deep[i] = pixels, pixels.dtype == "uint16"
         counts.update(transparent=is_transparent, more=has_more)
     require(
-        x is not None, None, "The folder must hold images that can be read", "damaged ones alone"
+        x is not None, None, "The folder must contain images that can be read", "damaged ones alone"
     )
     if are_deep.any():
         white = arrays.full_scale(x[are_deep].max())

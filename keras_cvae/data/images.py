@@ -41,7 +41,7 @@ def colour(background: str) -> tuple[int, ...]:
             Pillow's `ImageColor`.
 
     Raises:
-        ValueError: If Pillow does not know the colour.
+        ValueError: If it is not a colour of Pillow.
     """
     from PIL import ImageColor
 

@@ -60,7 +60,7 @@ def read_npz(path: Path, labelled: bool) -> Source:
     check_file(path)
     expected = "Expected an .npz file as `np.savez` writes it, or a folder"
     require(zipfile.is_zipfile(path), None, expected, f"'{path}', truncated or of another kind")
-    damaged = f"'{path}' is damaged, or holds pickled Python objects, which are never loaded"
+    damaged = f"'{path}' is damaged, or contains pickled Python objects, which are never loaded"
     with explain(None, damaged):
         archive = np.load(path, allow_pickle=False)
     with archive:
@@ -70,10 +70,10 @@ def read_npz(path: Path, labelled: bool) -> Source:
         wanted = [kind + mark for mark in marks for kind in ("xy" if labelled else "x")]
         held_out = [f"{kind}_val" for kind in ("xy" if labelled else "x")]
         validates = set(held_out) <= set(members)
-        expected = f"'{path}' must hold the arrays x_train and x_test, or x, which is split"
+        expected = f"'{path}' must contain the arrays x_train and x_test, or x, which is split"
         if labelled:
             expected = (
-                f"'{path}' must hold the arrays x_train, y_train, x_test and y_test, or x and "
+                f"'{path}' must contain the arrays x_train, y_train, x_test and y_test, or x and "
                 "y, which are split"
             )
         advice = UNLABELLED if labelled else None
@@ -115,7 +115,7 @@ def _to_integer_labels(parts: list[Part], names: list[str] | None):
     for part in parts:
         texts = part.labels.ravel().tolist()
         strange = sorted({*texts} - {*numbers})
-        expected = f"{part.origins[1]} must hold names that {source} holds"
+        expected = f"{part.origins[1]} must contain names of {source}"
         require(not strange, None, expected, reprlib.repr(strange))
         labels = np.array([numbers[text] for text in texts], "int64")
         results.append(part._replace(labels=labels.reshape(part.labels.shape)))
@@ -175,7 +175,7 @@ def read_idx_files(folder: Path, files: list[Path | None], labelled: bool) -> So
     else:
         needed, advice = files[::2], None
         names = "train-images-idx3-ubyte and t10k-images-idx3-ubyte"
-    expected = f"'{folder}' must hold {names}, plain or .gz"
+    expected = f"'{folder}' must contain {names}, plain or .gz"
     require(all(needed), None, expected, [file.name for file in files if file], advice)
     parts = []
     for mark, images, labels in (("_train", *files[:2]), ("_test", *files[2:])):

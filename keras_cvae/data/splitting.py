@@ -39,7 +39,9 @@ def split_part(part, names, source, test_fraction, seed) -> list[tuple]:
     try:
         parts = split(rows, take(y, rows), test_fraction, seed, by_label=y is not None)
     except ValueError as error:
-        expected = f"'{source}' must hold enough images to train with one{each} and test with one"
+        expected = (
+            f"'{source}' must contain enough images to train with one{each} and test with one"
+        )
         raise checks.ArgumentError(None, expected, received) from error
     (kept, _), (held, _) = parts
     kept = np.concatenate([kept, others]).astype(int)

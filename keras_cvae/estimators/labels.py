@@ -47,7 +47,7 @@ def learn(y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     expected = "must be classes; with `conditional=False` it may be anything"
     checks.require(kind in ("binary", "multiclass"), "y", expected, f"{kind} targets")
     classes, labels, counts = np.unique(y, return_inverse=True, return_counts=True)
-    expected = "must hold two classes or more, or be left out"
+    expected = "must contain two classes or more, or be left out"
     checks.require(len(classes) > 1, "y", expected, f"1 class, {classes[0]!r}")
     return classes, labels, counts
 

@@ -119,7 +119,7 @@ def train_classifier(
     checks.require(x.ndim in (2, 4) and x.size, "x", expected, f"shape {x.shape}")
     y = checks.array("y", y, (len(x),), "int64")
     checks.require(y.min() >= 0, "y", "must be labels of at least 0", y.min())
-    expected = "must hold two or more classes for a classifier"
+    expected = "must contain two or more classes for a classifier"
     checks.require(np.ptp(y), "y", expected, f"label {y[0]} alone")
     if epochs is not None:
         checks.integer("epochs", epochs, least=1)

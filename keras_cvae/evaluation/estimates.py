@@ -24,7 +24,7 @@ def average(values) -> Estimate:
     """Returns the mean of independent observations, such as one for each test image.
 
     Args:
-        values: Array of shape `(count,)`, at least one; booleans give a share.
+        values: Array of shape `(count,)`, at least one; the mean of booleans is a share.
 
     Returns:
         The mean and its standard error, the standard deviation divided by the root of the count. A

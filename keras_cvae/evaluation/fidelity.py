@@ -47,7 +47,7 @@ def frechet_distance(real, generated) -> float:
 
 
 def precision_recall(real, generated, neighbours: int = 3) -> dict[str, float]:
-    """Computes the share of each set that lies in the support of the other.
+    """Computes the share of each set that is in the support of the other.
 
     The support of a set is the union of balls around its points that reach their k-th nearest
     neighbour.
@@ -84,9 +84,9 @@ def density_coverage(real, generated, neighbours: int = 5) -> dict[str, float]:
         neighbours: The number k: balls around the real points reach their k-th nearest neighbour.
 
     Returns:
-        Dict of `density`, the mean number of balls that a generated image lies in, over k (about 1
+        Dict of `density`, the mean number of balls that contain a generated image, over k (about 1
         for images of the real distribution, and not bounded by 1), and `coverage`, the share of
-        balls that hold a generated image (in expectation 1 - 2^-k for equally many images of the
+        balls that contain a generated image (in expectation 1 - 2^-k for as many images of the
         real distribution).
 
     Raises:
@@ -128,5 +128,5 @@ def _check(real, generated, least):
     real = checks.array("real", real, (None, None))
     generated = checks.array("generated", generated, (None, real.shape[1]))
     for name, features in (("real", real), ("generated", generated)):
-        checks.require(len(features) >= least, name, f"must hold {least} or more", len(features))
+        checks.require(len(features) >= least, name, f"must contain {least} or more", len(features))
     return real, generated

@@ -1,6 +1,6 @@
-"""Formats in which other programs open a trained model; `NAMES` holds them by their names.
+"""Formats in which other programs open a trained model; `NAMES` is a dict of them.
 
-For one of your own, subclass `Format` and define its attributes, `write` and `open`.
+To add a format, subclass `Format` and define its attributes, `write` and `open`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def write(
     """Exports the generator, encoder or decoder of a run, and checks the file against Keras.
 
     The generator takes noise, samples of N(0, I), and labels, and returns images; random operations
-    themselves cannot be exported. Beside the file there are a `.json` file with the names of the
-    classes and the ranges of the inputs, which an ONNX file also has as metadata, and a `.py` file
-    that opens it. A page, `format="web"`, has none of them.
+    themselves cannot be exported. A `.json` file beside it contains the names of the classes and
+    the ranges of the inputs, which are also metadata of an ONNX file, and a `.py` file opens it. A
+    page, `format="web"`, has neither.
 
     Args:
         run: The run.
@@ -53,6 +53,6 @@ def write(
     Raises:
         ValueError: If an argument is not one of the above, the backend does not write the format,
             the format lacks an operation of the model, a package is missing, or the outputs differ
-            by more than 1e-4. No file is left then.
+            by more than 1e-4. Then no file is written.
     """
     return files.write(run, Path(out), member("format", format, Format, NAMES), part, force)

@@ -16,17 +16,17 @@ PARTS = "generator", "encoder", "decoder"
 class Format:
     """A format of exported models.
 
-    A subclass defines these attributes, `write`, and for a file that programs open `open` too.
+    A subclass defines these attributes and `write`, and also `open` for a file that programs open.
 
     Attributes:
         name: Its name in `NAMES`.
         suffix: The suffix of its files, empty for a folder.
         backends: The backends of Keras that write it.
-        parts: The submodels that it can hold.
-        packages: What has to be installed, by backend.
-        install: What to install with pip for them.
+        parts: The submodels that can be exported to it.
+        packages: The packages that must be installed, by backend.
+        install: The argument of `pip install` for them.
         example: Lines of Python that open `{file}` and set `outputs`, from a dict `inputs` of
-            arrays; empty where `open` is not defined.
+            arrays; empty if `open` is not defined.
     """
 
     name: str
@@ -43,8 +43,8 @@ class Format:
         Args:
             run: The run.
             part: One of `parts`.
-            path: The file, or the folder where `suffix` is empty.
-            notes: What `describe` returns.
+            path: The file, or the folder if `suffix` is empty.
+            notes: The dict that `describe` returns.
         """
         raise NotImplementedError
 

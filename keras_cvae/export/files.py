@@ -64,7 +64,7 @@ def write(run: Run, out: Path, kind: Format, part: str, force: bool) -> float | 
             received = f"{kind.name!r}, which fails with: {_brief(error)}"
             raise ArgumentError("format", expected, received) from error
         if kind.example:
-            expected = f"The exported file must give the outputs of Keras within {TOLERANCE:g}"
+            expected = f"The exported file must have the outputs of Keras within {TOLERANCE:g}"
             require(difference <= TOLERANCE, None, expected, f"a difference of {difference:.2g}")
             beside[0].write_text(json.dumps(notes, indent=2) + "\n", "utf-8")
             beside[1].write_text(_example(kind, out, model, notes), "utf-8")

@@ -25,7 +25,7 @@ TEMPLATE = Path(__file__).with_suffix(".html")
 SAMPLES = 40
 MOST_SLIDERS = 32
 ACTIVATIONS = "linear", "relu", "sigmoid", "tanh"
-# From parameters to the mean of p(x | z, y), for likelihoods whose mean is a function of each.
+# The function from parameters to the mean of p(x | z, y), for likelihoods with a simple one.
 MEANS: dict[type, str] = {
     likelihoods.Bernoulli: "sigmoid",
     likelihoods.Gaussian: "linear",
@@ -36,7 +36,7 @@ MEANS: dict[type, str] = {
 class WebPage(Format):
     """One HTML file with the weights of the decoder: for each class, image and latent, a control.
 
-    It evaluates the decoder on a z of its own too, and shows how far the result is from Keras's.
+    It also evaluates the decoder on a fixed z, and shows the difference from the result of Keras.
     """
 
     name = "web"
@@ -48,7 +48,7 @@ class WebPage(Format):
         """Writes the page: buttons for the classes, a slider for each latent, another sample.
 
         Raises:
-            ValueError: If the model has other layers than `Dense`, `Reshape` and convolutional
+            ValueError: If the model has layers other than `Dense`, `Reshape` and convolutional
                 ones, another condition than classes, or another likelihood than Bernoulli or normal
                 ones.
         """
@@ -66,11 +66,11 @@ class WebPage(Format):
             "shape": [*model.image_shape],
             "latents": [int(place) for place in order[:MOST_SLIDERS]],
             "class_names": run.class_names if model.classes else [],
-            "samples": _encoded(samples),
-            "deviation": _encoded(samples.std(1).mean(0)),
+            "samples": _to_base64(samples),
+            "deviation": _to_base64(samples.std(1).mean(0)),
             "latent_dim": model.latent_dim,
             "count": SAMPLES,
-            "of_keras": _encoded(of_keras),
+            "of_keras": _to_base64(of_keras),
         }
         title = f"Images of {notes['trained_on']}"
         page_template.write(path, TEMPLATE, title=title, content=content)
@@ -87,7 +87,7 @@ def _latents(model, noise, label):
 
 
 def _program(model) -> list[dict]:
-    """Returns the operations of the decoder, each with the numbers of those that it takes."""
+    """Returns the operations of the decoder, each with the numbers of its inputs."""
     mean = MEANS.get(type(model.likelihood))
     names = ", ".join(kind.__name__ for kind in MEANS)
     expected = f"A page needs a likelihood whose mean it can compute: {names}"
@@ -100,7 +100,7 @@ def _program(model) -> list[dict]:
     is_of_classes = condition is None or isinstance(condition, Classes)
     require(is_of_classes, None, expected, type(condition).__name__)
     steps: list[dict] = []
-    number: dict[int, int] = {}  # of the operation that gives a tensor
+    number: dict[int, int] = {}  # number of the operation whose output a tensor is
     for operation in model.decoder.operations:
         step = _step(operation)
         if step["kind"] != "label":
@@ -112,7 +112,7 @@ def _program(model) -> list[dict]:
 
 
 def _step(operation) -> dict:
-    """Returns an operation as the page knows it."""
+    """Converts an operation of Keras to one of the page."""
     if operation.name == "condition":
         return {"kind": "one_hot", "size": operation.output.shape[-1]}
     convert: Callable[[Any], dict] | None = STEPS.get(type(operation))
@@ -156,7 +156,7 @@ def _activation(layer):
 def _weights(layer):
     bias = layer.bias if layer.use_bias else np.zeros(layer.kernel.shape[-1])
     weights = (ops.convert_to_numpy(weight) for weight in (layer.kernel, bias))
-    kernel, bias = map(_encoded, weights)
+    kernel, bias = map(_to_base64, weights)
     return {"kernel": kernel, "bias": bias, "name": _name(layer.activation)}
 
 
@@ -194,6 +194,6 @@ STEPS: dict[type, Callable[[Any], dict]] = {
 }
 
 
-def _encoded(array):
-    """Returns numbers as text: the bytes of float32 in little-endian order, in base64."""
+def _to_base64(array):
+    """Encodes numbers as text: the bytes of float32 in little-endian order, in base64."""
     return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()

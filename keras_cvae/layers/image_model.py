@@ -44,7 +44,7 @@ class ImageModel(keras.Model):
     def from_config(cls, config: dict, custom_objects=None) -> keras.Model:
         config = dict(config)
         recipes = config.pop("recipes", {})
-        # Keras on torch knows variables by their paths: those of different models must differ.
+        # Keras on torch identifies variables by their paths: those of models must differ.
         with keras.name_scope(config.get("name", cls.__name__)):
             model = super().from_config(config, custom_objects=custom_objects)
         vars(model.recipes).update(recipes)

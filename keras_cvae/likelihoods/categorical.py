@@ -20,7 +20,7 @@ class Categorical(Likelihood):
 
     log p(x | l) = sum [ l_k - log sum_j exp(l_j) ], k the level nearest to x.
 
-    The last axis of `parameters` holds the logits of the levels.
+    The last axis of `parameters` contains the logits of the levels.
 
     Args:
         levels: The number of values of an entry, at least 2.

@@ -98,7 +98,7 @@ class LogisticMixture(Likelihood):
         logits, means, log_scales, coefficients = self._split(parameters)
         channels = means.shape[2]
         shape = (*ops.shape(logits)[:2], self.components + channels)
-        # One draw for all, since an integer seed would give the same numbers again.
+        # One call for all, because an integer seed would generate the same numbers again.
         uniform = noise.uniform(shape, seed, minval=1e-7)
         gumbel = -ops.log(-ops.log(uniform[:, :, : self.components]))
         component = ops.one_hot(ops.argmax(logits + gumbel, axis=-1), self.components)

@@ -23,7 +23,7 @@ class NegativeBinomial(Counts):
     It is a Poisson distribution whose mean has a gamma distribution of shape r and mean m; as r
     grows it becomes the Poisson distribution of mean m.
 
-    The last axis of `parameters` holds o and a. The base b is 1, or the column's mean (see
+    The last axis of `parameters` contains o and a. The base b is 1, or the column's mean (see
     `Counts`); a is clipped to +-10.
 
     Reference:

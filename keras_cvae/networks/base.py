@@ -72,7 +72,7 @@ class Network(Recipe):
             ValueError: If the network does not fit the shapes.
         """
         image = keras.Input(tuple(input_shape), name="image")
-        # Keras on torch knows variables by their paths: those of encoder and decoder must differ.
+        # Keras on torch identifies variables by their paths, which must differ between models.
         with keras.name_scope("encoder"):
             inputs, y = inputs_with(image, condition)
             outputs = posterior(self.features(image, y), latent_dim)

@@ -16,7 +16,7 @@ from keras_cvae import checks, layers
 from keras_cvae.types import Tensor
 
 EPOCHS = 10  # default, where neither steps nor epochs are set
-MOST = 2**24  # steps; float32 holds all integers up to here
+MOST = 2**24  # steps; float32 represents all integers up to here
 
 
 def duration(epochs: int | None, steps: int | None) -> dict[str, int | None]:

@@ -143,7 +143,7 @@ class TotalCorrelation(OneGroup):
     correlation TC of the dimensions of z, and their distances from the prior; TC has the weight
     beta, the others 1. TC is estimated from each batch by minibatch stratified sampling (see
     `log_of_all`), which compares every example with every other: memory grows as
-    batch^2 * latent_dim, and larger batches give better estimates. It is reported, in nats, as
+    batch^2 * latent_dim, and estimates are better for larger batches. It is reported, in nats, as
     `total_correlation`; `elbo` does not depend on beta. In a conditional model q(z) is averaged
     over all labels. An example's weight multiplies its own term, not its part in q(z).
 

@@ -116,7 +116,7 @@ def _terms(history):
     aligned = [key.removeprefix("val_") for key in curves if lengths[key] == epochs]
     terms = sorted(dict.fromkeys(aligned), key=lambda term: term != "loss")
     paired = all(lengths.get(f"val_{term}", epochs) == lengths.get(term, epochs) for term in terms)
-    expected = "must hold one value an epoch for at least one term, and for its val_ twin"
+    expected = "must contain one value per epoch for at least one term, and for its val_ term"
     received = f"numbers of values {lengths} for the keys {list(history)}"
     require(epochs and paired, "history", expected, received)
     return terms, curves

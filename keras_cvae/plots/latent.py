@@ -88,7 +88,7 @@ def interpolation(
     """
     images = arrays.images("images", images, ("R", "S"))
     rows, steps = images.shape[:2]
-    expected = f"must hold a name for each of the {rows} rows"
+    expected = f"must contain a name for each of the {rows} rows"
     checks.require(
         row_labels is None or len(row_labels) == rows, "row_labels", expected, row_labels
     )

@@ -94,7 +94,7 @@ class Run:
         config = config_of(folder)
         with explain(None, f"'{folder / MODEL}' is damaged"):
             model = keras.saving.load_model(folder / MODEL)
-        expected = f"'{folder / MODEL}' must hold a conditional VAE of keras_cvae"
+        expected = f"'{folder / MODEL}' must contain a conditional VAE of keras_cvae"
         require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
         kind = kind_of(config["data"]["name"])
         run = kind(folder, config, model)
@@ -260,7 +260,7 @@ def kind_of(data: str | os.PathLike) -> type[Run]:
 
 
 def is_run(folder: Path) -> bool:
-    """Returns whether a folder holds the settings of a run."""
+    """Returns whether a folder contains the settings of a run."""
     try:
         config_of(folder)
     except (OSError, ValueError):
@@ -272,7 +272,7 @@ def config_of(folder: Path) -> dict:
     """Returns the settings of a run, after checking those that are needed to load it."""
     path = folder / CONFIG
     errors = (ValueError, KeyError, TypeError, RecursionError)
-    with explain(None, f"'{path}' must hold the settings that `train` writes", errors):
+    with explain(None, f"'{path}' must contain the settings that `train` writes", errors):
         config = json.loads(path.read_text("utf-8"))
         data, names, _ = config["data"], config["class_names"], config["versions"]["keras_cvae"]
         for key in ("name", "digest"):

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that holds its pictures and opens without a network."""
+"""The report of a run: one HTML file with its pictures, which opens without a network."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def resume(
     advice = "it was stopped before training began: train it again"
     require((folder / CHECKPOINT).exists(), None, f"{expected}; else {advice}", "none")
     state = state_files.read(folder / CHECKPOINT)
-    expected = f"'{folder / CHECKPOINT}' must hold the checkpoint of a run"
+    expected = f"'{folder / CHECKPOINT}' must contain the checkpoint of a run"
     keras.utils.set_random_seed(config["training"]["seed"])  # one of all processes
     with explain(None, expected):
         model = keras.models.model_from_json(state["settings"]["model"])

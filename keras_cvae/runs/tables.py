@@ -291,7 +291,7 @@ class TableRun(Run):
     def _conditions(self, ranges, count, seed):
         """Samples cells of the conditions, by name, within the ranges."""
         path, columns = self.folder / KEPT, self.table.condition_columns
-        with explain(None, f"'{path}' must hold the conditions that `train` keeps"):
+        with explain(None, f"'{path}' must contain the conditions that `train` keeps"):
             kept = self.table.condition_cells_of_texts(read_texts(path))
         return selection.conditions_like(kept, columns, ranges, count, seed)
 

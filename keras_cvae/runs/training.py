@@ -45,7 +45,9 @@ def train_and_measure(
             _fit_prior(run, train_part, test_part, verbose)
         _measure_and_draw(run, settings["measure"], verbose)
     except KeyboardInterrupt:
-        kept = f"Stopped while measuring and drawing; {folder / MODEL} holds the trained model"
+        kept = (
+            f"Stopped while measuring and drawing; the trained model is saved in {folder / MODEL}"
+        )
         raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None
     for name in (PRIOR_FIT, CHECKPOINT):  # nothing is left to do
         (folder / name).unlink(missing_ok=True)
@@ -101,7 +103,7 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
                 verbose=0,
             )
     except KeyboardInterrupt:
-        kept = f"Stopped after epoch {saver.epochs}; {saver.path} holds the weights so far"
+        kept = f"Stopped after epoch {saver.epochs}; the weights are saved in {saver.path}"
         if not saver.epochs:
             kept = "Stopped before the first epoch ended; no trained weights are kept"
         raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None

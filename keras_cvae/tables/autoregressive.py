@@ -175,7 +175,7 @@ class AutoregressiveColumns(Likelihood):
         _, outputs, of_patterns = self._split(parameters)
         count = len(self.columns)
         seeds = [seed] * (2 * count + 1)
-        if isinstance(seed, int):  # one seed would give every column the same numbers
+        if isinstance(seed, int):  # a single seed would generate the same numbers for every column
             seeds = np.random.default_rng(seed).integers(2**31 - 1, size=len(seeds)).tolist()
         holes = ops.repeat(ops.zeros_like(outputs[:, :1]), count, axis=1)
         if self._patterns.size:

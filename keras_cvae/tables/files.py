@@ -57,7 +57,10 @@ def read(
     is_csv = path.suffix.lower() == ".csv"
     frame = _read_csv(path, encoding, [*na_values]) if is_csv else _read_parquet(path)
     require(
-        len(frame), None, f"'{path}' must hold rows", f"{len(frame.columns)} columns without a row"
+        len(frame),
+        None,
+        f"'{path}' must contain rows",
+        f"{len(frame.columns)} columns without a row",
     )
     return frame
 
@@ -158,7 +161,7 @@ def _read_parquet(path):
         frame = pandas.read_parquet(path)
     nested = [name for name, cells in _objects(frame) if cells.map(_is_nested).any()]
     expected = (
-        f"The columns of '{path}' must hold one value in each cell; flatten or drop the others"
+        f"The columns of '{path}' must contain one value in each cell; flatten or drop the others"
     )
     require(not nested, None, expected, f"lists or structures in {', '.join(map(repr, nested))}")
     index = [name for name in frame.index.names if name is not None]

@@ -33,7 +33,7 @@ class Columns(Likelihood):
     (NaN) in the patterns of the data. The mean imputes every cell.
 
     - A numeric column: its normal scores, a rising function of its numbers (see `normal_scores`),
-      have a normal distribution, whose mean and variance the decoder gives for each row. A value
+      have a normal distribution, whose mean and variance are outputs of the decoder. A value
       that repeats often has a probability there, not a density. (With one variance for all rows
       the ELBO was lower, and the C2ST of generated rows worse.)
     - A column of categories: a softmax.
@@ -132,7 +132,7 @@ class Columns(Likelihood):
 
     def sample(self, parameters, seed=None) -> Tensor:
         seeds = [seed] * (len(self.groups) + 1)
-        if isinstance(seed, int):  # one seed would give every group the same numbers
+        if isinstance(seed, int):  # a single seed would generate the same numbers for every group
             seeds = np.random.default_rng(seed).integers(2**31 - 1, size=len(seeds)).tolist()
         parts = zip(self._parts(parameters), seeds[:-1], strict=True)
         cells = self._joined([group.column.sample(*part, seed) for (group, *part), seed in parts])
@@ -174,7 +174,7 @@ def check_cells(x: np.ndarray, names: list[str], groups: list[Group], argument: 
         The cells, as float32 where `x` has integers.
 
     Raises:
-        ValueError: If a column cannot hold a cell; the message names the column.
+        ValueError: If a cell is not valid for its column; the message names the column.
     """
     expected = "must be numbers that are not divided by 255, such as float32"
     checks.require(x.dtype != "uint8", argument, expected, "dtype uint8")
@@ -186,7 +186,7 @@ def check_cells(x: np.ndarray, names: list[str], groups: list[Group], argument: 
                 cells = cells[~np.isnan(cells)]
                 wrong = column.check(cells)
                 if wrong:
-                    expected = f"must hold {wrong}, or NaN, in column {names[place]!r}"
+                    expected = f"must contain {wrong}, or NaN, in column {names[place]!r}"
                     received = f"values from {cells.min():g} to {cells.max():g}"
                     raise checks.ArgumentError(argument, expected, received)
     return x if "float" in x.dtype.name else x.astype("float32")

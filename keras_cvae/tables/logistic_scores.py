@@ -44,7 +44,7 @@ def log_prob(scores, parameters, components: int) -> Tensor:
 
 
 def median(parameters, components: int) -> Tensor:
-    """Returns the mean of that component below which about half of the mixture lies.
+    """Returns the mean of the component that is closest to the median of the mixture.
 
     Args:
         parameters: As for `log_prob`.
@@ -54,8 +54,8 @@ def median(parameters, components: int) -> Tensor:
         Tensor of shape `(batch, columns)`.
     """
     logits, means, log_widths = _split(parameters, components)
-    apart = ops.expand_dims(means, -1) - ops.expand_dims(means, -2)
-    within = ops.sigmoid(apart * ops.exp(-ops.expand_dims(log_widths, -2)))
+    difference = ops.expand_dims(means, -1) - ops.expand_dims(means, -2)
+    within = ops.sigmoid(difference * ops.exp(-ops.expand_dims(log_widths, -2)))
     below = ops.sum(ops.expand_dims(ops.softmax(logits), -2) * within, axis=-1)
     chosen = ops.one_hot(ops.argmin(ops.abs(below - 0.5), axis=-1), components, dtype="float32")
     return ops.sum(chosen * means, axis=-1)

@@ -25,7 +25,7 @@ class MissingPatterns:
 
     log P(m | z) = log \sum_c \pi_c(z) \prod_j P(m_j | c),
 
-    where m_j says whether cell j is missing; it differs from pattern c with probability 1e-4. The
+    where m_j is 1 if cell j is missing; it differs from pattern c with probability 1e-4. The
     logits of \pi are the decoder's output plus the logarithm of each pattern's share of the rows,
     so that patterns occur at their rate even where z has no information about them.
 

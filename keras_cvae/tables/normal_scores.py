@@ -67,7 +67,7 @@ def learn(cells: np.ndarray) -> np.ndarray:
     if count < FEWEST or np.ptp(cells) == 0:
         return STRAIGHT
     reach, far = norm.isf([max(5, math.sqrt(count)) / count, 0.5 / count])
-    fewer = 2 ** round(math.log2(math.sqrt(count) / 2))  # a quantile of few cells says little
+    fewer = 2 ** round(math.log2(math.sqrt(count) / 2))  # quantiles of few cells are inaccurate
     levels = np.linspace(-reach, reach, min(fewer, FINEST) + 1)
     quantiles = np.quantile(cells, norm.cdf(levels), method="hazen")
     kept = _near(levels, quantiles)

@@ -73,7 +73,7 @@ def learn(cells: np.ndarray) -> np.ndarray:
         is_kept[[0, -1]] = True
         values, low, high, is_step = (part[is_kept] for part in (values, low, high, is_step))
     outside = 0.5 / count
-    # The probabilities of what lies below the first, of it, between it and the next, and so on.
+    # The probabilities of numbers below the first value, equal to it, between it and the next, ...
     least = BETWEEN / len(values)
     gaps = np.concatenate([[outside], np.maximum(low[1:] - high[:-1], least), [outside]])
     masses = np.empty(2 * len(values) + 1)
@@ -82,7 +82,7 @@ def learn(cells: np.ndarray) -> np.ndarray:
     scores = norm.ppf(below).reshape(-1, 2)
     width = (np.float64(values[-1]) - values[0]) / (scores[-1, 1] - scores[0, 0] + 2)
     rest = np.arange(1, POINTS - len(values))
-    if is_step[0]:  # nothing lies beyond a value that repeats
+    if is_step[0]:  # no numbers are beyond a value that repeats
         scores[0, 0] = -FARTHEST
     if is_step[-1]:
         scores[-1, 1] = FARTHEST

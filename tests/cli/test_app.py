@@ -72,10 +72,10 @@ def test_bad_files(run, tmp_path, toys, capsys):
 @pytest.mark.parametrize(
     "file, content, message",
     [
-        ("config.json", "[]", "must hold the settings"),
-        ("config.json", "[" * 100_000, "must hold the settings"),
-        ("config.json", b"\xff", "must hold the settings"),
-        ("config.json", {"data": None}, "must hold the settings"),
+        ("config.json", "[]", "must contain the settings"),
+        ("config.json", "[" * 100_000, "must contain the settings"),
+        ("config.json", b"\xff", "must contain the settings"),
+        ("config.json", {"data": None}, "must contain the settings"),
         ("config.json", {"class_names": 3}, "class names are texts. Received: 3"),
         ("config.json", {"data": {"name": "digits", "digest": ""}}, "KeyError: 'image_size'"),
         ("history.csv", "epoch,loss,val_loss\n0,1.5,1.6\n1,1.", "history.csv' is damaged"),
@@ -120,7 +120,7 @@ def test_ctrl_c_while_pictures_are_drawn(tmp_path, toys, capsys, monkeypatch):
     train = ["train", "--data", toys, "--out", tmp_path / "run", "--epochs", 1, *TINY]
     assert run_cli(*train) == 130
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "model.keras holds the trained model" in error
+    assert error.count("\n") == 1 and "the trained model is saved in" in error
     assert not (tmp_path / "run" / "training.lock").exists()
     monkeypatch.setitem(KINDS, "loss", interrupted)
     plot = ["plot", tmp_path / "run", "--kind", "loss", "--out", tmp_path / "a.png"]

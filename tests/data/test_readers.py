@@ -259,7 +259,7 @@ def test_missing_and_unequal_idx_files(tmp_path):
     ):
         datasets.load(tmp_path)
     path.unlink()
-    with pytest.raises(ValueError, match="must hold train-images.*Received: .*t10k-images-idx3"):
+    with pytest.raises(ValueError, match="must contain train-images.*Received: .*t10k-images-idx3"):
         datasets.load(tmp_path)
 
 
@@ -313,7 +313,10 @@ def unequal_classes(folder):
         (lambda folder: None, "`labelled=False` takes data without labels"),
         (no_classes, r"two or more sub-folders of images.*Received: 0 sub-folders"),
         (one_class, r"two or more sub-folders of images.*Received: 1 sub-folders \['cat'\]"),
-        (class_without_images, r"class folder '.*emu' must hold images.*\.png.*Received: 1 other"),
+        (
+            class_without_images,
+            r"class folder '.*emu' must contain images.*\.png.*Received: 1 other",
+        ),
         (class_with_one_image, "enough images to train .*: 1 of class 'emu' among 11"),
         (fewer_test_images_than_classes, "enough images to train .*test share of 0.2"),
         (
@@ -365,7 +368,7 @@ def test_idx_images_without_labels(tmp_path):
 
 def test_a_folder_without_labels_must_hold_images(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
-    with pytest.raises(ValueError, match=r"must hold images \.png.*Received: 1 other file"):
+    with pytest.raises(ValueError, match=r"must contain images \.png.*Received: 1 other file"):
         datasets.load(tmp_path, labelled=False)
 
 
@@ -552,7 +555,7 @@ def test_what_is_no_file_is_refused(tmp_path, monkeypatch, make, received, name)
     make(path)
     message = f"{name}' must be a file that can be read. Received: {received}"
     if make is os.mkdir:
-        message = "must hold two or more sub-folders|must hold train-images"
+        message = "must contain two or more sub-folders|must contain train-images"
     if make is broken_link and name == "own.npz":
         message = "no such file"
     with pytest.raises(ValueError, match=message):

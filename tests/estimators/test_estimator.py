@@ -170,7 +170,7 @@ def test_frames():
     np.testing.assert_array_equal(estimator.transform(frame), mean)
     told = tiny(kinds={"rooms": "count"}).fit(frame)
     assert told.model_.likelihood.columns["rooms"] == "count"
-    with pytest.raises(ValueError, match="Column 'sex' must hold .*Received: .*'X'"):
+    with pytest.raises(ValueError, match="Column 'sex' must contain .*Received: .*'X'"):
         estimator.transform(frame.assign(sex="X"))
     with pytest.raises(ValueError, match="now missing:\n- sex"):
         estimator.transform(frame.drop(columns="sex"))
@@ -231,7 +231,7 @@ def test_pipelines_and_grid_search(wine):
         ({"samples": 0}, None, "`samples` must be an integer of at least 1"),
         ({"likelihood": "gausian"}, None, "Did you mean 'gaussian'"),
         ({}, np.linspace(0, 1, 20), "`y` must be classes; with `conditional=False`"),
-        ({}, np.zeros(20), "`y` must hold two classes or more"),
+        ({}, np.zeros(20), "`y` must contain two classes or more"),
     ],
 )
 def test_what_fit_refuses(options, fitted_to, message):

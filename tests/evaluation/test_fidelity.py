@@ -84,7 +84,7 @@ def test_bad_features(measure):
     x = np.zeros((9, 3))
     with pytest.raises(ValueError, match=r"`generated` must be .* of shape \(any, 3\)"):
         measure(x, x[:, :2])
-    with pytest.raises(ValueError, match="`real` must hold . or more. Received: 1"):
+    with pytest.raises(ValueError, match="`real` must contain . or more. Received: 1"):
         measure(x[:1], x)
     with pytest.raises(ValueError, match="`generated` must be .* Received: NaN"):
         measure(x, np.full_like(x, np.nan))
@@ -95,6 +95,6 @@ def test_bad_neighbours(measure):
     x = RNG.normal(size=(6, 2))
     with pytest.raises(ValueError, match="`neighbours` must be an integer of at least 1"):
         measure(x, x, 0)
-    with pytest.raises(ValueError, match="`real` must hold 7 or more. Received: 6"):
+    with pytest.raises(ValueError, match="`real` must contain 7 or more. Received: 6"):
         measure(x, x, 6)
     assert measure(x, x, 5)

@@ -69,7 +69,7 @@ def test_what_cannot_be_exported(run, capsys, tmp_path, monkeypatch):
         assert "must not be a folder of something else" in refused(capsys, *folder)
         assert (run.folder / "model.keras").exists()
     monkeypatch.setattr(files, "TOLERANCE", -1)
-    message = "must give the outputs of Keras"
+    message = "must have the outputs of Keras"
     assert message in refused(capsys, *command, tmp_path / "b.onnx", "--what", "decoder")
     assert [*tmp_path.iterdir()] == [onnx]
     monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: None)

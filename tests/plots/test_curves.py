@@ -78,5 +78,5 @@ def test_a_diverged_run_can_still_be_drawn():
     ],
 )
 def test_loss_curves_refuse_a_history_without_aligned_terms(history):
-    with pytest.raises(ValueError, match=r"`history` must hold one value an epoch.*Received:"):
+    with pytest.raises(ValueError, match=r"`history` must contain one value per epoch.*Received:"):
         plots.loss_curves(history)

@@ -34,7 +34,7 @@ def test_files(tmp_path):
     ("name", "content", "expected"),
     [
         ("a.csv", b"", "must begin with a line of names"),
-        ("a.csv", b"a,b\n", "must hold rows. Received: 2 columns without a row"),
+        ("a.csv", b"a,b\n", "must contain rows. Received: 2 columns without a row"),
         ("a.csv", b"a,b\n1,2\n3\n", "Line 3 of .* must have 2 cells, as there are names.*: 1"),
         ("a.csv", b"a,b\n1,2,3\n", "Line 2 of .* must have 2 cells.*Received: 3"),
         ("a.csv", b"a,b,a\n1,2,3\n", "different names, none of them empty. Received: 'a' more"),

@@ -197,10 +197,10 @@ def test_descriptions_that_are_refused(wrong, expected):
 @pytest.mark.parametrize(
     ("column", "value", "expected"),
     [
-        (0, -1, "`x` must hold counts.*or NaN, in column 'visits'.*from -1"),
-        (0, 1.5, "must hold counts.*in column 'visits'"),
+        (0, -1, "`x` must contain counts.*or NaN, in column 'visits'.*from -1"),
+        (0, 1.5, "must contain counts.*in column 'visits'"),
         (1, 2, "indices of its categories, 0 to 1, or NaN, in column 'sex'.*to 2"),
-        (2, np.inf, "must hold numbers in the range of float32, or NaN, in column 'height'"),
+        (2, np.inf, "must contain numbers in the range of float32, or NaN, in column 'height'"),
     ],
 )
 def test_cells_that_are_refused(column, value, expected):

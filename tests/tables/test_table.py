@@ -116,8 +116,8 @@ many = [f"person {i}" for i in range(COUNT)]
 @pytest.mark.parametrize(
     ("column", "kinds", "expected"),
     [
-        ([object()] * 59 + [object()], {}, "'new' must hold numbers, texts, dates or b"),
-        (np.arange(COUNT) * 1j, {}, "must hold real numbers"),
+        ([object()] * 59 + [object()], {}, "'new' must contain numbers, texts, dates or b"),
+        (np.arange(COUNT) * 1j, {}, "must contain real numbers"),
         (
             many,
             {},
@@ -125,7 +125,7 @@ many = [f"person {i}" for i in range(COUNT)]
         ),
         (np.arange(COUNT) + 5, {}, "must not only number the rows.*numbers 5 to 64, each once"),
         ([*map(str, range(58)), "n/k", "7"], {}, "59 different texts in 60 rows, numbers, but for"),
-        ([1, "a"] * 30, {}, "must hold numbers, texts, dates or booleans"),
+        ([1, "a"] * 30, {}, "must contain numbers, texts, dates or booleans"),
         (
             ["a", "b"] * 30,
             {"new": "numeric"},
@@ -136,10 +136,10 @@ many = [f"person {i}" for i in range(COUNT)]
             {"new": "count"},
             "`kinds` must give column 'new'.*'count' is for whole numbers from 0 to",
         ),
-        (2**60 + np.arange(COUNT) ** 2, {}, "must hold whole numbers of at most 9007199254740992"),
+        (2**60 + np.arange(COUNT) ** 2, {}, "must contain whole numbers of at most 9007199254740992"),
         ([f"{n},84" for n in range(COUNT)], {}, r"different texts in 60 rows, \[.*\]$"),
         ([f"0{n}.5" for n in range(COUNT)], {}, "numbers as texts, .*pandas.to_numeric"),
-        ([np.inf, 1.0] * 30, {}, "must hold finite numbers in the range of float32"),
+        ([np.inf, 1.0] * 30, {}, "must contain finite numbers in the range of float32"),
         (["a", "b"] * 30, {"new": "number"}, "`kinds` must give column 'new' one of 'date'"),
         (["a", "b"] * 30, {"old": "numeric"}, "`kinds` must name columns, of 'new', 'rest'"),
     ],
@@ -166,9 +166,9 @@ def test_tables_that_are_refused(table):
             tables.Table.of(*arguments)
     with pytest.raises(ValueError, match="must have the columns.*none called 'dose'"):
         table.arrays(frame().drop(columns="dose"))
-    with pytest.raises(ValueError, match="Column 'sex' must hold .*'F', 'M'.*Received: .'X'"):
+    with pytest.raises(ValueError, match="Column 'sex' must contain .*'F', 'M'.*Received: .'X'"):
         table.arrays(frame().replace({"sex": {"F": "X"}}))
-    with pytest.raises(ValueError, match="Column 'dose' must hold numbers"):
+    with pytest.raises(ValueError, match="Column 'dose' must contain numbers"):
         table.arrays(frame().assign(dose="much"))
 
 

@@ -76,7 +76,7 @@ def decide(series: Series, kind: str | None = None) -> Column | Constant:  # typ
     if kind is not None:
         expected = f"must give column {name!r} a kind that fits; {kind!r} is for "
         raise ArgumentError("kinds", expected + NAMES[kind].holds, received)
-    expected = f"Column {name!r} must hold numbers, texts, dates or booleans"
+    expected = f"Column {name!r} must contain numbers, texts, dates or booleans"
     raise ArgumentError(None, expected, received, ignore(name))
 
 

@@ -55,7 +55,9 @@ class Amount(Numeric):
         return re.sub(r"\{.*\}", "", self.form).strip() or "value"
 
     def read(self, series) -> np.ndarray:
-        with explain(None, f"Column {self.name!r} must hold {self.holds}", (TypeError, ValueError)):
+        with explain(
+            None, f"Column {self.name!r} must contain {self.holds}", (TypeError, ValueError)
+        ):
             return super().read(_numbers(series))
 
     def read_texts(self, texts) -> np.ndarray:

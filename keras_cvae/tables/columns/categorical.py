@@ -94,7 +94,7 @@ class Categorical(Column):
         known = series.notna().to_numpy()
         values = [*series[known].unique()]
         unseen = [value for value in values if value not in places and self.rest is None]
-        expected = f"Column {self.name!r} must hold {reprlib.repr(self.names)}"
+        expected = f"Column {self.name!r} must contain {reprlib.repr(self.names)}"
         require(not unseen, None, expected, reprlib.repr(unseen))
         cells = np.full(len(series), np.nan, "float32")
         found = series[known].map(places).astype("float32")

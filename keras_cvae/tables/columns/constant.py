@@ -16,7 +16,7 @@ class Constant:
     Attributes:
         name: Name of the column.
         dtype: Its type in pandas.
-        value: What it holds; None where every cell is missing.
+        value: The value of all cells; None if every cell is missing.
     """
 
     name: str

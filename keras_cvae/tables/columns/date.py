@@ -84,7 +84,7 @@ class Date(Real):
         return 0.0, self.days
 
     def read(self, series) -> np.ndarray:
-        expected = f"Column {self.name!r} must hold dates, as {self.write(np.zeros(1))[0]}"
+        expected = f"Column {self.name!r} must contain dates, as {self.write(np.zeros(1))[0]}"
         with explain(None, expected, (TypeError, ValueError)):
             return self._days(series, self.format).to_numpy("float32")
 

@@ -39,7 +39,7 @@ class Duration(Numeric):
         return dataclasses.replace(column, dtype=dtype, is_text=is_text)
 
     def read(self, series) -> np.ndarray:
-        with explain(None, f"Column {self.name!r} must hold durations", (TypeError, ValueError)):
+        with explain(None, f"Column {self.name!r} must contain durations", (TypeError, ValueError)):
             return super().read(_seconds(series))
 
     def read_texts(self, texts) -> np.ndarray:

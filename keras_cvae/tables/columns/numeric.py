@@ -70,11 +70,11 @@ class Numeric(Real):
         """Returns the column with the bounds of its numbers, which were checked before."""
         is_whole = whole(series.dtype)
         name, dtype, numbers = series.name, str(series.dtype), series.dropna()
-        expected = f"Column {name!r} must hold real numbers"
+        expected = f"Column {name!r} must contain real numbers"
         require(series.dtype.kind != "c", None, expected, dtype, ignore(name))
         numbers = numbers.to_numpy("float64")
         low, high = float(numbers.min()), float(numbers.max())
-        expected = f"Column {name!r} must hold finite numbers in the range of float32"
+        expected = f"Column {name!r} must contain finite numbers in the range of float32"
         within = max(abs(low), abs(high)) <= np.finfo("float32").max
         require(within, None, expected, f"numbers from {low:g} to {high:g}", ignore(name))
         in_order = is_whole and len(numbers) == len(distinct) == high - low + 1 > MOST_DISTINCT
@@ -99,7 +99,7 @@ class Numeric(Real):
         return self.read(pandas.to_numeric(texts))
 
     def read(self, series) -> np.ndarray:
-        with explain(None, f"Column {self.name!r} must hold numbers", (TypeError, ValueError)):
+        with explain(None, f"Column {self.name!r} must contain numbers", (TypeError, ValueError)):
             numbers = series.to_numpy("float64", na_value=np.nan)
         return (numbers - self.offset).astype("float32")
 

@@ -53,7 +53,7 @@ def test_dates_are_days_since_the_first_and_dates_again(dates, asked):
     for wrong in ("soon", "nan", *([] if start.tz else ["2020-01-10T00:00:00+01:00"])):
         with pytest.raises(ValueError, match="give column 'when' a date, as .*. Received: "):
             given.parse({"when": wrong})
-    with pytest.raises(ValueError, match="Column 'when' must hold dates"):
+    with pytest.raises(ValueError, match="Column 'when' must contain dates"):
         given.arrays(rows.assign(when="soon"))
 
 
