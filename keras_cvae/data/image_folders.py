@@ -34,8 +34,8 @@ def read_image_folder(
     Images in deeper folders belong to the class above them.
 
     Args:
-        folder: The folder, or one that contains such folders with names of `PARTS`: one for training
-            and one for tests, validation, or both.
+        folder: The folder, or one that contains such folders named as in `PARTS`, for training
+            and for tests, validation, or both.
         size: `(height, width)` to resize every image to, or None.
         labelled: Whether sub-folders are classes; otherwise all images are one set.
         background: The colour behind transparent pixels.

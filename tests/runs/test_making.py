@@ -112,5 +112,5 @@ def test_damaged_settings_are_explained(run, tmp_path):
     damaged += [{name: each for name, each in config.items() if name != "model"}]
     for each in damaged:
         (tmp_path / "config.json").write_text(json.dumps(each))
-        with pytest.raises(ValueError, match="config.json' must hold the settings"):
+        with pytest.raises(ValueError, match="config.json' must contain the settings"):
             runs.reading.config_of(tmp_path)
