@@ -70,7 +70,7 @@ class Checkpoint(Keeper):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
             return None
         state = state_files.read(self._path)
-        expected = f"'{self._path}' must hold the state of a training, undamaged"
+        expected = f"'{self._path}' must contain the state of a training, undamaged"
         with explain(None, expected):
             changes = differences(state["settings"], settings)
             epoch, is_finished = state["epoch"], is_over(state, self.params["epochs"])

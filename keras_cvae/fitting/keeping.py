@@ -241,7 +241,7 @@ class KeptCallbacks(BlockCallbacks):
 
 def _is_of_training():
     """Explains errors of a state that is not what `KeptCallbacks` keeps."""
-    return explain(None, "The checkpoint must hold the state of a training, undamaged")
+    return explain(None, "The checkpoint must contain the state of a training, undamaged")
 
 
 def reading_alone(model, feed) -> Callable:

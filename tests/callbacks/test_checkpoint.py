@@ -199,7 +199,7 @@ def test_a_state_that_is_damaged_is_refused(tmp_path):
     damaged += [{name: each for name, each in state.items() if name != "settings"}]
     for each in damaged:
         state_files.write(path, each)
-        with pytest.raises(ValueError, match="must hold the state of a training, undamaged"):
+        with pytest.raises(ValueError, match="must contain the state of a training, undamaged"):
             train(path, [X, Y], batch_size=16)
 
 

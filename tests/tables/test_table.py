@@ -136,7 +136,11 @@ many = [f"person {i}" for i in range(COUNT)]
             {"new": "count"},
             "`kinds` must give column 'new'.*'count' is for whole numbers from 0 to",
         ),
-        (2**60 + np.arange(COUNT) ** 2, {}, "must contain whole numbers of at most 9007199254740992"),
+        (
+            2**60 + np.arange(COUNT) ** 2,
+            {},
+            "must contain whole numbers of at most 9007199254740992",
+        ),
         ([f"{n},84" for n in range(COUNT)], {}, r"different texts in 60 rows, \[.*\]$"),
         ([f"0{n}.5" for n in range(COUNT)], {}, "numbers as texts, .*pandas.to_numeric"),
         ([np.inf, 1.0] * 30, {}, "must contain finite numbers in the range of float32"),

@@ -82,7 +82,7 @@ class Numeric(Real):
         received = f"the numbers {low:.0f} to {high:.0f}, each once"
         require(requested or not in_order, None, expected, received, ignore(name))
         size = max(abs(low), abs(high))
-        expected = f"Column {name!r} must hold whole numbers of at most {LARGEST}"
+        expected = f"Column {name!r} must contain whole numbers of at most {LARGEST}"
         received = f"numbers from {low:.0f} to {high:.0f}"
         require(not is_whole or size <= LARGEST, None, expected, received, ignore(name))
         is_far = size > FAR * numbers.std() or (is_whole and size > LARGEST_EXACT)
