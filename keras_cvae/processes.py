@@ -80,6 +80,22 @@ def agree(value: bool) -> bool:
     return bool(multihost_utils.broadcast_one_to_all(np.bool_(value)))
 
 
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Lets one of several processes create variables without the others, on its own devices.
+
+    Keras creates some to save a model, and waits for all processes to do the same.
+    """
+    distribution = keras.distribution.distribution() if are_several() else None
+    if distribution is not None:
+        keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        if distribution is not None:
+            keras.distribution.set_distribution(distribution)
+
+
 def own_folder(folder: Path) -> Path:
     """Returns the folder in process 0, and a temporary folder in other processes.
 

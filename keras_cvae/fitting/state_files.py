@@ -17,7 +17,16 @@ import numpy as np
 from keras_cvae.checks import explain, require
 
 STATE, ARRAYS = "state.json", "arrays"
-DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError)
+DAMAGE = (
+    ArithmeticError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    EOFError,
+)
 DAMAGE += (RecursionError, NotImplementedError, zipfile.BadZipFile)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_cvae import processes
 from keras_cvae.fitting import inside
 from keras_cvae.types import Tensor
 
@@ -78,6 +79,16 @@ class ImageModel(keras.Model):
         """
         with inside.restore_variables_on_error(self):
             return super().predict(self._with_labels(x), *args, **kwargs)
+
+    def save(self, *args, **kwargs) -> None:
+        """`keras.Model.save`; one of several processes may call it alone."""
+        with processes.apart():
+            super().save(*args, **kwargs)
+
+    def save_weights(self, *args, **kwargs) -> None:
+        """`keras.Model.save_weights`; one of several processes may call it alone."""
+        with processes.apart():
+            super().save_weights(*args, **kwargs)
 
     def export(self, filepath, format="tf_saved_model", *args, **kwargs) -> Any:
         """Exports as `keras.Model.export`.
