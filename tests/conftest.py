@@ -32,7 +32,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cvae import datasets, priors, runs
+import keras_cvae
+from keras_cvae import datasets, networks, priors, runs
 from keras_cvae.evaluation import repeated
 from keras_cvae.priors import fitting
 
@@ -230,6 +231,16 @@ def digits():
     return datasets.Dataset(
         x_train[whole], y_train[whole], x_test[held_out], y_test[held_out], names
     )
+
+
+@pytest.fixture(scope="session")
+def trained_on_digits(digits):
+    """A CVAE that has learned the digits, with the default prior. Tests leave it as it is."""
+    keras.utils.set_random_seed(0)
+    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 8, network=networks.Dense((64,)))
+    cvae.compile(keras.optimizers.Adam(3e-3))
+    cvae.fit([digits.x_train, digits.y_train], epochs=25, batch_size=64, verbose=0)
+    return cvae
 
 
 @pytest.fixture(scope="session")

@@ -13,36 +13,30 @@ def numpy(x):
     return keras.ops.convert_to_numpy(x)
 
 
-@pytest.fixture(scope="module")
-def trained(digits):
-    keras.utils.set_random_seed(0)
-    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 4, network=networks.Dense((32,)))
-    cvae.compile(keras.optimizers.Adam(3e-3))
-    cvae.fit([digits.x_train, digits.y_train], epochs=5, verbose=0)
-    return cvae
-
-
 @pytest.mark.slow
-def test_a_seed_decides_them_and_they_are_good_to_two_decimals(trained, digits):
+def test_a_seed_decides_them_and_they_are_good_to_two_decimals(trained_on_digits, digits):
     x, y = digits.x_test, digits.y_test
     first, again, other = (
-        trained.evaluate([x, y], verbose=0, seed=seed, return_dict=True) for seed in (0, 0, 1)
+        trained_on_digits.evaluate([x, y], verbose=0, seed=seed, return_dict=True)
+        for seed in (0, 0, 1)
     )
     assert first == again != other
     for name in first:
         assert other[name] == pytest.approx(first[name], abs=0.02), name
-    once = [trained.evaluate([x, y], verbose=0, seed=s, draws=1)[0] for s in range(4)]
+    once = [trained_on_digits.evaluate([x, y], verbose=0, seed=s, draws=1)[0] for s in range(4)]
     assert np.std(once) > 1.5 * abs(first["loss"] - other["loss"])
-    terms = evaluation.terms(trained, x, y, draws=180)
+    terms = evaluation.terms(trained_on_digits, x, y, draws=180)
     assert first["elbo"] == pytest.approx(terms["elbo"].mean(), abs=0.05)
-    assert trained.evaluate([x, y], verbose=0) == [first[n] for n in trained.metrics_names]
+    assert trained_on_digits.evaluate([x, y], verbose=0) == [
+        first[n] for n in trained_on_digits.metrics_names
+    ]
 
 
-def test_training_goes_on_as_it_would(trained, digits):
-    states = inside.generator_states(trained)
+def test_training_goes_on_as_it_would(trained_on_digits, digits):
+    states = inside.generator_states(trained_on_digits)
     assert len(states) == 2  # of the sampling layer, and of what hides labels
     before = [numpy(state).copy() for state in states]
-    trained.evaluate([digits.x_test, digits.y_test], verbose=0)
+    trained_on_digits.evaluate([digits.x_test, digits.y_test], verbose=0)
     for state, value in zip(states, before, strict=True):
         np.testing.assert_array_equal(numpy(state), value)
 
@@ -65,9 +59,9 @@ def test_data_larger_than_what_is_repeated_take_several_passes(monkeypatch):
 
 
 @pytest.mark.parametrize("draws", [0, 1.5, "many"])
-def test_draws_are_counted(trained, digits, draws):
+def test_draws_are_counted(trained_on_digits, digits, draws):
     with pytest.raises(ValueError, match="`draws` must be an integer of at least 1"):
-        trained.evaluate([digits.x_test, digits.y_test], draws=draws)
+        trained_on_digits.evaluate([digits.x_test, digits.y_test], draws=draws)
 
 
 @pytest.mark.once
