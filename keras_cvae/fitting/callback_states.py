@@ -24,7 +24,8 @@ def get(callback: keras.callbacks.Callback) -> dict[str, Any]:
     if hasattr(callback, "get_state"):
         return callback.get_state()
     if isinstance(callback, keras.callbacks.CSVLogger):
-        return {"keys": callback.keys, "text": Path(callback.filename).read_text("utf-8")}
+        text = Path(callback.filename).read_bytes().decode()  # with the ends of lines as they are
+        return {"keys": callback.keys, "text": text}
     others = OF_KERAS | {*_arguments(callback)}
     return {
         name: value

@@ -117,7 +117,7 @@ def train(folder: Path, data: str, epochs: int) -> dict:
         "variables": trained,
         "history": history.history,
         "epochs": history.epoch,
-        "log": (folder / "log.csv").read_text(),
+        "log": (folder / "log.csv").read_bytes().decode(),
         "counted": [kept[1].wait, kept[1].best, kept[2].wait, kept[2].best],
         "prior": [fitted["prior"], *digest([*cvae.variables, *inside.generator_states(cvae)])],
         "measures": {name: each.value for name, each in measured.items()},

@@ -92,7 +92,7 @@ def train(path, *data, kill=None, rate=0.01, epochs=EPOCHS, force=False, patienc
     variables = [*cvae.variables, *cvae.optimizer.variables, *inside.generator_states(cvae)]
     values = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
     counted = vars(others[1])["wait"], vars(others[1])["best"], vars(others[2])["best"]
-    return values, history.history, history.epoch, counted, draws.drawn, log.read_text()
+    return values, history.history, history.epoch, counted, draws.drawn, log.read_bytes()
 
 
 def assert_equal(one, other):
