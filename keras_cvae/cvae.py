@@ -568,21 +568,10 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         values = self._check_values(y, count)
         if values:
             values = self.condition.sample_missing(values, rng)
-        if pixels == "mean":
-            return self._generate(normal, values, temperatures, batch_size)
         rows = [normal, temperatures, *values.values()]
-        in_float64 = self.likelihood.in_float64()
-        seeds = np.random.default_rng(seed).integers(2**31 - 1, size=-(-count // batch_size))
-        images = []
-        for index, batch_seed in enumerate(seeds):
-            batch = [row[index * batch_size : (index + 1) * batch_size] for row in rows]
-            parameters = batched.predict(self._submodels.parameter_generator, batch, batch_size)
-            if in_float64:
-                images.append(in_float64(parameters, int(batch_seed)))
-                continue
-            sampled = self.likelihood.sample(ops.convert_to_tensor(parameters), int(batch_seed))
-            images.append(ops.convert_to_numpy(sampled))
-        return np.concatenate(images)
+        if pixels == "mean":
+            return self._submodels.generate_means(rows, batch_size)
+        return self._submodels.generate_samples(rows, batch_size, seed)
 
     @model_lock.one_at_a_time
     def encode(self, x, y=None, *, batch_size: int = batched.BATCH_SIZE) -> list:
@@ -634,7 +623,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         is_dict = isinstance(y, dict)
         y = {k: row_by_row(v) for k, v in y.items()} if is_dict else row_by_row(y)
         rows = self._with_values(z.reshape(-1, size), y)
-        images = self._decode(rows, batch_size)
+        images = self._submodels.decode_means(rows, batch_size)
         return images.reshape(*leading, *self.image_shape)
 
     @model_lock.one_at_a_time
@@ -669,9 +658,11 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         x = self.intake.images(x)
         changed = None if as_y is None else self._check_values(as_y, len(x), "as_y")
         if not changed:
-            return self._decode(self._encode_means(x, y, batch_size), batch_size)
+            return self._submodels.decode_means(self._encode_means(x, y, batch_size), batch_size)
         normal = self.noise_of(x, y, batch_size=batch_size)
-        return self._generate(normal, self.infer_missing(x, changed), batch_size=batch_size)
+        temperatures = np.ones((len(normal), 1), "float32")
+        rows = [normal, temperatures, *self.infer_missing(x, changed).values()]
+        return self._submodels.generate_means(rows, batch_size)
 
     @model_lock.one_at_a_time
     def noise_of(self, x, y=None, *, batch_size: int = batched.BATCH_SIZE) -> np.ndarray:
@@ -737,24 +728,6 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         if not values:
             return {}
         return self.condition.infer_missing(values, lambda rows: self.infer(x[rows]))
-
-    def _generate(self, normal, values, temperatures=None, batch_size=batched.BATCH_SIZE):
-        """Returns the mean images for noise and checked values of the condition."""
-        if temperatures is None:
-            temperatures = np.ones((len(normal), 1), "float32")
-        rows = [normal, temperatures, *values.values()]
-        in_float64 = self.likelihood.in_float64()
-        if in_float64:
-            parameters = batched.predict(self._submodels.parameter_generator, rows, batch_size)
-            return in_float64(parameters)
-        return batched.predict(self._submodels.tempered_generator, rows, batch_size)
-
-    def _decode(self, rows, batch_size):
-        """Returns the mean images for latents and checked values of the condition."""
-        in_float64 = self.likelihood.in_float64()
-        if in_float64:
-            return in_float64(batched.predict(self.decoder, rows, batch_size))
-        return batched.predict(self._submodels.mean_decoder, rows, batch_size)
 
     def _encode_means(self, x, y, batch_size):
         """Returns the decoder's inputs: posterior means of checked images, and their condition."""
