@@ -39,7 +39,7 @@ class Classes(Labels):
 
     Returns:
         Tensor of shape `(batch, num_classes)`; the row of an unknown label (-1) is all zeros. In a
-        graph of your own, an invalid label makes its row and the loss NaN.
+        graph of your own, an invalid label makes its row and the training loss NaN.
 
     Raises:
         ValueError: If `num_classes` is not an integer of at least 2, `dropout` is outside [0, 1],
@@ -57,7 +57,7 @@ class Classes(Labels):
         super().__init__(num_classes, names, dropout, seed, **kwargs)
 
     def call(self, inputs, training=False) -> Tensor:
-        self.refuse_invalid(inputs)
+        self.refuse_invalid(inputs, training)
         self.count_seen(inputs, training)
         return self.one_hot(self.hide(inputs, UNKNOWN, training))
 

@@ -86,12 +86,13 @@ class Labels(Condition):
             return vectors
         return ops.where(ops.expand_dims(self._are_valid(labels), -1), vectors, math.nan)
 
-    def refuse_invalid(self, labels) -> None:
-        """Makes the loss of a user's own graph NaN if a label is invalid.
+    def refuse_invalid(self, labels, training) -> None:
+        """Makes the training loss of a user's own graph NaN if a label is invalid.
 
-        Some activations, such as TensorFlow's compiled relu, turn NaN into 0.
+        Some activations, such as TensorFlow's compiled relu, turn NaN into 0. Outside of training a
+        loss would be one more output of an exported model.
         """
-        if terms.current() is None:
+        if training and terms.current() is None:
             self.add_loss(ops.where(ops.all(self._are_valid(labels)), 0.0, math.nan))
 
     def _are_valid(self, labels):
