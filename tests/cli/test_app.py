@@ -59,7 +59,7 @@ def test_bad_files(run, tmp_path, toys, capsys):
     assert "`--unconditional` takes data without labels" in unlabelled
     empty = shutil.copytree(run, tmp_path / "empty")
     (empty / "history.csv").write_text("")
-    assert "one value an epoch" in refused(capsys, "plot", empty, "--kind", "loss", "--out", out)
+    assert "one value per epoch" in refused(capsys, "plot", empty, "--kind", "loss", "--out", out)
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / "config.json").write_bytes((run / "config.json").read_bytes())

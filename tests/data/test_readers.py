@@ -494,7 +494,7 @@ def test_damaged_images_are_left_out_where_that_is_asked_for(tmp_path):
     for path in (tmp_path / "cat").iterdir():
         path.write_bytes(b"")
     (tmp_path / "cat/note.txt").write_text("")
-    with pytest.raises(ValueError, match="hold images that can be read"):
+    with pytest.raises(ValueError, match="must contain images that can be read"):
         datasets.load(tmp_path / "cat", labelled=False, skip_damaged=True)
 
 

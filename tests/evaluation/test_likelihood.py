@@ -140,7 +140,7 @@ def test_xla_is_left_out_where_compile_leaves_it_out(monkeypatch):
     cvae = keras_cvae.build_cvae((4,), network=networks.Dense((3,)))
     for jit_compile in ("auto", False):
         cvae.compile("adam", jit_compile=jit_compile)
-        model, _ = likelihood._weigher(cvae, 2)
+        model, _ = likelihood._ratio_model(cvae, 2)
         assert model.jit_compile == bool(jit_compile)
 
 

@@ -116,7 +116,9 @@ def test_a_page_of_images(browser, monkeypatch):
         assert page.locator("#picture img").count() == 4  # the image, and as three classes
         first = page.evaluate(picture)
         changed(page, picture, lambda: stroke(page, "#first canvas", (0.3, 0.2), (0.7, 0.8)))
-        page.wait_for_function("document.querySelector('#first_words').innerText.includes('Read')")
+        page.wait_for_function(
+            "document.querySelector('#first_words').innerText.includes('Recognized')"
+        )
         page.wait_for_timeout(500)  # the stroke's last part
         drawn = page.evaluate(f"document.querySelector('{slider}').value")
         assert float(drawn) != 0

@@ -12,10 +12,10 @@ import pytest
 
 import keras_cvae
 from keras_cvae import networks
-from keras_cvae.fitting import fused, inside, streams
+from keras_cvae.fitting import fused, inside, programs, streams
 
 BACKEND = keras.backend.backend()
-fusing = pytest.mark.skipif(BACKEND not in fused.PROGRAMS, reason="there is no program of steps")
+fusing = pytest.mark.skipif(BACKEND not in programs.PROGRAMS, reason="there is no program of steps")
 
 SIZES = {
     "partial last batch": [32] * 9 + [12],
@@ -223,7 +223,7 @@ def test_a_stream_that_runs_out_is_warned_of(known, again, data):
         again()
         with pytest.warns(UserWarning, match="Your input ran out of data"):
             fit(tf_dataset(batches, known), **given)
-    if BACKEND in fused.PROGRAMS:
+    if BACKEND in programs.PROGRAMS:
         assert int(model.optimizer.iterations) == 10
 
 
