@@ -53,10 +53,10 @@ def matches(cells: Mapping[str, np.ndarray], ranges: Mapping[str, tuple]) -> np.
     Returns:
         Booleans of shape `(rows,)`.
     """
-    within = [
-        (cells[name] >= np.float32(low)) & (cells[name] <= np.float32(high))
-        for name, (low, high) in ranges.items()
-    ]
+    within = []
+    for name, ends in ranges.items():
+        low, high = map(cells[name].dtype.type, ends)
+        within.append((cells[name] >= low) & (cells[name] <= high))
     return np.logical_and.reduce(within)
 
 
@@ -90,7 +90,8 @@ def conditions_like(
     for column in columns:
         if column.name in ranges:
             cells, (low, high) = train[column.name][order], ranges[column.name]
-            gap = np.maximum(np.maximum(np.float32(low) - cells, cells - np.float32(high)), 0.0)
+            low, high = map(cells.dtype.type, (low, high))
+            gap = np.maximum(np.maximum(low - cells, cells - high), 0.0)
             if column.levels is None:
                 gap = gap / (np.nanstd(cells) or 1.0)
             gap = np.where(np.isnan(gap), 1.0, np.minimum(gap, 1.0 if column.levels else 9.0))
@@ -116,7 +117,8 @@ def conditions_like(
         if column.name in ranges:
             low, high = ranges[column.name]
             other = rng.uniform(low, high, count)  # for rows near the range, but outside
-            cells = np.where((cells >= low) & (cells <= high), cells, other).astype("float32")
-            cells = np.full(count, low, "float32") if low == high else cells
+            is_within = (cells >= low) & (cells <= high)
+            cells = np.where(is_within, cells, other).astype(cells.dtype)
+            cells = np.full(count, low, cells.dtype) if low == high else cells
         conditions[column.name] = cells
     return conditions

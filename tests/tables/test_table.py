@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from keras_cvae import models, networks, tables
+from keras_cvae.tables import selection
 from keras_cvae.tables.columns import Categorical, Constant, Numeric
 from tests.tables.rows import COUNT, frame
 
@@ -196,6 +197,35 @@ def test_what_is_asked_of_conditions_lies_within_the_data():
     ]:
         with pytest.raises(ValueError, match=expected):
             described.parse(where)
+
+
+WIDE = np.random.default_rng(0).integers(0, 9 * 10**8, COUNT)
+MOMENTS = pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(WIDE, unit="s"))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "column",
+    [
+        WIDE + 10**8,
+        pd.Series(WIDE - 10**12 * (WIDE % 3)).astype("Int64").mask(WIDE % 5 == 0),
+        WIDE / 100,  # cents
+        [f"${number / 100:,.2f}" for number in WIDE],
+        MOMENTS,
+        MOMENTS + pd.to_timedelta(WIDE % 1000, unit="ms"),
+        MOMENTS.dt.strftime("%d/%m/%Y %H:%M:%S"),
+        pd.to_timedelta(WIDE, unit="s"),
+    ],
+)
+def test_no_digit_is_lost_in_wide_columns(column):
+    """float32 represents none of these exactly."""
+    rows = pd.DataFrame({"it": column, "x": np.random.default_rng(1).normal(size=COUNT)})
+    table = tables.Table.of(rows)
+    table = tables.Table.from_config(json.loads(json.dumps(table.as_config())))
+    pd.testing.assert_series_equal(table.frame(table.arrays(rows)[0])["it"], rows["it"])
+    of_row = tables.Table.of(rows, ["it"])
+    of_row = selection.matches(of_row.condition_cells(rows), of_row.parse({"it": rows["it"][7]}))
+    assert of_row.tolist() == (rows["it"] == rows["it"][7]).fillna(False).tolist()
 
 
 @pytest.mark.once

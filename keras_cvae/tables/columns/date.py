@@ -70,7 +70,9 @@ class Date(Real):
         first = dates.min()
         seconds = (dates - first.normalize()) / pandas.Timedelta(seconds=1)
         step = next((step for step in STEPS if (seconds % step == 0).all()), 1)
-        if form and "%f" in form and (seconds % 1 != 0).any():
+        if form is None:
+            fraction = 3 if (dates.dt.microsecond % 1000 == 0).all() else 6
+        if (form is None or "%f" in form) and (seconds % 1 != 0).any():
             step = 10.0**-fraction
         days = float((dates.max() - first) / pandas.Timedelta(days=1))
         return cls(series.name, dtype, form, step, first.isoformat(), days, fraction)
@@ -83,10 +85,14 @@ class Date(Real):
     def ends(self) -> tuple[float, float]:
         return 0.0, self.days
 
+    @property
+    def resolution(self) -> float:
+        return self.step / 86400
+
     def read(self, series) -> np.ndarray:
         expected = f"Column {self.name!r} must contain dates, as {self.write(np.zeros(1))[0]}"
         with explain(None, expected, (TypeError, ValueError)):
-            return self._days(series, self.format).to_numpy("float32")
+            return self.as_cells(self._days(series, self.format).to_numpy("float64"))
 
     def _days(self, series, form):
         import pandas

@@ -12,13 +12,12 @@ import numpy as np
 from keras_cvae.checks import explain, require
 from keras_cvae.tables import rounding
 from keras_cvae.tables.columns.base import ignore
-from keras_cvae.tables.columns.real import Real
+from keras_cvae.tables.columns.real import EXACT, Real
 
 FEW = 10  # number of different whole numbers up to which they are categories
 MOST_DECIMALS = 6
 MOST_DISTINCT = 20  # number of consecutive whole numbers above which they are row numbers
 FAR = 1000.0  # distance from 0, in standard deviations, beyond which float32 has too few digits
-LARGEST_EXACT = 2**24  # float32 represents all whole numbers up to it
 LARGEST = 2**53  # float64 represents all whole numbers up to it
 
 
@@ -32,8 +31,8 @@ class Numeric(Real):
         decimals: The number of decimals of the numbers; None for more than six.
         low: The least number in the data and in generated cells.
         high: The greatest.
-        offset: The number that is subtracted in float64 before cells become float32, which
-            represents all whole numbers only up to 16,777,216.
+        offset: The number that is subtracted in float64 from cells, which are float32 if it
+            represents all of them: whole numbers, for example, only up to 16,777,216.
         roundings: The powers of ten to which numbers are rounded, as from `rounding.roundings_of`.
         unique: Whether `low`, and whether `high`, occurs only once in the data. Such a number is
             not generated.
@@ -85,13 +84,17 @@ class Numeric(Real):
         expected = f"Column {name!r} must contain whole numbers of at most {LARGEST}"
         received = f"numbers from {low:.0f} to {high:.0f}"
         require(not is_whole or size <= LARGEST, None, expected, received, ignore(name))
-        is_far = size > FAR * numbers.std() or (is_whole and size > LARGEST_EXACT)
+        is_far = size > FAR * numbers.std() or (is_whole and size > EXACT)
         offset = float(math.floor(low)) if is_far else 0.0
         return cls(name, dtype, decimals_of(numbers), low, high, offset)
 
     @property
     def ends(self) -> tuple[float, float]:
         return self.low - self.offset, self.high - self.offset
+
+    @property
+    def resolution(self) -> float:
+        return 0.0 if self.decimals is None else 10.0**-self.decimals
 
     def read_texts(self, texts) -> np.ndarray:
         import pandas
@@ -101,7 +104,7 @@ class Numeric(Real):
     def read(self, series) -> np.ndarray:
         with explain(None, f"Column {self.name!r} must contain numbers", (TypeError, ValueError)):
             numbers = series.to_numpy("float64", na_value=np.nan)
-        return (numbers - self.offset).astype("float32")
+        return self.as_cells(numbers - self.offset)
 
     def write(self, cells) -> np.ndarray:
         cells = np.clip(cells.astype("float64") + self.offset, self.low, self.high)

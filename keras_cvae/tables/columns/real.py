@@ -18,6 +18,7 @@ from keras_cvae.types import Tensor
 
 START = math.log(0.1)  # initial log-variance: with 1, z would have nothing to explain
 LEAST = math.log(1e-4)  # least log-variance: the density of repeated numbers has no bound
+EXACT = 2**24  # float32 represents all whole numbers up to it
 
 
 class Real(Column):
@@ -33,6 +34,20 @@ class Real(Column):
     @abc.abstractmethod
     def ends(self) -> tuple[float, float]:
         """The least and the greatest number in the data."""
+
+    @property
+    @abc.abstractmethod
+    def resolution(self) -> float:
+        """The difference of numbers next to each other; 0 if they have more than six decimals."""
+
+    def as_cells(self, numbers: np.ndarray) -> np.ndarray:
+        """Returns numbers as float32, or as float64 if float32 would change some of them.
+
+        Args:
+            numbers: float64 array of shape `(rows,)`.
+        """
+        is_exact = max(map(abs, self.ends)) <= EXACT * self.resolution or not self.resolution
+        return numbers.astype("float32" if is_exact else "float64")
 
     def parse_range(self, text) -> tuple[float, float]:
         low, dots, high = text.partition("..")

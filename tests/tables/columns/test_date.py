@@ -114,9 +114,7 @@ def test_offsets_fractions_and_names_of_months(form, change):
     assert isinstance(date, Date)
     date = columns.from_config(json.loads(json.dumps(date.as_config())))
     back = date.write(date.read(texts).astype("float64"))
-    apart = [pd.to_datetime(cells, format="mixed") for cells in (pd.Series(back), texts)]
-    assert abs(apart[0] - apart[1]).max() < pd.Timedelta(minutes=2)  # float32
-    assert [len(text) for text in back] == [len(text) for text in texts]
+    assert back.tolist() == texts.tolist()
     assert date.parse(texts[5]) == pytest.approx(date.read(texts)[5], abs=1e-3)
 
 
