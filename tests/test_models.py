@@ -362,9 +362,12 @@ def test_a_condition_of_two_models_is_copied_with_what_it_has_learned():
 
 
 @pytest.mark.once
-def test_a_model_of_real_digits_generates_the_label_asked_for(trained_on_digits, digits):
-    """Thresholds leave room: seeds 0 to 2 gave ELBOs of -22.0 to -21.9, all digits right."""
-    cvae, test = trained_on_digits, [digits.x_test, digits.y_test]
+def test_a_model_of_real_digits_generates_the_label_asked_for(digits):
+    """Thresholds leave room: seeds 0 to 4 gave ELBOs of -20.6 to -20.3, 96 to 99% right digits."""
+    cvae = keras_cvae.build_cvae((8, 8, 1), 10, 8, network=networks.Dense((128,)))
+    cvae.compile(keras.optimizers.Adam(2e-3))
+    cvae.fit([digits.x_train, digits.y_train], epochs=60, batch_size=64, verbose=0)
+    test = [digits.x_test, digits.y_test]
     elbo = -cvae.evaluate(test, verbose=0, return_dict=True)["loss"]
     labels = np.arange(500) % 10
     images = cvae.generate(labels, seed=0)
@@ -372,6 +375,6 @@ def test_a_model_of_real_digits_generates_the_label_asked_for(trained_on_digits,
     classifier.fit(digits.x_train.reshape(-1, 64), digits.y_train)
     right = np.mean(classifier.predict(images.reshape(-1, 64)) == labels)
     print("elbo", elbo, "right", right)
-    assert elbo > -23
+    assert elbo > -22
     assert right > 0.9
-    assert images[labels == 0].std(0).max() > 0.05  # draws vary
+    assert images[labels == 0].std(0).max() > 0.1  # draws vary
