@@ -61,22 +61,13 @@ def _variety(m, others):
     return "less than half that of real examples: many kinds of them are never generated"
 
 
-def _agreement(m, others):
-    if m.real is None or m.value >= m.real - SHORT:
-        return ""
-    return "well below the classifier on real examples: many samples are not of their label"
+def _accuracy(sentence):
+    """Returns a function that returns the sentence if an accuracy is well below the real one."""
 
+    def remark_of(m, others):
+        return "" if m.real is None or m.value >= m.real - SHORT else sentence
 
-def _swap(m, others):
-    if m.real is None or m.value >= m.real - SHORT:
-        return ""
-    return "z also contains the class; `fit_prior` or a larger beta helps"
-
-
-def _score(m, others):
-    if m.real is None or m.value >= m.real - SHORT:
-        return ""
-    return "well below training on real examples: samples lack features that separate the classes"
+    return remark_of
 
 
 def _leak(m, others):
@@ -108,9 +99,13 @@ _REMARKS = {
     "density": _density,
     "recall": _variety,
     "coverage": _variety,
-    "label agreement": _agreement,
-    "label swap": _swap,
-    "classification accuracy score": _score,
+    "label agreement": _accuracy(
+        "well below the classifier on real examples: many samples are not of their label"
+    ),
+    "label swap": _accuracy("z also contains the class; `fit_prior` or a larger beta helps"),
+    "classification accuracy score": _accuracy(
+        "well below training on real examples: samples lack features that separate the classes"
+    ),
     "label read from z": _leak,
     "active units": _units,
     "rate": _rate,
