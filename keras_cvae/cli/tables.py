@@ -56,4 +56,4 @@ def _split(text):
 def leave_out(options, of_what) -> None:
     """Refuses options of another kind of data."""
     for option, value in options.items():
-        require(value is None, option, f"is an option of {of_what} alone", repr(value))
+        require(value is None, option, f"is an option for {of_what} only", repr(value))

@@ -105,8 +105,8 @@ def train(
 
     Your own data can be an .npz file with x_train, y_train, x_test and y_test, or with x and y,
     which are split; a folder of IDX files; or a folder with one sub-folder of images per class.
-    `--unconditional` needs no labels. For a table, a .csv or .parquet file, `--condition` names the
-    columns to condition on; the model learns the others.
+    `--unconditional` needs no labels. For a table, a .csv, .tsv or .parquet file, `--condition` names
+    the columns to condition on; the model learns the others.
 
     Options of a likelihood, prior, objective or corruption follow its name and a colon, as in
     `--prior flow:couplings=6,hidden_units=(128,)`.
@@ -114,7 +114,7 @@ def train(
     import keras
 
     from keras_cvae import checks, corruptions, likelihoods, priors, runs
-    from keras_cvae.tables import is_table
+    from keras_cvae.tables import files, is_table
 
     if resume is not None:
         of_processes = "processes", "coordinator", "process_id"
@@ -146,7 +146,7 @@ def train(
     else:
         of_tables = {"--condition": condition, "--columns": columns}
         of_tables |= {"--encoding": encoding, "--na-values": na_values}
-        tables.leave_out(of_tables, "tables")
+        tables.leave_out(of_tables, f"tables ({files.ENDINGS})")
         begin = functools.partial(
             runs.train,
             image_size=parsing.height_and_width(image_size),

@@ -58,7 +58,8 @@ def read_npz(path: Path, labelled: bool) -> Source:
         ValueError: If the file is damaged, or an array is missing.
     """
     check_file(path)
-    expected = "Expected an .npz file as `np.savez` writes it, or a folder"
+    expected = "Expected an .npz file as `np.savez` writes it, a folder, or a table"
+    expected += " in a file that ends in .csv, .tsv or .parquet"
     require(zipfile.is_zipfile(path), None, expected, f"'{path}', truncated or of another kind")
     damaged = f"'{path}' is damaged, or contains pickled Python objects, which are never loaded"
     with explain(None, damaged):

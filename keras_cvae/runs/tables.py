@@ -50,7 +50,7 @@ def train_table(
     """Trains a model of the rows of a table; writes it, its measures and its pictures to a folder.
 
     Args:
-        data: Path of a .csv or .parquet file.
+        data: Path of a .csv, .tsv or .parquet file.
         out: The folder; by default `runs/` and the name of the file.
         force: Whether to replace an existing run.
         conditions: As for `tables.Table.of`.

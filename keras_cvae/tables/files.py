@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import itertools
 import os
 import warnings
 from collections.abc import Sequence
@@ -17,14 +18,15 @@ from keras_cvae.checks import explain, require
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".parquet")
+ENDINGS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 SEPARATORS = ",;\t"
 NOT_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "n/a", "<NA>", "#N/A")
 DECIMAL_COMMA = r"[+-]?\d+(,\d+)?"
 
 
 def is_table(path: str | os.PathLike) -> bool:
-    """Returns whether a path has the suffix of a table, `.csv` or `.parquet`."""
+    """Returns whether a path has the suffix of a table: `.csv`, `.tsv` or `.parquet`."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
@@ -34,8 +36,8 @@ def read(
     """Reads a table.
 
     Args:
-        path: A .csv file, with a line of names first and commas, semicolons or tabs between the
-            cells, or a .parquet file. Where no commas are between cells, they may be in numbers,
+        path: A .csv or .tsv file, with a line of names first and commas, semicolons or tabs between
+            the cells, or a .parquet file. Where no commas are between cells, they may be in numbers,
             as 1,5. Blanks behind a separator are left out. Empty cells and `?` are missing; words
             such as NA and None are missing among numbers and texts among texts. Numbers with
             leading zeros, as 01005, are codes, and stay texts. A first column without a name that
@@ -48,14 +50,15 @@ def read(
 
     Raises:
         ValueError: If the file is missing, empty, damaged or cut short, or lines of a CSV file
-            have more or fewer cells than it has names, or names are missing or occur twice.
+            have more or fewer cells than it has names, or the first line of a CSV file contains
+            cells in place of names, or names are missing or occur twice.
     """
     path = Path(os.path.expanduser(path))
-    expected = f"A table must be a file that ends in {' or '.join(SUFFIXES)}"
+    expected = f"A table must be a file that ends in {ENDINGS}"
     require(is_table(path), None, expected, f"'{path}'")
     require(path.is_file(), None, f"'{path}' must be a file that can be read", "no such file")
-    is_csv = path.suffix.lower() == ".csv"
-    frame = _read_csv(path, encoding, [*na_values]) if is_csv else _read_parquet(path)
+    is_parquet = path.suffix.lower() == ".parquet"
+    frame = _read_parquet(path) if is_parquet else _read_csv(path, encoding, [*na_values])
     require(
         len(frame),
         None,
@@ -73,11 +76,12 @@ def read_texts(path: str | os.PathLike) -> DataFrame:
 
 
 def write(frame: DataFrame, path: str | os.PathLike) -> None:
-    """Writes a table as CSV or Parquet, by the ending of the path."""
-    if Path(path).suffix.lower() == ".csv":
-        frame.to_csv(path, index=False)
-    else:
+    """Writes a table as CSV, with tabs to a .tsv file, or Parquet, by the ending of the path."""
+    suffix = Path(path).suffix.lower()
+    if suffix == ".parquet":
         frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ",")
 
 
 def _read_csv(path, encoding, na_values):
@@ -135,8 +139,13 @@ def _check_lines(path, encoding):
             "an empty line or file",
         )
         separator = max(SEPARATORS, key=first.count)
+        options = {"delimiter": separator, "skipinitialspace": True}
         file.seek(0)
-        lines = csv.reader(file, delimiter=separator, skipinitialspace=True)
+        names, *rows = itertools.islice(csv.reader(file, **options), 1000)
+        expected = f"'{path}' must begin with a line of names"
+        require(not _are_cells(names, rows), None, expected, f"a line of cells, {names[:8]}")
+        file.seek(0)
+        lines = csv.reader(file, **options)
         names = next(lines)
         nameless = len(names) > 1 and not names[0].strip()  # as pandas writes its index
         check_names(names[nameless:], path)
@@ -146,6 +155,31 @@ def _check_lines(path, encoding):
                 require(False, None, f"{expected}, as there are names", len(cells))
             codes.update(name for name, cell in zip(names, cells, strict=False) if _is_code(cell))
     return separator, codes
+
+
+def _are_cells(names, rows):
+    """Returns whether the first line of a file is one of its rows, by the rows that follow.
+
+    Names of columns of numbers may be numbers, such as years; then they are in order.
+    """
+    columns = [{cell for cell in cells if cell not in ("?", *NOT_NUMBERS)} for cells in zip(*rows, strict=False)]
+    pairs = [(name, cells) for name, cells in zip(names, columns, strict=False) if cells]
+    numeric = [name for name, cells in pairs if all(map(_is_number, cells))]
+    repeated = [name in cells for name, cells in pairs if not all(map(_is_number, cells))]
+    if not numeric:
+        return bool(repeated) and all(repeated)
+    if not all(map(_is_number, numeric)):
+        return False
+    values = [float(name.replace(",", ".")) for name in numeric]
+    return any(repeated) or values not in (sorted(values), sorted(values, reverse=True))
+
+
+def _is_number(cell):
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_code(cell):

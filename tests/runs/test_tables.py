@@ -166,8 +166,8 @@ def test_what_is_refused(folder, tmp_path, capsys):
             (*generate, "--where", "age=old"),
             "`--where` must give column 'age' a finite number. Received: 'old'",
         ),
-        ((*generate, "--label", "3"), "`--label` is an option of images"),
-        (("generate", run, "--out", tmp_path / "a.png"), "`--out` must end in .csv or .parquet"),
+        ((*generate, "--label", "3"), "`--label` is an option for images"),
+        (("generate", run, "--out", tmp_path / "a.png"), "`--out` must end in .csv or .tsv or .parquet"),
         (train, "'id' must have categories, most of them in several rows"),
         ((*train, "--columns", "id=text"), "`--columns` must give column 'id' one of 'date', 'mon"),
         ((*train, "--columns", "id=date"), "`--columns` must give column 'id' a kind that fits"),
@@ -176,9 +176,9 @@ def test_what_is_refused(folder, tmp_path, capsys):
             (*train, "--columns", "id=ignore", "--condition", "six"),
             "`--condition` must name columns, of 'id', 'sex'",
         ),
-        ((*train, "--infer-label"), "`--infer-label` is an option of images"),
+        ((*train, "--infer-label"), "`--infer-label` is an option for images"),
         ((*train, "--likelihood", "gaussian"), "`--likelihood` must be left out for a table"),
-        (("train", "--condition", "a"), "`--condition` is an option of tables"),
+        (("train", "--condition", "a"), "`--condition` is an option for tables"),
     ):
         assert expected in refused(capsys, *arguments)
     every = refused(capsys, *train, "--columns", "ages=count", "--condition", "six", lines=3)

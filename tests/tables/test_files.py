@@ -13,7 +13,7 @@ from tests.tables.rows import frame
 def test_files(tmp_path):
     """Written and read, a table is the same; whole numbers stay so where cells are empty."""
     rows = frame().drop(columns="empty")
-    for name in ("rows.csv", "rows.parquet"):
+    for name in ("rows.csv", "rows.tsv", "rows.parquet"):
         tables.write(rows, tmp_path / name)
         read = tables.read(tmp_path / name)
         same = {"grade": "str", "rooms": "Int64"}
@@ -39,9 +39,12 @@ def test_files(tmp_path):
         ("a.csv", b"a,b\n1,2,3\n", "Line 2 of .* must have 2 cells.*Received: 3"),
         ("a.csv", b"a,b,a\n1,2,3\n", "different names, none of them empty. Received: 'a' more"),
         ("a.csv", b"a,\n1,2\n", "different names, none of them empty"),
+        ("a.csv", b"39, Private, 7\n50, State, 8\n38, Private, 9\n", "begin with a line of names"),
+        ("a.csv", b"5.1,0.2,3.5\n4.9,0.2,3.1\n", "begin with a line of names.*cells.*'5.1'"),
+        ("a.csv", b"e,x\np,x\ne,s\n", "begin with a line of names"),
         ("a.csv", b"a,b\n\xff\xfe,2\n", "must be a text file in UTF-8"),
         ("a.parquet", b"PAR1 and then nothing", "damaged, cut short or of another kind"),
-        ("a.txt", b"a,b\n1,2\n", "must be a file that ends in .csv or .parquet"),
+        ("a.txt", b"a,b\n1,2\n", "must be a file that ends in .csv, .tsv or .parquet"),
     ],
 )
 def test_files_that_are_refused(tmp_path, name, content, expected):
