@@ -15,7 +15,7 @@ Data = Annotated[str, Option(help=f"{', '.join(names.DATA)}, or the path of your
 OtherData = Annotated[str | None, Option(help="Other data.  [default: what it was trained on]")]
 Out = Annotated[
     Path,
-    Option(metavar="FILE", help="A .png picture or .npz arrays; for a table .csv, .tsv or .parquet."),
+    Option(metavar="FILE", help="A .png picture or .npz arrays; a table: .csv, .tsv, .parquet."),
 ]
 LabelSwitch = Annotated[
     bool, Option("--conditional/--unconditional", help="Whether to use labels.")

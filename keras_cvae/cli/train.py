@@ -105,8 +105,8 @@ def train(
 
     Your own data can be an .npz file with x_train, y_train, x_test and y_test, or with x and y,
     which are split; a folder of IDX files; or a folder with one sub-folder of images per class.
-    `--unconditional` needs no labels. For a table, a .csv, .tsv or .parquet file, `--condition` names
-    the columns to condition on; the model learns the others.
+    `--unconditional` needs no labels. For a table, a .csv, .tsv or .parquet file, `--condition`
+    names the columns to condition on; the model learns the others.
 
     Options of a likelihood, prior, objective or corruption follow its name and a colon, as in
     `--prior flow:couplings=6,hidden_units=(128,)`.

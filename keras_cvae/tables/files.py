@@ -37,11 +37,11 @@ def read(
 
     Args:
         path: A .csv or .tsv file, with a line of names first and commas, semicolons or tabs between
-            the cells, or a .parquet file. Where no commas are between cells, they may be in numbers,
-            as 1,5. Blanks behind a separator are left out. Empty cells and `?` are missing; words
-            such as NA and None are missing among numbers and texts among texts. Numbers with
-            leading zeros, as 01005, are codes, and stay texts. A first column without a name that
-            numbers the rows is left out, with a warning.
+            the cells, or a .parquet file. Where no commas are between cells, they may be in
+            numbers, as 1,5. Blanks behind a separator are left out. Empty cells and `?` are
+            missing; words such as NA and None are missing among numbers and texts among texts.
+            Numbers with leading zeros, as 01005, are codes, and stay texts. A first column without
+            a name that numbers the rows is left out, with a warning.
         encoding: Of a CSV file, such as `"latin-1"`.
         na_values: More texts or numbers of a CSV file that mean that a cell is missing.
 
@@ -162,7 +162,7 @@ def _are_cells(names, rows):
 
     Names of columns of numbers may be numbers, such as years; then they are in order.
     """
-    columns = [{cell for cell in cells if cell not in ("?", *NOT_NUMBERS)} for cells in zip(*rows, strict=False)]
+    columns = [{*cells} - {"?", *NOT_NUMBERS} for cells in zip(*rows, strict=False)]
     pairs = [(name, cells) for name, cells in zip(names, columns, strict=False) if cells]
     numeric = [name for name, cells in pairs if all(map(_is_number, cells))]
     repeated = [name in cells for name, cells in pairs if not all(map(_is_number, cells))]

@@ -167,7 +167,10 @@ def test_what_is_refused(folder, tmp_path, capsys):
             "`--where` must give column 'age' a finite number. Received: 'old'",
         ),
         ((*generate, "--label", "3"), "`--label` is an option for images"),
-        (("generate", run, "--out", tmp_path / "a.png"), "`--out` must end in .csv or .tsv or .parquet"),
+        (
+            ("generate", run, "--out", tmp_path / "a.png"),
+            "`--out` must end in .csv or .tsv or .parquet",
+        ),
         (train, "'id' must have categories, most of them in several rows"),
         ((*train, "--columns", "id=text"), "`--columns` must give column 'id' one of 'date', 'mon"),
         ((*train, "--columns", "id=date"), "`--columns` must give column 'id' a kind that fits"),
