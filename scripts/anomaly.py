@@ -30,13 +30,13 @@ KINDS = {"reconstruction": 16, "elbo": 16, "log_likelihood": 128}  # and samples
 
 def train(x, epochs, path):
     """Trains a plain VAE of images, saves it at `path` and returns it."""
-    chosen = {name: choice.value for name, choice in choosing.choose(x).items()}
-    epochs = chosen["epochs"] if epochs is None else epochs
-    parts = {name: chosen[name] for name in ("likelihood", "network", "latent_dim")}
+    settings = {name: choice.value for name, choice in choosing.choose(x).items()}
+    epochs = settings["epochs"] if epochs is None else epochs
+    parts = {name: settings[name] for name in ("likelihood", "network", "latent_dim")}
     cvae = keras_cvae.build_cvae(x.shape[1:], None, **parts)
-    steps = epochs * -(-len(x) // chosen["batch_size"])
+    steps = epochs * -(-len(x) // settings["batch_size"])
     cvae.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps)))
-    cvae.fit(x, batch_size=chosen["batch_size"], epochs=epochs, verbose=0)
+    cvae.fit(x, batch_size=settings["batch_size"], epochs=epochs, verbose=0)
     cvae.save(path)
     return cvae
 

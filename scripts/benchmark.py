@@ -73,12 +73,12 @@ def train(
     """Images per second of training."""
     names = [name.strip() for name in backends.split(",")]
     programs = {}
-    for feed, options in {"": {}, ", a stream": {"streamed": True}}.items():
-        if streams or not feed:
+    for suffix, options in {"": {}, ", a stream": {"streamed": True}}.items():
+        if streams or not suffix:
             for kind, how in WITH_KERAS.items():
                 how = how | {"options": how.get("options", {}) | options}
                 for name in names:
-                    programs[f"{kind}, {name}{feed}"] = how | {"backend": name}
+                    programs[f"{kind}, {name}{suffix}"] = how | {"backend": name}
     programs |= {name: {"function": function} for name, function in HAND_WRITTEN.items()}
     if samples > 1:
         programs = {n: how for n, how in programs.items() if how["function"] in WITH_SAMPLES}
@@ -86,7 +86,7 @@ def train(
             how["options"] = {**how.get("options", {}), "samples": samples}
     words = [word.strip().lower() for word in only.split(",")]
     programs = {n: how for n, how in programs.items() if any(word in n.lower() for word in words)}
-    rows, panels, measured = [], {}, []
+    rows, panels, results = [], {}, []
     with course(data, images, rounds, warmup, out, epochs) as track:
         for size in batch_size:
             shared = {"images": track.images, "model": model, "batch_size": size, "seed": seed}
@@ -94,11 +94,11 @@ def train(
             ours = [c for c in ran if c.function == "keras_fit:library"]
             for c in ran:
                 row = {"batch": size, "program": c.name, **report.rates(c)}
-                row |= {f"{_feed(own)}, ratio": own.faster_than(c) for own in ours}
+                row |= {f"{_settings_of(own)}, ratio": own.faster_than(c) for own in ours}
                 row |= {"first epoch, s": c.first, "peak MB": c.peak, "loss, nats": c.value}
                 rows.append(row)
             panels |= {f"batches of {size}": [(c.name, c.rates) for c in ran]} if ran else {}
-            measured += ran
+            results += ran
     bound = f" on {samples} samples per image" if samples > 1 else ""
     title = f"Training the {model} model{bound}, {track.images:,} images per epoch; "
     title += f"median, slowest and fastest of {rounds} rounds of {epochs} epochs"
@@ -106,10 +106,10 @@ def train(
     note += "peak MB: in addition to the memory after imports and loading data\n"
     note += f"loss: mean over epoch {1 + (track.warmup - 1 + rounds) * epochs}"
     figure = report.bars(panels, "training, images/s")
-    report.write(out, f"train_{model}", title, rows, figure, measured, note)
+    report.write(out, f"train_{model}", title, rows, figure, results, note)
 
 
-def _feed(contender):
+def _settings_of(contender):
     return contender.name.split(", ", 1)[1]
 
 
@@ -196,7 +196,7 @@ def scaling(
     seed: int = 0,
 ) -> None:
     """Training speed by size of model, data and batch; speed of evaluation by number of samples."""
-    rows, panels, measured = [], {}, []
+    rows, panels, results = [], {}, []
     with course(data, images, rounds, warmup, out) as track:
         few, some = min(test_images, track.images), min(10_000, track.images)
         for curve, sizes in CURVES.items():
@@ -221,14 +221,14 @@ def scaling(
                 row |= {"us/image": 1e6 / row["images/s"], "first, s": c.first, "peak MB": c.peak}
                 rows.append(row)
             panels |= {curve: points} if points else {}
-            measured += ran
+            results += ran
     title = (
         f"keras_cvae on {backend}: training the dense model (latent size 20, 256 hidden units, "
         f"{some:,} images per epoch, batches of 100, one of them varied), and log_likelihood of "
         f"{few} images (last curve); median, slowest and fastest of {rounds} rounds"
     )
     figure = report.curves(panels, "images/s")
-    report.write(out, f"scaling_{backend}", title, rows, figure, measured)
+    report.write(out, f"scaling_{backend}", title, rows, figure, results)
 
 
 if __name__ == "__main__":

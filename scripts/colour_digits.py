@@ -82,12 +82,12 @@ def main(
     x_train, y_train, x_test, y_test = (array[:limit] for array in arrays)
     if x_train.ndim != 4 or x_train.shape[-1] != 1 or not 2 <= levels <= 256:
         raise typer.BadParameter("images must be grey, and `--levels` from 2 to 256")
-    trained, tested = prepare(x_train, (seed, 0), grey), prepare(x_test, (seed, 1), grey)
-    shape, rows = tested.shape[1:], []
+    train_images, test_images = prepare(x_train, (seed, 0), grey), prepare(x_test, (seed, 1), grey)
+    shape, rows = test_images.shape[1:], []
     pairs = [("gaussian", 256), ("logistic_mixture", 256), ("gaussian", levels)]
     for name, top in dict.fromkeys([*pairs, ("categorical", levels)]):
         keras.utils.set_random_seed(seed)
-        x_train, x_test = (as_levels(x, top, name, seed) for x in (trained, tested))
+        x_train, x_test = (as_levels(x, top, name, seed) for x in (train_images, test_images))
         options = {"network": "conv", "likelihood": LIKELIHOODS[name](top)}
         cvae = keras_cvae.build_cvae(shape, len(names), 32, **options)
         steps = epochs * -(-len(x_train) // 128)
@@ -97,10 +97,10 @@ def main(
             keras.callbacks.ModelCheckpoint(out / f"{model}.keras"),
             keras.callbacks.CSVLogger(out / f"{model}.csv"),
         ]
-        began = time.perf_counter()
+        start = time.perf_counter()
         training = {"batch_size": 128, "epochs": epochs, "callbacks": callbacks}
         cvae.fit([x_train, y_train], validation_data=([x_test, y_test], None), **training)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
 
         x, y = x_test[:count], y_test[:count]
         elbo = -cvae.evaluate([x, y], verbose=0, return_dict=True)["loss"]

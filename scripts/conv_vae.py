@@ -48,7 +48,7 @@ def main(
         return vae.reconstruct(x_test[:16])
 
     def report(epoch, logs):
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         print(f"\nepoch {epoch + 1}: test ELBO {-logs['val_loss']:.2f}, {seconds:.0f} s so far")
 
     pictures = (
@@ -59,7 +59,7 @@ def main(
     log = keras.callbacks.CSVLogger(out / "history.csv")
     elbo = keras.callbacks.LambdaCallback(on_epoch_end=report)
     all_callbacks = [elbo, save, log, *pictures]
-    began = time.perf_counter()
+    start = time.perf_counter()
     history = vae.fit(train, epochs=epochs, validation_data=test, callbacks=all_callbacks).history
 
     plots.loss_curves(history).savefig(out / "loss_curves.png")

@@ -73,8 +73,8 @@ def main(
             row = [type(model.prior).__name__, *(f"{100 * each:.1f}" for each in shares)]
             row += [f"{shares[0] / real:.3f}"]
             row += [f"{spread(unit(images[0]), labels) / real_spread:.2f}"]
-            changed = share(model.reconstruct(x_real, y_real, others), others)
-            print(f"| {str(path)[-50:]} | " + " | ".join([*row, f"{100 * changed:.1f}"]) + " |")
+            swaps = share(model.reconstruct(x_real, y_real, others), others)
+            print(f"| {str(path)[-50:]} | " + " | ".join([*row, f"{100 * swaps:.1f}"]) + " |")
             if type(model.prior) is priors.Mixture:
                 break
             model.fit_prior([x_train, y_train])

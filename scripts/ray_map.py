@@ -1,4 +1,4 @@
-"""Scores, encodes or generates a collection larger than memory, as a map over shards by Ray Data.
+"""Scores, encodes or generates a collection larger than memory, in parallel, by Ray Data.
 
     pip install "ray[data]"
     python scripts/ray_map.py score runs/digits/model.keras data.parquet scores
@@ -6,15 +6,15 @@
     python scripts/ray_map.py generate runs/digits/model.keras labels.parquet images
 
 The data are Parquet files, or a folder with one sub-folder of images per class. A row of Parquet
-has an `image`, a list of pixels, and a `label`, a whole number, as far as the task and the model
-need them. The results are Parquet files: the data's other columns, and of the task
+has an `image`, a list of pixels, and a `label`, an integer, if the task and the model need them.
+The results are Parquet files with the other columns of the data, and those of the task:
 
 - `score`: `elbo` and its terms, in nats;
 - `encode`: `z_mean` and `z_log_var`;
 - `generate`: `image`.
 
-A worker that dies is started again and computes its batch again: no row is lost or double. Its
-numbers are the same, for the noise depends on the rows alone.
+If a worker is killed, it is started again and repeats its batch: no row is lost or written twice.
+The results are the same, since the noise depends only on the rows.
 """
 
 import zlib
@@ -33,7 +33,7 @@ MODES = {1: "L", 3: "RGB"}  # of images, by their channels
 
 
 class Worker:
-    """A model in a process of its own.
+    """A model in a separate process.
 
     Args:
         model: The path of a saved model.
@@ -45,7 +45,7 @@ class Worker:
         self.task = getattr(self, task)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns the results of a batch, and its columns but for the images."""
+        """Returns the results of a batch, and its columns except the images."""
         y = batch.get("label") if self.cvae.classes else None
         x = batch.pop("image", None)
         if x is not None:
@@ -53,15 +53,15 @@ class Worker:
         return {**batch, **self.task(x, y, len(next(iter(batch.values()), x)))}
 
     def score(self, x, y, count) -> dict:
-        """The ELBO of each row, and its terms."""
+        """Returns the ELBO of each row, and its terms."""
         return keras_cvae.evaluation.terms(self.cvae, x, y, seed=zlib.crc32(x.tobytes()))
 
     def encode(self, x, y, count) -> dict:
-        """The posterior of each row."""
+        """Returns the posterior of each row."""
         return dict(zip(("z_mean", "z_log_var"), self.cvae.encode(x, y), strict=True))
 
     def generate(self, x, y, count) -> dict:
-        """An image for each row."""
+        """Returns an image for each row."""
         seed = zlib.crc32(repr(y if y is None else y.tolist()).encode())
         return {"image": self.cvae.generate(y, count=count, seed=seed).reshape(count, -1)}
 
@@ -71,28 +71,30 @@ def read(data: Path, image_shape: tuple) -> ray.data.Dataset:
     if data.suffix == ".parquet" or any(data.glob("*.parquet")):
         return ray.data.read_parquet(str(data))
     if len(image_shape) != 3:
-        raise typer.BadParameter("MODEL is of vectors, which a folder of images does not hold")
+        raise typer.BadParameter("MODEL is a model of vectors: DATA must be Parquet files")
     names = sorted(path.name for path in data.iterdir() if path.is_dir())
 
-    def labelled(batch):
+    def add_label(batch):
         folders = [Path(path).parent.name for path in batch["path"]]
         return {**batch, "label": np.array([names.index(folder) for folder in folders])}
 
     files = [str(path) for path in sorted(data.rglob("*")) if path.suffix.lower() in SUFFIXES]
     size, mode = image_shape[:2], MODES[image_shape[2]]
     images = ray.data.read_images(files, size=size, mode=mode, include_paths=True)
-    return images.map_batches(labelled)
+    return images.map_batches(add_label)
 
 
-def mapped(rows, worker, model: Path, task: str, batch_size: int, workers: int) -> ray.data.Dataset:
-    """Maps rows by workers, each of which Ray starts again if it dies."""
+def map_rows(
+    rows, worker, model: Path, task: str, batch_size: int, workers: int
+) -> ray.data.Dataset:
+    """Maps rows by workers, which Ray starts again if they are killed."""
     return rows.map_batches(
         worker,
         fn_constructor_args=[str(model.resolve()), task],
         compute=ray.data.ActorPoolStrategy(size=workers),
         batch_size=batch_size,
         batch_format="numpy",
-        num_cpus=0.5,  # which leaves some to read and to write
+        num_cpus=0.5,  # leaves processor time for reading and writing
     )
 
 
@@ -110,7 +112,7 @@ def main(
     if out.exists() and any(out.iterdir()):
         raise typer.BadParameter(f"OUT must be a new or an empty folder: {out}")
     rows = read(data, keras.saving.load_model(model).image_shape)
-    results = mapped(rows, Worker, model, task, batch_size, workers)
+    results = map_rows(rows, Worker, model, task, batch_size, workers)
     results.write_parquet(str(out.resolve()))
 
 

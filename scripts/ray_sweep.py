@@ -3,8 +3,8 @@
     pip install "ray[tune]"
     python scripts/ray_sweep.py --data mnist --trials 20 --out sweeps/mnist
 
-A trial keeps a checkpoint of its own: one whose process dies is started again and goes on where it
-was. The table of trials is written to `trials.csv`.
+Each trial has a checkpoint: if its process is killed, it is started again and continues from there.
+The table of trials is written to `trials.csv`.
 """
 
 from pathlib import Path
@@ -32,8 +32,8 @@ class Report(keras.callbacks.Callback):
         tune.report({"val_elbo": logs["val_elbo"], "epoch": epoch + 1})
 
 
-def trial(settings: dict, data: str, epochs: int, more=()) -> None:
-    """Trains one model, or goes on training it."""
+def trial(settings: dict, data: str, epochs: int, extra_callbacks=()) -> None:
+    """Trains one model, or continues training it."""
     keras.utils.set_random_seed(0)
     dataset = keras_cvae.datasets.load(data)
     x_train, y_train, x_test, y_test = keras_cvae.datasets.hold_out(dataset)
@@ -52,18 +52,18 @@ def trial(settings: dict, data: str, epochs: int, more=()) -> None:
         epochs=epochs,
         batch_size=128,
         verbose=0,
-        callbacks=[checkpoint, Report(), *more],
+        callbacks=[checkpoint, Report(), *extra_callbacks],
     )
 
 
 def sweep(trainable, trials: int, epochs: int, out: Path, **space) -> tune.ResultGrid:
     """Runs trials, the best of which train for all epochs."""
-    pruning = tune.schedulers.ASHAScheduler(time_attr="epoch", max_t=epochs)
-    aim = {"metric": "val_elbo", "mode": "max"}
-    config = tune.TuneConfig(num_samples=trials, scheduler=pruning, **aim)
-    again = tune.FailureConfig(max_failures=3)
+    scheduler = tune.schedulers.ASHAScheduler(time_attr="epoch", max_t=epochs)
+    goal = {"metric": "val_elbo", "mode": "max"}
+    config = tune.TuneConfig(num_samples=trials, scheduler=scheduler, **goal)
+    retries = tune.FailureConfig(max_failures=3)
     run = tune.RunConfig(
-        name=out.name, storage_path=str(out.resolve().parent), failure_config=again
+        name=out.name, storage_path=str(out.resolve().parent), failure_config=retries
     )
     results = tune.Tuner(trainable, param_space=SPACE | space, tune_config=config, run_config=run)
     return results.fit()
@@ -75,7 +75,7 @@ def main(
     epochs: int = 20,
     out: Path = Path("sweeps/digits"),
 ) -> None:
-    """Sweep, and show the best trial."""
+    """Sweep, and print the best trial."""
     results = sweep(tune.with_parameters(trial, data=data, epochs=epochs), trials, epochs, out)
     results.get_dataframe().to_csv(out / "trials.csv", index=False)
     best = results.get_best_result()

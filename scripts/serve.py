@@ -1,11 +1,11 @@
-"""Serves a run over HTTP: POST labels, get a picture.
+"""Serves a run over HTTP: a POST request of labels returns a picture.
 
     pip install fastapi uvicorn
     python scripts/serve.py runs/digits
     curl -X POST localhost:8000/images -H "Content-Type: application/json" \
         -d '{"labels": ["3", "8"], "seed": 1}' --output images.png
 
-Requests are answered by threads, which take turns at the model.
+Requests are answered by threads, which take turns in using the model.
 """
 
 import io
@@ -25,14 +25,14 @@ MOST = 256  # images in a request
 
 
 class Request(pydantic.BaseModel):
-    """The labels to generate images of, by name or by number, and a seed."""
+    """The labels to generate images of, as names or integers, and a seed."""
 
     labels: Annotated[list[str | int], pydantic.Field(min_length=1, max_length=MOST)]
     seed: Annotated[int | None, pydantic.Field(ge=0, lt=2**32)] = None
 
 
 def application(folder: Path) -> fastapi.FastAPI:
-    """The web application of a run of images with classes."""
+    """Returns the web application of a run of images with classes."""
     run = runs.Run.load(folder)
     app = fastapi.FastAPI(title=f"Images of {folder}")
 

@@ -21,7 +21,7 @@ def thickness(images: np.ndarray) -> np.ndarray:
     """
     from scipy import ndimage
 
-    inks = _pages(images) > 0.5
+    inks = _as_pages(images) > 0.5
     return np.array(
         [
             4 * ndimage.distance_transform_edt(ink)[ink].mean() - 2 if ink.any() else 0.0
@@ -41,7 +41,7 @@ def slant(images: np.ndarray) -> np.ndarray:
     Returns:
         Array of shape `(count,)`; 0 for an image with at most one row of ink.
     """
-    ink = _pages(images).astype("float64")
+    ink = _as_pages(images).astype("float64")
     total = np.maximum(ink.sum((1, 2), keepdims=True), 1e-12)
     rows, columns = np.indices(ink.shape[1:])
     y = rows - (ink * rows).sum((1, 2), keepdims=True) / total
@@ -50,7 +50,7 @@ def slant(images: np.ndarray) -> np.ndarray:
     return -(ink * x * y).sum((1, 2)) / np.where(spread > 0, spread, 1.0)
 
 
-def _pages(images):
+def _as_pages(images):
     images = np.asarray(images)
     if images.ndim == 4 and images.shape[-1] == 1:
         images = images[..., 0]

@@ -27,7 +27,7 @@ from keras_cvae.plots.mosaic import mosaic
 
 WEIGHTS = 30.0, 100.0  # of the adversary
 SHOWN = 4  # handwritings
-PROBED = 5000  # training images for probes and classifier, and test images
+PROBE_SIZE = 5000  # training images for probes and classifier, and test images
 
 
 def train(x, y, classes, objective, latent_dim, epochs, seed, path):
@@ -70,8 +70,11 @@ def main(
         **{f"adversary {w:g}": objectives.Adversary(w) for w in WEIGHTS},
         f"beta {beta:g}": objectives.ELBO(beta),
     }
-    probed, test = (x_train[:PROBED], y_train[:PROBED]), (x_test[:PROBED], y_test[:PROBED])
-    classifier = evaluation.train_classifier(*probed, epochs=5, seed=0, verbose=0)
+    probe_data, test = (
+        (x_train[:PROBE_SIZE], y_train[:PROBE_SIZE]),
+        (x_test[:PROBE_SIZE], y_test[:PROBE_SIZE]),
+    )
+    classifier = evaluation.train_classifier(*probe_data, epochs=5, seed=0, verbose=0)
     accuracy = np.mean(classifier.predict(test[0]) == test[1])
     others = test[1] + np.random.default_rng(0).integers(1, len(names), len(test[1]))
     others = others % len(names)
@@ -80,12 +83,12 @@ def main(
         for seed in range(seeds):
             path = out / f"{kind.replace(' ', '_')}_{seed}.keras"
             cvae = train(x_train, y_train, len(names), objective, latent_dim, epochs, seed, path)
-            measured = cvae.evaluate(*test, verbose=0, return_dict=True, draws=8)
-            linear, chance = evaluation.label_leakage(cvae, *probed, *test)
-            neighbours = accuracy_of_neighbours(cvae, probed, test, seed)
-            changed = np.mean(classifier.predict(cvae.reconstruct(*test, others)) == others)
-            percent = 100 * linear.value, 100 * neighbours, 100 * changed
-            results.setdefault(kind, []).append([measured["elbo"], measured["kl"], *percent])
+            metrics = cvae.evaluate(*test, verbose=0, return_dict=True, draws=8)
+            linear, chance = evaluation.label_leakage(cvae, *probe_data, *test)
+            neighbours = accuracy_of_neighbours(cvae, probe_data, test, seed)
+            swap_agreement = np.mean(classifier.predict(cvae.reconstruct(*test, others)) == others)
+            percent = 100 * linear.value, 100 * neighbours, 100 * swap_agreement
+            results.setdefault(kind, []).append([metrics["elbo"], metrics["kl"], *percent])
             print(kind, seed, *(f"{value:.2f}" for value in results[kind][-1]), flush=True)
             if seed == 0:
                 shown = [cvae.reconstruct(*(a[:SHOWN] for a in test), k) for k in range(len(names))]

@@ -36,10 +36,10 @@ FLAG = os.path.abspath("killed")
 ray.init(num_cpus=2, include_dashboard=False)
 model = pathlib.Path("model.keras")
 rows = ray_map.read(pathlib.Path("rows"), (4, 4, 1))
-results = ray_map.mapped(rows, Killed, model, "encode", 25, 1)
+results = ray_map.map_rows(rows, Killed, model, "encode", 25, 1)
 results.write_parquet(os.path.abspath("encoded"))
 photos = ray_map.read(pathlib.Path("photos"), (4, 4, 1))
-photos = ray_map.mapped(photos, ray_map.Worker, model, "score", 4, 1)
+photos = ray_map.map_rows(photos, ray_map.Worker, model, "score", 4, 1)
 photos.write_parquet(os.path.abspath("scored"))
 """
 SWEEP = """

@@ -91,10 +91,10 @@ class Course:
             others = []
             for turn in range(self.warmup + self.rounds):
                 # Each round begins with another program, so that none always follows the same one.
-                start = turn % max(1, len(running))
-                for worker in running[start:] + running[:start]:
+                first = turn % max(1, len(running))
+                for worker in running[first:] + running[:first]:
                     contender = worker.contender
-                    began, busy = time.perf_counter(), _busy_seconds()
+                    start, busy = time.perf_counter(), _busy_seconds()
                     epochs = 1 if turn == 0 else self.epochs
                     answer = self._attempt(functools.partial(worker.go, epochs), contender)
                     if not answer:
@@ -105,7 +105,7 @@ class Course:
                     if turn >= self.warmup:
                         contender.seconds.append(answer["seconds"] / epochs)
                         busy = _busy_seconds() - busy - answer["cpu"]
-                        others.append((busy, time.perf_counter() - began))
+                        others.append((busy, time.perf_counter() - start))
                     contender.value, contender.peak = answer["value"], answer["peak"]
         busy, elapsed = map(sum, zip(*others, strict=True)) if others else (0, 1)
         if busy / elapsed > DISTURBED:

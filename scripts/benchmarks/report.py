@@ -76,7 +76,7 @@ def rates(contender) -> dict:
 
 
 def write(
-    out: Path, name: str, title: str, rows: list[dict], figure, measured, note: str = ""
+    out: Path, name: str, title: str, rows: list[dict], figure, timings, note: str = ""
 ) -> None:
     """Prints a table and writes it as `.txt`, `.csv` and `.json`, with its plot.
 
@@ -86,7 +86,7 @@ def write(
         title: Title; a description of the machine is added.
         rows: Rows of the table.
         figure: The plot.
-        measured: Further content of the `.json` file: all timings.
+        timings: All timings, for the `.json` file.
         note: Explanation of the columns.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def write(
         writer = csv.DictWriter(file, _headers(rows))
         writer.writeheader()
         writer.writerows(rows)
-    content = {"title": title, "rows": rows, "measured": measured}
+    content = {"title": title, "rows": rows, "timings": timings}
     (out / f"{name}.json").write_text(json.dumps(content, indent=1, default=vars))
     width = int(figure.get_figwidth() * 12.5)
     wrapped = "\n".join(textwrap.fill(line, width) for line in title.splitlines())

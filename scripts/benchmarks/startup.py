@@ -11,9 +11,9 @@ import time
 NOT_AT_IMPORT = ("matplotlib", "scipy.stats", "sklearn", "PIL")
 IMPORT = """
 import json, sys, time
-began = time.perf_counter()
+start = time.perf_counter()
 import {module}
-seconds = time.perf_counter() - began
+seconds = time.perf_counter() - start
 print(json.dumps([seconds, [name for name in {names} if name in sys.modules]]))
 """
 FIRST_FIT = """
@@ -54,6 +54,6 @@ def measure(backend: str, rounds: int) -> dict[str, tuple[list[float], list[str]
                 print(f"left out: {name}, {backend}: {done.stderr.strip().splitlines()[-1:]}")
                 del results[name]
                 continue
-            measured, imported = json.loads(done.stdout.splitlines()[-1])
-            results[name] = (seconds + [measured] * (turn > 0), imported)
+            duration, imported = json.loads(done.stdout.splitlines()[-1])
+            results[name] = (seconds + [duration] * (turn > 0), imported)
     return results

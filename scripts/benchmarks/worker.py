@@ -36,9 +36,9 @@ def main() -> None:
         epoch = contender(data, spec["model"], spec["batch_size"], spec["seed"], **options)
         answer(ready=True)
         for line in sys.stdin:
-            cpu, began = time.process_time(), time.perf_counter()
+            cpu, start = time.process_time(), time.perf_counter()
             value = _run(epoch, int(line))
-            seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+            seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
             answer(seconds=seconds, cpu=cpu, value=value, peak=_peak() - before)
     except Exception as error:
         traceback.print_exc()

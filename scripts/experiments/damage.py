@@ -1,4 +1,4 @@
-"""Damages the bytes of a file at random: anywhere, in its packed content, or as valid JSON."""
+"""Damages a file at random: any of its bytes, the content of an archive, or a value of JSON."""
 
 import copy
 import functools
@@ -12,10 +12,10 @@ TEXTS = b"-1", b"1e400", b"NaN", b"null", b"{", b"[]", b"{}", b"\xff\xfe", b"9" 
 VALUES = None, True, -1, 0, 2**70, 0.5, float("nan"), "", "a", [], {}, [1], {"a": 1}, "é" * 99
 
 
-def within(content: bytes, rng) -> bytes | None:
-    """A zip or gzip file of which the content is damaged; None of another kind of file."""
+def damage_archive(content: bytes, rng) -> bytes | None:
+    """Returns a zip or gzip file with damaged content, or None if it is another kind of file."""
     if content[:2] == b"\x1f\x8b":
-        return gzip.compress(damaged(gzip.decompress(content), rng), 1)
+        return gzip.compress(damage(gzip.decompress(content), rng), 1)
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return None
     file = io.BytesIO()
@@ -24,24 +24,24 @@ def within(content: bytes, rng) -> bytes | None:
         chosen = names[rng.integers(len(names))]
         for name in names:
             part = whole.read(name)
-            packed.writestr(name, damaged(part, rng) if name == chosen else part)
+            packed.writestr(name, damage(part, rng) if name == chosen else part)
     return file.getvalue()
 
 
-def settings(value, place=()):
-    """Yields the places of all values in nested dicts and lists, as keys and numbers."""
+def paths(value, path=()):
+    """Yields the path to each value in nested dicts and lists, as keys and indices."""
     for key in value if isinstance(value, dict) else range(len(value)):
-        yield (*place, key)
+        yield (*path, key)
         if isinstance(value[key], (dict, list)):
-            yield from settings(value[key], (*place, key))
+            yield from paths(value[key], (*path, key))
 
 
-def mistaken(content: bytes, rng) -> bytes:
-    """Valid JSON in which one value is another, is missing, or is in the place of another."""
+def damage_json(content: bytes, rng) -> bytes:
+    """Returns valid JSON in which one value is replaced or missing."""
     whole = json.loads(content)
-    places = [*settings(whole)]
-    *way, last = places[rng.integers(len(places))]
-    owner = functools.reduce(lambda part, key: part[key], way, whole)
+    every = [*paths(whole)]
+    *parents, last = every[rng.integers(len(every))]
+    owner = functools.reduce(lambda part, key: part[key], parents, whole)
     if rng.integers(5) == 0:
         del owner[last]
     else:
@@ -49,16 +49,16 @@ def mistaken(content: bytes, rng) -> bytes:
     return json.dumps(whole).encode()
 
 
-def damaged(content: bytes, rng) -> bytes:
-    """A file with some bytes changed, removed, repeated or put in, or values replaced.
+def damage(content: bytes, rng) -> bytes:
+    """Returns a file with bytes changed, removed, repeated or inserted, or with values replaced.
 
-    Every other zip or gzip file is damaged in its content and packed again, with right checksums;
-    every other file of JSON is valid JSON.
+    In half of the zip and gzip files the content is damaged and packed again, so that checksums are
+    correct. Half of the JSON files are valid JSON.
     """
-    if rng.integers(2) and (packed := within(content, rng)):
+    if rng.integers(2) and (packed := damage_archive(content, rng)):
         return packed
     if content[:1] == b"{" and rng.integers(2):
-        return mistaken(content, rng)
+        return damage_json(content, rng)
     data = bytearray(content)
     for _ in range(rng.geometric(0.5)):
         place, size = int(rng.integers(len(data) + 1)), int(rng.integers(1, 17))

@@ -1,11 +1,11 @@
-"""Reads files that have been damaged at random: each must open or be refused in words.
+"""Reads files that were damaged at random: does each open, or raise an error that explains it?
 
     PYTHONPATH=scripts python scripts/experiments/fuzz.py --count 100000
 
-What a reader raises must be a `ValueError` or an `OSError`; anything else is printed with the seed
-that makes the file again, and so is a file that takes more than 10 seconds of the processor (or
-five minutes), or by which memory grows by more than 500 MB. Every other zip or gzip file is damaged
-in its content, and packed again, so that its checksums are right.
+Readers may raise a `ValueError` or an `OSError`. Any other exception is printed, with the seed that
+reproduces the file. So is a file that takes more than 10 seconds of processor time (or five
+minutes), or that increases memory by more than 500 MB. In half of the zip and gzip files the
+content is damaged and packed again, so that checksums are correct.
 """
 
 import collections
@@ -37,7 +37,7 @@ from keras_cvae.runs import comparing, report
 
 ALLOWED = ValueError, OSError
 SECONDS, HANGS, MEGABYTES = 10, 300, 500
-ROUNDS = 8  # of which models are read in one
+ROUNDS = 8  # in one of them, models are read
 RNG = np.random.default_rng(0)
 ROWS = pd.DataFrame(
     {
@@ -48,7 +48,12 @@ ROWS = pd.DataFrame(
     }
 )
 X, Y = RNG.random((20, 5, 4, 1), "float32"), np.arange(20) % 2
-BESIDE = "config.json", "history.csv", "metrics.json", "conditions.csv"  # of a run's model
+BESIDE = (
+    "config.json",
+    "history.csv",
+    "metrics.json",
+    "conditions.csv",
+)  # files beside a run's model
 MEASURES = {
     "name": "ELBO",
     "value": -1.5,
@@ -60,11 +65,11 @@ MEASURES = {
 PROTOCOL = {"test_examples": 4, "seed": 0, "standard_errors": "of the mean"}
 
 
-def saved(name, content) -> bytes:
-    """The bytes that a writer leaves in a file of this name."""
+def write_bytes(name, write) -> bytes:
+    """Returns the bytes that `write` writes to a file of this name."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        content(path)
+        write(path)
         return path.read_bytes()
 
 
@@ -74,7 +79,7 @@ def images_file(path):
 
 
 def idx_file(shape) -> bytes:
-    """The bytes of a compressed IDX file, of pixels or of labels."""
+    """Returns the bytes of a compressed IDX file of pixels or labels."""
     values = RNG.integers(0, 256 if len(shape) > 1 else 2, shape, dtype="uint8")
     head = struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape)
     return gzip.compress(head + values.tobytes())
@@ -88,7 +93,7 @@ IDX = {
 
 
 def read_idx_folder(path):
-    """The file is one of four, of which the others are whole."""
+    """Reads a folder of four IDX files, of which one is damaged."""
     for name, content in IDX.items():
         (path.parent / name).write_bytes(content)
     path.replace(path.parent / "train-images-idx3-ubyte.gz")
@@ -96,7 +101,7 @@ def read_idx_folder(path):
 
 
 def picture(kind, *channels) -> bytes:
-    """The bytes of an image file."""
+    """Returns the bytes of an image file."""
     file = io.BytesIO()
     Image.fromarray(RNG.integers(0, 256, (5, 4, *channels), dtype="uint8")).save(file, kind)
     return file.getvalue()
@@ -106,7 +111,7 @@ PICTURES = [picture("png") for _ in range(3)]
 
 
 def read_image_folder(path):
-    """The file is one image of seven, of which the others are whole."""
+    """Reads a folder of seven images, of which one is damaged."""
     for label in "ab":
         folder = path.parent / "images" / label
         folder.mkdir(parents=True)
@@ -117,14 +122,14 @@ def read_image_folder(path):
 
 
 def read_table(path):
-    """Reads a table and decides what its columns are."""
+    """Reads a table and detects the kinds of its columns."""
     frame = tables.read(path)
     table = tables.Table.of(frame, ["sex"] if "sex" in frame else [])
     table.arrays(frame)
 
 
-def go_on(cvae, epochs):
-    """A reader of a checkpoint, which goes on with the training."""
+def resume_training(cvae, epochs):
+    """Returns a function that reads a checkpoint and continues training."""
 
     def read(path):
         options = {"epochs": epochs, "batch_size": 20, "verbose": 0}
@@ -136,17 +141,17 @@ def go_on(cvae, epochs):
 
 
 def checkpoint():
-    """The bytes of a checkpoint after one epoch, and a function that goes on from there."""
+    """Returns the bytes of a checkpoint after one epoch, and a function that continues from it."""
     cvae = keras_cvae.build_cvae((5, 4, 1), 2, 2, network=networks.Dense((4,)))
     cvae.compile("adam", jit_compile=keras.backend.backend() == "jax")
-    return saved("training.checkpoint", go_on(cvae, 1)), go_on(cvae, 2)
+    return write_bytes("training.checkpoint", resume_training(cvae, 1)), resume_training(cvae, 2)
 
 
-def made_run(train, data, **options) -> dict[str, bytes]:
-    """The files of a run that was trained for a moment, by name."""
+def make_run(train, data, **options) -> dict[str, bytes]:
+    """Returns the files of a run after one epoch, by name."""
     options = {"network": networks.Dense((4,)), "latent_dim": 2, "epochs": 1, **options}
-    nothing = mock.patch.object(runs.pictures, "write"), mock.patch.object(report, "write")
-    with nothing[0], nothing[1], mock.patch.object(runs.pictures, "write_diagrams"):
+    patches = mock.patch.object(runs.pictures, "write"), mock.patch.object(report, "write")
+    with patches[0], patches[1], mock.patch.object(runs.pictures, "write_diagrams"):
         run = train(data, data.parent / data.stem, fit_prior=False, verbose=0, **options)
     measured = {"measures": [{**MEASURES, "remark": "", "reference": None}], "protocol": PROTOCOL}
     metrics = {**run.metrics, "evaluations": {"toys": measured}}
@@ -155,9 +160,9 @@ def made_run(train, data, **options) -> dict[str, bytes]:
 
 
 def read_run(name, files):
-    """A reader of a run's folder of which one file is damaged.
+    """Returns a function that reads a run of which one file is damaged.
 
-    Its whole model is read once, and nothing is drawn.
+    If this is not the model, the model is loaded only once. No pictures are drawn.
     """
     model = None
 
@@ -198,39 +203,39 @@ def read_run(name, files):
 
 
 def readers(folder) -> dict:
-    """By name, the bytes of a whole file, its name, and the function that reads it."""
-    found = {
-        "npz": (saved("a.npz", images_file), "a.npz", datasets.load),
+    """Returns, by kind, the bytes of an undamaged file, its name and the function that reads it."""
+    cases = {
+        "npz": (write_bytes("a.npz", images_file), "a.npz", datasets.load),
         "idx": (IDX["train-images-idx3-ubyte.gz"], "a.gz", read_idx_folder),
         "csv": (ROWS.to_csv(index=False).encode(), "a.csv", read_table),
-        "parquet": (saved("a.parquet", ROWS.to_parquet), "a.parquet", read_table),
+        "parquet": (write_bytes("a.parquet", ROWS.to_parquet), "a.parquet", read_table),
     }
     for kind in ("png", "jpeg", "gif", "bmp", "tiff"):
-        found[kind] = picture(kind, 3), f"a.{kind}", read_image_folder
+        cases[kind] = picture(kind, 3), f"a.{kind}", read_image_folder
     content, read = checkpoint()
-    found["checkpoint"] = content, "training.checkpoint", read
+    cases["checkpoint"] = content, "training.checkpoint", read
     images_file(folder / "toys.npz")
     ROWS.to_csv(folder / "rows.csv", index=False)
     kinds = {
-        "": made_run(runs.train, folder / "toys.npz"),
-        "table ": made_run(runs.train_table, folder / "rows.csv", conditions=["sex"]),
+        "": make_run(runs.train, folder / "toys.npz"),
+        "table ": make_run(runs.train_table, folder / "rows.csv", conditions=["sex"]),
     }
     for kind, files in kinds.items():
         files = {name: files[name] for name in (*BESIDE, "model.keras") if name in files}
         for name, content in files.items():
-            found[kind + name] = content, name, read_run(name, files)
-    return found
+            cases[kind + name] = content, name, read_run(name, files)
+    return cases
 
 
 def memory() -> float:
-    """The greatest memory of this process so far, in MB."""
+    """Returns the peak memory of this process, in MB."""
     units = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units
 
 
-def fault(content: bytes, name: str, read) -> tuple[str, str]:
-    """How reading a file ended: `(outcome, details)`."""
-    before, begun = memory(), (time.process_time(), time.monotonic())
+def try_reading(content: bytes, name: str, read) -> tuple[str, str]:
+    """Reads a file; returns the outcome and its details."""
+    before, start = memory(), (time.process_time(), time.monotonic())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
@@ -243,8 +248,8 @@ def fault(content: bytes, name: str, read) -> tuple[str, str]:
             outcome, details = "refused", ""
         except Exception:
             outcome, details = "traceback", traceback.format_exc()
-    took = time.process_time() - begun[0], time.monotonic() - begun[1]
-    if took[0] > SECONDS or took[1] > HANGS:
+    seconds = time.process_time() - start[0], time.monotonic() - start[1]
+    if seconds[0] > SECONDS or seconds[1] > HANGS:
         outcome = "too long"
     if memory() - before > MEGABYTES:
         outcome = "too much memory"
@@ -252,22 +257,23 @@ def fault(content: bytes, name: str, read) -> tuple[str, str]:
 
 
 def main(count: int = 1000, seed: int = 0, only: str = "") -> None:
-    """Damage and read `count` files, of all kinds in turn, or of one kind.
+    """Damage and read `count` files, of all kinds in turn or of one kind.
 
-    Models, which take longest, are read in every eighth round. Ctrl-C ends it with what was read.
+    Models, which take longest, are read in every eighth round. After Ctrl-C the results so far are
+    printed.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # of a shell's background too
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background of a shell
     with tempfile.TemporaryDirectory() as folder:
-        known = readers(Path(folder))
-    quick = [name for name in known if not name.endswith("model.keras")]
-    order = [only] if only else [*known, *quick * (ROUNDS - 1)]
+        cases = readers(Path(folder))
+    quick = [name for name in cases if not name.endswith("model.keras")]
+    order = [only] if only else [*cases, *quick * (ROUNDS - 1)]
     outcomes = collections.Counter()
     for number in range(count):
         name = order[number % len(order)]
-        content, file, read = known[name]
-        changed = damage.damaged(content, np.random.default_rng([seed, number]))
+        content, file, read = cases[name]
+        damaged = damage.damage(content, np.random.default_rng([seed, number]))
         try:
-            outcome, details = fault(changed, file, read)
+            outcome, details = try_reading(damaged, file, read)
         except KeyboardInterrupt:
             break
         outcomes[name, outcome] += 1

@@ -74,7 +74,7 @@ class Data(NamedTuple):
 
 
 def load(row: Row, dataset) -> Data:
-    """The data of a row; the last sixth of the training images is for validation."""
+    """Returns the data of a row; the last sixth of the training images is for validation."""
     scale = 255 if dataset.x_train.dtype == "uint8" else 1
     train, test = (x.astype("float32") / scale for x in (dataset.x_train, dataset.x_test))
     held_out = len(train) // 6
@@ -98,7 +98,7 @@ def load(row: Row, dataset) -> Data:
 def fit(model, x, y, valid, monitor, epochs: int, path: Path) -> None:
     """Trains or resumes training, and saves the weights of the best epoch in validation."""
     log = path.with_suffix(".csv")
-    values = [float(line[f"val_{monitor}"]) for line in rows_of(log)]
+    values = [float(line[f"val_{monitor}"]) for line in read_log(log)]
     choose, mode = (max, "max") if monitor == "elbo" else (min, "min")
     best = keras.callbacks.ModelCheckpoint(
         path.with_suffix(".weights.h5"),
@@ -119,8 +119,8 @@ def fit(model, x, y, valid, monitor, epochs: int, path: Path) -> None:
     model.save(path)
 
 
-def rows_of(log: Path) -> list[dict]:
-    """The epochs of a log, none if it does not exist."""
+def read_log(log: Path) -> list[dict]:
+    """Returns the epochs of a log, none if it does not exist."""
     if not log.exists():
         return []
     with log.open() as file:
@@ -128,13 +128,13 @@ def rows_of(log: Path) -> list[dict]:
 
 
 def optimizer(count: int, epochs: int) -> keras.optimizers.Optimizer:
-    """Adam, with a learning rate that decreases to 0."""
+    """Returns Adam with a learning rate that decreases to 0."""
     steps = epochs * -(-count // 128)
     return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps))
 
 
 def train_baseline(row: Row, data: Data, epochs: int, path: Path) -> keras.Model:
-    """A network that predicts the hidden pixels: two hidden layers, and logits."""
+    """Returns a network that predicts the hidden pixels: two hidden layers, and logits."""
     if path.exists():
         return keras.saving.load_model(path, compile=False)
     first = [keras_cvae.layers.Binarize("dynamic")] if row.is_binary else []
@@ -153,7 +153,7 @@ def train_baseline(row: Row, data: Data, epochs: int, path: Path) -> keras.Model
 
 
 def build(row: Row, baseline: keras.Model, warmup: int) -> keras_cvae.CVAE:
-    """The model, which starts from the baseline; the weight of the KL divergence rises from 0."""
+    """Builds the model, which starts from the baseline; the weight of the KL increases from 0."""
     features, prediction = baseline.layers
     size = prediction.units
 
@@ -181,7 +181,7 @@ def build(row: Row, baseline: keras.Model, warmup: int) -> keras_cvae.CVAE:
 
 
 def train(row: Row, data: Data, baseline, epochs: int, path: Path) -> keras_cvae.CVAE:
-    """The model of a row: loaded if it exists, otherwise trained."""
+    """Returns the model of a row: loaded if it exists, otherwise trained."""
     if path.exists():
         return keras.saving.load_model(path)
     cvae = build(row, baseline, max(1, epochs // 5))
@@ -192,7 +192,7 @@ def train(row: Row, data: Data, baseline, epochs: int, path: Path) -> keras_cvae
 
 
 def measure(row: Row, cvae, baseline, data: Data, samples: int, limit: int | None, seed: int):
-    """Nats per test image, summed over hidden pixels, with the standard error."""
+    """Returns nats per test image, summed over hidden pixels, with the standard error."""
     visible, hidden = data.visible["test"][:limit], data.hidden["test"][:limit]
     logits = baseline.predict(visible, verbose=0)
     cross_entropy = np.logaddexp(0, logits).sum(1) - (hidden * logits).sum(1)
@@ -209,7 +209,7 @@ def measure(row: Row, cvae, baseline, data: Data, samples: int, limit: int | Non
 
 
 def table(out: Path) -> str:
-    """The rows that have a result."""
+    """Returns a table of the rows that have a result."""
     names = ["nats of hidden pixels", "published: baseline", "published: model"]
     names += ["ours: baseline", "ours: model", "epochs", "minutes"]
     lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
@@ -224,14 +224,14 @@ def table(out: Path) -> str:
 
 
 def fill_in(data: Data, images, pixels) -> np.ndarray:
-    """Images with other hidden pixels."""
+    """Returns images whose hidden pixels are replaced."""
     images = np.array(images)
     images[:, ~data.mask] = np.reshape(pixels, (len(images), -1, images.shape[-1]))
     return images
 
 
-def pictures_of(data: Data, cvae, baseline, count: int, seed: int) -> np.ndarray:
-    """Test images: the visible part, completions by model and baseline, and the original."""
+def draw_completions(data: Data, cvae, baseline, count: int, seed: int) -> np.ndarray:
+    """Returns, for test images, the visible part, completions and the original, side by side."""
     images, visible = data.images["test"][:count], data.visible["test"][:count]
     each = 6
     samples = cvae.generate(np.repeat(visible, each, axis=0), seed=seed).reshape(count, each, -1)
@@ -267,11 +267,11 @@ def main(
         cvae = train(row, pixels, baseline, count, folder / "model.keras")
         baseline = keras.saving.load_model(folder / "baseline.keras", compile=False)
         result = measure(row, cvae, baseline, pixels, samples, limit, seed)
-        trained = {line["epoch"] for line in rows_of(folder / "model.csv")}
-        result |= {"epochs": len(trained), "seconds": seconds(folder)}
+        finished = {line["epoch"] for line in read_log(folder / "model.csv")}
+        result |= {"epochs": len(finished), "seconds": seconds(folder)}
         result["backend"] = keras.backend.backend()
         (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-        pictures.append(pictures_of(pixels, cvae, baseline, 4, seed))
+        pictures.append(draw_completions(pixels, cvae, baseline, 4, seed))
         names += [f"{name}" if i == 0 else "" for i in range(len(pictures[-1]))]
     columns = ["visible", *(f"sample {i + 1}" for i in range(6)), "baseline", "original"]
     figure = mosaic(np.concatenate(pictures), row_labels=names, column_labels=columns, headers=True)
@@ -280,10 +280,10 @@ def main(
 
 
 def seconds(folder: Path) -> float:
-    """Training time of a row, from the median epoch, so that interruptions do not count."""
+    """Returns the training time of a row by its median epoch, so without interruptions."""
     total = 0.0
     for name in ("baseline", "model"):
-        ends = [float(line["at"]) for line in rows_of(folder / f"{name}.csv")]
+        ends = [float(line["at"]) for line in read_log(folder / f"{name}.csv")]
         total += np.median(np.diff(ends)) * len(ends) if len(ends) > 1 else 0.0
     return float(total)
 

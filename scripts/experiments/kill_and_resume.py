@@ -1,14 +1,15 @@
-"""Kills trainings at random moments, and resumes them: equal to the bit to one never killed.
+"""Kills training at random moments and resumes it: is the result equal to that without a kill?
 
     python scripts/experiments/kill_and_resume.py
     KERAS_BACKEND=jax python scripts/experiments/kill_and_resume.py --kills 20 --data PyDataset
 
-A small model is trained with a checkpoint, early stopping, a falling learning rate and a log; its
-prior is fitted; and it is measured: in a process of its own, which SIGKILL ends while it writes the
-checkpoint, trains, fits the prior or measures. It is started again until it ends by itself. Then
-all variables, the optimizer, the noise, the history, the log, what the callbacks have counted, the
-fitted prior and the measures must be equal. With `--data run` it is a whole run, killed while it
-draws its pictures too, of which all files but the report must be equal.
+In a separate process, a small model is trained with a checkpoint, early stopping, a decreasing
+learning rate and a log; then its prior is fitted, and the model is measured. SIGKILL ends this
+process while it writes the checkpoint, trains, fits the prior or measures. The process is started
+again until it completes. Then all variables, the optimizer, the noise, the history, the log, the
+state of the callbacks, the fitted prior and the measures must be equal bit for bit. With `--data
+run`, it is a whole run that is killed, also while it draws its pictures; all its files except the
+report must be equal.
 """
 
 import contextlib
@@ -30,8 +31,8 @@ import keras_cvae
 from keras_cvae import callbacks, conditions, evaluation, networks, runs
 from keras_cvae.fitting import inside
 
-RESULT, SAYS, CHECKPOINT = "result.json", "says.txt", "training.checkpoint"
-STAGES = "Training", "Fitting", "Measuring", "Drawing"  # what a process says as each begins
+RESULT, OUTPUT, CHECKPOINT = "result.json", "output.txt", "training.checkpoint"
+STAGES = "Training", "Fitting", "Measuring", "Drawing"  # a process prints them as they start
 MOMENTS = "writing", "Training", "writing", "Training", "Fitting", "Measuring"
 DATA = "arrays", "PyDataset", "tf.data", "DataLoader", "grain", "run"
 BATCH = 32
@@ -57,7 +58,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def batches(kind: str, x, y):
-    """A stream of a kind, which yields the same batches in every process."""
+    """Returns a stream of this kind, which yields the same batches in every process."""
     if kind == "PyDataset":
         return Batches(x, y)
     if kind == "tf.data":
@@ -73,17 +74,17 @@ def batches(kind: str, x, y):
     import grain
 
     rows = [*zip(x, y, strict=True)]
-    return grain.MapDataset.source(rows).seed(1).shuffle().repeat().batch(BATCH)  # has no end
+    return grain.MapDataset.source(rows).seed(1).shuffle().repeat().batch(BATCH)  # endless
 
 
 def digest(values) -> list[str]:
-    """Digests of variables or arrays."""
+    """Returns digests of variables or arrays."""
     arrays = (np.asarray(keras.ops.convert_to_numpy(value)) for value in values)
     return [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]
 
 
 def train(folder: Path, data: str, epochs: int) -> dict:
-    """Trains, or goes on; returns all that is compared."""
+    """Trains, or continues training; returns all results that are compared."""
     keras.utils.set_random_seed(0)
     x_train, y_train, x_test, y_test, _ = keras_cvae.datasets.load("digits")
     x_train, y_train, x_test, y_test = x_train[:512], y_train[:512], x_test[:96], y_test[:96]
@@ -92,13 +93,15 @@ def train(folder: Path, data: str, epochs: int) -> dict:
     cvae = keras_cvae.build_cvae((8, 8, 1), condition, 4, **parts)
     cvae.compile(keras.optimizers.Adam(1e-3), jit_compile=keras.backend.backend() == "jax")
     monitor = {"monitor": "val_elbo", "mode": "max"}
-    kept = [
+    stop = keras.callbacks.EarlyStopping(patience=8, restore_best_weights=True, **monitor)
+    reduce = keras.callbacks.ReduceLROnPlateau(patience=2, **monitor)
+    all_callbacks = [
         callbacks.Checkpoint(folder / CHECKPOINT),
-        keras.callbacks.EarlyStopping(patience=8, restore_best_weights=True, **monitor),
-        keras.callbacks.ReduceLROnPlateau(patience=2, **monitor),
+        stop,
+        reduce,
         keras.callbacks.CSVLogger(folder / "log.csv"),
     ]
-    options = {"epochs": epochs, "callbacks": kept, "verbose": 0}
+    options = {"epochs": epochs, "callbacks": all_callbacks, "verbose": 0}
     options["validation_data"] = ([x_test, y_test], None)
     print("Training", flush=True)
     if data == "arrays":
@@ -108,25 +111,25 @@ def train(folder: Path, data: str, epochs: int) -> dict:
             options["steps_per_epoch"] = len(x_train) // BATCH
         history = cvae.fit(batches(data, x_train, y_train), **options)
     variables = [*cvae.variables, *cvae.optimizer.variables, *inside.generator_states(cvae)]
-    trained = digest(variables)
+    variables = digest(variables)
     print("Fitting the prior", flush=True)
-    fitted = cvae.fit_prior([x_train, y_train], validation_data=([x_test, y_test], None))
+    report = cvae.fit_prior([x_train, y_train], validation_data=([x_test, y_test], None))
     print("Measuring", flush=True)
-    measured = evaluation.bound(cvae, x_test, y_test, draws=20, seed=0)
+    bound = evaluation.bound(cvae, x_test, y_test, draws=20, seed=0)
     return {
-        "variables": trained,
+        "variables": variables,
         "history": history.history,
         "epochs": history.epoch,
         "log": (folder / "log.csv").read_bytes().decode(),
-        "counted": [kept[1].wait, kept[1].best, kept[2].wait, kept[2].best],
-        "prior": [fitted["prior"], *digest([*cvae.variables, *inside.generator_states(cvae)])],
-        "measures": {name: each.value for name, each in measured.items()},
+        "callbacks": [stop.wait, stop.best, reduce.wait, reduce.best],
+        "prior": [report["prior"], *digest([*cvae.variables, *inside.generator_states(cvae)])],
+        "measures": {name: each.value for name, each in bound.items()},
         "generated": digest([cvae.generate(y_test)]),
     }
 
 
 def make_run(folder: Path, epochs: int) -> dict:
-    """Makes a run, or goes on with it; returns all that is compared."""
+    """Makes a run, or resumes it; returns all results that are compared."""
     out = folder / "run"
     print("Training", flush=True)
     if (out / CHECKPOINT).exists() or (out / "metrics.json").exists():
@@ -146,13 +149,13 @@ def make_run(folder: Path, epochs: int) -> dict:
 
 
 def start(folder: Path, data: str, epochs: int) -> int:
-    """Trains in a new process; returns its number."""
-    (folder / SAYS).write_text("")
+    """Trains in a new process; returns its id."""
+    (folder / OUTPUT).write_text("")
     process = os.fork()  # before the backend has threads: the modules need not be imported again
     if process:
         return process
     try:
-        os.dup2(os.open(folder / SAYS, os.O_WRONLY | os.O_APPEND), 1)
+        os.dup2(os.open(folder / OUTPUT, os.O_WRONLY | os.O_APPEND), 1)
         result = make_run(folder, epochs) if data == "run" else train(folder, data, epochs)
         unfinished = folder / f"{RESULT}.unfinished"
         unfinished.write_text(json.dumps(result))
@@ -166,13 +169,13 @@ def start(folder: Path, data: str, epochs: int) -> int:
 
 
 def stage(folder: Path) -> int:
-    """The number of the stage that a process has come to; -1 before the first."""
-    text = (folder / SAYS).read_text()
+    """Returns the index of the current stage of a process, -1 before the first."""
+    text = (folder / OUTPUT).read_text()
     return max((n for n, name in enumerate(STAGES) if name in text), default=-1)
 
 
 def durations(process: int, folder: Path) -> dict[str, float]:
-    """Waits for a process to end; returns the seconds of each stage, by name."""
+    """Waits for a process to end; returns the seconds that each stage takes, by name."""
     seconds = dict.fromkeys(STAGES, 0.0)
     before = time.monotonic()
     while not os.waitpid(process, os.WNOHANG)[0]:
@@ -185,24 +188,24 @@ def durations(process: int, folder: Path) -> dict[str, float]:
 
 
 def kill(process: int, folder: Path, data: str, moment: str, seconds: float) -> str | None:
-    """Kills a process some seconds into a stage, or as it then writes; returns in which stage.
+    """Kills a process some seconds after the start of a stage, or at the next write after that.
 
-    It returns None if the process had ended before.
+    Returns the stage in which it was killed, or None if it had ended before.
     """
     out = folder / "run" if data == "run" else folder
-    unfinished, begun, since = out / f"{CHECKPOINT}.unfinished", time.time(), None
+    unfinished, start, since = out / f"{CHECKPOINT}.unfinished", time.time(), None
 
     def is_writing():  # the file of an earlier kill is older
         try:
-            return unfinished.stat().st_mtime > begun
+            return unfinished.stat().st_mtime > start
         except FileNotFoundError:
             return False
 
-    wanted = 0 if moment == "writing" else STAGES.index(moment)
+    first = 0 if moment == "writing" else STAGES.index(moment)
     while True:
         if os.waitpid(process, os.WNOHANG)[0]:
             return None
-        if since is None and stage(folder) >= wanted:
+        if since is None and stage(folder) >= first:
             since = time.monotonic()
         is_time = since is not None and time.monotonic() > since + seconds
         if is_time and (moment != "writing" or is_writing()):
@@ -213,27 +216,27 @@ def kill(process: int, folder: Path, data: str, moment: str, seconds: float) -> 
 
 
 def main(
-    kills: Annotated[int, typer.Option(help="The number of kills, at least.")] = 20,
+    kills: Annotated[int, typer.Option(help="The least number of kills.")] = 20,
     data: Annotated[str, typer.Option(help=f"One of {', '.join(DATA)}.")] = "arrays",
-    epochs: Annotated[int, typer.Option(help="Epochs of a training.")] = 20,
-    seed: Annotated[int, typer.Option(help="Seed of the moments.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Epochs per training.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the moments of the kills.")] = 0,
 ) -> None:
-    """Kills trainings, resumes and compares them."""
-    for name in ("tensorflow", "sklearn.mixture", "matplotlib.pyplot"):  # before processes do
+    """Kill training, resume it and compare the results."""
+    for name in ("tensorflow", "sklearn.mixture", "matplotlib.pyplot"):  # before the first fork
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     rng = np.random.default_rng(seed)
     moments = [*MOMENTS, "Drawing"] if data == "run" else [*MOMENTS]
     with tempfile.TemporaryDirectory() as root:
         results = []
-        for name in ("whole", "again"):  # the second one takes as long as those that are killed
+        for name in ("whole", "again"):  # the second takes as long as those that are killed
             folder = Path(root, name)
             folder.mkdir()
             seconds = durations(start(folder, data, epochs), folder)
             results.append(json.loads((folder / RESULT).read_text()))
         expected, again = results
         if differ := [name for name in expected if again.get(name) != expected[name]]:
-            print(f"Two trainings that were not killed differ in {', '.join(differ)}", flush=True)
+            print(f"Two results without a kill differ in {', '.join(differ)}", flush=True)
             raise typer.Exit(1)
         shown = ", ".join(f"{name} {each:.0f} s" for name, each in seconds.items() if each)
         print(f"{keras.backend.backend()}, {data}: {shown}", flush=True)
@@ -241,22 +244,22 @@ def main(
         while len(stages) < kills:
             folder = Path(root, str(number))
             folder.mkdir()
-            killed = []
+            killed_in = []
             for moment in moments:
                 longest = seconds["Training" if moment == "writing" else moment]
                 wait = rng.uniform(0, (0.5 if moment == "writing" else 1) * longest)
                 ended = kill(start(folder, data, epochs), folder, data, moment, wait)
-                killed += [ended] if ended else []
+                killed_in += [ended] if ended else []
             os.waitpid(start(folder, data, epochs), 0)
             result = json.loads((folder / RESULT).read_text())
             differ = [name for name in expected if result.get(name) != expected[name]]
-            stages, number, equal = stages + killed, number + 1, equal + (not differ)
-            kept = f"all but {', '.join(differ)}" if differ else "all"
-            print(f"training {number}: killed in {', '.join(killed)}; equal: {kept}", flush=True)
+            stages, number, equal = stages + killed_in, number + 1, equal + (not differ)
+            same = f"all but {', '.join(differ)}" if differ else "all"
+            print(f"training {number}: killed in {', '.join(killed_in)}; equal: {same}", flush=True)
         counts = ", ".join(f"{stages.count(name)} in {name}" for name in sorted({*stages}))
         print(
-            f"{len(stages)} kills ({counts}); {equal} of {number} trainings equal the one never "
-            "killed, to the bit"
+            f"{len(stages)} kills ({counts}); {equal} of {number} results are equal bit for "
+            "bit to the one without a kill"
         )
         if equal < number:
             raise typer.Exit(1)

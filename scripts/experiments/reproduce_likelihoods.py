@@ -1,4 +1,4 @@
-"""Published likelihoods compared with this toolkit's: nats per image of MNIST, lower is better.
+"""Likelihoods of MNIST compared with published ones, in nats per image; lower is better.
 
     python scripts/experiments/reproduce_likelihoods.py unconditional-1 conditional-5 --epochs 300
     python scripts/experiments/reproduce_likelihoods.py    # the table of all trained rows
@@ -10,8 +10,8 @@ of the decoder starts at the log-odds of the mean image. Otherwise latent dimens
 it is learned (40 epochs, 2,000 validation images, two seeds: log p -98.3 with this start, -100.2
 without). A conditional model learns p(z | y) and is measured by log p(x | y).
 
-The row `conv-flow` is not a reproduction, but a model of this toolkit's parts, compared with the
-best published figure of the others: a convolutional network, latent size 50, a flow of six
+The row `conv-flow` is not a reproduction. It is compared with the best published figure of the
+other rows: a convolutional network, latent size 50, a flow of six
 couplings as p(z | y), the ELBO; Adam with batches of 100, a learning rate that decreases from 1e-3
 to 0 along a cosine over 200 epochs, and at the end the moving average of the weights. It is slow
 to measure: use `--samples 500`.
@@ -41,7 +41,7 @@ LATENT_DIM = 50
 
 @dataclasses.dataclass(frozen=True)
 class Paper:
-    """The training of the paper, with a number of samples of z."""
+    """Training as in the paper, with a number of samples of z."""
 
     samples: int
 
@@ -51,13 +51,13 @@ class Paper:
     adam = {"epsilon": 1e-4}
 
     def learning_rate(self, epochs: int, steps: int):
-        """The schedule for a number of epochs and of steps per epoch."""
+        """Returns the schedule for a number of epochs and of steps per epoch."""
         ends = np.cumsum([3**i for i in self.stages])[:-1] / self.epochs * epochs * steps
         rates = [1e-3 * 10 ** (-i / 7) for i in self.stages]
         return keras.optimizers.schedules.PiecewiseConstantDecay([*map(round, ends)], rates)
 
     def parts(self, conditional: bool) -> dict:
-        """Arguments of `build_cvae`."""
+        """Returns arguments of `build_cvae`."""
         return {
             "network": networks.Dense((200, 200), activation="tanh"),
             "prior": "conditional" if conditional else "standard_normal",
@@ -78,11 +78,11 @@ class ConvFlow:
     adam = {"use_ema": True, "ema_momentum": 0.999}
 
     def learning_rate(self, epochs: int, steps: int):
-        """The schedule for a number of epochs and of steps per epoch."""
+        """Returns the schedule for a number of epochs and of steps per epoch."""
         return keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
 
     def parts(self, conditional: bool) -> dict:
-        """Arguments of `build_cvae`."""
+        """Returns arguments of `build_cvae`."""
         return {"network": "conv", "prior": priors.Flow(6, (128,), conditional=conditional)}
 
     def start(self, cvae: keras_cvae.CVAE, images) -> None:
@@ -112,10 +112,10 @@ class Clock(keras.callbacks.Callback):
     """Adds the seconds of each epoch to its logs."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.perf_counter()
+        self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs):
-        logs["seconds"] = time.perf_counter() - self.began
+        logs["seconds"] = time.perf_counter() - self.start
 
 
 def train(row: Row, data, epochs: int, out: Path, seed: int) -> keras_cvae.CVAE:
@@ -140,7 +140,7 @@ def train(row: Row, data, epochs: int, out: Path, seed: int) -> keras_cvae.CVAE:
 
 
 def measure(row: Row, cvae, data, samples: int, limit: int | None, seed: int) -> dict:
-    """Minus log p of the test images, and its standard error."""
+    """Returns minus log p of the test images, and its standard error."""
     x, y = data.x_test[:limit], data.y_test[:limit] if row.conditional else None
     log_p = evaluation.log_likelihood(cvae, x, y, samples=samples, seed=seed)
     error = log_p.std(ddof=1) / len(log_p) ** 0.5
@@ -148,7 +148,7 @@ def measure(row: Row, cvae, data, samples: int, limit: int | None, seed: int) ->
 
 
 def table(out: Path) -> str:
-    """The rows that have a result."""
+    """Returns a table of the rows that have a result."""
     lines = [
         "| -log p, nats per image | published | ours | epochs | test | training time, machine |"
     ]

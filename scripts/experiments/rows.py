@@ -1,12 +1,12 @@
-"""Rows that `keras-cvae train` generates by its own choices, over several seeds.
+"""Quality of the rows that a model by `keras-cvae train` generates, for several seeds.
 
     python scripts/experiments/rows.py diamonds.csv price --seeds 3
 
-A seed splits the table: a fifth is left out, an eighth of the rest is held out to measure on, and
-the model is trained on what is left. Boosted trees that predict a column are trained on generated
-rows and tested on held-out ones (R2 of numbers, the area under the ROC curve of two classes), with
-those trained on real rows beside; the other measures are those of `keras-cvae evaluate`. `--test`
-measures on the rows that were left out instead: once, after all settings are chosen.
+A fifth of the rows are test rows. Each seed splits the others: an eighth is held out for measuring,
+and the model is trained on the rest. Boosted trees that predict the target column are trained on
+generated rows, or on real rows for comparison, and tested on held-out rows (R2 for numbers, the
+area under the ROC curve for two classes). The other measures are those of `keras-cvae evaluate`.
+`--test` measures on the test rows instead: use it once, after all settings are chosen.
 """
 
 import tempfile
@@ -26,15 +26,15 @@ from keras_cvae import evaluation, runs
 def split(frame: pd.DataFrame, seed: int, test: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Returns rows to train on, and rows to measure on."""
     order = np.random.default_rng(0).permutation(len(frame))
-    left_out, rest = np.split(order, [len(frame) // 5])
+    test_rows, rest = np.split(order, [len(frame) // 5])
     rest = np.random.default_rng(seed).permutation(rest)
     held_out, train = np.split(rest, [len(rest) // 8])
-    parts = (rest, left_out) if test else (train, held_out)
+    parts = (rest, test_rows) if test else (train, held_out)
     return tuple(frame.iloc[rows].reset_index(drop=True) for rows in parts)
 
 
-def predicted(x, held_out, column: int, is_number: bool, seed: int) -> float:
-    """The score of boosted trees that are trained on rows `x` to predict a column."""
+def score_trees(x, held_out, column: int, is_number: bool, seed: int) -> float:
+    """Returns the score of boosted trees trained on rows `x` to predict a column."""
     parts = [(np.delete(rows, column, 1), rows[:, column]) for rows in (x, held_out)]
     (x_train, y_train), (x_test, y_test) = [(a[~np.isnan(b)], b[~np.isnan(b)]) for a, b in parts]
     if is_number:
@@ -48,24 +48,24 @@ def main(
     data: Annotated[Path, typer.Argument(help="A .csv or .parquet file.")],
     target: Annotated[str, typer.Argument(help="A column of numbers or of two classes.")],
     seeds: int = 3,
-    test: Annotated[bool, typer.Option("--test", help="Measure on the rows left out.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Measure on the test rows.")] = False,
 ) -> None:
-    """Print the measures of each seed, those of real rows in brackets."""
+    """Print the measures for each seed, with those of real rows in parentheses."""
     frame = pd.read_parquet(data) if data.suffix == ".parquet" else pd.read_csv(data)
     for seed in range(seeds):
         train, held_out = split(frame, seed, test)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "train.parquet")
             train.to_parquet(path)
-            begun = time.process_time()
+            start = time.process_time()
             run = runs.train_table(path, Path(folder, "run"), seed=seed, measure=False, verbose=0)
-            seconds = time.process_time() - begun
+            seconds = time.process_time() - start
             generated = run.generate(count=len(train), seed=seed)
         real, rows, others = (run.table.arrays(each)[0] for each in (held_out, generated, train))
         names = [column.name for column in run.table.learned]
         column, levels = names.index(target), run.levels
         scores = [
-            predicted(each, real, column, levels[column] is None, seed) for each in (rows, others)
+            score_trees(each, real, column, levels[column] is None, seed) for each in (rows, others)
         ]
         count = len(real)
         measures = evaluation.likeness(real, rows[:count], others[:count], levels, seed=seed)

@@ -1,10 +1,10 @@
-"""How fast one model trains in several processes of JAX on this machine: strong and weak scaling.
+"""Training speed of one model in several JAX processes on this machine: strong and weak scaling.
 
     python scripts/experiments/scaling.py --processes 1,2
 
-Each process has one thread and takes its share of every batch. Strong scaling keeps the batch, weak
-scaling keeps the share of a process. A size is measured several times, all sizes in turn, after an
-epoch in which the steps are compiled; the fastest epoch counts.
+Each process has one thread and takes its share of every batch. With strong scaling the batch size
+is constant, with weak scaling it is constant per process. All sizes are measured in turn, several
+times; the fastest epoch counts, without the first, in which the steps are compiled.
 """
 
 import json
@@ -33,16 +33,16 @@ cvae = keras_cvae.build_cvae((28, 28, 1), 10, latent_dim=16, network=networks.De
 cvae.compile("adam")
 times = []
 for epoch in range(4):
-    begun = time.perf_counter(), time.process_time()
+    start = time.perf_counter(), time.process_time()
     cvae.fit([x, y], batch_size=batch_size, verbose=0)
-    times.append([time.perf_counter() - begun[0], time.process_time() - begun[1]])
+    times.append([time.perf_counter() - start[0], time.process_time() - start[1]])
 bytes_of_gradients = 4 * sum(int(np.prod(v.shape)) for v in cvae.trainable_variables)
 print(json.dumps({"times": times[1:], "examples": len(x), "bytes": bytes_of_gradients}))
 """
 
 
-def measured(count: int, batch_size: int, units: int) -> tuple[float, float, int]:
-    """Examples per second of wall time and of processor time of all, and bytes of gradients."""
+def measure(count: int, batch_size: int, units: int) -> tuple[float, float, int]:
+    """Returns examples per second of wall and of total processor time, and bytes of gradients."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -61,22 +61,22 @@ def measured(count: int, batch_size: int, units: int) -> tuple[float, float, int
 
 def main(
     processes: Annotated[str, typer.Option(help="Numbers of processes.")] = "1,2",
-    batch_size: Annotated[int, typer.Option(help="Examples of a batch of one process.")] = 256,
+    batch_size: Annotated[int, typer.Option(help="Examples per batch and process.")] = 256,
     units: Annotated[int, typer.Option(help="Width of the two hidden layers.")] = 512,
     repeats: Annotated[int, typer.Option(help="Measurements of each size.")] = 2,
 ) -> None:
-    """Prints a table: the batch, examples per second, and those of processor time."""
+    """Print a table of batch sizes and examples per second of wall time and of processor time."""
     counts = [int(count) for count in processes.split(",")]
     sizes = [("strong", count, batch_size) for count in counts]
     sizes += [("weak", count, batch_size * count) for count in counts if count > 1]
     best: dict[tuple, tuple] = {}
     for _ in range(repeats):
         for size in sizes:
-            best[size] = max(best.get(size, (0.0,)), measured(*size[1:], units))
+            best[size] = max(best.get(size, (0.0,)), measure(*size[1:], units))
     print("scaling  processes  batch  examples/s  examples/s of processor time")
     for (kind, count, batch), (wall, processor, _) in best.items():
         print(f"{kind:7}  {count:9}  {batch:5}  {wall:10.0f}  {processor:28.0f}")
-    print(f"Bytes of gradients that a step sums over all processes: {best[sizes[0]][2]:,}")
+    print(f"Bytes of gradients summed over all processes in each step: {best[sizes[0]][2]:,}")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Network(networks.Dense):
 
 
 def augment() -> keras.layers.Layer:
-    """Shifts by up to a tenth of the image, and rotates by up to 18 degrees."""
+    """Returns a layer that shifts by up to a tenth of the image, and rotates up to 18 degrees."""
     options = {"fill_mode": "constant"}
     shift = keras.layers.RandomTranslation(0.1, 0.1, **options)
     return keras.Sequential([shift, keras.layers.RandomRotation(0.05, **options)], name="augment")
@@ -89,14 +89,14 @@ class Clock(keras.callbacks.Callback):
     """Adds the seconds of each epoch to its logs."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.perf_counter()
+        self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs):
-        logs["seconds"] = time.perf_counter() - self.began
+        logs["seconds"] = time.perf_counter() - self.start
 
 
 def choose(y, count: int, num_classes: int, seed: int):
-    """Indices of `count` labelled images, the same number of each class."""
+    """Returns indices of `count` labelled images, the same number of each class."""
     rng = np.random.default_rng(seed)
     each = count // num_classes
     rows = [rng.choice(np.flatnonzero(y == c), each, replace=False) for c in range(num_classes)]
@@ -104,7 +104,7 @@ def choose(y, count: int, num_classes: int, seed: int):
 
 
 def build(method: str, image_shape, num_classes: int, weight: float, augmented: bool):
-    """The model of a method, and the arguments of `compile` other than the optimizer."""
+    """Returns the model of a method, and arguments of `compile` other than the optimizer."""
     changes = augment() if augmented else None
     network = Network((128,))
     if method == METHODS[0]:
@@ -118,7 +118,7 @@ def build(method: str, image_shape, num_classes: int, weight: float, augmented: 
 
 
 def error(model, x, y) -> float:
-    """The error of the classifier in %."""
+    """Returns the error of the classifier in %."""
     classifier = model.classifier if isinstance(model, keras_cvae.CVAE) else model
     predicted = classifier.predict(x, batch_size=500, verbose=0).argmax(-1)
     return 100.0 * float(np.mean(predicted != y))
@@ -144,22 +144,22 @@ def train(method, data, labels, epochs, batch_size, weight, augmented, out, seed
 
 
 def load_results(out: Path) -> list[dict]:
-    """The results of all models of a folder."""
+    """Returns the results of all models of a folder."""
     return [json.loads(path.read_text()) for path in sorted(out.glob("*/result.json"))]
 
 
 def errors(results, method, labels) -> list[float]:
-    """The error of each seed of a method."""
+    """Returns the error of each seed of a method."""
     return [r["error"] for r in results if (r["method"], r["labels"]) == (method, labels)]
 
 
 def spread(values) -> float:
-    """The standard deviation over seeds, 0 for a single seed."""
+    """Returns the standard deviation over seeds, 0 for a single seed."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def table(results) -> str:
-    """The table, a row for each number of labels."""
+    """Returns the table, a row for each number of labels."""
     lines = [
         "| labels | semi-supervised | labels alone | Pyro's M2 | training |",
         "|---" * 5 + "|",

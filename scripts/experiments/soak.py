@@ -1,11 +1,11 @@
-"""Long use in one process: does memory or time grow?
+"""Memory and time in long use of one process: do they increase?
 
     python scripts/experiments/soak.py
     KERAS_BACKEND=jax python scripts/experiments/soak.py --only calls
 
-Three stages, each with a table of its length in ten parts: memory, in MB, and seconds of processor
-time of a step. `epochs` trains one model for long; `calls` evaluates and generates, of changing
-sizes; `models` builds, trains for a step, uses and drops models.
+Each of three stages prints ten lines with the memory in MB and the processor time per step in
+seconds. `epochs` trains one model for many epochs; `calls` evaluates and generates with changing
+sizes; `models` builds models, trains each for a step, uses it and drops it.
 """
 
 import gc
@@ -26,27 +26,27 @@ Y = np.arange(1024) % 10
 
 
 def memory() -> float:
-    """The memory of this process now, in MB."""
+    """Returns the current memory of this process, in MB."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def model() -> keras_cvae.CVAE:
-    """A small model, compiled as in a search: without XLA on TensorFlow."""
+    """Returns a small model, compiled without XLA on TensorFlow, as in a search over settings."""
     cvae = keras_cvae.build_cvae((8, 8, 1), 10, 4, network=networks.Dense((32,)))
     cvae.compile("adam", jit_compile=keras.backend.backend() == "jax")
     return cvae
 
 
 def table(name: str, count: int, parts: int, step) -> None:
-    """Takes `count` steps, and prints after each part memory and the seconds of a step."""
-    print(f"{keras.backend.backend()}, {name}: {count}; begins at {memory():.0f} MB", flush=True)
+    """Takes `count` steps; after each part, prints the memory and the seconds per step."""
+    print(f"{keras.backend.backend()}, {name}: {count}; {memory():.0f} MB at first", flush=True)
     for part in range(parts):
-        begun = time.process_time()
+        start = time.process_time()
         for number in range(part * count // parts, (part + 1) * count // parts):
             step(number)
         gc.collect()
-        seconds = (time.process_time() - begun) / (count / parts)
+        seconds = (time.process_time() - start) / (count / parts)
         done = (part + 1) * count // parts
         print(f"{done:6} {memory():8.0f} MB {seconds:8.4f} s each", flush=True)
 
@@ -56,7 +56,7 @@ def main(
     epochs: int = 200,
     calls: int = 1000,
     models: int = 1000,
-    parts: Annotated[int, typer.Option(help="Lines of a table.")] = 10,
+    parts: Annotated[int, typer.Option(help="Lines per table.")] = 10,
 ) -> None:
     """Run the stages."""
     keras.utils.set_random_seed(0)
@@ -72,9 +72,9 @@ def main(
         cvae.generate(Y[:size])
 
     def build(number):
-        dropped = model()
-        dropped.fit([X[:64], Y[:64]], batch_size=64, verbose=0)
-        dropped.generate(Y[:8])
+        unused = model()
+        unused.fit([X[:64], Y[:64]], batch_size=64, verbose=0)
+        unused.generate(Y[:8])
         if number % 10 == 9:
             keras.utils.clear_session()
 
