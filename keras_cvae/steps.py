@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_cvae.data import arrays, inputs
-from keras_cvae.layers.image_model import to_integers
+from keras_cvae.layers.conversion import to_integers
 
 
 def arrange(model, data, is_checked: bool, class_weights=None) -> tuple:
@@ -26,7 +26,7 @@ def arrange(model, data, is_checked: bool, class_weights=None) -> tuple:
     weights = batch.pop(arrays.WEIGHT, None)
     image = model.input_names[0]
     if not is_checked and model.support == (0.0, 1.0) and len(model.image_shape) > 1:
-        batch[image] = _to_unit_interval(batch[image])
+        batch[image] = _scale_floats(batch[image])
     for tensor in model.inputs[1:]:
         if len(tensor.shape) == 1 and "int" in tensor.dtype:
             batch[tensor.name] = to_integers(batch[tensor.name])
@@ -38,7 +38,7 @@ def arrange(model, data, is_checked: bool, class_weights=None) -> tuple:
     return tensors if len(tensors) > 1 else tensors[0], weights
 
 
-def _to_unit_interval(images):
+def _scale_floats(images):
     """Scales a batch of floats from 0 to 255, as loaders of files yield them, to [0, 1]."""
     if "float" not in keras.backend.standardize_dtype(images.dtype):
         return images

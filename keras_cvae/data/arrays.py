@@ -50,6 +50,12 @@ def array(values, name: str) -> np.ndarray:
     return result
 
 
+def as_floatx(array: np.ndarray) -> np.ndarray:
+    """Converts an array of floats to `keras.config.floatx()`; returns others unchanged."""
+    is_float = np.issubdtype(array.dtype, np.floating)
+    return array.astype(keras.config.floatx(), copy=False) if is_float else array
+
+
 def _is_categorical(values):
     return str(getattr(values, "dtype", "")) == "category"
 

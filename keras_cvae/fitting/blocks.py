@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from keras_cvae.checks import ArgumentError
+from keras_cvae.data.arrays import as_floatx
 from keras_cvae.fitting import inside, sharding
 from keras_cvae.fitting.reading import ahead, tensors
 
@@ -244,9 +245,3 @@ def check_batch_size(name: str, value) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ArgumentError(name, "must be an integer of at least 1", f"{name}={value!r}")
-
-
-def as_floatx(array: np.ndarray) -> np.ndarray:
-    """Converts an array of floats to `keras.config.floatx()`."""
-    is_float = np.issubdtype(array.dtype, np.floating)
-    return array.astype(keras.config.floatx(), copy=False) if is_float else array

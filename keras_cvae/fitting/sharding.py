@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_cvae.checks import require
 from keras_cvae.data import inputs
+from keras_cvae.data.arrays import as_floatx
 
 
 class Sharding:
@@ -88,7 +89,7 @@ class Sharding:
             shape = len(rows), *array.shape[1:]
             place = self._divided(shape) if len(rows) % self.copies == 0 else self._whole(shape)
             return jax.make_array_from_callback(
-                shape, place, lambda index: _as_floatx(array[rows[index[0]]])
+                shape, place, lambda index: as_floatx(array[rows[index[0]]])
             )
 
         return keras.tree.map_structure(placed, data)
@@ -131,8 +132,3 @@ def layouts(state) -> Any:
     import jax
 
     return jax.tree.map(lambda array: array.sharding, state)
-
-
-def _as_floatx(array):
-    is_float = np.issubdtype(array.dtype, np.floating)
-    return array.astype(keras.config.floatx(), copy=False) if is_float else array

@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from keras_cvae.data import inputs
+from keras_cvae.data.arrays import as_floatx
 from keras_cvae.fitting import blocks, inside, sharding
 from keras_cvae.fitting.reading import (
     ahead,
@@ -252,7 +253,7 @@ def _checked(check, batch, name):
         batch = check(batch)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    return keras.tree.map_structure(blocks.as_floatx, keras.tree.lists_to_tuples(batch))
+    return keras.tree.map_structure(as_floatx, keras.tree.lists_to_tuples(batch))
 
 
 class _Block:

@@ -7,8 +7,9 @@ layers is trained on the sum of the terms, without a `loss` in `compile`.
 """
 
 from keras_cvae.layers.classification import ClassificationLoss, GumbelSoftmax
+from keras_cvae.layers.conversion import to_unit_interval
 from keras_cvae.layers.divergence import Divergence, KLDivergence, flat
-from keras_cvae.layers.image_model import ImageModel, to_unit_interval
+from keras_cvae.layers.image_model import ImageModel
 from keras_cvae.layers.pixels import Binarize, UnitInterval
 from keras_cvae.layers.reconstruction import ReconstructionLoss
 from keras_cvae.layers.sampling import Repeat, Sampling, reparameterize

@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_cvae import processes
 from keras_cvae.fitting import inside
-from keras_cvae.types import Tensor
+from keras_cvae.layers.conversion import to_integers, to_unit_interval
 
 ONNX = {"tensorflow": "tf2onnx", "torch": "onnxscript", "jax": "jax2onnx"}  # package by backend
 
@@ -128,26 +128,3 @@ class ImageModel(keras.Model):
         count = len(inputs[names[0]])
         inputs |= condition.check_by_name({name: inputs[name] for name in known}, count)
         return inputs if is_dict else [inputs[name] for name in names]
-
-
-def to_unit_interval(pixels) -> Tensor:
-    """Converts uint8 pixels of 0..255 to floats in [0, 1]; returns others unchanged."""
-    if keras.backend.standardize_dtype(pixels.dtype) != "uint8":
-        return pixels
-    return ops.cast(pixels, keras.config.floatx()) / 255.0
-
-
-def to_integers(labels) -> Tensor:
-    """Converts the labels of a batch of a stream to integers.
-
-    Args:
-        labels: Tensor of shape `(batch,)`, `(batch, 1)` or `(batch, num_classes)`, one-hot vectors,
-            of any type.
-
-    Returns:
-        int32 tensor of shape `(batch,)`; -1 for a one-hot vector that is all zeros.
-    """
-    if len(labels.shape) == 2 and labels.shape[1] != 1:
-        labels = ops.cast(labels, "int32")
-        return ops.where(ops.any(labels > 0, -1), ops.cast(ops.argmax(labels, -1), "int32"), -1)
-    return ops.cast(ops.reshape(labels, (-1,)), "int32")
