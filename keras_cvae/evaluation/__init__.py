@@ -10,15 +10,7 @@ from keras_cvae.evaluation.bits import as_levels
 from keras_cvae.evaluation.bound import bound
 from keras_cvae.evaluation.calibration import coverage, interval_coverage, ranks
 from keras_cvae.evaluation.classifier import Classifier, train_classifier
-from keras_cvae.evaluation.columns import (
-    associations,
-    c2st,
-    closest,
-    distances,
-    likeness,
-    shapes,
-    trends,
-)
+from keras_cvae.evaluation.columns import associations, distances, shapes, trends
 from keras_cvae.evaluation.estimates import Estimate, average
 from keras_cvae.evaluation.fidelity import density_coverage, frechet_distance, precision_recall
 from keras_cvae.evaluation.labels import label_effect
@@ -30,11 +22,13 @@ from keras_cvae.evaluation.latent_use import (
 )
 from keras_cvae.evaluation.leakage import label_leakage
 from keras_cvae.evaluation.likelihood import bits_per_dimension, log_likelihood, terms
+from keras_cvae.evaluation.likeness import likeness
 from keras_cvae.evaluation.marginal import marginal_log_likelihood
 from keras_cvae.evaluation.measuring import measure
 from keras_cvae.evaluation.rates import rate_and_distortion
 from keras_cvae.evaluation.repeated import average_over_draws, number_of_draws, seeded
 from keras_cvae.evaluation.report import Measure, Report
+from keras_cvae.evaluation.rows import c2st, closest
 
 __all__ = [
     "Classifier",

@@ -1,24 +1,10 @@
-"""Comparison of generated and real rows of a table: by column, by pair of columns, by row."""
+"""Comparison of generated and real rows of a table, by column and by pair of columns."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from keras_cvae.evaluation import neighbours
-from keras_cvae.evaluation.report import Measure
-
-# The unit and the definition of each measure, by name.
-OF_LIKENESS = {
-    "columns": ("share", "KS or total variation of generated from test rows, mean over columns"),
-    "worst column": ("share", "the greatest of these"),
-    "pairs of columns": ("", "difference of their associations, mean over pairs"),
-    "column shapes": ("share", "1 - distance of each column, missing as a category: SDMetrics"),
-    "pair trends": ("share", "1 - distance of each pair's correlation or table: SDMetrics"),
-    "C2ST": ("AUC", "of boosted trees, with the same cells missing; 0.5: cannot discriminate"),
-    "closest row": ("", "distance to the closest training row, median; real: of test rows"),
-}
 BINS = 10  # bins of numbers in pairs with categories
-MOST_ROWS = 2000  # rows whose closest training rows are searched
 
 
 def distances(real: np.ndarray, generated: np.ndarray, categories: list[int | None]) -> np.ndarray:
@@ -139,47 +125,6 @@ def trends(real: np.ndarray, generated: np.ndarray, categories: list[int | None]
     return np.array(scores)
 
 
-def closest(rows: np.ndarray, others: np.ndarray, categories: list[int | None]) -> np.ndarray:
-    """Returns the distance of each row to the closest of other rows.
-
-    Numbers are divided by their standard deviation in `others`, and a missing number is replaced by
-    the mean; the distance of two different categories is 1. Rows that a model has copied have
-    distance 0, which is rare for new real rows.
-
-    Args:
-        rows: Array of shape `(rows, columns)`, NaN where a cell is missing.
-        others: Array of shape `(others, columns)`.
-        categories: As for `distances`.
-
-    Returns:
-        Array of shape `(rows,)`.
-    """
-    vectors, other_vectors = as_vectors(rows, others, categories)
-    closest = other_vectors[neighbours.nearest(vectors, other_vectors)[:, 0]]
-    return np.sqrt(np.square(vectors - closest).sum(1))
-
-
-def as_vectors(rows, others, categories) -> tuple[np.ndarray, np.ndarray]:
-    """Converts rows and other rows to vectors whose Euclidean distances are those of `closest`.
-
-    Args:
-        rows: As for `closest`.
-        others: As for `closest`.
-        categories: As for `distances`.
-    """
-    parts: list = [[], []]
-    for a, b, count in zip(rows.T, others.T, categories, strict=True):
-        mean, deviation = (f(b) if not np.isnan(b).all() else 0.0 for f in (np.nanmean, np.nanstd))
-        for part, cells in zip(parts, (a, b), strict=True):
-            if count is None:
-                unit = (np.where(np.isnan(cells), mean, cells) - mean) / (deviation or 1.0)
-                part.append(unit[:, None])
-            else:
-                part.append((cells[:, None] == np.arange(count)) / np.sqrt(2))
-    vectors, other_vectors = (np.concatenate(part, axis=1) for part in parts)
-    return vectors, other_vectors
-
-
 def _ends(rows):
     """Returns the least and the greatest known cell of each column; 0 if none is known."""
     return [
@@ -230,72 +175,3 @@ def _cramers_v(a, b, count_a, count_b):
     np.add.at(table, (a, b), 1)
     table = table[table.any(1)][:, table.any(0)]
     return float(association(table, "cramer")) if min(table.shape) > 1 else 0.0
-
-
-def c2st(real: np.ndarray, generated: np.ndarray, seed: int = 0) -> float:
-    """Computes a classifier two-sample test (C2ST) with boosted trees.
-
-    It returns the area under the ROC curve of trees that discriminate generated from real rows,
-    over three folds: 0.5 if they cannot discriminate, 1 if they always can.
-
-    Args:
-        real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
-        generated: Generated rows, of the same shape. Cells that are missing in either are made
-            missing in both, row by row, so that missing cells alone do not decide.
-        seed: Seed of the folds.
-    """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
-
-    holes = np.tile(np.isnan(real) | np.isnan(generated), (2, 1))
-    labels = np.repeat([0, 1], len(real))
-    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
-    trees = HistGradientBoostingClassifier(random_state=seed)
-    rows = np.concatenate([real, generated]).astype("float64")
-    # Missing cells become a separate number, as trees do not accept a column of only NaN.
-    least = np.min(rows, axis=0, where=~holes, initial=0.0)
-    rows = np.where(holes, least - 1.0, rows)
-    return float(cross_val_score(trees, rows, labels, cv=folds, scoring="roc_auc").mean())
-
-
-def likeness(
-    real: np.ndarray,
-    generated: np.ndarray,
-    others: np.ndarray,
-    categories: list[int | None],
-    *,
-    seed: int = 0,
-) -> list[Measure]:
-    """Measures generated rows, and other real rows for comparison, beside real ones.
-
-    Args:
-        real: Real rows, of shape `(rows, columns)`, NaN where a cell is missing.
-        generated: Generated rows, of the same shape.
-        others: Other real rows, of the same shape.
-        categories: The number of categories of each column, None for numbers.
-        seed: Seed of the folds of `c2st`.
-
-    Returns:
-        A list of `Measure`s without standard errors.
-    """
-    values, expected = (_values(real, rows, categories, seed) for rows in (generated, others))
-    for part, rows in (values, generated), (expected, real):
-        part.append(float(np.median(closest(rows[:MOST_ROWS], others, categories))))
-    return [
-        Measure(name, value, None, *text, of_real)
-        for (name, text), value, of_real in zip(OF_LIKENESS.items(), values, expected, strict=True)
-    ]
-
-
-def _values(real, rows, categories, seed):
-    by_column = distances(real, rows, categories)
-    matrices = [associations(part, categories) for part in (real, rows)]
-    pairs = np.abs(np.subtract(*matrices))[np.triu_indices(len(categories), 1)]
-    values = [np.nanmean(by_column), np.nanmax(by_column), _mean(pairs, 0.0)]
-    of_shapes, of_trends = (score(real, rows, categories) for score in (shapes, trends))
-    values += [np.nanmean(of_shapes), _mean(of_trends, 1.0)]
-    return [*map(float, values), c2st(real, rows, seed)]
-
-
-def _mean(values, default):
-    return values.mean() if values.size else default

@@ -10,7 +10,8 @@ import numpy as np
 
 from keras_cvae import latents
 from keras_cvae.data import splitting
-from keras_cvae.evaluation import columns, neighbours
+from keras_cvae.evaluation import neighbours
+from keras_cvae.evaluation.rows import as_vectors
 from keras_cvae.explore.images import MOST, active_dimensions
 from keras_cvae.runs.tables import TableRun
 
@@ -151,7 +152,7 @@ class RowExplorer:
         """
         dataset = self.run.dataset
         wanted, _ = self.table.arrays(row)
-        vectors = columns.as_vectors(wanted, dataset.x_train[:MOST_COMPARED], self.run.levels)
+        vectors = as_vectors(wanted, dataset.x_train[:MOST_COMPARED], self.run.levels)
         places = neighbours.nearest(*vectors, count)[0]
         cells = self.table.from_inputs(splitting.take(dataset.y_train, places))
         return self.table.frame(dataset.x_train[places], cells)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 KEPT = "conditions.csv"
 MOST_KEPT = 5000  # rows of conditions that are saved
-MOST_TRIED = 200_000  # rows that are generated until enough match
-MOST_AT_ONCE = 20_000
 MOST_COMPARED = 5000  # test rows compared with as many generated rows
 MOST_RANKED, RANKED_AMONG = 500, 40  # test rows, and generated rows for each of them
 LEVEL = 0.9  # of intervals
@@ -190,8 +188,6 @@ class TableRun(Run):
             ValueError: If a name in `where` is not a column, a column cannot have the value, or no
                 generated row matches.
         """
-        import pandas
-
         count = checks.integer("count", count, least=1)
         ranges = self.table.parse(where)
         seed = noise.seed_or_next(seed)
@@ -200,24 +196,21 @@ class TableRun(Run):
             return self._rows(ranges, count, temperature, seed)
         for name in others:
             ranges.pop(name)
-        frames, kept, tried = [], 0, 0
-        seeds = np.random.default_rng(seed)
-        while kept < count and tried < MOST_TRIED:
-            wanted = (count - kept) * 1.2 * tried / kept if kept else 10 * max(count, tried)
-            size = int(min(max(wanted, 1000), MOST_AT_ONCE, MOST_TRIED - tried))
-            rows = self._rows(ranges, size, temperature, int(seeds.integers(2**31)))
-            rows = rows[selection.matches(self.table.cells(rows, [*others]), others)]
-            frames.append(rows)
-            kept, tried = kept + len(rows), tried + size
+        rows, generated = selection.generate_until(
+            lambda size, seed: self._rows(ranges, size, temperature, seed),
+            lambda rows: selection.matches(self.table.cells(rows, [*others]), others),
+            count,
+            seed,
+        )
         names = ", ".join(others)
         advice = f"name {names} in --condition when training, or ask for a wider range"
         expected = f"must allow values of {names} that generated rows have; {advice}"
-        received = f"{where!r}, which none of {tried} generated rows matches"
-        checks.require(kept, "where", expected, received)
-        if kept < count:
-            message = f"Only {kept} of {tried} generated rows match, not {count}; {advice}"
+        received = f"{where!r}, which none of {generated} generated rows matches"
+        checks.require(len(rows), "where", expected, received)
+        if len(rows) < count:
+            message = f"Only {len(rows)} of {generated} generated rows match, not {count}; {advice}"
             warnings.warn(message, stacklevel=2)
-        return pandas.concat(frames, ignore_index=True)[:count]
+        return rows
 
     def _rows(self, ranges, count, temperature, seed):
         """Generates rows whose conditions are in the ranges."""

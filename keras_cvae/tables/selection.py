@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_cvae.checks import require
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 NEAREST = 50  # training rows whose conditions are copied, at least
 BACK_OFF = 10  # matching rows that have the same total probability as the others near them
+MOST_GENERATED = 200_000  # rows that are generated until enough match
+MOST_AT_ONCE = 20_000
 
 _QUOTED = r'"((?:[^"]|"")*)"'
 _PAIR = re.compile(rf"\s*(?:{_QUOTED}|([^\",=]*))\s*=\s*(?:{_QUOTED}|([^\",]*))\s*(?:,|$)")
@@ -122,3 +128,37 @@ def conditions_like(
             cells = np.full(count, low, cells.dtype) if low == high else cells
         conditions[column.name] = cells
     return conditions
+
+
+def generate_until(
+    generate: Callable[[int, int], DataFrame],
+    is_match: Callable[[DataFrame], np.ndarray],
+    count: int,
+    seed: int,
+) -> tuple[DataFrame, int]:
+    """Generates rows until enough of them match, by rejection sampling.
+
+    Args:
+        generate: Function that takes a number of rows and a seed, and returns generated rows.
+        is_match: Function that returns which rows match, as booleans.
+        count: The number of matching rows.
+        seed: Seed of the seeds.
+
+    Returns:
+        `(rows, generated)`: at most `count` matching rows, fewer if 200,000 generated rows do not
+        contain more, and the number of rows that were generated.
+    """
+    import pandas
+
+    frames, matching, generated = [], 0, 0
+    seeds = np.random.default_rng(seed)
+    while matching < count and generated < MOST_GENERATED:
+        if matching:
+            size = (count - matching) * 1.2 * generated / matching
+        else:
+            size = 10 * max(count, generated)
+        size = int(min(max(size, 1000), MOST_AT_ONCE, MOST_GENERATED - generated))
+        rows = generate(size, int(seeds.integers(2**31)))
+        frames.append(rows[is_match(rows)])
+        matching, generated = matching + len(frames[-1]), generated + size
+    return pandas.concat(frames, ignore_index=True)[:count], generated

@@ -124,7 +124,7 @@ def test_columns_that_are_no_conditions_choose_among_generated_rows(folder, tmp_
     out = tmp_path / "rows.csv"
     tall = f"height={people()['height'].max()}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keras_cvae.runs.tables.MOST_TRIED", 50)
+        patch.setattr("keras_cvae.tables.selection.MOST_GENERATED", 50)
         message = refused(capsys, "generate", folder / "run", "--where", tall, "--out", out)
     assert "none of 50 generated rows" in message and "name height in --condition" in message
 

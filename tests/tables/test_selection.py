@@ -1,6 +1,7 @@
 """What a user asks of rows, and the conditions that go with it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from keras_cvae.tables import columns, selection
@@ -92,3 +93,16 @@ def test_rows_that_match():
     cells = {"a": np.float32([1, 2, 3, np.nan]), "b": np.float32([0, 1, 1, 1])}
     found = selection.matches(cells, {"a": (1.5, 3.0), "b": (1.0, 1.0)})
     assert found.tolist() == [False, True, True, False]
+
+
+@pytest.mark.once
+def test_rows_are_generated_until_enough_match(monkeypatch):
+    def generate(count, seed):
+        return pd.DataFrame({"age": np.random.default_rng(seed).random(count)})
+
+    rows, generated = selection.generate_until(generate, lambda rows: rows["age"] < 0.1, 150, 0)
+    assert len(rows) == 150 and rows["age"].is_unique and (rows["age"] < 0.1).all()
+    assert 1000 <= generated < 5000
+    monkeypatch.setattr(selection, "MOST_GENERATED", 1500)
+    rows, generated = selection.generate_until(generate, lambda rows: rows["age"] > 1, 3, 0)
+    assert len(rows) == 0 and generated == 1500
