@@ -136,7 +136,7 @@ class Attributes(Condition):
             ValueError: If an attribute does not take its values.
         """
         for name, attribute in self.attributes.items():
-            if name in values and hasattr(attribute, "adapt"):
+            if name in values:
                 attribute.adapt(values[name])
 
     def adapt_once(self, values) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -29,6 +30,7 @@ class Condition(keras.layers.Layer):
 
     Attributes:
         width: Length of y.
+        attributes: The conditions that it consists of, by name; empty for a single condition.
         rows: The number of rows of encoder and decoder for each example.
         label_term_names: Names of the `label_terms`.
         seen_unknown: Weight that is 1 after training has seen an unknown value. Before that, the
@@ -39,6 +41,7 @@ class Condition(keras.layers.Layer):
     """
 
     width: int
+    attributes: Mapping[str, Condition] = MappingProxyType({})
     encoder = True  # whether the encoder also takes y
     infers = False  # whether a classifier infers unknown values from the image
     rows = 1
@@ -62,6 +65,13 @@ class Condition(keras.layers.Layer):
 
     def build(self, input_shape) -> None:
         self.built = True
+
+    def mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Returns mean and standard deviation of the training values; None if they are no numbers.
+
+        Each is an array of shape `(size,)`, where `size` is the length of one value.
+        """
+        return None
 
     def inputs(self) -> dict[str, keras.KerasTensor]:
         """Returns new symbolic inputs, by name."""
@@ -166,6 +176,13 @@ class Condition(keras.layers.Layer):
         It applies `far_columns.pack` to numbers far from 0. Packed values do not change.
         """
         return lambda values: values
+
+    def adapt(self, values) -> None:
+        """Adapts to training values, such as their mean, if y depends on them.
+
+        Args:
+            values: Training values, as for `check`.
+        """
 
     def adapt_once(self, values: dict[str, np.ndarray]) -> None:
         """Adapts to checked training values, such as their mean, unless it is adapted already."""

@@ -150,10 +150,20 @@ class Vector(Condition):
         return {"vector": arrays.check_vectors(values, self.size, count=count, name=name)}
 
     def packer(self) -> Callable[[dict], dict]:
+        origin, mean, variance = self._statistics()
+        deviation = np.sqrt(variance)
+        return lambda values: {
+            "vector": far_columns.pack(values["vector"], origin, mean, deviation)
+        }
+
+    def mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray]:
+        origin, mean, variance = self._statistics()
+        return origin + mean, np.sqrt(variance)
+
+    def _statistics(self):
+        """Returns origin, mean from there, and variance of the training values, in float64."""
         weights = self.origin, self.mean, self.variance
-        origin, mean, variance = (np.float64(ops.convert_to_numpy(weight)) for weight in weights)
-        learned = origin, mean, np.sqrt(variance)
-        return lambda values: {"vector": far_columns.pack(values["vector"], *learned)}
+        return [np.float64(ops.convert_to_numpy(weight)) for weight in weights]
 
     def load_own_variables(self, store) -> None:
         variables = [self.seen_unknown, self.mean, self.variance, self.adapted, self.origin]
@@ -162,7 +172,6 @@ class Vector(Condition):
     def get_config(self) -> dict:
         config = {"size": self.size, "dropout": self.dropout, "seed": self.seed}
         if self._is_adapted():
-            weights = self.origin, self.mean, self.variance
-            origin, mean, variance = (np.float64(ops.convert_to_numpy(w)) for w in weights)
+            origin, mean, variance = self._statistics()
             config |= {"mean": (origin + mean).tolist(), "variance": variance.tolist()}
         return {**super().get_config(), **config}

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from keras import ops
 
 from keras_cvae.checks import ArgumentError
-from keras_cvae.conditions import UNKNOWN, Attributes, Vector
+from keras_cvae.conditions import UNKNOWN
 
 UNKNOWN_NAME = "any"
 SPREAD = 3.0  # standard deviations to either side of the mean
@@ -57,7 +56,7 @@ def of(condition, class_names: Sequence[str] = ()) -> list[Control]:
     """
     if condition is None:
         return []
-    if not isinstance(condition, Attributes):
+    if not condition.attributes:
         return _of_one("class" if condition.classes else "y", condition, class_names)
     parts = condition.attributes.items()
     return [control for name, part in parts for control in _of_one(name, part, part.classes)]
@@ -73,11 +72,11 @@ def to_y(condition, rows: Sequence[Sequence[float]]) -> Any:
     if condition is None:
         return None
     table = np.array(rows, "float64")
-    if not isinstance(condition, Attributes):
+    if not condition.attributes:
         return _to_one(condition, table)
     y, start = {}, 0
     for name, part in condition.attributes.items():
-        size = 1 if part.classes else part.size
+        size = len(_of_one(name, part, part.classes))
         y[name] = _to_one(part, table[:, start : start + size])
         start += size
     return y
@@ -89,14 +88,14 @@ def _of_one(name, part, class_names):
         if part.has_seen_unknown:
             choices.append((UNKNOWN_NAME, UNKNOWN))
         return [Control(name, tuple(choices))]
-    if not isinstance(part, Vector):
+    scales = part.mean_and_deviation()
+    if scales is None:
         expected = f"The explorer needs a condition of classes or numbers as {name}"
         raise ArgumentError(None, expected, f"conditions.{type(part).__name__}")
-    names = [name] if part.size == 1 else [f"{name}[{place}]" for place in range(part.size)]
-    weights = part.origin, part.mean, part.variance
-    origin, mean, variance = (np.float64(ops.convert_to_numpy(weight)) for weight in weights)
-    scales = zip(names, origin + mean, np.sqrt(variance), strict=True)
-    return [Control(name, (), float(mean), float(scale)) for name, mean, scale in scales]
+    means, deviations = scales
+    names = [name] if len(means) == 1 else [f"{name}[{place}]" for place in range(len(means))]
+    numbers = zip(names, means, deviations, strict=True)
+    return [Control(name, (), float(mean), float(deviation)) for name, mean, deviation in numbers]
 
 
 def _to_one(part, table):
