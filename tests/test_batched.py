@@ -41,7 +41,7 @@ def test_the_numbers_are_those_of_keras(model, count, batch_size):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_few_shapes_are_compiled_however_many_rows():
+def test_few_shapes_are_compiled_for_any_number_of_rows():
     shapes = Shapes()
     model = keras.Sequential([keras.Input((3,)), shapes])
     shapes.seen.clear()
@@ -64,7 +64,7 @@ def quantized(layer):
 
 
 @pytest.mark.parametrize("change", [lora, quantized])
-def test_other_weights_are_those_that_are_run(change):
+def test_a_traced_program_uses_the_current_weights(change):
     cvae = keras_cvae.build_cvae((4, 4, 1), 10, 2, network=networks.Dense((8,)))
     z, labels = np.random.default_rng(0).normal(size=(4, 2)).astype("float32"), np.arange(4)
     before = cvae.decode(z, labels)
@@ -98,7 +98,7 @@ def test_encode_and_decode_in_batches():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="traces on torch")
-def test_a_trace_draws_and_follows_the_weights_as_keras_does():
+def test_a_trace_samples_and_uses_current_weights_like_keras():
     from keras_cvae.fitting import torch_steps
 
     def build():

@@ -30,7 +30,7 @@ def wired(one_hot, kind=keras_cvae.CVAE):
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("one_hot", ["throughout", True, False])
-def test_it_trains_reports_its_terms_and_is_used(one_hot, tmp_path):
+def test_a_graph_wired_by_hand_trains_and_has_all_methods(one_hot, tmp_path):
     cvae = wired(one_hot)
     cvae.compile("adam")
     data = {"validation_data": ([X, Y], None), "verbose": 0}
@@ -47,7 +47,7 @@ def test_it_trains_reports_its_terms_and_is_used(one_hot, tmp_path):
 
 
 @pytest.mark.parametrize("one_hot", [True, False])
-def test_a_plain_model_never_takes_a_wrong_label_for_unknown(one_hot):
+def test_an_invalid_label_in_a_plain_model_is_not_unknown(one_hot):
     """Compiled by TensorFlow, relu makes 0 of NaN."""
     model = wired(one_hot, keras.Model)
     model.compile(jit_compile=False)
@@ -59,7 +59,7 @@ def test_a_plain_model_never_takes_a_wrong_label_for_unknown(one_hot):
 
 @pytest.mark.once
 @pytest.mark.parametrize("one_hot", ["throughout", True, False])
-def test_labels_out_of_range_are_refused(one_hot):
+def test_labels_out_of_range_raise_an_error(one_hot):
     cvae = wired(one_hot)
     for use in (
         lambda: cvae.generate([3]),
@@ -124,7 +124,7 @@ def test_learned_priors(name, tmp_path):
 
 
 @pytest.mark.once
-def test_what_is_missing_is_said():
+def test_an_incomplete_graph_raises_an_error():
     x = keras.Input((4,))
     with pytest.raises(ValueError, match="one loss layer of the KL divergence"):
         keras_cvae.CVAE(x, keras_cvae.ReconstructionLoss()([x, keras.layers.Dense(4)(x)]))

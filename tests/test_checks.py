@@ -24,7 +24,7 @@ NAMES = {"dense": 1, "conv": 2}
         (checks.number("scale", np.float32(0.5), above=0), 0.5),
     ],
 )
-def test_what_is_asked_for_is_returned_as_a_plain_value(returned, expected):
+def test_valid_values_are_returned_as_plain_python_values(returned, expected):
     assert returned == expected and type(returned) is type(expected)
 
 
@@ -100,7 +100,7 @@ def test_messages(check, message):
     assert str(error.value) == message
 
 
-def test_an_error_is_renamed_for_the_command():
+def test_the_command_renames_the_argument_of_an_error():
     with pytest.raises(ValueError) as error:
         checks.require(False, "y", "must be there", None, ("labelled=False", "does without"))
     assert str(error.value) == "`y` must be there; `labelled=False` does without. Received: None"
@@ -113,7 +113,7 @@ def test_an_error_is_renamed_for_the_command():
     assert str(both).count("`--label` must be there") == 2
 
 
-def test_errors_of_others_are_explained_and_kept():
+def test_other_exceptions_are_explained_and_chained():
     with pytest.raises(ValueError, match="`path` must be there. Received: OSError: gone") as error:
         with checks.explain("path", "must be there", OSError):
             raise OSError("gone")

@@ -218,7 +218,7 @@ def classes_of(module, base):
     }
 
 
-def test_no_layer_is_forgotten():
+def test_every_layer_is_tested():
     """Likelihoods and priors, which are parts of layers, have contracts of their own."""
     ours = set().union(*(classes_of(module, keras.layers.Layer) for module in package()))
     ours = {kind for kind in ours if kind.__module__.startswith("keras_cvae")}
@@ -478,7 +478,7 @@ def assert_names_are_reserved(cvae):
         assert len({weight.path for weight in model.weights}) == len(model.weights)
 
 
-def test_no_condition_is_forgotten():
+def test_every_condition_is_tested():
     kinds = classes_of(conditions, conditions.Condition)
     assert {kind.__name__ for kind in kinds} == set(CONDITIONS)
 
@@ -583,7 +583,7 @@ def test_models_of_the_same_objects_share_nothing(name):
 
 
 @pytest.mark.once
-def test_what_is_trained_already_fits_another_model_or_is_refused():
+def test_trained_parts_of_the_wrong_shape_raise_an_error():
     one = keras_cvae.build_cvae((6,), 3, 2, prior="conditional", likelihood="gaussian")
     with pytest.raises(
         ValueError, match=r"`prior` must be built.*z_shape': \[2\].*Received.*\[3\]"
@@ -595,7 +595,7 @@ def test_what_is_trained_already_fits_another_model_or_is_refused():
 
 @pytest.mark.once
 @pytest.mark.parametrize("family", ["network", "objective"])
-def test_networks_and_objectives_are_made_again_of_their_config(family):
+def test_networks_and_objectives_are_rebuilt_from_their_config(family):
     module = FAMILIES[family]
     base = {"network": networks.Network, "objective": objectives.Objective}[family]
     bodies = [keras.Sequential([keras.layers.Dense(n)]) for n in (2, 3)]

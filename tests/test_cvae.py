@@ -48,7 +48,7 @@ def test_metrics_are_those_of_the_reconstruction_and_are_saved(tmp_path):
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("is_saved_twice", [False, True])
-def test_a_loaded_model_goes_on_with_its_noise(is_saved_twice, tmp_path):
+def test_a_loaded_model_continues_with_the_same_noise(is_saved_twice, tmp_path):
     # (A dropout without a seed has the noise of torch itself on torch.)
     encoder = keras.Sequential([keras.layers.Dropout(0.2, seed=1), keras.layers.Dense(8)])
     decoder = keras.Sequential([keras.layers.GaussianNoise(0.1), keras.layers.Dense(6)])
@@ -77,13 +77,13 @@ def test_a_loaded_model_goes_on_with_its_noise(is_saved_twice, tmp_path):
         ({"weighted_metrics": ["mae"]}, "`metrics` must be used"),
     ],
 )
-def test_a_loss_beside_the_objective_is_refused(options, message):
+def test_a_loss_in_compile_raises_an_error(options, message):
     with pytest.raises(ValueError, match=message):
         build().compile("adam", **options)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_a_model_that_the_user_cuts_scales_images_like_ours(dtype):
+def test_a_model_cut_by_the_user_scales_images(dtype):
     cvae = build()
     images = (255 * X).round().astype(dtype)
     if dtype == "float32":
@@ -172,7 +172,7 @@ def test_the_whole_model_names_the_parts_that_are_exported(tmp_path):
         build().export(tmp_path / "cvae.onnx", format="onnx")
 
 
-def test_what_onnx_needs_is_said(tmp_path, monkeypatch):
+def test_a_missing_package_for_onnx_is_named(tmp_path, monkeypatch):
     cvae = build()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     package = {"tensorflow": "tf2onnx", "torch": "onnxscript"}.get(keras.backend.backend())
@@ -182,7 +182,7 @@ def test_what_onnx_needs_is_said(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["encoder", "decoder", "generator"])
-def test_cut_models_have_been_called_so_that_keras_exports_them(name, tmp_path):
+def test_submodels_can_be_exported_by_keras(name, tmp_path):
     cvae = build(conditions.Attributes(digit=3, slant=conditions.Vector(1)))
     torch = keras.backend.backend() == "torch"
     path, kind = (f"{name}.pt2", "torch") if torch else (name, "tf_saved_model")
@@ -227,7 +227,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("name", ["cvae", "encoder", "generator"])
-def test_a_predict_that_was_stopped_loses_nothing(name):
+def test_an_interrupted_predict_keeps_the_weights(name):
     cvae = build()
     model = cvae if name == "cvae" else getattr(cvae, name)
     data = [X[:, :2], Y] if name == "generator" else [X, Y]
@@ -264,7 +264,7 @@ def test_callbacks_know_which_way_is_better():
     assert len(cvae.evaluate([x, y], verbose=0)) == len(cvae.metrics_names) == 6
 
 
-def test_without_a_seed_draws_follow_that_of_keras():
+def test_without_a_seed_samples_follow_the_seed_of_keras():
     cvae = build()
     drawn = []
     for _ in range(2):
@@ -287,7 +287,7 @@ def test_a_compiled_model_is_saved_without_the_name_of_a_backend(optimizer):
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("network", [networks.Dense((8, 4), inject="film"), "hierarchical"])
-def test_hidden_layers_are_reached_by_stable_names(network, tmp_path):
+def test_hidden_layers_have_stable_names(network, tmp_path):
     build()  # what was built before changes no name
     models = [build(network=network)]
     models[0].save(tmp_path / "cvae.keras")

@@ -36,7 +36,7 @@ def test_digits_is_a_seeded_stratified_split_of_scikit_learns_images():
     np.testing.assert_allclose(both, load_digits().images.sum(axis=0), rtol=1e-5)
 
 
-def test_seed_and_test_fraction_decide_the_split():
+def test_seed_and_test_fraction_determine_the_split():
     first, again = datasets.load("digits", seed=3), datasets.load("digits", seed=3)
     assert datasets.digest(first) == datasets.digest(again)
     assert datasets.digest(first) != datasets.digest(datasets.load("digits", seed=4))
@@ -77,7 +77,7 @@ def test_mnist_comes_from_the_file_that_keras_fetches(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "file"), [("mnist", "mnist.npz"), ("fashion_mnist", "fashion-mnist/*-ubyte.gz")]
 )
-def test_a_failed_download_names_the_file_and_the_way_out(keras_cache, name, file):
+def test_a_failed_download_names_the_file_and_a_remedy(keras_cache, name, file):
     message = re.escape(f"datasets/{file}") + ".*local .npz file or of a folder of IDX.*Received"
     with pytest.raises(ValueError, match=message):
         datasets.load(name)
@@ -145,7 +145,7 @@ def test_labels_of_bytes_are_names_and_minus_one_is_unknown(tmp_path):
         datasets.load(write_npz(tmp_path, **signs))
 
 
-def test_arrays_to_validate_with_are_read_and_others_told(tmp_path):
+def test_validation_arrays_are_read_and_others_mentioned(tmp_path):
     arrays = small_arrays()
     more = {"x_val": arrays["x_test"], "y_val": arrays["y_test"], "z": np.zeros(3)}
     path = write_npz(tmp_path, **more)
@@ -289,7 +289,7 @@ def test_bad_arrays(tmp_path, changes, message):
 
 
 @pytest.mark.parametrize("stored", ["float16", "float64", "int64", "int8", "uint16"])
-def test_vectors_of_any_scale_become_float32_as_they_are(tmp_path, stored):
+def test_vectors_of_any_scale_become_float32(tmp_path, stored):
     table = np.array([[0, 3, 100], [1, -7 if stored != "uint16" else 1680, 90]] * 3, stored)
     data = datasets.load(write_npz(tmp_path, x_train=table, x_test=table[:3]))
     assert data.x_train.dtype == data.x_test.dtype == "float32"
@@ -330,7 +330,7 @@ def test_an_npz_without_a_test_part_is_split_by_label(tmp_path, names):
     assert datasets.digest(data) != datasets.digest(datasets.load(tmp_path / "own.npz"))
 
 
-def test_of_a_file_to_be_split_what_has_no_label_is_to_train(tmp_path):
+def test_unlabelled_examples_of_a_split_file_are_for_training(tmp_path):
     x, y = np.arange(40).repeat(6).reshape(40, 2, 3) + 10, np.arange(40) % 4
     y[::5] = -1
     data = datasets.load(write_arrays(tmp_path, x=x, y=y), test_fraction=0.25)
@@ -425,7 +425,7 @@ def test_class_names_need_labels():
 
 
 @pytest.mark.parametrize("path", ["~nosuchuser/own.npz", "a\0b.npz", "\udcff.npz", "x" * 5000])
-def test_paths_that_no_system_takes(path):
+def test_invalid_paths(path):
     with pytest.raises(ValueError, match="path of an existing.*Received.*no such file or folder"):
         datasets.load(path)
 

@@ -219,7 +219,7 @@ def missing_options(text):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_names_and_options_of_a_page_exist(page):
+def test_links_names_and_options_on_a_page_exist(page):
     text = PAGES[page]
     assert [*broken_links(page, text), *missing_names(text), *missing_options(text)] == []
 

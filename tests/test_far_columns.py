@@ -14,7 +14,7 @@ def numpy(x):
     return keras.ops.convert_to_numpy(x)
 
 
-def test_what_is_packed_is_standardised_and_what_is_not_too():
+def test_packed_and_unpacked_values_are_standardized():
     x = np.stack([TIMES, np.linspace(-1, 1, 100)], axis=1)
     x[:7, 0] = 0.0, -1.6e9, 3.2e9, 1e30, x[:, 0].mean(), 1e-3, np.nan
     mean, scale = np.float64([1.6e9 + 495, 0.0]), np.float64([288.7, 0.6])
@@ -36,7 +36,7 @@ def test_what_is_packed_is_standardised_and_what_is_not_too():
 
 
 @pytest.mark.parametrize("center, width", [(1.6e9, 1000.0), (1e9, 1.0), (-1e12, 5.0)])
-def test_a_condition_far_from_0_keeps_its_values_apart(center, width, tmp_path):
+def test_values_of_a_condition_far_from_0_stay_distinct(center, width, tmp_path):
     values = center + np.linspace(0, width, 100)
     condition = conditions.Vector(1)
     condition.adapt(values)
@@ -63,7 +63,7 @@ class Batches(keras.utils.PyDataset):
 @pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.filterwarnings("ignore:Posterior collapse")
-def test_rows_far_from_0_are_learned_and_drawn_to_their_digits(stream, tmp_path):
+def test_rows_far_from_0_keep_their_digits(stream, tmp_path):
     rng = np.random.default_rng(0)
     x = np.stack([1e6 + rng.uniform(-0.5, 0.5, 500), rng.normal(size=500)], axis=1)
     vae = keras_cvae.build_cvae(
@@ -93,7 +93,7 @@ def test_rows_far_from_0_are_learned_and_drawn_to_their_digits(stream, tmp_path)
     )
 
 
-def test_weights_of_before_origins_are_read():
+def test_weights_without_origins_are_loaded():
     standard, gaussian = standardize.Standardize(), likelihoods.OptimalGaussian()
     standard.build((None, 2))
     gaussian.build((None, 2))

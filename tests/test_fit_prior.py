@@ -37,7 +37,7 @@ def fitted(prior, z_mean, z_log_var, y):
 
 
 @pytest.mark.parametrize("covariance", ["full", "diag"])
-def test_a_mixture_finds_the_density_of_the_encodings_of_each_label(covariance):
+def test_a_mixture_learns_the_density_of_the_encodings_of_each_label(covariance):
     rng = np.random.default_rng(0)
     modes = {0: [[-3, 0], [3, 1]], 1: [[0, 5]], -1: [[-3, 0], [3, 1], [0, 5]]}
     labels = np.repeat([*modes], 600)
@@ -108,7 +108,7 @@ def read_as(digits, images):
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_images_become_what_was_asked_for_and_the_bound_better(trained, digits, tmp_path):
+def test_fitting_improves_labels_of_samples_and_the_bound(trained, digits, tmp_path):
     x, y = digits.x_test, digits.y_test
     labels = np.arange(512) % 10
     before = np.mean(read_as(digits, trained.generate(labels, seed=0)) == labels)
@@ -172,7 +172,7 @@ def test_temperature_and_pixels(trained, digits):
         (lambda: conditions.Classes(3), np.arange(60) % 2),  # nothing of the last
     ],
 )
-def test_every_condition_has_a_prior_fitted(condition, values, tmp_path):
+def test_a_prior_is_fitted_for_every_condition(condition, values, tmp_path):
     x = np.random.default_rng(0).random((60, 6), dtype="float32")
     network = networks.Hierarchical(networks.Dense((8,))) if condition is None else "dense"
     cvae = keras_cvae.build_cvae((6,), condition and condition(), 4, network=network)
@@ -190,7 +190,7 @@ def test_every_condition_has_a_prior_fitted(condition, values, tmp_path):
 
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_streams_are_taken_too():
+def test_a_prior_is_fitted_to_a_stream():
     x = np.random.default_rng(0).random((60, 6), dtype="float32")
     y = np.arange(60) % 3
     cvae = keras_cvae.build_cvae((6,), 3, 2, likelihood=likelihoods.Gaussian(0.1))
@@ -212,7 +212,7 @@ def test_streams_are_taken_too():
         ),
     ],
 )
-def test_any_prior_takes_the_place_of_any_other(before, after, objective, tmp_path, monkeypatch):
+def test_any_prior_replaces_any_other(before, after, objective, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_cvae.priors.fitting.EPOCHS", 3)
     rng = np.random.default_rng(0)
     x, y = rng.random((64, 6), dtype="float32"), np.arange(64) % 3
@@ -250,7 +250,7 @@ def test_any_prior_takes_the_place_of_any_other(before, after, objective, tmp_pa
 
 
 @pytest.mark.once
-def test_a_prior_that_cannot_be_fitted_is_refused():
+def test_a_prior_that_cannot_be_fitted_raises_an_error():
     x = np.random.default_rng(0).random((32, 6), dtype="float32")
     for objective, prior, message in [
         ("elbo", "vamp", "`prior` must be another kind"),
@@ -263,7 +263,7 @@ def test_a_prior_that_cannot_be_fitted_is_refused():
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_free_bits_stay_free_under_a_prior_without_a_closed_form():
+def test_free_bits_apply_to_a_fitted_prior_without_a_closed_form():
     x = np.random.default_rng(0).random((64, 6), dtype="float32")
     objective = objectives.FreeBits(3.0)
     cvae = keras_cvae.build_cvae((6,), None, 2, network=networks.Dense((4,)), objective=objective)
@@ -300,7 +300,7 @@ def test_the_better_prior_of_several_is_chosen(digits):
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_fitting_stops_where_held_out_encodings_fit_no_better():
+def test_fitting_stops_when_held_out_encodings_do_not_improve():
     rng = np.random.default_rng(0)
     log_var = np.full((160, 2), np.log(0.1), "float32")
     train, other = rng.normal(size=(2, 160, 2)).astype("float32")

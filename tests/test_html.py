@@ -15,7 +15,7 @@ def test_text_is_escaped():
     assert html.Table(["a"], [], "None.").__html__() == "<p>None.</p>"
 
 
-def test_pictures_are_contained(tmp_path):
+def test_pictures_are_embedded(tmp_path):
     figure = plots.sheet(np.zeros((4, 3, 3)))
     figure.savefig(tmp_path / "a.png")
     of_file = html.Picture(tmp_path / "a.png", "zeros").__html__()

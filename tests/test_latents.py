@@ -90,7 +90,7 @@ def test_grid_along_directions():
         (dict(directions=np.eye(3)[:2]), "`directions`"),
     ],
 )
-def test_grids_refused(arguments, message):
+def test_invalid_grids_raise_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
         latents.grid(**arguments)
 
@@ -141,7 +141,7 @@ def test_spherical_paths_are_straight_where_no_plane_is_defined(scale):
 
 
 @pytest.mark.parametrize("spherical", [False, True])
-def test_a_batch_of_paths_is_each_of_them(spherical):
+def test_a_batch_of_paths_equals_single_paths(spherical):
     start, end = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
     start[0], end[1] = 0, -start[1]  # beside ones that turn
     paths = latents.interpolate(start, end, 5, spherical=spherical)
@@ -164,7 +164,7 @@ def test_a_batch_of_paths_is_each_of_them(spherical):
         (([0], [1], 1), "`steps` must be an integer of at least 2. Received: 1"),
     ],
 )
-def test_paths_refused(arguments, message):
+def test_invalid_paths_raise_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
         latents.interpolate(*arguments)
 
@@ -200,6 +200,6 @@ def test_traversals_change_one_dimension_at_a_time(center, values, data):
         (([0.0], [1], []), "`dims`"),
     ],
 )
-def test_traversals_refused(arguments, message):
+def test_invalid_traversals_raise_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
         latents.traverse(*arguments)

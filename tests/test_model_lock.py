@@ -35,7 +35,7 @@ def calls(cvae):
         yield lambda x=x, y=y, o=options: evaluation.log_likelihood(cvae, x, y, **o)
 
 
-def test_threads_get_what_each_call_returns_alone(cvae):
+def test_calls_in_threads_return_the_same_as_alone(cvae):
     alone = [call() for call in calls(cvae)]
     with ThreadPoolExecutor(8) as threads:
         together = [*threads.map(lambda call: call(), calls(cvae))]
@@ -44,7 +44,7 @@ def test_threads_get_what_each_call_returns_alone(cvae):
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_model_in_training_is_refused_to_other_threads_and_not_to_callbacks(cvae):
+def test_only_callbacks_may_use_a_model_in_training(cvae):
     errors, images, begun = [], [], threading.Event()
 
     def use():

@@ -219,7 +219,7 @@ def test_generate(data):
     assert tiny(condition=None).generate(count=5).shape == (5, 6)
 
 
-def test_decode_takes_latents_of_any_arrangement():
+def test_decode_takes_latents_of_any_shape():
     cvae = tiny()
     z = np.random.default_rng(0).normal(size=(4, 5, 2)).astype("float32")
     labels = np.arange(20).reshape(4, 5) % 3
@@ -243,13 +243,13 @@ def test_decode_takes_latents_of_any_arrangement():
         ({"y": 0, "temperature": -1}, "`temperature` must be a finite number of at least 0"),
     ],
 )
-def test_generate_refuses(arguments, message):
+def test_invalid_arguments_of_generate_raise_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
         tiny().generate(**arguments)
 
 
 @pytest.mark.once
-def test_a_plain_vae_refuses_labels(data):
+def test_labels_for_a_plain_vae_raise_an_error(data):
     vae = tiny(condition=None)
     for use in (vae.generate, lambda labels: vae.reconstruct(data[0], labels)):
         with pytest.raises(ValueError, match="`y` must be left out of a model without"):
@@ -262,7 +262,7 @@ def test_a_plain_vae_refuses_labels(data):
 
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_an_unknown_label_warns_until_training_has_shown_one(data, tmp_path):
+def test_an_unknown_label_warns_until_training_has_seen_one(data, tmp_path):
     x, y = data
     cvae = tiny()
     cvae.fit([x, y], verbose=0)
@@ -332,7 +332,7 @@ BUILD = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("case", BUILD)
-def test_bad_arguments_are_refused(case):
+def test_bad_arguments_raise_an_error(case):
     arguments, message = BUILD[case]
     with pytest.raises(ValueError, match=message) as caught:
         made = {k: v() if inspect.isfunction(v) else v for k, v in arguments.items()}
@@ -342,7 +342,7 @@ def test_bad_arguments_are_refused(case):
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.once
-def test_a_condition_of_two_models_is_copied_with_what_it_has_learned():
+def test_models_copy_a_condition_with_its_weights():
     slant = conditions.Vector(1)
     slant.adapt(np.float32([2, 4, 6]))
     both = conditions.Attributes(digit=3, slant=slant)
@@ -362,7 +362,7 @@ def test_a_condition_of_two_models_is_copied_with_what_it_has_learned():
 
 
 @pytest.mark.once
-def test_a_model_of_real_digits_generates_the_label_asked_for(digits):
+def test_a_model_of_real_digits_generates_the_requested_label(digits):
     """Thresholds leave room: seeds 0 to 4 gave ELBOs of -20.6 to -20.3, 96 to 99% right digits."""
     cvae = keras_cvae.build_cvae((8, 8, 1), 10, 8, network=networks.Dense((128,)))
     cvae.compile(keras.optimizers.Adam(2e-3))

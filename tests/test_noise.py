@@ -10,7 +10,7 @@ BACKEND = keras.backend.backend()
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_noise_has_the_moments_it_should(compiled):
+def test_noise_has_the_expected_moments(compiled):
     seeds = keras.random.SeedGenerator(5)
 
     def draw():

@@ -20,6 +20,6 @@ class Notebook(io.StringIO):
 @pytest.mark.parametrize(
     ("kind", "seconds"), [(Terminal, 0.05), (Notebook, 0.05), (io.StringIO, 60.0)]
 )
-def test_a_log_has_no_bar_at_every_step(monkeypatch, kind, seconds):
+def test_a_log_file_has_no_progress_bar(monkeypatch, kind, seconds):
     monkeypatch.setattr("sys.stdout", kind())
     assert progress.bar(3, "step", 1).interval == seconds

@@ -81,7 +81,7 @@ def ran(program, folder):
     return done.stdout
 
 
-def test_rows_are_mapped_once_though_a_worker_is_killed(tmp_path):
+def test_rows_are_mapped_once_if_a_worker_is_killed(tmp_path):
     cvae = keras_cvae.build_cvae((4, 4, 1), 3, 2, network=networks.Dense((8,)))
     cvae.save(tmp_path / "model.keras")
     x = np.random.default_rng(0).random((100, 16)).astype("float32")
@@ -106,7 +106,7 @@ def test_rows_are_mapped_once_though_a_worker_is_killed(tmp_path):
     assert np.isfinite(scored["elbo"]).all()
 
 
-def test_a_trial_that_is_killed_goes_on(tmp_path):
+def test_a_killed_trial_continues_from_its_checkpoint(tmp_path):
     epoch, elbo = ran(SWEEP, tmp_path).splitlines()[-2].split()
     assert epoch == "2" and -100 < float(elbo) < 0
     (log,) = (tmp_path / "sweep").glob("*/result.json")

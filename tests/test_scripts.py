@@ -67,14 +67,14 @@ def test_colour_images_and_wider_layers(tmp_path):
 
 
 @once
-def test_recommended_drawing_fits_a_prior(tmp_path):
+def test_the_recommended_conv_cvae_fits_a_prior(tmp_path):
     run("conv_cvae", "--data", "digits", "--epochs", 1, "--recommended", "--out", tmp_path)
     prior = keras.saving.load_model(tmp_path / "model.keras").prior
     assert type(prior) is keras_cvae.priors.Mixture
 
 
 @once
-def test_recommended_label_inference_tells_the_encoder_too(tmp_path):
+def test_the_recommended_label_inference_has_an_encoder_of_the_label(tmp_path):
     run(
         "label_inferring_vae", "--data", "digits", "--epochs", 1, "--recommended", "--out", tmp_path
     )
@@ -288,7 +288,7 @@ def test_quadrants_are_those_of_the_example():
 
 
 @once
-def test_tables_print_and_plot_what_has_been_measured(tmp_path, capsys):
+def test_tables_print_and_plot_saved_results(tmp_path, capsys):
     """No model is trained: the figures of both seeds are there."""
     quality = dict.fromkeys(("marginals", "correlations", "accuracy", "distance"), 0.5)
     for seed, value in enumerate((0.7, 0.8)):
@@ -314,7 +314,7 @@ def test_the_stages_of_the_recipe():
 
 
 @once
-def test_rows_of_a_table_are_measured_beside_real_ones(tmp_path, capsys):
+def test_rows_of_a_table_are_compared_with_real_ones(tmp_path, capsys):
     rng = np.random.default_rng(0)
     x = rng.normal(size=400)
     rows = [

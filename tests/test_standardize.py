@@ -18,7 +18,7 @@ def build(width, **options):
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_raw_columns_are_learned_and_drawn_in_their_own_units(tmp_path):
+def test_raw_columns_are_learned_and_sampled_in_their_units(tmp_path):
     x, y = load_wine(return_X_y=True)
     cvae = build(13, likelihood="gaussian")
     history = cvae.fit([x, y], epochs=60, verbose=0).history
@@ -34,7 +34,7 @@ def test_raw_columns_are_learned_and_drawn_in_their_own_units(tmp_path):
     np.testing.assert_allclose(loaded.reconstruct(x, y), cvae.reconstruct(x, y), rtol=1e-4)
 
 
-def test_the_density_is_that_of_x_as_it_is_given():
+def test_the_density_is_that_of_the_data_in_its_units():
     """Of a thousand times the numbers it is less by log 1000 a column."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(64, 5)).astype("float32"), np.arange(64) % 3
@@ -63,7 +63,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_rows_are_standardised_by_column_and_their_density_is_that_of_the_data(kind):
+def test_columns_are_standardized_and_the_density_is_that_of_the_data(kind):
     rng = np.random.default_rng(0)
     x = ROWS[kind](rng.normal(size=(100, 6))).astype("float32")
     gaussian, layer = likelihoods.Gaussian(0.3), standardize.Standardize()
@@ -84,7 +84,7 @@ def test_rows_are_standardised_by_column_and_their_density_is_that_of_the_data(k
 
 
 @pytest.mark.parametrize("shape", [(40, 3), (5, 8, 3)])
-def test_series_and_images_whose_channels_have_unlike_scales(shape):
+def test_series_and_images_with_channels_of_different_scales(shape):
     layer, unlike = standardize.Standardize(), [1.0, 1e-3, 0.2]
     x = (5 + np.random.default_rng(0).normal(size=(50, *shape)) * unlike).astype("float32")
     layer(x)
@@ -99,13 +99,13 @@ LEVELS = np.random.default_rng(0).integers(0, 17, (300, 20)) / 16
 
 @pytest.mark.once
 @pytest.mark.parametrize("pixels", [LEVELS, (LEVELS * 255).astype("uint8"), LEVELS > 0.5])
-def test_flattened_images_are_no_columns_of_unlike_units(pixels):
+def test_flattened_images_are_not_standardized_by_column(pixels):
     assert not standardize.Standardize().needs_scaling(pixels)
     assert standardize.Standardize().needs_scaling(4 * LEVELS)
 
 
 @pytest.mark.once
-def test_near_unit_scale_images_stay_as_they_are():
+def test_images_of_about_unit_scale_are_not_standardized():
     layer = standardize.Standardize()
     x = np.random.default_rng(0).random((20, 4, 4, 2), dtype="float32")
     layer(x)
@@ -119,7 +119,7 @@ def test_near_unit_scale_images_stay_as_they_are():
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_stream_is_adapted_to_by_its_first_batches():
+def test_the_first_batches_of_a_stream_are_adapted_to():
     x, y = load_wine(return_X_y=True)
     cvae = build(13, likelihood="gaussian")
     history = cvae.fit(((x, y) for _ in range(2)), verbose=0).history

@@ -22,7 +22,7 @@ def test_slant_of_a_line_is_its_slope(slope):
     np.testing.assert_allclose(strokes.slant(line), [slope, 0], atol=0.02)
 
 
-def test_colour_images_are_refused():
+def test_colour_images_raise_an_error():
     for measure in (strokes.thickness, strokes.slant):
         with pytest.raises(ValueError, match=r"`images` must be of shape .*\(2, 5, 5, 3\)"):
             measure(np.zeros((2, 5, 5, 3)))

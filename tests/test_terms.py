@@ -95,7 +95,7 @@ def expected():
 
 
 @pytest.mark.parametrize("steps", ["auto", 1])
-def test_sample_weights_mean_what_they_mean_for_a_compiled_loss(steps, expected):
+def test_sample_weights_act_as_for_a_compiled_loss(steps, expected):
     cvae = build(steps)
     options = {"batch_size": BATCH, "verbose": 0, "return_dict": True}
     for given in (
@@ -149,7 +149,7 @@ def test_training_with_weights_takes_the_steps_of_a_compiled_loss(kind, steps, e
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
-def test_class_weights_may_change_between_fits_and_serve_streams():
+def test_class_weights_may_change_between_fits_and_apply_to_streams():
     ends = []
     for class_weight in ({0: 0.0, 1: 0.0, 2: 0.0}, {0: 2.0, 1: 2.0, 2: 2.0}, None):
         cvae = build() if not ends else ends[-1][0]
@@ -165,7 +165,7 @@ def test_class_weights_may_change_between_fits_and_serve_streams():
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_every_term_is_weighed_and_so_are_metrics():
+def test_weights_apply_to_every_term_and_to_metrics():
     condition = conditions.Inferred(3, weight=5.0)
     cvae = keras_cvae.build_cvae((6,), condition, 2, network=networks.Dense((8,)))
     cvae.compile("sgd", metrics=["mae"])
@@ -198,13 +198,13 @@ def test_a_loss_layer_alone_adds_its_own_mean():
         ({"class_weight": {0: -1.0}}, "finite weights of at least 0"),
     ],
 )
-def test_bad_weights_are_refused(weights, message):
+def test_bad_weights_raise_an_error(weights, message):
     with pytest.raises(ValueError, match=message):
         build().fit([X, Y], **weights, verbose=0)
 
 
 @pytest.mark.once
-def test_weights_where_they_cannot_be():
+def test_weights_that_are_not_supported():
     with pytest.raises(ValueError, match="third element of each batch"):
         build().fit(STREAMS["pairs"](), sample_weight=W, verbose=0)
     plain = keras_cvae.build_cvae((6,))

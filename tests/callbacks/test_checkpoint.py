@@ -105,7 +105,7 @@ def assert_equal(one, other):
     "kind",
     ["arrays", *(pytest.param(k, marks=pytest.mark.slow) for k in ("stream", "endless stream"))],
 )
-def test_a_killed_training_ends_like_one_that_was_not(kind, tmp_path, monkeypatch):
+def test_killed_training_gives_the_result_of_uninterrupted_training(kind, tmp_path, monkeypatch):
     def go(name, **more):
         if kind == "arrays":
             return train(tmp_path / name, [X, Y], batch_size=16, **more)
@@ -136,7 +136,7 @@ def test_a_killed_training_ends_like_one_that_was_not(kind, tmp_path, monkeypatc
     assert_equal(go("killed"), expected)  # where nothing is left to train
 
 
-def test_a_stream_that_yields_other_batches_is_refused(tmp_path):
+def test_a_stream_with_different_batches_raises_an_error(tmp_path):
     with pytest.raises(Killed):
         train(tmp_path / "file", Turning(1), kill=2)
     with pytest.raises(ValueError, match="`x` must be a stream that yields the same batches"):
@@ -144,7 +144,7 @@ def test_a_stream_that_yields_other_batches_is_refused(tmp_path):
 
 
 @pytest.mark.once
-def test_what_differs_is_said(tmp_path, monkeypatch):
+def test_the_error_lists_the_differences(tmp_path, monkeypatch):
     path = tmp_path / "new" / "file"
     with pytest.raises(Killed):
         train(path, [X, Y], kill=2, batch_size=16)
@@ -162,14 +162,14 @@ def test_what_differs_is_said(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_a_training_goes_on_for_more_epochs(tmp_path):
+def test_finished_training_continues_for_more_epochs(tmp_path):
     train(tmp_path / "file", [X, Y], batch_size=16, epochs=2, patience=9)
     more = train(tmp_path / "file", [X, Y], batch_size=16, epochs=4, patience=9)
     assert_equal(more, train(tmp_path / "whole", [X, Y], batch_size=16, epochs=4, patience=9))
 
 
 @pytest.mark.once
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+def test_an_invalid_file_raises_an_error(tmp_path):
     path = tmp_path / "file"
     state_files.write(path, {"epoch": 1, "values": [np.arange(3.0), np.float32(2), (None, "a")]})
     read = state_files.read(path)
@@ -185,7 +185,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
 
 
 @pytest.mark.once
-def test_a_state_that_is_damaged_is_refused(tmp_path):
+def test_a_damaged_state_raises_an_error(tmp_path):
     path = tmp_path / "file"
     with pytest.raises(Killed):
         train(path, [X, Y], kill=1, batch_size=16)
@@ -204,7 +204,7 @@ def test_a_state_that_is_damaged_is_refused(tmp_path):
 
 
 @pytest.mark.once
-def test_one_callback_keeps_one_training(tmp_path):
+def test_another_resuming_callback_or_fit_raises_an_error(tmp_path):
     checkpoint = callbacks.Checkpoint(tmp_path / "file")
     backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
     cvae = keras_cvae.build_cvae((6,), None, 2, network=networks.Dense((8,)))

@@ -113,7 +113,7 @@ def test_the_gif_is_complete_after_every_epoch_and_shows_the_same(trained):
         np.testing.assert_array_equal(frame[:height, :width], image[:height, :width])
 
 
-def test_training_is_the_same_as_without(trained, digits):
+def test_the_callback_does_not_change_training(trained, digits):
     *_, history = trained
     _, alone = fit(digits, validation_data=([digits.x_test[:50], digits.y_test[:50]], None))
     for name, values in alone.items():
@@ -168,7 +168,7 @@ def test_a_failed_write_keeps_the_gif_of_the_epoch_before(tmp_path, monkeypatch)
     assert [frame.shape for frame in frames_of(path)] == [(20, 30, 3)] * 2
 
 
-def test_no_function_is_compiled_anew(trained, digits, tmp_path):
+def test_no_function_is_compiled_again(trained, digits, tmp_path):
     *_, cvae, _ = trained
     functions = []
 
@@ -199,14 +199,14 @@ def test_tensorboard_shows_images_and_scalars(trained, digits, tmp_path):
 
 
 @pytest.mark.once
-def test_missing_tensorboard_is_said(monkeypatch, tmp_path):
+def test_a_missing_tensorboard_raises_an_error(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(ImportError, match="pip install .*tensorboard"):
         callbacks.EpochTensorBoard(draw, tmp_path)
 
 
 @pytest.mark.once
-def test_wrong_arguments_are_refused():
+def test_wrong_arguments_raise_an_error():
     with pytest.raises(ValueError, match="`draw` must be a function.*Received: 'z'"):
         callbacks.EpochImages("z", "images")
     with pytest.raises(ValueError, match="`path` must end in '.gif'. Received: 'training.png'"):
@@ -226,7 +226,7 @@ def test_wrong_arguments_are_refused():
         ([np.zeros((8, 8)), np.zeros((7, 7))], "can be drawn"),
     ],
 )
-def test_what_is_no_image_is_refused_before_training(images, message, trained, digits, tmp_path):
+def test_invalid_images_raise_an_error_before_training(images, message, trained, digits, tmp_path):
     *_, cvae, _ = trained
     before = cvae.get_weights()
     with pytest.raises(ValueError, match=f"`draw` must return images .*{message}"):
@@ -244,14 +244,14 @@ def test_what_is_no_image_is_refused_before_training(images, message, trained, d
     ],
     ids=["uint8", "outside [0, 1]", "tensor"],
 )
-def test_what_draw_may_return(images, tmp_path):
+def test_valid_results_of_draw(images, tmp_path):
     written = callbacks.EpochImages(lambda _: images, tmp_path)
     picture = written._picture(0)
     assert picture.dtype == np.uint8 and picture.ndim == 3
 
 
 @pytest.mark.once
-def test_places_that_cannot_be_written_are_refused(trained, digits, tmp_path):
+def test_paths_that_cannot_be_written_raise_an_error(trained, digits, tmp_path):
     *_, cvae, _ = trained
     (tmp_path / "file").write_text("")
     for written in (
@@ -263,7 +263,7 @@ def test_places_that_cannot_be_written_are_refused(trained, digits, tmp_path):
 
 
 @pytest.mark.once
-def test_a_resumed_run_says_that_its_gif_is_none(trained, digits, tmp_path):
+def test_an_invalid_gif_of_a_resumed_run_raises_an_error(trained, digits, tmp_path):
     *_, cvae, _ = trained
     (tmp_path / "training.gif").write_text("text")
     gif = callbacks.EpochGIF(draw, tmp_path / "training.gif")

@@ -41,7 +41,7 @@ def test_an_interrupt_waits_for_a_save_and_is_not_lost(tmp_path, monkeypatch):
 
 
 @pytest.mark.once
-def test_a_link_that_is_there_is_not_written_through(tmp_path):
+def test_an_existing_link_is_not_followed_for_writing(tmp_path):
     model = keras_cvae.build_cvae((6,), latent_dim=2)
     (tmp_path / "precious").write_text("mine")
     for name in ("unfinished.keras", "model.keras"):

@@ -37,7 +37,7 @@ def test_a_loss_that_is_not_finite_stops_fit_with_the_last_good_weights(digits):
 
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_the_rate_that_is_named_is_not_that_to_which_a_schedule_has_fallen(digits):
+def test_the_warning_names_the_initial_rate_of_a_schedule(digits):
     schedule = keras.optimizers.schedules.PolynomialDecay(1e30, 2, 0.0)
     with pytest.raises(ValueError, match="learning rate 1e"):
         build(digits, keras.optimizers.Adam(schedule)).fit(
@@ -46,14 +46,14 @@ def test_the_rate_that_is_named_is_not_that_to_which_a_schedule_has_fallen(digit
 
 
 @pytest.mark.once
-def test_collapse_is_said(digits):
+def test_a_collapsed_posterior_warns(digits):
     cvae = build(digits, keras.optimizers.Adam(1e-2), likelihood=likelihoods.Gaussian(5.0))
     with pytest.warns(UserWarning, match="collapse: the KL divergence is 0.0. nats.*beta"):
         cvae.fit([digits.x_train, digits.y_train], epochs=5, verbose=0)
 
 
 @pytest.mark.once
-def test_a_label_that_says_nothing_is_said(digits):
+def test_an_ignored_label_warns(digits):
     """A label that is drawn by lot."""
     cvae = build(digits, keras.optimizers.Adam(3e-3))
     labels = np.random.default_rng(0).integers(0, 10, len(digits.x_train))
@@ -62,7 +62,7 @@ def test_a_label_that_says_nothing_is_said(digits):
 
 
 @pytest.mark.once
-def test_a_good_model_hears_nothing(digits):
+def test_a_good_model_does_not_warn(digits):
     cvae = build(digits, keras.optimizers.Adam(3e-3), likelihood="gaussian")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

@@ -100,7 +100,7 @@ def test_damaged_files_of_a_run(run, tmp_path, capsys, file, content, message):
 
 
 @once
-def test_places_that_cannot_be_written_to(run, tmp_path, capsys):
+def test_paths_that_cannot_be_written(run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     (tmp_path / "a.png").mkdir()
     generate = ["generate", run, "--force", "--out"]

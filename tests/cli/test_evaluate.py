@@ -58,7 +58,7 @@ def test_evaluate_on_other_data_and_without_a_condition(plain_run, toys, tmp_pat
 
 @pytest.mark.usefixtures("uncompiled")
 @once
-def test_nothing_is_kept_of_an_unfinished_run(plain_run, tmp_path, capsys):
+def test_evaluation_of_an_unfinished_run_is_not_saved(plain_run, tmp_path, capsys):
     folder = shutil.copytree(plain_run, tmp_path / "run")
     (folder / "metrics.json").unlink()
     with warnings.catch_warnings():
@@ -93,7 +93,7 @@ def test_bad_evaluations(run, tmp_path, toys, capsys, arguments, message):
 
 
 @once
-def test_metrics_that_are_damaged_are_not_written_over(run, tmp_path, capsys):
+def test_damaged_metrics_are_not_overwritten(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     metrics = json.loads((folder / "metrics.json").read_text())
     reports = ({"protocol": {}, "measures": []}, {"measures": []}, 3, None)

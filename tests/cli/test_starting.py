@@ -37,7 +37,7 @@ finally:
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["train", "--help"], ["plot", "--help"]])
-def test_what_is_answered_without_keras(arguments):
+def test_commands_that_do_not_import_keras(arguments):
     path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", ASKED.format(arguments)], env=path)
     assert done.returncode == 0
@@ -53,7 +53,7 @@ def test_help_lists_the_members_of_each_family():
     assert [tuple(family) for family in families] == listed
 
 
-def test_a_backend_that_is_not_there_is_one_line():
+def test_a_missing_backend_is_reported_in_one_line():
     done = subprocess.run(
         [sys.executable, "-m", "keras_cvae_command", "train"],
         capture_output=True,
@@ -80,7 +80,7 @@ def test_ctrl_c_stops_an_import_at_once(monkeypatch, capfd):
         signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_stays_ignored_where_it_is(monkeypatch):
+def test_ctrl_c_stays_ignored_if_it_is_ignored(monkeypatch):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with starting._stops_at_once():
@@ -89,7 +89,7 @@ def test_ctrl_c_stays_ignored_where_it_is(monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
-def test_the_log_is_left_out_and_errors_are_not(capfd, monkeypatch):
+def test_the_log_of_tensorflow_is_hidden_but_not_errors(capfd, monkeypatch):
     monkeypatch.setenv(starting.LOG_LEVEL, starting.QUIET)
     logged = (
         b"WARNING: All log messages before absl::InitializeLog() is called are ...\nI0000 00:00\n"
@@ -100,7 +100,7 @@ def test_the_log_is_left_out_and_errors_are_not(capfd, monkeypatch):
     assert capfd.readouterr().err == "F0000 00:00:1 no AVX\n"
 
 
-def test_the_log_is_shown_where_it_is_asked_for(capfd, monkeypatch):
+def test_the_log_of_tensorflow_is_shown_on_request(capfd, monkeypatch):
     monkeypatch.setenv(starting.LOG_LEVEL, "0")
     with starting.without_log():
         os.write(2, b"I0000 00:00\n")

@@ -59,7 +59,7 @@ def test_a_run_holds_diagrams_of_its_networks(graphviz, run):
 
 @pytest.mark.usefixtures("uncompiled")
 @once
-def test_what_is_said_of_the_weights_kept_and_the_error(toys, tmp_path, capsys):
+def test_the_output_names_the_kept_weights_and_the_error(toys, tmp_path, capsys):
     """The weights with the lowest loss are kept; without a KL term the best ELBO comes earlier."""
     options = ["--data", toys, "--learning-rate", 0.2, "--epochs", 12, "--no-fit-prior", *TINY]
     options += ["--beta", 0]
@@ -230,7 +230,7 @@ def test_a_loss_that_diverges_keeps_the_last_good_model(tmp_path, toys, capsys):
 
 
 @once
-def test_a_folder_that_is_being_trained_is_refused(tmp_path, capsys):
+def test_a_folder_in_use_by_training_raises_an_error(tmp_path, capsys):
     train = ["train", "--out", tmp_path, *TINY]
     with lock.hold(tmp_path):
         assert "`--out` must be a folder that no other training" in refused(capsys, *train)
@@ -239,7 +239,7 @@ def test_a_folder_that_is_being_trained_is_refused(tmp_path, capsys):
 
 @pytest.mark.usefixtures("uncompiled")
 @once
-def test_what_was_left_out_is_on_the_data_line_and_val_is_for_validation(tmp_path, capsys):
+def test_the_data_line_lists_what_was_left_out_and_val_is_for_validation(tmp_path, capsys):
     folder = write_classes(tmp_path / "photos/train", n=10).parent
     write_classes(folder / "val", n=4)
     write_image(folder / "train/cat/9.png", np.zeros((4, 3, 4), "uint8"))
@@ -269,7 +269,7 @@ def test_what_was_left_out_is_on_the_data_line_and_val_is_for_validation(tmp_pat
 @pytest.mark.slow
 @pytest.mark.usefixtures("uncompiled")
 @once
-def test_quiet_and_one_line_an_epoch(named_run, tmp_path, toys, capsys):
+def test_verbosity_levels(named_run, tmp_path, toys, capsys):
     train = ["train", "--data", toys, "--epochs", 2, "--no-fit-prior", *TINY, "--out"]
     assert run_cli(*train, tmp_path / "loud") == 0
     out = capsys.readouterr().out

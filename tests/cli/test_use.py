@@ -215,7 +215,7 @@ def test_bad_plots(run, tmp_path, capsys, arguments, message):
 
 
 @once
-def test_an_unfinished_run_says_so(run, tmp_path, capsys):
+def test_an_unfinished_run_is_reported(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     (folder / "metrics.json").unlink()
     generate = ["generate", folder, "--out", tmp_path / "a.npz", "--force"]
@@ -227,7 +227,7 @@ def test_an_unfinished_run_says_so(run, tmp_path, capsys):
 
 
 @once
-def test_changed_data_are_told(toys, plain_run, capsys):
+def test_changed_data_warn(toys, plain_run, capsys):
     with np.load(toys) as arrays:
         before = dict(arrays)
     np.savez(toys, **{**before, "x_test": 1 - before["x_test"]})

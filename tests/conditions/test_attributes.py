@@ -121,7 +121,7 @@ def test_the_first_fit_adapts_the_vectors(cvae, data):
     np.testing.assert_allclose(numpy(slant.variance), [data[1]["slant"].var()], rtol=1e-4)
 
 
-def test_generate_with_some_known(cvae):
+def test_generate_with_some_attributes_unknown(cvae):
     assert cvae.input_names == ["image", "digit", "slant"]
     digits = cvae.generate({"digit": 3}, count=4, seed=0)
     assert digits.shape == (4, 6)
@@ -145,7 +145,7 @@ def test_encode_and_reconstruct_take_the_dict(cvae, data):
     np.testing.assert_allclose(swapped, cvae.decode(z_mean, {"digit": 1, "slant": 5.0}), atol=1e-6)
 
 
-def test_saved_and_loaded(cvae, data, tmp_path):
+def test_saving_and_loading(cvae, data, tmp_path):
     x, values = data
     cvae.save(tmp_path / "cvae.keras")
     loaded = keras.saving.load_model(tmp_path / "cvae.keras")
@@ -188,14 +188,14 @@ WRONG = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_names_and_values_are_refused(case, cvae):
+def test_wrong_names_and_values_raise_an_error(case, cvae):
     use, message = WRONG[case]
     with pytest.raises(ValueError, match=message) as caught:
         use(cvae)
     assert len(str(caught.value)) < 500
 
 
-def test_each_attribute_has_names_and_an_unknown_of_its_own(data):
+def test_each_attribute_has_its_names_and_unknown_values(data):
     x, values = data
     condition = conditions.Attributes(sex=["F", "M"], age=conditions.Vector(1))
     cvae = keras_cvae.build_cvae((6,), condition, 2, network=networks.Dense((8,)))
@@ -228,7 +228,7 @@ def test_each_attribute_has_names_and_an_unknown_of_its_own(data):
         ),
     ],
 )
-def test_what_are_no_attributes_is_refused(attributes, message):
+def test_invalid_attributes_raise_an_error(attributes, message):
     with pytest.raises(ValueError, match=message):
         conditions.Attributes(**attributes)
 

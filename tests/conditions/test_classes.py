@@ -23,13 +23,13 @@ def test_unknown_labels_are_all_zero():
 
 @pytest.mark.once
 @pytest.mark.parametrize("num_classes", [0, 1, -3, 2.5, "ten", True])
-def test_classes_refuses_what_is_no_number_of_classes(num_classes):
+def test_an_invalid_number_of_classes_raises_an_error(num_classes):
     for make in (conditions.get, conditions.Classes):
         with pytest.raises(ValueError, match="`condition` must be a number of classes of at least"):
             make(num_classes)
 
 
-def test_dropout_hides_its_share_in_training_alone():
+def test_dropout_hides_its_share_in_training_only():
     labels = np.arange(10_000, dtype="int32") % 10
     layer = conditions.Classes(10, dropout=0.3, seed=0)
     one_hot = np.eye(10, dtype="float32")[labels]
@@ -45,13 +45,13 @@ def test_dropout_hides_its_share_in_training_alone():
 
 @pytest.mark.once
 @pytest.mark.parametrize("kind", [conditions.Inferred, conditions.Enumerated])
-def test_labels_are_hidden_of_known_ones_alone(kind):
+def test_dropout_applies_to_known_labels_only(kind):
     with pytest.raises(TypeError, match="dropout"):
         kind(3, dropout=0.1)
 
 
 @pytest.mark.once
-def test_unknown_labels_in_the_data_are_noticed():
+def test_training_notices_unknown_labels():
     layer = conditions.Classes(2)
     layer(np.int32([0, 1]), training=True)
     layer(np.int32([0, -1]))
@@ -63,13 +63,13 @@ def test_unknown_labels_in_the_data_are_noticed():
 
 @pytest.mark.once
 @pytest.mark.parametrize("dropout", [-0.1, 1.1, float("nan"), "often"])
-def test_dropout_refuses_what_is_no_probability(dropout):
+def test_an_invalid_probability_of_dropout_raises_an_error(dropout):
     for make in (lambda **o: conditions.Classes(3, **o), lambda **o: conditions.Vector(3, **o)):
         with pytest.raises(ValueError, match="`dropout` must be a finite number"):
             make(dropout=dropout)
 
 
-def test_a_model_is_given_a_condition_of_its_own():
+def test_a_model_copies_its_condition():
     ours = conditions.Classes(3, dropout=0.2, seed=4, name="mine")
     ours.seen_unknown.assign(1.0)
     cvae = keras_cvae.build_cvae((6,), ours)
@@ -90,7 +90,7 @@ def test_decoding_after_training_does_not_hide_labels():
 
 
 @pytest.mark.parametrize("make", [conditions.Classes, conditions.Inferred])
-def test_names_go_where_the_model_goes(make, tmp_path):
+def test_names_are_saved_with_the_model(make, tmp_path):
     assert make(3).classes == ("0", "1", "2") and not make(3).has_names
     names = "cat", "dog", "emu"
     cvae = keras_cvae.build_cvae((6,), make(3).with_names(names))
@@ -103,7 +103,7 @@ def test_names_go_where_the_model_goes(make, tmp_path):
     assert vector.with_names(names) is vector
 
 
-def test_a_model_says_which_classes_y_may_be():
+def test_a_model_lists_its_classes():
     labels = np.array([2, -1])
     for condition, classes in (["cat", "dog", "emu"], ("cat", "dog", "emu")), (3, ("0", "1", "2")):
         cvae = keras_cvae.build_cvae((2,), condition)
@@ -121,13 +121,13 @@ def test_a_model_says_which_classes_y_may_be():
 @pytest.mark.parametrize(
     "names", [["a"], ["a", "b", "a"], ["a", "b", " "], ["a", "b", 3], "abc", 3]
 )
-def test_names_are_one_for_each_class(names):
+def test_there_is_one_name_for_each_class(names):
     with pytest.raises(ValueError, match="`names` must be a list or tuple of 3 different strings"):
         conditions.Classes(3, names=names)
 
 
 @pytest.mark.once
-def test_a_condition_saved_without_names_is_read():
+def test_a_condition_saved_without_names_is_loaded():
     config = conditions.Classes(3).get_config()
     del config["names"]
     assert conditions.Classes.from_config(config).classes == ("0", "1", "2")
@@ -154,7 +154,7 @@ def forms():
 
 
 @pytest.mark.once
-def test_names_are_labels_in_every_form():
+def test_every_form_of_names_is_converted_to_labels():
     condition = conditions.get(ANIMALS)
     assert condition.classes == tuple(ANIMALS) and condition.num_classes == 3
     for labels in forms():
@@ -183,7 +183,7 @@ def named(eagerly):
 
 
 @pytest.mark.once
-def test_names_wherever_labels_are_taken(named):
+def test_every_method_takes_names(named):
     cvae, x, y = named
     labels = cvae.condition.check(y, 16)["label"]
 
@@ -205,7 +205,7 @@ def test_names_wherever_labels_are_taken(named):
 
 
 @pytest.mark.once
-def test_a_name_never_seen_is_refused(named):
+def test_an_unknown_name_raises_an_error(named):
     cvae, x, y = named
     message = (
         "names of classes, which are 'cat', 'dog', 'emu'. Did you mean 'emu'. Received: 'Emus'"
@@ -236,7 +236,7 @@ def test_a_name_never_seen_is_refused(named):
         lambda: conditions.Attributes(kind=conditions.Classes(3)),
     ],
 )
-def test_without_a_label_it_says_so(build):
+def test_training_without_labels_warns(build):
     cvae = keras_cvae.build_cvae((6,), build(), 2)
     cvae.compile("adam")
     with pytest.warns(UserWarning, match="All labels are unknown.*labels have no meaning"):
@@ -258,7 +258,7 @@ def test_numbers_as_texts_and_as_objects():
 
 
 @pytest.mark.once
-def test_names_in_a_stream_are_refused(named):
+def test_names_in_a_stream_raise_an_error(named):
     cvae, x, y = named
     batches = [(x[:8], y[:8].astype(str)), (x[8:], y[8:].astype(str))]
     with pytest.raises(ValueError, match="`label` must be numbers in a stream: names of classes"):

@@ -80,7 +80,7 @@ def test_the_bound_and_its_terms(cvae, expected, weights):
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_bound_of_several_samples_and_a_measured_one(expected):
+def test_the_bound_of_several_samples_in_training_and_evaluation(expected):
     """Without noise K samples are one, but for the KL divergence, which draws estimate."""
     cvae = build(objective=objectives.IWAE(2))
     options = {"batch_size": 5, "draws": 1, "verbose": 0, "return_dict": True}
@@ -141,7 +141,7 @@ class Batches(keras.utils.PyDataset):
 
 
 @pytest.mark.once
-def test_streams_and_single_steps_train_alike():
+def test_streams_and_single_steps_train_equally():
     ends = []
     for given, steps in (([X, LABELS], "auto"), ([X, LABELS], 1), (Batches(), "auto")):
         cvae = build(steps=steps)
@@ -157,7 +157,7 @@ def test_streams_and_single_steps_train_alike():
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_a_changed_image_is_to_be_told_alike():
+def test_predictions_agree_for_an_image_and_its_augmentation():
     q = np.array([[0.97, 0.02, 0.01], [0.97, 0.02, 0.01], [0.5, 0.3, 0.2], [0.01, 0.98, 0.01]])
     changed = RNG.normal(size=(4, 3))
     layer = ConsistencyLoss(weight=5.0, threshold=0.9)
@@ -169,7 +169,7 @@ def test_a_changed_image_is_to_be_told_alike():
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_only_training_changes_images():
+def test_only_training_augments_images():
     condition = conditions.Enumerated(CLASSES, augment=keras.layers.GaussianNoise(1.0))
     cvae = keras_cvae.build_cvae((2, 3, 1), condition, 2, network=networks.Dense((8,)))
     cvae.compile("sgd")
@@ -182,7 +182,7 @@ def test_only_training_changes_images():
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_what_is_unknown_is_inferred_and_labels_are_drawn(cvae):
+def test_unknown_labels_are_inferred_and_generated_labels_sampled(cvae):
     inferred = cvae.classifier.predict(X, verbose=0).argmax(-1)
     completed = np.where(LABELS < 0, inferred, LABELS)
     np.testing.assert_allclose(cvae.encode(X, LABELS), cvae.encode(X, completed), rtol=1e-6)
@@ -200,7 +200,7 @@ def test_what_is_unknown_is_inferred_and_labels_are_drawn(cvae):
 
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_without_a_label_it_says_so():
+def test_training_without_labels_warns():
     cvae = build()
     cvae.optimizer.learning_rate.assign(1e-3)
     with pytest.warns(UserWarning, match="All labels are unknown"):
@@ -210,19 +210,19 @@ def test_without_a_label_it_says_so():
 
 @pytest.mark.once
 @pytest.mark.parametrize("objective", ["mmd", "total_correlation"])
-def test_objectives_that_compare_examples_are_refused(objective):
+def test_objectives_that_compare_examples_raise_an_error(objective):
     with pytest.raises(ValueError, match="compares the examples of a batch.*has 3 rows for each"):
         build(objective=objective)
 
 
 @pytest.mark.once
-def test_what_is_no_layer_cannot_change_images():
+def test_augment_must_be_a_layer():
     with pytest.raises(ValueError, match="`augment` must be a Keras layer, or None"):
         conditions.Enumerated(3, augment=abs)
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("prior", [[0.5, 0.5], [1.0, 0.0, 1.0], [1.0, np.nan, 1.0]])
-def test_bad_priors_are_refused(prior):
+def test_bad_priors_raise_an_error(prior):
     with pytest.raises(ValueError, match="`prior` must be"):
         conditions.Enumerated(3, prior=prior)

@@ -59,7 +59,7 @@ def cvae(data, eagerly):
     return cvae
 
 
-def test_y_is_what_the_model_makes_of_it_and_zero_where_unknown():
+def test_y_is_the_output_of_the_model_and_zero_if_unknown():
     model = body()
     condition = conditions.Image(model, SHAPE)
     assert condition.width == 3 * 2 * 2
@@ -82,7 +82,7 @@ def test_gradients_are_finite_beside_unknown_examples(gradient):
     assert np.isfinite(slope).all() and np.abs(slope[1]).max() > 0
 
 
-def test_dropout_hides_whole_examples_in_training_alone():
+def test_dropout_hides_whole_examples_in_training_only():
     condition = conditions.Image(keras.layers.Dense(1, bias_initializer="ones"), SHAPE, dropout=0.3)
     values = np.ones((2000, *SHAPE), "float32")
     y = numpy(condition(values, training=True))
@@ -94,7 +94,7 @@ def test_dropout_hides_whole_examples_in_training_alone():
 
 
 @pytest.mark.once
-def test_bytes_are_scaled_wherever_they_are_taken(cvae, data):
+def test_every_method_scales_uint8_conditions(cvae, data):
     x, seen = data
     floats = seen / np.float32(255)
     pairs = [
@@ -112,7 +112,7 @@ def test_bytes_are_scaled_wherever_they_are_taken(cvae, data):
     assert np.abs(cvae.generate(None, seed=0) - cvae.generate(seen[0], seed=0)).max() > 1e-4
 
 
-def test_saved_and_loaded(cvae, data, tmp_path):
+def test_saving_and_loading(cvae, data, tmp_path):
     x, seen = data
     cvae.save(tmp_path / "cvae.keras")
     loaded = keras.saving.load_model(tmp_path / "cvae.keras")
@@ -124,7 +124,7 @@ def test_saved_and_loaded(cvae, data, tmp_path):
 
 
 @pytest.mark.parametrize("is_built", [True, False])
-def test_a_copy_has_weights_of_its_own(is_built):
+def test_a_copy_does_not_share_weights(is_built):
     model = body()
     if is_built:
         model.build((None, *SHAPE))
@@ -141,7 +141,7 @@ def test_a_copy_has_weights_of_its_own(is_built):
 
 
 @pytest.mark.once
-def test_beside_other_attributes(data, tmp_path):
+def test_an_image_among_other_attributes(data, tmp_path):
     x, seen = data
     condition = conditions.Attributes(
         part=conditions.Image(body(), SHAPE), kind=["a", "b"], size=conditions.Vector(1)
@@ -177,7 +177,7 @@ WRONG = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_conditions_are_refused(case, cvae, data):
+def test_wrong_conditions_raise_an_error(case, cvae, data):
     x, seen = data
     make, message = WRONG[case]
     for use in (cvae.encode, lambda x, s: cvae.fit([x, s], verbose=0)):
@@ -214,7 +214,7 @@ NO_MODEL = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("case", NO_MODEL)
-def test_what_is_no_model_is_refused(case):
+def test_an_invalid_model_raises_an_error(case):
     make, message = NO_MODEL[case]
     with pytest.raises(ValueError, match=message) as caught:
         make()

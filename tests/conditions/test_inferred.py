@@ -15,7 +15,7 @@ def numpy(x):
     return keras.ops.convert_to_numpy(x)
 
 
-def test_classification_loss_is_the_cross_entropy_of_the_labelled():
+def test_classification_loss_is_the_cross_entropy_of_labelled_examples():
     logits = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
     labels = np.int32([2, -1, 0, 1])
     layer = layers.ClassificationLoss(weight=10.0)
@@ -28,7 +28,7 @@ def test_classification_loss_is_the_cross_entropy_of_the_labelled():
     assert numpy(layer.losses[0]) == 0
 
 
-def test_gumbel_softmax_draws_from_the_logits_with_the_gradient_of_the_relaxation(gradient):
+def test_gumbel_softmax_samples_the_logits_with_the_gradient_of_the_relaxation(gradient):
     logits = np.tile(np.float32([[0.0, 1.0, 2.0]]), (20_000, 1))
     draws = numpy(layers.GumbelSoftmax(0.5, seed=0)(logits, training=True))
     np.testing.assert_allclose(draws.max(-1), 1, atol=1e-6)
@@ -122,7 +122,7 @@ def test_unknown_labels_are_inferred_and_known_ones_kept(model, digits):
         assert model.generate(None, count=2).shape == (2, 8, 8, 1)
 
 
-def test_the_encoder_is_given_the_label_where_asked(model, digits):
+def test_the_encoder_takes_the_label_if_requested(model, digits):
     encoder = model.get_layer("encoder")
     assert len(encoder.inputs) == 1 + model.condition.encoder
     parameters = model.get_layer("decoder").inputs[1]
@@ -157,7 +157,7 @@ def test_with_other_objectives_and_networks(encoder, options):
 
 
 @pytest.mark.once
-def test_refusals():
+def test_invalid_arguments_raise_an_error():
     given = keras_cvae.build_cvae((6,), 10)
     with pytest.raises(ValueError, match=r"has no classifier; .*conditions.Inferred\(10\)"):
         _ = given.classifier

@@ -65,7 +65,7 @@ def build():
 @pytest.mark.once
 @pytest.mark.parametrize("kind", PAIRS)
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
-def test_fit_tells_of_a_class_without_examples_and_generate_of_one_asked_for(kind, build, tmp_path):
+def test_fit_and_generate_warn_of_a_class_without_examples(kind, build, tmp_path):
     cvae = build(["cat", "dog", "owl"])
     cvae.generate(0)  # an untrained model is no matter of classes
     with pytest.warns(UserWarning, match=r"There is no training example of class 0 \('cat'\)"):
@@ -81,7 +81,7 @@ def test_fit_tells_of_a_class_without_examples_and_generate_of_one_asked_for(kin
 
 @pytest.mark.once
 @pytest.mark.parametrize("condition", [conditions.Inferred(3), conditions.Enumerated(3)])
-def test_labels_beside_inferred_ones_are_counted_too(condition):
+def test_known_labels_of_an_inferring_condition_are_counted(condition):
     y = np.int32([2, 2, -1, 0])
     logits = np.zeros((4, 3), "float32")
     condition({"label": y, "logits": logits}, training=True)
@@ -93,7 +93,7 @@ def test_labels_beside_inferred_ones_are_counted_too(condition):
 
 
 @pytest.mark.once
-def test_attributes_are_told_of_by_name():
+def test_warnings_name_the_attribute():
     condition = conditions.Attributes(digit=3, slant=conditions.Vector(1), hand=["left", "right"])
     values = {"digit": [0, 1, 2], "slant": [0.1, 0.2, 0.3], "hand": ["left"] * 3}
     (sentence,) = condition.describe_missing(condition.check(values, 3))
@@ -102,14 +102,14 @@ def test_attributes_are_told_of_by_name():
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.once
-def test_the_second_half_that_is_held_out_is_not_trained_on(build):
+def test_rows_of_validation_split_are_not_counted(build):
     cvae = build(2)
     with pytest.warns(UserWarning, match="There is no training example of class 1"):
         cvae.fit(X, np.arange(64) // 32, validation_split=0.5, verbose=0)
 
 
 @pytest.mark.once
-def test_weights_of_before_examples_were_counted_are_read():
+def test_weights_without_counts_of_examples_are_loaded():
     condition = conditions.Classes(3)
     condition.load_own_variables({"0": np.float32(1)})
     assert condition.has_seen_unknown

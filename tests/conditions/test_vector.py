@@ -28,7 +28,7 @@ def data():
     return rng.random((64, 6), dtype="float32"), rng.normal(5, 3, 64).astype("float32")
 
 
-def test_adapt_learns_mean_and_variance_of_what_is_known():
+def test_adapt_learns_mean_and_variance_of_known_values():
     vector = conditions.Vector(2)
     values = np.float32([[1, 10], [3, 30], [nan, 1000], [1000, nan]])
     vector.adapt(values)
@@ -40,7 +40,7 @@ def test_adapt_learns_mean_and_variance_of_what_is_known():
     np.testing.assert_allclose(numpy(vector.mean), [20, 200])
 
 
-def test_it_is_precise_where_the_mean_is_large():
+def test_adapt_is_precise_if_the_mean_is_large():
     values = np.float32(1e6) + np.arange(1001, dtype="float32")
     vector = conditions.Vector(1)
     vector.adapt(values)
@@ -61,7 +61,7 @@ def test_a_mean_value_differs_from_an_unknown_one():
     np.testing.assert_allclose(y, [[0, 1], [0, 0], [1, 1]])
 
 
-def test_dropout_hides_whole_vectors_in_training_alone():
+def test_dropout_hides_whole_vectors_in_training_only():
     vector = conditions.Vector(2, dropout=0.3, mean=0.0, variance=1.0, seed=0)
     values = np.random.default_rng(0).normal(size=(10_000, 2)).astype("float32")
     whole = np.insert(values, 2, 1, axis=1)
@@ -76,7 +76,7 @@ def test_dropout_hides_whole_vectors_in_training_alone():
 
 
 @pytest.mark.once
-def test_a_config_holds_what_was_learned():
+def test_the_config_contains_the_learned_statistics():
     vector = conditions.Vector(2, dropout=0.1)
     assert "mean" not in vector.get_config()
     vector.adapt(np.float32([[1, 10], [3, 30]]))
@@ -118,7 +118,7 @@ class Pairs(keras.utils.PyDataset):
         return self.x[32 * i : 32 * i + 32], self.y[32 * i : 32 * i + 32]
 
 
-def test_a_stream_is_adapted_to_by_its_first_batches(data):
+def test_the_first_batches_of_a_stream_are_adapted_to(data):
     x, slant = data
     stream = Pairs(x, slant[:, None])
     vector = conditions.Vector(1)
@@ -133,7 +133,7 @@ def test_a_stream_is_adapted_to_by_its_first_batches(data):
 
 
 @pytest.mark.once
-def test_unknown_values_are_told_to_be_arbitrary_until_training_has_shown_one(data):
+def test_unknown_values_warn_until_training_has_seen_one(data):
     x, slant = data
     cvae = tiny(conditions.Vector(1, mean=5.0, variance=9.0))
     with pytest.warns(UserWarning, match="never saw an image without its label"):
@@ -157,7 +157,7 @@ WRONG = {
 @pytest.mark.once
 @pytest.mark.filterwarnings("ignore:divide")
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_values_are_refused_before_training(case, data):
+def test_wrong_values_raise_an_error_before_training(case, data):
     make, message = WRONG[case]
     with pytest.raises(ValueError, match=message) as caught:
         tiny(conditions.Vector(1)).fit(make(*data), verbose=0)
@@ -174,7 +174,7 @@ def test_wrong_values_are_refused_before_training(case, data):
         ({"size": 2, "mean": 0.0, "variance": [1.0, -1.0]}, "finite and at least 0"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, message):
+def test_wrong_arguments_raise_an_error(arguments, message):
     with pytest.raises(ValueError, match=message):
         conditions.Vector(**arguments)
 

@@ -21,7 +21,7 @@ def spoil(layer, x):
 
 
 @every_corruption
-def test_it_spoils_in_training_alone_and_within_the_bounds(name):
+def test_images_are_corrupted_in_training_only_and_within_bounds(name):
     layer = corruptions.get(name)
     layer.set_default_bounds((0.0, 1.0))
     assert layer.bounds == (0.0, 1.0)
@@ -33,7 +33,7 @@ def test_it_spoils_in_training_alone_and_within_the_bounds(name):
 
 
 @every_corruption
-def test_a_seed_and_bounds_of_its_own(name):
+def test_a_corruption_keeps_its_seed_and_bounds(name):
     kind = corruptions.NAMES[name]
     one, other, unbounded = kind(seed=3, bounds=(-9, 9)), kind(seed=3, bounds=(-9, 9)), kind()
     one.set_default_bounds((0.0, 1.0))
@@ -86,7 +86,7 @@ def test_a_block_of_an_image_and_of_a_vector():
 
 
 @pytest.mark.once
-def test_strengths_that_make_no_sense_are_refused():
+def test_invalid_strengths_raise_an_error():
     for kind, argument, value in (
         (corruptions.GaussianNoise, "deviation", -1),
         (corruptions.SaltAndPepper, "rate", 1.5),
@@ -109,7 +109,7 @@ def hiding():
     return cvae
 
 
-def test_the_encoder_alone_sees_it(hiding):
+def test_only_the_input_of_the_encoder_is_corrupted(hiding):
     """Its z is that of the spoilt image, and the likelihood of the clean one."""
     y = np.zeros(400, "int32")
     given = [keras.ops.convert_to_tensor(part) for part in (IMAGES, y)]
@@ -130,7 +130,7 @@ def test_the_encoder_alone_sees_it(hiding):
     assert abs(np.diff(divergences)) > 1e-3
 
 
-def test_models_that_are_cut_take_what_they_are_given(hiding):
+def test_submodels_do_not_corrupt_images(hiding):
     assert type(hiding.corruption) is corruptions.HiddenBlocks
     for model in (hiding.encoder, hiding.generator):
         assert "corruption" not in {layer.name for layer in model.layers}

@@ -152,7 +152,7 @@ AS = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("kind", AS)
-def test_every_use_takes_what_is_no_array(kind, data, again):
+def test_every_method_takes_tensors_lists_and_frames(kind, data, again):
     cvae = again()
     x, y = data[0][:8], data[1][:8].astype("int32")
     other_x, other_y = AS[kind](x), AS[kind](y)
@@ -173,7 +173,7 @@ def test_every_use_takes_what_is_no_array(kind, data, again):
 
 
 @pytest.mark.once
-def test_codes_of_a_categorical_are_labels_and_itself_is_not_without_names(data, again):
+def test_codes_of_a_categorical_are_labels(data, again):
     pandas = pytest.importorskip("pandas")
     x, y = data
     names = pandas.Series(np.array(["cat", "dog", "owl"])[y], dtype="category")
@@ -290,7 +290,7 @@ OF_BATCHES = "bad pairs", "no batches"
 
 @pytest.mark.once
 @pytest.mark.parametrize("case", BAD)
-def test_bad_data_is_refused_before_training(case, data, again):
+def test_bad_data_raises_an_error_before_training(case, data, again):
     make, message = BAD[case]
     cvae = again()
     before = cvae.get_weights()

@@ -53,13 +53,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_other_labels_are_refused(case, intake):
+def test_invalid_labels_raise_an_error(case, intake):
     labels, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
         intake.arrays((X, labels))
 
 
-def test_what_may_be_one_vector_or_labels_of_several_is_refused(intake):
+def test_an_ambiguous_vector_raises_an_error(intake):
     condition = intake.condition
     assert condition.count(np.eye(3)) == condition.count([0, 0, 1]) == 3
     for vector in (np.eye(3)[1], np.eye(3)[1] > 0):
@@ -77,7 +77,7 @@ def test_attributes_and_weights_of_classes_take_the_same_forms():
     np.testing.assert_array_equal(weights, [2, 3, 1, 1])
 
 
-def test_targets_are_the_images_or_refused(intake):
+def test_targets_must_be_the_images(intake):
     plain = Intake({"image": ((2, 2, 1), "float32")}, CHECK)
     for target in (X, X.copy(), X[..., 0], X.tolist()):
         assert set(intake.arrays(([X, Y], target))) == {"image", "label"}
@@ -100,7 +100,7 @@ def test_inputs_of_a_graph_by_hand_are_checked_by_shape_and_type():
         Intake(shapes, CHECK).arrays(([X, Y, np.eye(4)[Y]],))
 
 
-def test_floats_of_0_to_255_are_known_by_the_first_batch_of_a_stream():
+def test_floats_of_0_to_255_are_detected_in_the_first_batch_of_a_stream():
     pixels = np.round(255 * X)
     plain = Intake({"image": ((2, 2, 1), "float32")}, CHECK, support=(0.0, 1.0))
     check = plain.checker()
@@ -114,7 +114,7 @@ def test_floats_of_0_to_255_are_known_by_the_first_batch_of_a_stream():
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_a_look_at_a_stream_leaves_it_whole(whole):
+def test_checking_the_first_batch_does_not_consume_it(whole):
     batches = [np.full((2, 3), i) for i in range(4)]
     stream, first = inputs.peek(batches.__iter__() if whole else (b for b in batches), 5)
     assert len(first) == 3 and [batch[0, 0] for batch in stream] == [0, 1, 2, 3]
@@ -134,7 +134,7 @@ def test_a_look_at_a_stream_leaves_it_whole(whole):
         (-1000, 3000, "int16", 1),
     ],
 )
-def test_the_line_that_a_message_gives_works(least, most, dtype, greatest):
+def test_the_code_in_an_error_message_works(least, most, dtype, greatest):
     x = np.linspace(least, most, 24).reshape(6, 2, 2, 1).astype(dtype)
     with pytest.raises(ValueError, match=r": `.*x") as caught:
         arrays.check_values(x, (0.0, 1.0), "images")

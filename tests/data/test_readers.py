@@ -72,7 +72,7 @@ def test_idx_round_trip(tmp_path, mark, gz):
     assert_same_pixels(data, small_arrays())
 
 
-def test_an_unzipped_idx_file_that_kept_its_gz_name_is_read(tmp_path):
+def test_an_unzipped_idx_file_named_gz_is_read(tmp_path):
     path = write_idx(tmp_path) / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(gzip.decompress(path.read_bytes()))
     assert_same_pixels(datasets.load(tmp_path), small_arrays())
@@ -95,7 +95,7 @@ def test_image_folder_round_trip(tmp_path):
     assert sorted(pixels[labels == 0].mean(axis=(1, 2, 3))) == [62, 63, 64, 65, 66]
 
 
-def test_train_and_test_folders_are_kept(tmp_path):
+def test_train_and_test_folders_are_the_split(tmp_path):
     write_classes(tmp_path / "train", n=3)
     write_classes(tmp_path / "test", n=1)
     data = datasets.load(tmp_path)
@@ -166,7 +166,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_pickle_is_refused_and_not_run(tmp_path, field):
+def test_a_pickle_raises_an_error_and_runs_no_code(tmp_path, field):
     trap = tmp_path / "executed"
     path = write_npz(tmp_path, **{field: np.array([Malicious(trap)], dtype=object)})
     with pytest.raises(ValueError, match="own.npz.*pickled Python objects.*never loaded.*Received"):
@@ -347,7 +347,7 @@ def test_a_folder_of_images_without_labels_is_one_set_with_all_below_it(tmp_path
     assert sorted(np.append(data.x_train[:, 0, 0, 0], data.x_test[0, 0, 0, 0])) == [0, 10, 20, 30]
 
 
-def test_train_and_test_folders_without_labels_are_kept(tmp_path):
+def test_train_and_test_folders_without_labels_are_the_split(tmp_path):
     for i, name in enumerate(("train/1.png", "train/0.png", "test/x/0.png")):
         write_image(tmp_path / name, np.full((4, 3), 10 * i, "uint8"))
     data = datasets.load(tmp_path, labelled=False)
@@ -366,13 +366,13 @@ def test_idx_images_without_labels(tmp_path):
         datasets.load(tmp_path, labelled=False)
 
 
-def test_a_folder_without_labels_must_hold_images(tmp_path):
+def test_a_folder_without_labels_must_contain_images(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(ValueError, match=r"must contain images \.png.*Received: 1 other file"):
         datasets.load(tmp_path, labelled=False)
 
 
-def test_a_link_to_a_folder_above_is_refused(tmp_path):
+def test_a_link_to_a_parent_folder_raises_an_error(tmp_path):
     write_image(tmp_path / "a/0.png", np.zeros((4, 3), "uint8"))
     (tmp_path / "a/b").symlink_to(tmp_path)
     with pytest.raises(ValueError, match="link must not lead to a folder that it is in.*a/b'"):
@@ -426,7 +426,7 @@ def test_colours_hidden_under_transparency_are_not_seen(tmp_path, mode):
     assert white.pixels.shape[-1] == (3 if mode == "RGBA" else 1)
 
 
-def test_what_a_folder_holds_beside_images_of_one_kind_is_read_or_told(tmp_path):
+def test_other_files_in_a_folder_are_read_or_mentioned(tmp_path):
     write_classes(tmp_path / "train", n=3)
     write_classes(tmp_path / "validation", n=2)
     write_image(tmp_path / "train/cat/more/9.gif", np.full((4, 3), 90, "uint8"))
@@ -452,12 +452,12 @@ def test_what_a_folder_holds_beside_images_of_one_kind_is_read_or_told(tmp_path)
     assert "Left out beside train and test and validation: extra" in notes
 
 
-def test_train_and_val_may_be_classes_beside_others(tmp_path):
+def test_train_and_val_may_be_names_of_classes(tmp_path):
     write_classes(tmp_path, ("bus", "train", "val"))
     assert datasets.load(tmp_path).class_names == ("bus", "train", "val")
 
 
-def test_parts_in_capitals_and_what_a_mac_adds(tmp_path):
+def test_folders_in_capitals_and_files_that_macos_adds(tmp_path):
     write_classes(tmp_path / "Train", n=3)
     write_classes(tmp_path / "Testing", n=2)
     (tmp_path / "Train/__MACOSX/cat").mkdir(parents=True)
@@ -478,7 +478,7 @@ def test_sixteen_bits_are_scaled_by_their_range(tmp_path):
     assert "Images of 16 bits, divided by 4095: 2" in notes
 
 
-def test_damaged_images_are_left_out_where_that_is_asked_for(tmp_path):
+def test_damaged_images_are_skipped_on_request(tmp_path):
     write_classes(tmp_path)
     truncate(tmp_path / "cat/0.png")
     (tmp_path / "dog/1.png").write_bytes(b"")
@@ -499,14 +499,14 @@ def test_damaged_images_are_left_out_where_that_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize(("limit", "kind"), [(8, "Warning"), (5, "Error")])
-def test_an_image_of_too_many_pixels_is_refused(tmp_path, monkeypatch, limit, kind):
+def test_an_image_of_too_many_pixels_raises_an_error(tmp_path, monkeypatch, limit, kind):
     path = write_classes(tmp_path) / "cat/0.png"
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)  # the images have 12
     with pytest.raises(ValueError, match=f"{path}.*too large.*Received: DecompressionBomb{kind}"):
         datasets.load(tmp_path)
 
 
-def test_an_image_of_more_pixels_than_its_bytes_can_hold_is_refused(tmp_path):
+def test_an_image_of_more_pixels_than_its_bytes_allow_raises_an_error(tmp_path):
     path = write_classes(tmp_path) / "cat/0.tiff"
     Image.new("RGB", (4, 5)).save(path)
     content = bytearray(path.read_bytes())
@@ -541,7 +541,7 @@ def broken_link(path):
     ],
 )
 @pytest.mark.parametrize("name", ["own.npz", "t10k-images-idx3-ubyte.gz", "dog/2.png"])
-def test_what_is_no_file_is_refused(tmp_path, monkeypatch, make, received, name):
+def test_a_path_that_is_not_a_file_raises_an_error(tmp_path, monkeypatch, make, received, name):
     if make is os.mkdir and name == "dog/2.png":
         pytest.skip("images may lie in folders below that of their class")
     monkeypatch.chdir(tmp_path)
@@ -605,7 +605,7 @@ def test_a_gzip_bomb_is_not_unzipped(tmp_path, magic):
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_an_array_that_announces_more_than_its_file_holds(tmp_path, version):
+def test_an_array_whose_header_announces_too_much_data(tmp_path, version):
     path = write_npz(tmp_path)
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}

@@ -130,7 +130,7 @@ def test_a_pickled_model_runs_no_code():
 
 @once
 @pytest.mark.usefixtures("uncompiled")
-def test_arguments_are_left_as_they_are(wine):
+def test_fit_does_not_change_arguments(wine):
     likelihood = likelihoods.Gaussian()
     before = [np.array(keras.ops.convert_to_numpy(w)) for w in likelihood.weights]
     estimator = tiny(likelihood=likelihood, random_state=0)
@@ -234,13 +234,13 @@ def test_pipelines_and_grid_search(wine):
         ({}, np.zeros(20), "`y` must contain two classes or more"),
     ],
 )
-def test_what_fit_refuses(options, fitted_to, message):
+def test_invalid_arguments_of_fit_raise_an_error(options, fitted_to, message):
     with pytest.raises(ValueError, match=message):
         tiny(**options).fit(np.eye(20)[:, :3], fitted_to)
 
 
 @pytest.mark.once
-def test_what_a_fitted_model_refuses(wine, fitted):
+def test_invalid_arguments_after_fit_raise_an_error(wine, fitted):
     x, y = wine
     with pytest.raises(ValueError, match="`y` must be of the classes .*Received: .*merlot"):
         fitted.score_samples(x, np.where(y == "barolo", "merlot", y))

@@ -33,7 +33,7 @@ def test_it_is_a_sampler_of_imbalanced_learn(name):
 
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_lists_stay_lists():
+def test_lists_are_returned_for_lists():
     x, y = tiny().fit_resample(X.tolist(), Y.tolist())
     assert isinstance(x, list) and isinstance(y, list) and len(x) == len(y) == 180
     assert y[97:] == ["ant"] * 48 + ["bee"] * 35
@@ -41,7 +41,7 @@ def test_lists_stay_lists():
 
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_rows_are_added_behind_those_given():
+def test_rows_are_appended():
     x, y = tiny().fit_resample(X, Y)
     assert len(x) == len(y) == 180
     np.testing.assert_array_equal(x[:97], X)
@@ -54,7 +54,7 @@ def test_rows_are_added_behind_those_given():
 
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_frames_stay_frames():
+def test_frames_are_returned_for_frames():
     frame = pd.DataFrame({"a": X[:, 0], "n": np.arange(97) % 40}, index=np.arange(97) + 5)
     sampler = tiny()
     x, y = sampler.fit_resample(frame, pd.Series(Y, name="animal", dtype="category"))

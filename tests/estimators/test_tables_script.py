@@ -33,7 +33,7 @@ def test_the_copula_keeps_marginals_and_rank_correlations(recipe):
     np.testing.assert_allclose(found, real, atol=0.06)
 
 
-def test_what_quality_says_of_copies_of_noise_and_of_the_test_rows(recipe):
+def test_quality_of_copies_of_noise_and_of_test_rows(recipe):
     x, y = recipe["customers"](3000)
     train, test = ((x[part], y[part]) for part in (slice(0, 1500), slice(1500, 3000)))
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def test_what_quality_says_of_copies_of_noise_and_of_the_test_rows(recipe):
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.filterwarnings("ignore")
-def test_all_of_it_on_a_few_rows(recipe, tmp_path, capsys, monkeypatch):
+def test_the_whole_script_on_few_rows(recipe, tmp_path, capsys, monkeypatch):
     parts = recipe["main"].__globals__
     small = CVAEEstimator(2, epochs=1, fit_prior=False, samples=2)
     monkeypatch.setitem(parts, "estimator", lambda table, seed: small)

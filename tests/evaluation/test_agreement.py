@@ -43,7 +43,7 @@ def test_agreement(order, share):
     assert found.standard_error == pytest.approx(expected)
 
 
-def test_agreement_where_noise_decides():
+def test_agreement_of_noisy_samples():
     """The classes 0 and 1 are 9 apart: noise of deviation 4.5 crosses with probability Phi(-1)."""
     cvae = drawing(CORNERS, variance=4.5**2)
     found = evaluation.label_agreement(cvae, np.zeros(20_000, int), Nearest())
@@ -66,7 +66,7 @@ def test_a_classifier_of_generated_vectors(order, share):
     assert found.value == pytest.approx(share, abs=0.01)
 
 
-def test_what_is_drawn():
+def test_vectors_are_sampled_and_images_are_means():
     vectors = agreement.generate(drawing(CORNERS), [1] * 2000, seed=3)
     np.testing.assert_allclose(vectors.mean(0), CORNERS[1], atol=0.1)
     np.testing.assert_allclose(vectors.std(0), 1, atol=0.1)

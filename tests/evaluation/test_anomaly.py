@@ -31,7 +31,7 @@ def test_scores_of_a_linear_model(model, kind):
     )
 
 
-def test_what_is_unlike_the_data_scores_more():
+def test_anomalies_have_higher_scores():
     model = known.Linear()
     rng = np.random.default_rng(0)
     z = rng.normal(size=(300, 2))

@@ -11,7 +11,7 @@ from tests.evaluation import known
 NETWORK = networks.Dense((4,))
 
 
-def test_probabilities_are_taken_as_they_are():
+def test_probabilities_are_used_unchanged():
     cvae = keras_cvae.build_cvae((2, 3, 1), None, 1, network=NETWORK)
     binary = np.float32(np.random.default_rng(0).integers(0, 2, (5, 2, 3, 1)))
     images, levels = evaluation.as_levels(cvae, binary)

@@ -59,6 +59,6 @@ def test_intervals_cover_their_share_of_a_calibrated_model_and_fewer_of_one_too_
         ({"x": np.zeros((3, 2, 2))}, "`x` must be vectors, of shape"),
     ],
 )
-def test_refusals(options, message):
+def test_invalid_arguments_raise_an_error(options, message):
     with pytest.raises(ValueError, match=message):
         evaluation.interval_coverage(model(1.0), **{"x": np.zeros((3, 2)), **options})

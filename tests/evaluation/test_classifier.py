@@ -28,7 +28,7 @@ def test_images(reader, digits):
     )
 
 
-def test_what_it_reads_is_linear_in_its_features(reader, digits):
+def test_the_logits_are_linear_in_the_features(reader, digits):
     features = reader.features(digits.x_test[:20])
     kernel, bias = reader.model.layers[-1].get_weights()
     read = (features @ kernel + bias).argmax(-1)
@@ -61,7 +61,7 @@ def test_vectors_of_any_scale():
 
 
 @pytest.mark.slow
-def test_a_seed_decides_it_and_nothing_else_is_reseeded(digits):
+def test_the_seed_determines_the_classifier_and_global_seeds_are_unchanged(digits):
     x, y = digits.x_train[:200], digits.y_train[:200]
 
     def features(seed):

@@ -43,7 +43,7 @@ def test_distances():
     assert (evaluation.distances(real, real, CATEGORIES) == 0).all() and found[0] > found[2]
 
 
-def test_a_column_that_is_hardly_ever_known():
+def test_a_column_with_hardly_any_known_cells():
     real, drawn, others = (table(seed) for seed in range(3))
     real[1:, 0] = others[:, 0] = np.nan
     assert np.isfinite(evaluation.distances(real, drawn, CATEGORIES)).all()
@@ -106,7 +106,7 @@ def test_shapes_and_trends_are_those_of_their_formulas():
     assert evaluation.trends(real, real, CATEGORIES) == pytest.approx(1.0)
 
 
-def test_rows_that_are_copied_are_at_no_distance():
+def test_copied_rows_have_distance_zero():
     real, others = table(0), table(1)
     assert evaluation.closest(real[:5], real, CATEGORIES) == pytest.approx(0.0, abs=1e-6)
     assert np.median(evaluation.closest(real, others, CATEGORIES)) > 0.05

@@ -17,7 +17,7 @@ def test_the_error_is_how_far_means_scatter():
     assert scatter == pytest.approx(expected, rel=0.05)
 
 
-def test_a_share_and_a_single_observation():
+def test_estimates_of_a_share_and_of_a_single_observation():
     share = evaluation.average(np.array([True, False, True, True]))
     assert share.value == 0.75
     assert share.standard_error == pytest.approx(np.sqrt(0.75 * 0.25 / 3))

@@ -67,7 +67,7 @@ def test_neighbours_by_brute_force():
     assert found["coverage"] == np.mean(inside.any(1))
 
 
-def test_like_sets_and_distant_ones():
+def test_equal_and_distant_sets():
     real, like = RNG.normal(size=(2, 3000, 2))
     near = evaluation.density_coverage(real, like, 5)
     assert near["density"] == pytest.approx(1, abs=0.05)

@@ -55,7 +55,7 @@ def test_of_two_groups():
     assert (kl[:, 1] != evaluation.kl_per_dimension(cvae, x, seed=1)[:, 1]).any()
 
 
-def test_a_prior_that_is_no_diagonal_normal():
+def test_a_prior_other_than_a_diagonal_normal():
     cvae = keras_cvae.build_cvae((5,), None, 2, network=DENSE, prior="mixture")
     with pytest.raises(ValueError, match="prior that is a diagonal normal. Received: Mixture"):
         evaluation.kl_per_dimension(cvae, known.data(3).clip(0, 1))

@@ -22,7 +22,7 @@ def test_a_linear_model_that_shifts_z_by_its_label(shift, least, most):
     assert least < accuracy.value <= most
 
 
-def test_the_noise_of_z_counts():
+def test_leakage_includes_the_noise_of_z():
     """Means that are apart by much less than the noise say nothing, though they are all different.
 
     The best guess from N(m_y, I) of two classes whose means are 0.02 apart is right half the time.

@@ -132,7 +132,7 @@ def test_the_evidence_under_a_learned_prior(with_xla):
 
 
 @pytest.mark.once
-def test_xla_is_left_out_where_compile_leaves_it_out(monkeypatch):
+def test_log_likelihood_follows_jit_compile(monkeypatch):
     from keras_cvae.evaluation import likelihood
     from keras_cvae.fitting import tensorflow_steps
 
@@ -171,7 +171,7 @@ def test_it_is_the_bound_of_the_objective():
 
 
 @pytest.mark.parametrize("encoder", [False, True])
-def test_labels_that_are_inferred(encoder):
+def test_log_likelihood_with_inferred_labels(encoder):
     keras.utils.set_random_seed(0)
     condition = conditions.Inferred(3, encoder=encoder)
     cvae = keras_cvae.build_cvae((5,), condition, 2, network=DENSE)

@@ -33,7 +33,7 @@ def test_log_p_of_a_linear_model(model, weights):
     np.testing.assert_allclose(np.mean(seeds, axis=0), exact, atol=3 * error)
 
 
-def test_a_label_of_no_weight_is_not_measured(model, monkeypatch):
+def test_a_label_of_weight_zero_is_skipped(model, monkeypatch):
     asked = []
 
     def log_likelihood(cvae, images, label, **options):

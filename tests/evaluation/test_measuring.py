@@ -183,7 +183,7 @@ def test_a_single_class_and_a_single_image(colour):
 
 
 @pytest.mark.once
-def test_the_limit_draws_test_images_of_all_kinds(colour):
+def test_the_limit_samples_test_images_of_all_classes(colour):
     order = np.argsort(colour.y_test, kind="stable")
     sorted_by_class = colour._replace(x_test=colour.x_test[order], y_test=colour.y_test[order])
     cvae = keras_cvae.build_cvae((6, 5, 3), 2, 2, network=networks.Dense((8,)))
@@ -209,7 +209,7 @@ def test_the_limit_draws_test_images_of_all_kinds(colour):
         ({"y_test": None, "y_train": None}, {}, "`dataset` must have labels"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_computed(
+def test_errors_are_raised_before_anything_is_computed(
     colour, monkeypatch, change, options, message
 ):
     monkeypatch.setattr(measuring, "STAGES", None)

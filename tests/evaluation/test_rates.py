@@ -20,7 +20,7 @@ def test_rate_and_distortion_of_a_linear_model(classes):
         assert np.mean(means) == pytest.approx(value, abs=5 * error), name
 
 
-def test_they_are_the_elbo_and_bound_log_p():
+def test_they_sum_to_the_elbo_and_bound_log_p():
     model, x = known.Linear(), known.data(30)
     options = {"draws": 300, "seed": 1}
     found = evaluation.rate_and_distortion(model.cvae, x, **options)

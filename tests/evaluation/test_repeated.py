@@ -14,7 +14,7 @@ def numpy(x):
 
 
 @pytest.mark.slow
-def test_a_seed_decides_them_and_they_are_good_to_two_decimals(trained_on_digits, digits):
+def test_estimates_are_seeded_and_accurate_to_two_decimals(trained_on_digits, digits):
     x, y = digits.x_test, digits.y_test
     first, again, other = (
         trained_on_digits.evaluate([x, y], verbose=0, seed=seed, return_dict=True)
@@ -32,7 +32,7 @@ def test_a_seed_decides_them_and_they_are_good_to_two_decimals(trained_on_digits
     ]
 
 
-def test_training_goes_on_as_it_would(trained_on_digits, digits):
+def test_evaluation_does_not_change_further_training(trained_on_digits, digits):
     states = inside.generator_states(trained_on_digits)
     assert len(states) == 2  # of the sampling layer, and of what hides labels
     before = [numpy(state).copy() for state in states]
@@ -41,7 +41,7 @@ def test_training_goes_on_as_it_would(trained_on_digits, digits):
         np.testing.assert_array_equal(numpy(state), value)
 
 
-def test_data_larger_than_what_is_repeated_take_several_passes(monkeypatch):
+def test_data_too_large_to_repeat_are_evaluated_in_several_passes(monkeypatch):
     calls = []
 
     def evaluate(arrays, batch_size, verbose):
@@ -59,7 +59,7 @@ def test_data_larger_than_what_is_repeated_take_several_passes(monkeypatch):
 
 
 @pytest.mark.parametrize("draws", [0, 1.5, "many"])
-def test_draws_are_counted(trained_on_digits, digits, draws):
+def test_an_invalid_number_of_draws_raises_an_error(trained_on_digits, digits, draws):
     with pytest.raises(ValueError, match="`draws` must be an integer of at least 1"):
         trained_on_digits.evaluate([digits.x_test, digits.y_test], draws=draws)
 

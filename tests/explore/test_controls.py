@@ -14,7 +14,7 @@ def test_no_condition():
     assert controls.of(None) == [] and controls.to_y(None, [[], []]) is None
 
 
-def test_classes_have_names_and_any_where_training_hid_labels():
+def test_classes_have_names_and_any_if_training_hid_labels():
     condition = conditions.Classes(2)
     (control,) = controls.of(condition, ["cat", "dog"])
     assert control.choices == (("cat", 0), ("dog", 1)) and control.start == 0
@@ -38,7 +38,7 @@ def test_attributes_of_classes_and_numbers():
     np.testing.assert_array_equal(checked["place"], [[0.5, 5.0], [1.0, 6.0]])
 
 
-def test_a_condition_that_cannot_be_set():
+def test_a_condition_without_controls_raises_an_error():
     features = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
     with pytest.raises(ValueError, match="classes or numbers as y. Received: conditions.Image"):
         controls.of(conditions.Image(features))

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_an_image_and_back(channels):
+def test_image_to_data_url_and_back(channels):
     pixels = np.random.default_rng(0).integers(0, 256, (6, 4, channels), dtype="uint8")
     address = data_urls.image(pixels / 255)
     np.testing.assert_array_equal(data_urls.pixels(address, (6, 4, channels)), pixels)

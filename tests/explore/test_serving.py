@@ -33,7 +33,7 @@ def test_no_browser(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_port_that_is_taken_and_no_run(tmp_path, capsys):
+def test_an_occupied_port_and_a_missing_run(tmp_path, capsys):
     with socket.socket() as other:
         other.bind((serving.HOST, 0))
         other.listen()
@@ -45,7 +45,7 @@ def test_a_port_that_is_taken_and_no_run(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_page_is_served_to_this_machine_alone(monkeypatch, tmp_path):
+def test_the_page_is_served_to_this_machine_only(monkeypatch, tmp_path):
     served = []
     monkeypatch.setattr(opening.runs.Run, "load", lambda folder: folder)
     monkeypatch.setattr(opening, "page_of", lambda run: run)

@@ -51,7 +51,7 @@ def test_a_path_under_the_classes_of_both(view):
     assert view.path(0.5, first, first)[2] == []
 
 
-def test_neighbours_beside_the_sample(view):
+def test_a_sample_is_shown_with_its_neighbours(view):
     sample, *others = view.nearest(view.noise.tolist(), 1.0, 1)
     assert sample["caption"] == "sample" and len(others) == 6
     assert {tile["caption"] for tile in others} <= {"cat", "dog", "owl"}
@@ -84,7 +84,7 @@ def test_columns_are_controls(table):
     assert age.range == f"{train.age.min()}..{train.age.max()}"
 
 
-def test_generated_rows_have_the_values_asked_for(table):
+def test_generated_rows_have_the_requested_values(table):
     view, frame = table
     rows, sentence = view.generate(5, 1, 1.0, "M", "", "20..60", "any")
     assert list(rows.columns) == list(frame.columns) and len(rows) == 5

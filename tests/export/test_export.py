@@ -31,7 +31,7 @@ def run(tmp_path_factory):
     ("format", "part"),
     [(name, "generator") for name in export.NAMES if name != "web"] + [("onnx", "encoder")],
 )
-def test_a_file_gives_the_numbers_of_keras_and_its_example_runs(run, format, part, tmp_path):
+def test_an_exported_file_equals_keras_and_its_example_runs(run, format, part, tmp_path):
     kind = export.NAMES[format]
     pytest.importorskip(next(iter(kind.packages.values()))[0])
     out = tmp_path / f"part{kind.suffix}"
@@ -55,7 +55,7 @@ def test_a_file_gives_the_numbers_of_keras_and_its_example_runs(run, format, par
 
 
 @pytest.mark.once
-def test_what_cannot_be_exported(run, capsys, tmp_path, monkeypatch):
+def test_unsupported_exports_raise_an_error(run, capsys, tmp_path, monkeypatch):
     command = ["export", run.folder, "--out"]
     assert "`--out` must be a name that ends in .onnx" in refused(capsys, *command, tmp_path / "a")
     onnx = tmp_path / "a.onnx"

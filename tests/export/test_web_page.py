@@ -89,7 +89,7 @@ def test_a_browser_generates_the_images_of_keras(name, tmp_path):
         ({"likelihood": likelihoods.ContinuousBernoulli()}, "a likelihood whose mean"),
     ],
 )
-def test_what_no_page_can_compute_is_refused(options, message, tmp_path):
+def test_unsupported_models_raise_an_error(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         export.write(made(**options), tmp_path / "page.html", format="web")
     assert not list(tmp_path.iterdir())

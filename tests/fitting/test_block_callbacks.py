@@ -34,7 +34,7 @@ class Tester(keras.callbacks.Callback):
         self.ended.append(batch)
 
 
-def test_callbacks_are_told_of_batches_not_of_blocks(tiny, rows):
+def test_callbacks_are_called_for_batches_not_for_blocks(tiny, rows):
     train, test, model = Trained(), Tester(), tiny(steps_per_execution=4)
     model.fit(rows, validation_data=(rows[:100], None), callbacks=[train, test], verbose=0)
     assert (train.begun, train.ended, test.ended) == ([0, 4, 8], [3, 7, 9], [3])
@@ -42,7 +42,7 @@ def test_callbacks_are_told_of_batches_not_of_blocks(tiny, rows):
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_each_loop_is_decided_for_itself(shuffle, tiny, rows):
+def test_training_and_validation_decide_separately_on_blocks(shuffle, tiny, rows):
     train, test, model = Trained(), Tester(), tiny()
     given = {"validation_data": (rows[:100], None), "verbose": 0, "shuffle": shuffle}
     model.fit(rows, callbacks=[train], **given)
@@ -118,7 +118,7 @@ def test_progress_counts_batches(capsys, tiny, rows):
     assert "10/10" in shown and "3/3" not in shown
 
 
-def test_a_weight_that_a_callback_sets_is_seen(tiny, rows):
+def test_a_weight_set_by_a_callback_is_used(tiny, rows):
     def reset(epoch, logs):
         model.get_layer("dense").set_weights([np.zeros((16, 3)), np.zeros(3)])
 

@@ -28,7 +28,7 @@ def read(fed, epochs):
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_each_row_is_read_once_an_epoch_in_the_order_of_the_seed(steps):
+def test_each_row_is_read_once_per_epoch_in_the_order_of_the_seed(steps):
     np.random.seed(5)
     seed = np.random.randint(2**31)
     np.random.seed(5)
@@ -63,7 +63,7 @@ def test_batches_of_blocks():
     assert count == 2 and list(partial["x"]) == [8, 9, 10]
 
 
-def test_what_arrays_are():
+def test_data_that_are_arrays():
     x, y = np.zeros((5, 2)), np.zeros(5)
     for data in [(x,), (x, None), ([x, y], None), ({"image": x, "label": {"deep": y}},)]:
         assert blocks.are_arrays(*data)
@@ -72,7 +72,7 @@ def test_what_arrays_are():
 
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, True])
-def test_bad_batch_sizes_are_refused_before_training(size, tiny, rows):
+def test_bad_batch_sizes_raise_an_error_before_training(size, tiny, rows):
     model = tiny()
     for name in ("batch_size", "validation_batch_size"):
         with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least 1. Rec"):
@@ -83,6 +83,6 @@ def test_bad_batch_sizes_are_refused_before_training(size, tiny, rows):
 
 
 @pytest.mark.parametrize("fraction", [0.999, 0.9999, 1.0, 1.5, -0.5])
-def test_a_split_that_leaves_nothing_is_refused(fraction, tiny, rows):
+def test_an_empty_split_raises_an_error(fraction, tiny, rows):
     with pytest.raises(ValueError, match="`validation_split` must be.*leave.*Received: valid.*"):
         tiny().fit(rows, validation_split=fraction, verbose=0)

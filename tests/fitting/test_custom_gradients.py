@@ -35,7 +35,7 @@ def test_no_graph_outlives_its_model():
 
 
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="about TensorFlow's registry")
-def test_gradients_of_others_are_left(monkeypatch):
+def test_custom_gradients_of_others_are_kept(monkeypatch):
     registry = {"CustomGradient-1": None}
     monkeypatch.setattr(custom_gradients, "_registry", lambda: registry)
     with custom_gradients.forget():

@@ -39,7 +39,7 @@ MODELS = {
 
 @pytest.mark.usefixtures("by_xla")
 @pytest.mark.parametrize("name", MODELS)
-def test_fused_steps_train_as_single_ones(name, tiny, rows):
+def test_fused_steps_equal_single_steps(name, tiny, rows):
     results, weights = [], []
     for steps in (1, 3):
         keras.utils.set_random_seed(3)
@@ -77,7 +77,7 @@ CVAES = {
         for name in CVAES
     ],
 )
-def test_a_cvae_trains_as_by_single_steps(name, digits, eagerly, request):
+def test_a_cvae_trains_as_with_single_steps(name, digits, eagerly, request):
     if name == "dropped labels":
         request.getfixturevalue("by_xla")
     x, y, *_ = digits
@@ -131,7 +131,7 @@ def test_mixed_precision(policy, tiny, rows):
 
 
 @pytest.mark.parametrize("steps", [0, -1, 2.5, "fast", None])
-def test_bad_steps_are_refused(steps, tiny):
+def test_bad_steps_raise_an_error(steps, tiny):
     with pytest.raises(ValueError, match="`steps_per_execution` must be.*Received"):
         tiny(steps_per_execution=steps)
 
@@ -142,7 +142,7 @@ def test_validation_split_is_that_of_keras(tiny, rows):
     assert_same(keras.Model.fit(model, rows, **given).history, ours.fit(rows, **given).history)
 
 
-def test_weights_are_left_to_keras(tiny, rows, monkeypatch):
+def test_fit_of_a_plain_model_with_weights_uses_keras(tiny, rows, monkeypatch):
     def note(method):
         return functools.wraps(method)(lambda self, **options: taken.append(options))
 
@@ -158,7 +158,7 @@ def test_weights_are_left_to_keras(tiny, rows, monkeypatch):
     assert taken[2]["class_weight"] == {0: 1.0} and taken[2]["y"] is rows
 
 
-def test_a_dict_of_arrays_is_data(tiny, rows):
+def test_a_model_trains_on_a_dict_of_arrays(tiny, rows):
     class Weighted(type(tiny())):
         def train_step(self, *args):
             *state, data = args
@@ -185,7 +185,7 @@ def test_shuffle_and_initial_epoch(tiny, rows):
     assert len(history(tiny(), rows, initial_epoch=1)["loss"]) == 1
 
 
-def test_no_one_else_draws_on_the_order(tiny, rows):
+def test_the_order_does_not_depend_on_other_random_numbers(tiny, rows):
     """A callback that reseeds NumPy changes nothing; a resumed run goes on in the same order."""
     reseed = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: np.random.seed(0))
     one, model = tiny(), tiny()
@@ -214,7 +214,7 @@ def test_a_second_call_compiles_nothing(steps, tiny, rows):
     assert model.traces
 
 
-def test_what_is_compiled_is_dropped_where_it_is_stale(tiny, rows):
+def test_stale_programs_are_dropped(tiny, rows):
     model = tiny()
     energy, _ = model.evaluate(rows, verbose=0), model.get_layer("dense").enable_lora(2)
     model.get_layer("dense").lora_kernel_b.assign(np.full((2, 3), 2.0))
@@ -223,7 +223,7 @@ def test_what_is_compiled_is_dropped_where_it_is_stale(tiny, rows):
     assert model.evaluate(rows, verbose=0) == pytest.approx(direct, rel=1e-4)
 
 
-def test_programs_may_be_forgotten_while_they_run(tiny, rows):
+def test_programs_may_be_dropped_while_they_run(tiny, rows):
     class Forget(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             self.model.traces.clear()
@@ -243,7 +243,7 @@ def test_programs_may_be_forgotten_while_they_run(tiny, rows):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow would trace it again")
 @pytest.mark.parametrize("steps", [1, "auto"])
-def test_a_step_is_traced_once_although_it_is_the_first_of_its_optimizer(steps, tiny, rows):
+def test_the_first_step_of_an_optimizer_is_traced_once(steps, tiny, rows):
     model = tiny(steps_per_execution=steps)
     model.fit(rows[:64], verbose=0)
     assert len(model.traces) == 1
@@ -259,7 +259,7 @@ def test_numbers_of_rows_that_change_are_not_traced_again(tiny, rows):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="asks which compiler TensorFlow uses")
 @pytest.mark.usefixtures("by_xla")
-def test_xla_where_every_layer_allows_it_and_none_is_a_convolution(tiny):
+def test_xla_is_used_if_all_layers_allow_it_and_none_is_a_convolution(tiny):
     from keras_cvae.fitting.tensorflow_steps import gains_by_xla
 
     assert gains_by_xla(tiny())
@@ -279,7 +279,7 @@ def test_memory_mapped_arrays_are_read_in_blocks(tmp_path, monkeypatch, tiny, ro
 
 
 @pytest.mark.parametrize("steps", [1, "auto"])
-def test_arrays_are_let_go_after_training(steps, tiny, rows):
+def test_arrays_are_released_after_training(steps, tiny, rows):
     x = rows.copy()
     held, model = weakref.ref(x), tiny(steps_per_execution=steps)
     model.fit(x, verbose=0)
@@ -308,7 +308,7 @@ def test_evaluate_and_predict_within_fit(tiny, rows):
     assert set(model.fit(((part,) for part in stream), verbose=0).history) == {"loss"}
 
 
-def test_a_saved_model_is_compiled_as_it_was(tmp_path, tiny, rows):
+def test_a_saved_model_keeps_its_compile_options(tmp_path, tiny, rows):
     for steps in ("auto", 1, 6):
         model = tiny(steps_per_execution=steps)
         model.optimizer.build(model.trainable_variables)
@@ -321,7 +321,7 @@ def test_a_saved_model_is_compiled_as_it_was(tmp_path, tiny, rows):
         assert int(loaded.optimizer.iterations) == 12
 
 
-def test_an_interrupted_fit_can_go_on(tiny, rows):
+def test_an_interrupted_fit_can_continue(tiny, rows):
     def interrupt(epoch, logs):
         raise KeyboardInterrupt
 
@@ -333,12 +333,12 @@ def test_an_interrupted_fit_can_go_on(tiny, rows):
     assert model.train_on_batch(rows[:32]) > 0
 
 
-def test_a_loss_of_keras_is_left_to_keras(tiny, rows):
+def test_models_with_a_loss_of_keras_use_keras(tiny, rows):
     model = tiny(loss="mse", metrics=["mae"])
     assert set(model.fit(rows, rows[:, 0, :3, 0], verbose=0).history) == {"loss", "mae"}
 
 
-def test_a_restart_by_keras_trains_the_epochs_that_are_left(tmp_path, tiny, rows):
+def test_a_restart_by_keras_trains_the_remaining_epochs(tmp_path, tiny, rows):
     """Keras notes the epochs that are left for every `fit`: the next one has all of its own."""
 
     class Killed(keras.callbacks.Callback):

@@ -19,7 +19,7 @@ def model(tiny):
 
 
 @pytest.mark.parametrize("what", inside.ASSUMPTIONS)
-def test_it_holds(what, model):
+def test_the_assumption_holds(what, model):
     assert inside.ASSUMPTIONS[what](model)
 
 
@@ -86,7 +86,7 @@ OTHERWISE = dict(
 
 
 @pytest.mark.parametrize("what", OTHERWISE)
-def test_another_keras_is_noticed(what, model, monkeypatch):
+def test_a_different_keras_is_detected(what, model, monkeypatch):
     of_one = {"steps": "jax", "strategy": "tensorflow"}
     of_one |= {"draws": "torch", "adam": "torch"}
     if of_one.get(OTHERWISE[what].__name__.removeprefix("other_"), BACKEND) != BACKEND:
@@ -97,7 +97,7 @@ def test_another_keras_is_noticed(what, model, monkeypatch):
 
 
 @pytest.mark.parametrize("what", inside.ASSUMPTIONS)
-def test_fit_then_is_that_of_keras(what, model, rows, monkeypatch):
+def test_fit_then_uses_the_steps_of_keras(what, model, rows, monkeypatch):
     monkeypatch.setitem(inside.ASSUMPTIONS, what, lambda model: False)
     with pytest.warns(UserWarning, match="it is no longer so that"):
         history = model.fit(rows[:64], validation_data=(rows[:64], None), verbose=0).history
@@ -112,7 +112,7 @@ def test_whether_tensorboard_profiles(tmp_path, monkeypatch):
     assert inside.may_profile(callback)
 
 
-def test_generators_are_those_of_all_layers(monkeypatch):
+def test_generator_states_include_all_layers(monkeypatch):
     noise = keras.layers.GaussianNoise(0.1, seed=1)
     layers = [keras.layers.BatchNormalization(), keras.layers.Dropout(0.1), noise]
     model = keras.Sequential([keras.Input((3,)), keras.Sequential(layers)])
@@ -126,7 +126,7 @@ def test_generators_are_those_of_all_layers(monkeypatch):
     assert {*map(id, inside.generator_states(model))} == {*map(id, states)}
 
 
-def test_a_fingerprint_is_of_variables_and_policies(tiny, rows):
+def test_a_fingerprint_depends_on_variables_and_policies(tiny, rows):
     model = tiny()
     before = inside.Fingerprint(model)
     model.fit(rows[:64], verbose=0)

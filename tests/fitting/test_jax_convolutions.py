@@ -80,7 +80,7 @@ def test_layouts(layout):
     assert_same(gradients(convolve), x, w)
 
 
-def test_what_is_left_alone():
+def test_convolutions_that_are_not_rewritten():
     """Grouped and one-dimensional convolutions, loops, functions with rules of their own."""
     x, w, line, taps = draw((2, 6, 6, 4), (3, 3, 2, 4), (2, 9, 3), (3, 3, 5))
 
@@ -106,7 +106,7 @@ def test_what_is_left_alone():
     assert_same(lambda x, w: {"y": loop(x, w), "n": 3}, x, w)
 
 
-def test_what_tracing_does_not_know_is_left_as_it_is(monkeypatch):
+def test_unknown_operations_are_not_rewritten(monkeypatch):
     x, w = draw((2, 6, 6, 3), (3, 3, 3, 4))
     convolve = lambda x, w: jax.lax.conv_general_dilated(  # noqa: E731
         x, w, (1, 1), "SAME", dimension_numbers=LAYOUTS[0]
@@ -120,7 +120,7 @@ def test_what_tracing_does_not_know_is_left_as_it_is(monkeypatch):
         assert_same(convolve, x, w)
 
 
-def test_primitives_that_a_later_jax_renames_are_no_reason_to_fail(monkeypatch):
+def test_renamed_primitives_of_a_later_jax_cause_no_error(monkeypatch):
     x, w = draw((2, 6, 6, 3), (3, 3, 3, 4))
     monkeypatch.delattr("jax.extend.core.primitives.jit_p")
     importlib.reload(jax_convolutions)
@@ -133,13 +133,13 @@ def test_primitives_that_a_later_jax_renames_are_no_reason_to_fail(monkeypatch):
     assert np.isfinite(history["loss"]).all()
 
 
-def test_the_switch(monkeypatch):
+def test_the_environment_variable_turns_it_off(monkeypatch):
     assert jax_convolutions.is_on() == (jax.default_backend() == "cpu")
     monkeypatch.setenv(jax_convolutions.SWITCH, "0")
     assert not jax_convolutions.is_on()
 
 
-def test_training_is_the_same_with_and_without(monkeypatch):
+def test_rewriting_does_not_change_training(monkeypatch):
     """Residual blocks, grouped and dilated convolutions, normalisation, a loop of convolutions."""
     layers = keras.layers
 

@@ -126,7 +126,7 @@ def printed(process):
 
 @of_jax
 @pytest.mark.slow
-def test_two_devices_give_the_numbers_of_one(alone):
+def test_two_devices_give_the_results_of_one(alone):
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     running = begin("-c", DATA + USE + DEVICES, XLA_FLAGS=flags)
     results = printed(running)
@@ -139,7 +139,7 @@ def test_two_devices_give_the_numbers_of_one(alone):
 @of_jax
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 4])
-def test_processes_give_the_numbers_of_one(alone, count):
+def test_processes_give_the_results_of_one(alone, count):
     where = address()
     program = DATA + USE + PROCESSES
     running = [begin("-c", program, str(count), str(k), where) for k in range(count)]
@@ -154,7 +154,7 @@ def test_processes_give_the_numbers_of_one(alone, count):
 
 @of_jax
 @pytest.mark.slow
-def test_a_lost_process_ends_the_other_and_the_run_goes_on(toys, tmp_path):
+def test_a_failed_process_stops_the_other_and_the_run_can_be_resumed(toys, tmp_path):
     quick = ["--epochs", 20, "--no-fit-prior", "--no-early-stopping", *TINY, "--batch-size", 8]
 
     def train(*options):
@@ -181,7 +181,7 @@ def test_a_lost_process_ends_the_other_and_the_run_goes_on(toys, tmp_path):
         np.testing.assert_allclose([*map(float, one.values())], [*map(float, other.values())], 1e-4)
 
 
-def test_how_processes_are_joined_is_checked(monkeypatch):
+def test_options_of_processes_are_checked(monkeypatch):
     if keras.backend.backend() != "jax":
         with pytest.raises(ValueError, match="`processes` needs the JAX backend"):
             processes.join(2, "127.0.0.1:1234", 0)
@@ -219,7 +219,7 @@ print(json.dumps({"numbers": numbers, "measured": measure(cvae), "refusal": refu
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow")
-def test_a_mirrored_strategy_trains_and_several_workers_are_refused(alone):
+def test_a_mirrored_strategy_trains_and_several_workers_raise_an_error(alone):
     program = STRATEGIES + DATA + USE + MIRRORED
     results = printed(begin("-c", program, KERAS_BACKEND="tensorflow"))
     for name in ("numbers", "measured"):  # but for the noise
@@ -227,7 +227,7 @@ def test_a_mirrored_strategy_trains_and_several_workers_are_refused(alone):
     assert "does not run in Keras under several workers; on JAX several" in results["refusal"]
 
 
-def test_processes_of_torch_wait_for_a_later_keras(tmp_path, monkeypatch):
+def test_several_processes_of_torch_need_a_later_keras(tmp_path, monkeypatch):
     if keras.backend.backend() != "torch":
         pytest.skip("of torch")
     import torch

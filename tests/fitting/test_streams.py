@@ -139,7 +139,7 @@ def assert_trains_alike(again, given, steps=3, of_keras=None):
 
 @pytest.mark.filterwarnings("ignore:Your input ran out")
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_stream_trains_as_by_keras(kind, again, data):
+def test_every_kind_of_stream_trains_as_in_keras(kind, again, data):
     batches = cut(data, SIZES["partial last batch"])
     assert_trains_alike(
         again, lambda: KINDS[kind](batches), of_keras=lambda: KINDS[exact(kind)](batches)
@@ -155,13 +155,13 @@ def exact(kind):
 @pytest.mark.parametrize(
     ("sizes", "steps"), [*((sizes, 3) for sizes in SIZES), ("odd ones", "auto")]
 )
-def test_batches_of_any_size_are_those_steps(sizes, steps, again, data):
+def test_batches_of_changing_sizes_give_the_same_steps(sizes, steps, again, data):
     batches = cut(data[:2], SIZES[sizes])
     assert_trains_alike(again, lambda: {"x": Batches(batches)}, steps)
 
 
 @pytest.mark.usefixtures("by_xla")
-def test_steps_that_xla_compiles_are_those_of_keras(again, data):
+def test_steps_compiled_by_xla_equal_those_of_keras(again, data):
     again().forget_programs()
     batches = cut(data[:2], SIZES["partial last batch"])
     assert_trains_alike(again, lambda: {"x": Batches(batches)})
@@ -191,7 +191,7 @@ def test_validation_and_evaluation_of_a_stream(kind, again, data):
     assert found["loss"] == pytest.approx(expected["loss"], rel=0.05)
 
 
-def test_arrays_and_streams_go_together(again, data):
+def test_arrays_can_be_validated_by_streams_and_streams_by_arrays(again, data):
     train, test = cut(data[:2], [32] * 9), cut(data[:2], [50] * 2)
     x, y = (part[:100] for part in data[:2])
     held_out = {"validation_batch_size": 50, "validation_data": ([x, y], None)}
@@ -208,14 +208,14 @@ def test_arrays_and_streams_go_together(again, data):
 @pytest.mark.filterwarnings("ignore:Your input ran out")
 @pytest.mark.parametrize("kind", ["tf.data", "tf.data of unknown length", "generator"])
 @pytest.mark.parametrize("steps_per_epoch", [3, 4])
-def test_epochs_go_on_where_the_last_one_ended(kind, steps_per_epoch, again, data):
+def test_an_epoch_continues_the_stream_after_the_last_one(kind, steps_per_epoch, again, data):
     """Ten batches are not enough for three epochs of four: Keras ends the third early."""
     batches = cut(data[:2], SIZES["whole batches"])
     assert_trains_alike(again, lambda: KINDS[kind](batches) | {"steps_per_epoch": steps_per_epoch})
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_stream_that_runs_out_is_warned_of(known, again, data):
+def test_a_stream_that_ends_early_warns(known, again, data):
     batches = cut(data[:2], SIZES["whole batches"])
     given = {"epochs": 3, "steps_per_epoch": 4, "verbose": 0, "shuffle": False}
     model = again()
@@ -240,7 +240,7 @@ def test_no_batch_of_another_epoch_is_read(tiny, rows):
         assert len(read) == 6 * epochs + (0 if epochs == 2 else 12)
 
 
-def test_a_dataset_hears_of_epochs_as_from_keras(again, data):
+def test_a_dataset_is_notified_of_epochs_as_by_keras(again, data):
     batches = cut(data[:2], SIZES["whole batches"])
     ours, theirs = Turning(batches), Turning(batches)
     given = {"epochs": 3, "verbose": 0, "shuffle": False}
@@ -273,7 +273,7 @@ def drive(stream, steps, on_block):
     return found, told
 
 
-def test_blocks_hold_the_batches_in_order():
+def test_blocks_contain_the_batches_in_order():
     batches = cut([np.arange(300)], SIZES["odd ones"])
     found, told = drive((batch for batch in batches), 3, lambda *_: None)
     assert [len(block) for block in found] == [64, 10, 96, 32, 40, 7, 32, 19]
@@ -284,7 +284,7 @@ def test_blocks_hold_the_batches_in_order():
     assert lasts == [1, 2, 5, 6, 7, 8, 9, 10]
 
 
-def test_two_blocks_are_read_ahead_and_no_more():
+def test_at_most_two_blocks_are_read_ahead():
     """While the n-th block of 3 is in use, 3 (n + 2) batches come to be read."""
 
     def counted():
@@ -352,7 +352,7 @@ def is_reading():
 @fusing
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("kind", [None, Spoiled, ValueError, KeyError])
-def test_what_goes_wrong_does_after_the_steps_before_it(kind, steps, again, data):
+def test_an_error_is_raised_after_the_steps_before_it(kind, steps, again, data):
     batches, model = cut(data[:2], SIZES["whole batches"]), again(steps)
     # Made here: an error that is raised holds on to the model, by its traceback.
     error, message = kind and kind("disk"), "disk"
@@ -377,7 +377,7 @@ BAD = {
 
 @fusing
 @pytest.mark.parametrize("what", BAD)
-def test_a_later_batch_that_is_wrong_is_refused_with_its_number(what, again, data):
+def test_an_invalid_later_batch_raises_an_error_with_its_number(what, again, data):
     class Decaying(Batches):
         def on_epoch_end(self):
             super().on_epoch_end()
@@ -406,7 +406,7 @@ def unfused():
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore:Your input ran out")
-def test_where_keras_takes_the_steps_each_batch_is_checked_too(kind, unfused, data):
+def test_each_batch_is_checked_if_keras_takes_the_steps(kind, unfused, data):
     x, y, _ = data
     batches = cut((x[:60], np.eye(3, dtype="float32")[y[:60]]), [30] * 2)
     history = unfused.fit(**KINDS[kind](batches), verbose=0).history
@@ -425,7 +425,7 @@ def test_where_keras_takes_the_steps_each_batch_is_checked_too(kind, unfused, da
                 use()
 
 
-def test_another_target_in_a_later_batch_is_refused(unfused, data):
+def test_a_different_target_in_a_later_batch_raises_an_error(unfused, data):
     x, y, _ = data
     batches = [((x[:30], y[:30]), x[:30]), ((x[30:60], y[30:60]), 1 - x[30:60])]
     with pytest.raises(ValueError, match="^Batch 2: `y` beside complete inputs must be the images"):
@@ -451,7 +451,7 @@ class Told(keras.callbacks.Callback):
 
 
 @fusing
-def test_callbacks_are_told_of_batches(tiny, rows):
+def test_callbacks_are_called_for_batches(tiny, rows):
     batches, told = cut([rows], SIZES["partial last batch"]), Told()
     given = {"epochs": 2, "callbacks": [told], "verbose": 0, "shuffle": False}
     held_out = {"validation_data": Batches(batches[:3])}
@@ -508,7 +508,7 @@ def test_evaluate_of_a_stream_within_fit(tiny, rows):
 
 
 @fusing
-def test_a_limit_on_steps_holds(tiny, rows):
+def test_steps_per_epoch_is_a_limit(tiny, rows):
     keras.config.set_max_steps_per_epoch(5)
     try:
         model = tiny(steps_per_execution=3)
@@ -532,7 +532,7 @@ def test_the_choice_of_steps():
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="strategies are TensorFlow's")
-def test_a_strategy_of_tensorflow_is_fed_by_keras(rows, tiny):
+def test_keras_takes_the_steps_under_a_strategy_of_tensorflow(rows, tiny):
     import tensorflow as tf
 
     with tf.distribute.OneDeviceStrategy("cpu").scope():

@@ -111,7 +111,7 @@ def test_optimizers_are_those_of_keras(name, compare):
     compare(optimizer=OPTIMIZERS[name])
 
 
-def test_an_optimizer_of_ones_own_updates_in_its_own_way(compare):
+def test_a_custom_optimizer_is_used(compare):
     class Signs(keras.optimizers.Adam):
         def update_step(self, gradient, variable, learning_rate):
             self.assign_sub(variable, keras.ops.sign(gradient) * learning_rate)
@@ -119,7 +119,7 @@ def test_an_optimizer_of_ones_own_updates_in_its_own_way(compare):
     compare(optimizer=lambda: Signs(1e-2))
 
 
-def test_what_callbacks_change_is_noticed(compare):
+def test_changes_by_callbacks_are_used(compare):
     def callbacks():
         rate = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / (epoch + 1))
         return [rate, keras.callbacks.LambdaCallback(on_epoch_end=scale)]
@@ -131,7 +131,7 @@ def test_what_callbacks_change_is_noticed(compare):
 
 
 @pytest.mark.parametrize("binarize", [None, "dynamic"])
-def test_a_cvae_with_weighed_classes(binarize, digits):
+def test_a_cvae_with_class_weights(binarize, digits):
     x, y, *_ = digits
     results = []
     for steps in (1, "auto"):
@@ -148,7 +148,7 @@ def test_a_cvae_with_weighed_classes(binarize, digits):
     assert_same(*results)
 
 
-def test_a_saved_model_goes_on(tmp_path, tiny, rows):
+def test_a_saved_model_continues_training(tmp_path, tiny, rows):
     results = []
     for steps in (1, "auto"):
         keras.utils.set_random_seed(3)
@@ -176,7 +176,7 @@ class Asks(keras.layers.Layer):
         return x * 2.0 if x.device.type != "meta" and x.sum() > 0 else x
 
 
-def test_a_layer_without_a_trace_is_left_to_keras_and_it_is_said_once(tiny, rows):
+def test_a_layer_that_cannot_be_traced_warns_once_and_uses_keras(tiny, rows):
     one, other = (tiny(Asks(), optimizer="adam", steps_per_execution=s) for s in (1, "auto"))
     expected = trained(one, rows)
     with pytest.warns(UserWarning, match=SAID) as said:
@@ -185,7 +185,7 @@ def test_a_layer_without_a_trace_is_left_to_keras_and_it_is_said_once(tiny, rows
     assert sum(SAID in str(warning.message) for warning in said) == 1
 
 
-def test_gradients_of_variables_that_share_a_path_do_not_add_up(tiny, rows):
+def test_gradients_of_variables_with_equal_paths_are_separate(tiny, rows):
     model = tiny(keras.Sequential([keras.layers.Dense(3, name="dense")]), optimizer="sgd")
     model.layers[1].layers[0].kernel._path = model.get_layer("dense").kernel.path
     model._track_variables()
@@ -194,7 +194,7 @@ def test_gradients_of_variables_that_share_a_path_do_not_add_up(tiny, rows):
     assert all(variable.value.grad is None for variable in model.trainable_variables)
 
 
-def test_processes_that_train_together_are_left_to_keras(tmp_path, tiny, rows):
+def test_distributed_training_uses_keras(tmp_path, tiny, rows):
     """Keras wraps a model in `DistributedDataParallel` where it makes its own train function."""
     model = tiny()
     torch.distributed.init_process_group(
@@ -209,7 +209,7 @@ def test_processes_that_train_together_are_left_to_keras(tmp_path, tiny, rows):
     assert model._programs._compiled
 
 
-def test_what_torch_is_to_compile_is_left_to_keras(tiny, rows, monkeypatch):
+def test_models_compiled_by_torch_use_keras(tiny, rows, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function: compiled.append(1) or function)
     compiled, model = [], tiny(jit_compile=True)
     trained(model, rows)

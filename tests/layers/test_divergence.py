@@ -43,7 +43,7 @@ class Laplace(priors.Prior):
         return ops.sum(-ops.abs(z) - np.log(2.0), axis=-1)
 
 
-def test_a_prior_without_a_closed_form_is_compared_at_the_sample():
+def test_the_kl_of_a_prior_without_a_closed_form_uses_the_sample():
     mean, log_var, z = (np.float32([[v]]) for v in (0.5, -1.0, 1.2))
     layer = layers.KLDivergence(prior=Laplace())
     layer([mean, log_var, z])
@@ -54,6 +54,6 @@ def test_a_prior_without_a_closed_form_is_compared_at_the_sample():
 
 
 @pytest.mark.parametrize("beta", [-1, float("nan"), float("inf"), "warm"])
-def test_kl_layer_refuses_a_beta_that_is_none(beta):
+def test_the_kl_layer_raises_an_error_for_an_invalid_beta(beta):
     with pytest.raises(ValueError, match="`beta` must be a finite number"):
         layers.KLDivergence(beta=beta)

@@ -15,7 +15,7 @@ def numpy(x):
 
 
 @pytest.mark.parametrize("call", [lambda m, x: m.predict(x, verbose=0), lambda m, x: m(x)])
-def test_labels_are_checked_where_they_are_known(call):
+def test_labels_are_checked_if_they_are_arrays(call):
     """Of what is still symbolic a wrong label makes NaN: nothing is taken for unknown."""
     encoder = keras_cvae.build_dense_encoder((4, 4, 1), conditions.Classes(names=["a", "b", "c"]))
     decoder = keras_cvae.build_dense_decoder((4, 4, 1), 3)
@@ -36,7 +36,7 @@ def test_labels_are_checked_where_they_are_known(call):
     np.testing.assert_allclose(found[Y < 2], expected[Y < 2], rtol=1e-5)
 
 
-def test_cut_models_check_too():
+def test_models_cut_from_the_graph_check_labels():
     for condition in (3, conditions.Enumerated(3), conditions.Inferred(3)):
         cvae = keras_cvae.build_cvae((4, 4, 1), condition, network=networks.Dense((4,)))
         for model, x in ((cvae.encoder, X), (cvae.generator, np.zeros((12, 2), "float32"))):
@@ -45,7 +45,7 @@ def test_cut_models_check_too():
                     model.predict([x, np.full(12, 3)], verbose=0)
 
 
-def test_a_plain_model_of_builders_trains_alike_after_loading(tmp_path):
+def test_a_plain_model_of_builders_trains_equally_after_loading(tmp_path):
     """Keras on torch knows weights by their paths, of which no two may be the same."""
     x, y = keras.Input((4, 4, 1)), keras.Input((), dtype="int32")
     options = {"hidden_units": (4,)}
@@ -65,7 +65,7 @@ def test_a_plain_model_of_builders_trains_alike_after_loading(tmp_path):
         assert id(weight) not in trained or (numpy(weight) != old).any(), weight.path
 
 
-def test_a_condition_and_its_input_have_names_of_their_own():
+def test_a_condition_and_its_input_have_different_names():
     vector = conditions.Vector(1)
     inputs = vector.inputs()
     assert keras.Model(inputs, vector(inputs["vector"])).output.shape == (None, 2)

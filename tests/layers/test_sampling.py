@@ -20,7 +20,7 @@ def test_samples_have_the_posterior_distribution():
         assert stats.kstest(z[:, i], normal.cdf).pvalue > 1e-3
 
 
-def test_sampling_draws_anew_at_every_call_and_repeats_from_its_seed():
+def test_sampling_differs_for_every_call_and_repeats_with_the_seed():
     inputs = [np.zeros((4, 2), "float32")] * 2
     one, other = layers.Sampling(seed=3), layers.Sampling(seed=3)
     first, second = numpy(one(inputs)), numpy(one(inputs))

@@ -74,6 +74,6 @@ def test_samples_have_the_frequencies_of_the_levels(levels):
 
 
 @pytest.mark.parametrize("levels", [1, 0, 2.0, "many", None, True])
-def test_refuses_levels_that_are_none(levels):
+def test_an_invalid_number_of_levels_raises_an_error(levels):
     with pytest.raises(ValueError, match="`levels` must be an integer of at least 2. Received"):
         Categorical(levels)

@@ -32,7 +32,7 @@ LOGITS = st.one_of(st.floats(-80, 80, width=32), st.floats(-2, 2, width=32))
 @example(1.0, 0.5)
 @example(-1.0, 0.5)
 @settings(max_examples=60, deadline=None)
-def test_normaliser_and_mean_are_scipys_integrals(logit, x):
+def test_normalizer_and_mean_equal_integrals_by_scipy(logit, x):
     logits = np.float32([[logit]])
     mass = integral(logit, lambda x: 1.0)
     expected = x * logit - max(logit, 0.0) - np.log(mass)
@@ -42,7 +42,7 @@ def test_normaliser_and_mean_are_scipys_integrals(logit, x):
     np.testing.assert_allclose(numpy(LIKELIHOOD.mean(logits)), [[mean]], rtol=1e-5, atol=1e-6)
 
 
-def test_around_a_half_there_is_no_step():
+def test_the_density_is_smooth_around_one_half():
     """Where series and formulas meet, and at 0, which is the uniform distribution."""
     for centre in (-1.0, 0.0, 1.0):
         logits = (centre + np.linspace(-1e-3, 1e-3, 41)).astype("float32")[:, None]
@@ -67,7 +67,7 @@ def test_the_gradient_is_x_minus_the_mean(logit, gradient):
     np.testing.assert_allclose(slope, [[variance]], atol=1e-5)
 
 
-def test_it_is_bernoulli_and_the_normaliser_of_the_paper():
+def test_log_prob_is_bernoulli_with_the_normalizer_of_the_paper():
     rng = np.random.default_rng(0)
     x, logits = rng.random((5, 4, 3, 1), dtype="float32"), rng.normal(size=(5, 4, 3, 1))
     logits = 3 * logits.astype("float32")
@@ -78,7 +78,7 @@ def test_it_is_bernoulli_and_the_normaliser_of_the_paper():
 
 
 @pytest.mark.parametrize("logit", [-30.0, -2.0, 0.0, 1e-3, 0.7, 5.0, 200.0])
-def test_samples_are_of_the_distribution(logit):
+def test_samples_have_the_distribution(logit):
     samples = numpy(LIKELIHOOD.sample(np.full((5000, 1), logit, "float32"), seed=2))[:, 0]
 
     def cdf(x):

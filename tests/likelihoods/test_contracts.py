@@ -169,7 +169,7 @@ def test_trains_as_a_part_of_any_model(name, tmp_path):
 
 
 @every_case
-def test_the_decoder_must_return_what_the_likelihood_names(name, shape):
+def test_the_decoder_must_return_the_shape_of_the_parameters(name, shape):
     likelihood = likelihoods.get(name)
     x, parameters = data(likelihood, shape)
     with pytest.raises(ValueError, match=f"must return parameters.*{type(likelihood).__name__}"):
@@ -198,7 +198,7 @@ def test_get():
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_likelihood_of_the_users(tmp_path):
+def test_a_likelihood_of_the_user(tmp_path):
     model, _ = graph(Laplace(), (5,))
     model.compile("adam")
     x = np.random.default_rng(0).normal(size=(32, 5)).astype("float32")
@@ -210,7 +210,7 @@ def test_a_likelihood_of_the_users(tmp_path):
         Laplace().sample(x)
 
 
-def test_what_a_subclass_lacks_is_said_when_it_is_made():
+def test_a_subclass_without_required_methods_raises_an_error():
     class Half(likelihoods.Likelihood):
         def log_prob(self, x, parameters):
             return x

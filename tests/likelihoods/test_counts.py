@@ -31,7 +31,7 @@ COUNTS = st.one_of(st.integers(0, 30), st.integers(0, 20_000))
 
 @given(COUNTS, st.floats(-12, 10, width=32))
 @settings(max_examples=60, deadline=None)
-def test_poisson_is_scipys(count, log_mean):
+def test_poisson_equals_scipy(count, log_mean):
     found = numpy(Poisson().log_prob(np.float32([[count]]), np.float32([[log_mean]])))
     expected = stats.poisson(np.exp(np.float64(log_mean))).logpmf(count)
     rounding = 1e-5 + 3e-7 * count * (1 + abs(log_mean))  # of count * log_mean in float32
@@ -40,7 +40,7 @@ def test_poisson_is_scipys(count, log_mean):
 
 @given(COUNTS, st.floats(-8, 8, width=32), st.floats(-6, 10, width=32))
 @settings(max_examples=60, deadline=None)
-def test_negative_binomial_is_scipys(count, log_mean, log_r):
+def test_negative_binomial_equals_scipy(count, log_mean, log_r):
     parameters = np.float32([[[log_mean, log_r]]])
     found = numpy(NegativeBinomial().log_prob(np.float32([[count]]), parameters))
     expected = negative_binomial(log_mean, log_r).logpmf(count)
@@ -50,7 +50,7 @@ def test_negative_binomial_is_scipys(count, log_mean, log_r):
     np.testing.assert_allclose(mean, [[np.exp(np.float64(log_mean))]], rtol=1e-5)
 
 
-def test_factorials_are_scipys():
+def test_log_factorials_equal_scipy():
     x = np.concatenate([np.arange(60), [100, 1e3, 1e5, 1e7]])
     np.testing.assert_allclose(
         numpy(log_factorial(tensor(x))), special.gammaln(x + 1), rtol=1e-6, atol=3e-6
@@ -161,7 +161,7 @@ def test_a_negative_binomial_explains_more_where_counts_vary_more(genes):
 
 
 @pytest.mark.parametrize("steps_per_execution", ["auto", 1])
-def test_of_a_stream_counts_stay_counts(genes, steps_per_execution):
+def test_counts_of_a_stream_are_not_scaled(genes, steps_per_execution):
     """Also where Keras runs it step by step: a decoder of zeros says the columns' means."""
     vae = build("poisson", steps_per_execution=steps_per_execution)
     vae.adapt(genes)
@@ -185,7 +185,7 @@ def test_of_a_stream_counts_stay_counts(genes, steps_per_execution):
         (lambda x: np.minimum(x, 200).astype("uint8"), "uint8 are pixels.* int32 or float32"),
     ],
 )
-def test_what_is_no_count_is_refused(genes, broken, message):
+def test_invalid_counts_raise_an_error(genes, broken, message):
     vae = build("poisson")
     with pytest.raises(ValueError, match=message):
         vae.fit(broken(genes), verbose=0)

@@ -38,6 +38,6 @@ def test_learned_variance_becomes_that_of_the_residuals():
 
 
 @pytest.mark.parametrize("variance", [0, -1.0, float("nan"), float("inf"), "big"])
-def test_gaussian_refuses_a_variance_that_is_none(variance):
+def test_an_invalid_variance_raises_an_error(variance):
     with pytest.raises(ValueError, match="`variance` must be a finite number above 0. Received"):
         likelihoods.Gaussian(variance)

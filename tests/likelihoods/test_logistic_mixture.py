@@ -186,7 +186,7 @@ def test_mean_is_that_of_the_levels_within_half_a_level(scale):
         assert abs(numpy(mixture.mean(parameters[None]))[0, 0] - expected) < 0.51 / 255
 
 
-def test_a_component_far_outside_counts_as_the_end_of_the_range():
+def test_a_component_far_outside_the_range_is_at_its_end():
     parameters = np.zeros((1, 1, 3, 2), "float32")
     parameters[0, 0, 1] = -20.0, 0.5  # at -20.5 and at 1.0 on [-1, 1]
     parameters[0, 0, 2] = -6.0
@@ -252,7 +252,7 @@ def test_samples_and_mean_of_colours_equal_a_plain_simulation():
 
 
 @pytest.mark.parametrize("components", [1, 5, 10])
-def test_outputs_of_zero_make_no_level_improbable(components):
+def test_outputs_of_zero_give_no_level_a_low_probability(components):
     zeros = np.zeros((256, 1, 3 * components), "float32")
     bits = -numpy(LogisticMixture(components).log_prob(LEVELS[:, None], zeros)) / np.log(2)
     assert bits.max() < 11
@@ -286,12 +286,12 @@ def test_learns_digits(digits):
 
 
 @pytest.mark.parametrize("components", [0, -1, 2.0, "ten", None, True])
-def test_refuses_components_that_are_no_count(components):
+def test_an_invalid_number_of_components_raises_an_error(components):
     with pytest.raises(ValueError, match="`components` must be a positive integer. Received"):
         LogisticMixture(components)
 
 
 @pytest.mark.parametrize("size", [10, 31, 40, 120])
-def test_refuses_parameters_of_another_size(size):
+def test_parameters_of_another_size_raise_an_error(size):
     with pytest.raises(ValueError, match=r"a last axis of 30 .* or 100 \(RGB\).*Received: shape"):
         likelihoods.LogisticMixture().mean(np.zeros((2, 4, size), "float32"))

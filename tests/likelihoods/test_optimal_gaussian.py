@@ -15,7 +15,7 @@ def batch():
     return np.random.default_rng(0).normal(size=(2, 6, 4, 3)).astype("float32")
 
 
-def test_no_other_variance_makes_the_batch_more_probable(batch):
+def test_the_variance_maximizes_the_probability_of_the_batch(batch):
     x, mean = batch
     found = numpy(likelihoods.OptimalGaussian().log_prob_of_batch(x, mean))
     assert found.shape == (6,)
@@ -30,7 +30,7 @@ def test_no_other_variance_makes_the_batch_more_probable(batch):
 
 
 @pytest.mark.parametrize("rows", [1, 2])
-def test_the_variance_is_the_best_for_what_examples_weigh(batch, rows):
+def test_the_variance_is_optimal_with_sample_weights(batch, rows):
     """Also where each example is two rows, as with two samples of z."""
     x, mean = batch
     weights = np.float32([0, 1, 2, 0.5, 0, 3])[: 6 // rows]
@@ -47,7 +47,7 @@ def test_the_variance_is_the_best_for_what_examples_weigh(batch, rows):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_rows_of_labels_that_an_example_does_not_have_do_not_count():
+def test_rows_of_impossible_labels_do_not_change_the_variance():
     """Of an enumerated label that is given, all rows but one are of others."""
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=256)
@@ -71,7 +71,7 @@ def test_the_gradient_is_that_of_the_closed_form(batch, gradient):
     np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_what_is_kept_is_the_average_over_steps(batch):
+def test_the_stored_variance_is_the_average_over_steps(batch):
     ours, x = likelihoods.OptimalGaussian(momentum=0.75), batch[0]
     variances = [(0.5 + i) ** 2 for i in range(8)]
     expected = []
@@ -123,6 +123,6 @@ def test_in_a_model_the_variance_is_that_of_the_residuals(objective, tmp_path):
 
 
 @pytest.mark.parametrize("momentum", [1, -0.1, float("nan"), "much"])
-def test_a_momentum_that_is_none_is_refused(momentum):
+def test_an_invalid_momentum_raises_an_error(momentum):
     with pytest.raises(ValueError, match="`momentum` must be a finite number of at least 0 and be"):
         likelihoods.OptimalGaussian(momentum)

@@ -89,7 +89,7 @@ def test_an_object_and_its_builders_make_the_same_models(name):
             assert defaults[option].default == inspect.signature(kind).parameters[option].default
 
 
-def test_a_condition_computed_before_is_one_input():
+def test_an_embedded_condition_is_one_input():
     """What the networks inside a graph are given: y itself, of whatever condition."""
     encoder = networks.Dense((5,)).encoder((6,), conditions.Embedded(4), 2)
     assert [(tensor.name, tuple(tensor.shape)) for tensor in encoder.inputs] == [
@@ -148,7 +148,7 @@ NO_NETWORK = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("case", NO_NETWORK)
-def test_what_is_no_network_is_refused(case):
+def test_an_invalid_network_raises_an_error(case):
     make, message = NO_NETWORK[case]
     with pytest.raises(ValueError, match=message) as caught:
         make()

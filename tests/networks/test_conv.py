@@ -36,7 +36,7 @@ def test_the_default_conv_network_is_the_tutorials():
     assert encoder.trainable_weights[2].shape == (3, 3, 32, 64)
 
 
-def test_conv_refuses_vectors():
+def test_vectors_raise_an_error_in_conv():
     for build in (keras_cvae.build_conv_encoder, keras_cvae.build_conv_decoder):
         with pytest.raises(ValueError, match=r'network="dense" takes vectors. Received: \(784,\)'):
             build((784,), 10, 2)

@@ -44,7 +44,7 @@ def test_the_divergence_of_each_group_is_a_term(cvae):
     assert history["loss"][-1] < history["loss"][0] - 0.1
 
 
-def test_every_use_has_the_latents_of_both_groups(cvae, data):
+def test_every_method_has_the_latents_of_both_groups(cvae, data):
     x, y = data[0][:7], data[1][:7]
     assert cvae.latent_dim == 5
     z_mean, z_log_var = cvae.encode(x, y)
@@ -93,7 +93,7 @@ def test_the_second_prior_depends_on_the_first_group_and_on_y(cvae):
     assert np.abs(below[0] - below[1]).max() > 1e-3
 
 
-def test_generation_draws_the_second_group_given_the_first(cvae):
+def test_generate_samples_the_second_group_conditional_on_the_first(cvae):
     noise = np.random.default_rng(0).standard_normal((4, 5), "float32")
     y = np.int32([0, 1, 2, 0])
     one_hot = np.eye(3, dtype="float32")[y]
@@ -147,14 +147,14 @@ def test_over_convolutions_and_a_conditional_prior():
 
 @pytest.mark.once
 @pytest.mark.parametrize(("latent_dim", "top_dim"), [(1, None), (3, 3), (3, 7)])
-def test_no_room_for_two_groups_is_refused(latent_dim, top_dim):
+def test_too_few_latents_for_two_groups_raise_an_error(latent_dim, top_dim):
     network = networks.Hierarchical(top_dim=top_dim)
     with pytest.raises(ValueError, match="`latent_dim` must be at least 2 and above `top_dim`"):
         keras_cvae.build_cvae((6,), 3, latent_dim, network=network)
 
 
 @pytest.mark.once
-def test_bodies_with_heads_of_their_own_are_refused():
+def test_models_with_latent_outputs_raise_an_error():
     h = keras.layers.Dense(4)(x := keras.Input((9,)))
     encoder = keras.Model(x, [keras.layers.Dense(1)(h), keras.layers.Dense(1)(h)])
     network = networks.Hierarchical((encoder, keras.layers.Dense(6)))

@@ -43,7 +43,7 @@ def of_kind(model, kind):
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_film_starts_as_y_at_the_inputs(kind, part):
+def test_film_starts_equal_to_y_at_the_inputs(kind, part):
     plain, film = build(kind, part, "input"), build(kind, part, "film")
     films = of_kind(film, networks.FiLM)
     assert len(films) == 2 + (kind == "conv" and part == "decoder")  # and its dense layer
@@ -92,7 +92,7 @@ def test_y_in_every_layer_is_y_at_the_inputs_where_its_other_weights_are_zero(ki
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("inject", ["every_layer", "film"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_trained_saved_loaded_and_drawn(kind, inject, tmp_path):
+def test_training_saving_loading_and_generating(kind, inject, tmp_path):
     make, sizes = KINDS[kind]
     cvae = keras_cvae.build_cvae((5, 4, 1), 3, 2, network=make(sizes, inject=inject))
     cvae.compile("adam")
@@ -115,7 +115,7 @@ def test_without_a_condition_there_is_nothing_to_inject():
 
 @pytest.mark.once
 @pytest.mark.parametrize("make", [networks.Dense, networks.Conv])
-def test_another_place_is_refused(make):
+def test_an_unknown_injection_raises_an_error(make):
     with pytest.raises(
         ValueError, match="`inject` must be one of 'input', 'every_layer', 'film'. Did"
     ):

@@ -36,7 +36,7 @@ def bodies(kind):
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("kind", ["two inputs", "unbuilt", "vectors", "planes", "heads"])
-def test_a_network_of_the_users_own(kind, tmp_path):
+def test_two_models_of_the_user_as_network(kind, tmp_path):
     cvae = keras_cvae.build_cvae((6, 6, 1), 3, 2, network=bodies(kind))
     cvae.compile("adam")
     rng = np.random.default_rng(0)
@@ -79,7 +79,7 @@ def test_series(kind, condition, tmp_path):
     keras_cvae.build_cvae((8, 9), condition, 2, network=(channels, decoder))
 
 
-def test_bodies_are_copied_with_their_weights(tmp_path):
+def test_models_of_the_user_are_copied_with_their_weights(tmp_path):
     """Pretrained and frozen as they are; trained is the copy."""
     layers = keras.layers
     encoder = keras.Sequential([keras.Input((6,)), layers.Dense(4), layers.Dense(3)], name="mine")
@@ -145,7 +145,7 @@ def test_losses_of_the_users_layers_train_but_do_not_disturb_the_terms():
 
 
 @pytest.mark.once
-def test_bodies_that_do_not_fit_are_refused():
+def test_models_of_the_wrong_shape_raise_an_error():
     dense, other = (keras.Sequential([keras.Input((7,)), keras.layers.Dense(4)]) for _ in range(2))
     with pytest.raises(
         ValueError, match=r"must take inputs of shape \[\(39,\)\].*takes \[\(7,\)\]"
@@ -160,7 +160,7 @@ def test_bodies_that_do_not_fit_are_refused():
 
 @pytest.mark.once
 @pytest.mark.parametrize("end", ["sigmoid", "relu"])
-def test_a_decoder_that_returns_no_logits_is_refused(end):
+def test_a_decoder_that_ends_in_an_activation_raises_an_error(end):
     """The habit of tutorials: pixels that were squashed once would be squashed again."""
     layers = keras.layers
     decoder = keras.Sequential([layers.Dense(36, activation=end), layers.Reshape((6, 6, 1))])
@@ -171,7 +171,7 @@ def test_a_decoder_that_returns_no_logits_is_refused(end):
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_third_body_classifies(tmp_path):
+def test_a_third_model_is_the_classifier(tmp_path):
     """Where labels are inferred; without one a dense network does it."""
     body = keras.Sequential([keras.layers.Conv2D(3, 3, name="mine")])
     condition = conditions.Inferred(3)

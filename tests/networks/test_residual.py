@@ -113,7 +113,7 @@ def test_an_image_does_not_depend_on_those_beside_it(part):
 
 
 @pytest.mark.once
-def test_vectors_are_refused():
+def test_vectors_raise_an_error():
     for build in BUILD.values():
         with pytest.raises(ValueError, match=r'network="dense" takes vectors. Received: \(784,\)'):
             build((784,), 10, 2)
@@ -133,7 +133,7 @@ def test_half_precision_ends_in_float32():
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_it_learns_as_well_as_plain_convolutions(digits):
+def test_a_residual_network_learns_as_well_as_plain_convolutions(digits):
     losses = {}
     for kind in (networks.Conv, networks.Residual):
         keras.utils.set_random_seed(0)

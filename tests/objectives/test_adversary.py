@@ -29,7 +29,7 @@ def called(layer, z, y):
     return sum(layer.losses)
 
 
-def test_it_is_1_minus_r2_of_the_examples_whose_y_is_known():
+def test_the_loss_is_1_minus_r2_of_examples_with_known_y():
     for rows in (np.full(9, True), KNOWN):
         found = shares(rows[:, None] * Y, PREDICTED)
         assert (found[~rows] == 0).all()
@@ -67,7 +67,7 @@ def test_the_gradient_is_reversed_until_nothing_is_predicted(scale, gradient):
     np.testing.assert_array_equal(of_y, 0)
 
 
-def test_weights_of_examples_weigh_the_term():
+def test_sample_weights_apply_to_the_term():
     layer, weights = AdversaryLoss(hidden_units=(4,)), np.float32(np.arange(9) % 3)
     with terms.step(weights) as step:
         called(layer, Z, Y)
@@ -79,7 +79,7 @@ def test_weights_of_examples_weigh_the_term():
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_z_of_a_model_tells_less_of_the_label():
+def test_z_contains_less_information_on_the_label():
     """Of images that are their label and noise."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 600)
@@ -101,7 +101,7 @@ def test_z_of_a_model_tells_less_of_the_label():
 
 
 @pytest.mark.once
-def test_refusals():
+def test_invalid_arguments_raise_an_error():
     for kind in (objectives.Adversary, AdversaryLoss):
         with pytest.raises(ValueError, match="`weight` must be a finite number of at least 0"):
             kind(-1)

@@ -21,7 +21,7 @@ def test_the_loss_is_the_distance_from_the_capacity_of_the_step():
         assert float(ops.convert_to_numpy(step.reported["capacity"])) == pytest.approx(capacity)
 
 
-def test_weights_of_examples_weigh_the_average_that_is_held():
+def test_sample_weights_apply_to_the_average_kl():
     weights = np.float32([0, 1, 2, 0.5, 3])
     layer = CapacityLoss(capacity=8.0, gamma=10.0, steps=4)
     with terms.step(weights) as step:
@@ -31,7 +31,7 @@ def test_weights_of_examples_weigh_the_average_that_is_held():
 
 
 @pytest.mark.parametrize(("capacity", "sign"), [(0.0, 1), (100.0, -1)])
-def test_gradients_draw_the_divergence_to_the_capacity(gradient, capacity, sign):
+def test_gradients_move_the_kl_towards_the_capacity(gradient, capacity, sign):
     layer = CapacityLoss(capacity, gamma=10.0, steps=1)
 
     def loss(mean, log_var):
@@ -46,7 +46,7 @@ def test_gradients_draw_the_divergence_to_the_capacity(gradient, capacity, sign)
 
 @pytest.mark.parametrize("name", ["capacity", "gamma"])
 @pytest.mark.parametrize("value", [-1, float("inf"), "much"])
-def test_numbers_that_are_none_are_refused(name, value):
+def test_invalid_numbers_raise_an_error(name, value):
     for kind in (objectives.Capacity, CapacityLoss):
         with pytest.raises(ValueError, match=f"`{name}` must be a finite number of at least 0"):
             kind(**{name: value})

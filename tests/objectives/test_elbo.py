@@ -21,6 +21,6 @@ def test_beta_weighs_the_divergence():
 
 
 @pytest.mark.parametrize("beta", [-1, float("nan"), float("inf"), "large"])
-def test_a_beta_that_is_none_is_refused(beta):
+def test_an_invalid_beta_raises_an_error(beta):
     with pytest.raises(ValueError, match="`beta` must be a finite number of at least 0"):
         objectives.ELBO(beta)

@@ -30,7 +30,7 @@ def loss_of(layer, weights=None, **given):
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
-def test_each_dimension_costs_at_least_what_is_free(weights):
+def test_each_dimension_contributes_at_least_the_free_nats(weights):
     kl = shares(1.0 if weights is None else weights)
     assert (kl < FREE).any() and (kl > FREE).any()
     loss, reported = loss_of(FreeBitsLoss(FREE), weights)
@@ -39,14 +39,14 @@ def test_each_dimension_costs_at_least_what_is_free(weights):
 
 
 @pytest.mark.parametrize("free", [0.01, 5.0])
-def test_a_group_shares_what_is_free(free):
+def test_a_group_shares_the_free_nats(free):
     kl = shares().sum()
     loss, reported = loss_of(FreeBitsLoss(free, "group"))
     assert loss == pytest.approx(max(4 * free, kl), rel=1e-5)
     assert reported == pytest.approx(kl, rel=1e-5)
 
 
-def test_a_conditional_prior_is_taken_dimension_by_dimension():
+def test_free_bits_of_a_conditional_prior_are_per_dimension():
     prior = priors.Conditional(())
     layer, y = FreeBitsLoss(FREE, prior=prior), np.ones((6, 1), "float32")
     layer([MEAN, LOG_VAR], y=y)
@@ -60,7 +60,7 @@ def test_a_conditional_prior_is_taken_dimension_by_dimension():
     assert reported == pytest.approx(kl.sum(), rel=1e-5)
 
 
-def test_what_is_free_has_no_gradient_and_what_is_not_has_all_of_it(gradient):
+def test_free_nats_have_no_gradient_and_others_the_whole_gradient(gradient):
     layer = FreeBitsLoss(FREE)
 
     def loss(mean, log_var):
@@ -75,7 +75,7 @@ def test_what_is_free_has_no_gradient_and_what_is_not_has_all_of_it(gradient):
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_prior_without_a_closed_form_can_be_free_as_a_whole():
+def test_without_a_closed_form_the_free_nats_are_of_the_whole_kl():
     options = {"network": networks.Dense((4,)), "prior": priors.Mixture(2)}
     with pytest.raises(ValueError, match='`per` must be "group" for a Mixture prior'):
         keras_cvae.build_cvae((6,), None, 2, objective="free_bits", **options)
@@ -94,7 +94,7 @@ def test_a_prior_without_a_closed_form_can_be_free_as_a_whole():
 
 @pytest.mark.once
 @pytest.mark.parametrize("kind", [objectives.FreeBits, FreeBitsLoss])
-def test_refusals(kind):
+def test_invalid_arguments_raise_an_error(kind):
     with pytest.raises(ValueError, match="`free` must be a finite number of at least 0"):
         kind(-0.1)
     with pytest.raises(ValueError, match="`per` must be one of 'dimension', 'group'"):

@@ -50,7 +50,7 @@ def numpy_bound(z, mean, log_var, decoder, x):
 
 @pytest.mark.parametrize("gradient", ["plain", "dreg"])
 @pytest.mark.parametrize("samples", [1, 50])
-def test_the_value_is_numpys(samples, gradient):
+def test_the_value_equals_numpy(samples, gradient):
     loss, drawn = bound(samples, gradient)
     tensors = map(ops.convert_to_tensor, (MEAN, LOG_VAR, DECODER))
     ours = float(loss(*tensors))
@@ -91,7 +91,7 @@ def test_dreg_has_the_same_expectation_and_less_variance(gradient):
     assert ratio.mean() < 0.7
 
 
-def test_an_example_that_weighs_nothing_has_no_gradient(gradient):
+def test_an_example_of_weight_zero_has_no_gradient(gradient):
     loss, _ = bound(4, "dreg", weights=np.float32([1, 0, 2]))
     of_mean, of_log_var, _ = gradient(loss, MEAN, LOG_VAR, DECODER)
     assert np.isfinite(of_mean).all() and np.isfinite(of_log_var).all()
@@ -115,13 +115,13 @@ def test_the_terms_are_those_of_the_elbo_and_the_bound_is_tighter(digits):
 
 
 @pytest.mark.parametrize("samples", [0, 2.5, "many"])
-def test_bad_samples_are_refused(samples):
+def test_bad_numbers_of_samples_raise_an_error(samples):
     with pytest.raises(ValueError, match="`samples` must be an integer of at least 1"):
         objectives.IWAE(samples)
 
 
 @pytest.mark.once
-def test_refusals():
+def test_invalid_arguments_raise_an_error():
     with pytest.raises(ValueError, match="`gradient` must be one of 'plain', 'dreg'"):
         objectives.IWAE(5, "drag")
     with pytest.raises(

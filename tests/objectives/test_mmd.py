@@ -34,7 +34,7 @@ def by_hand(z, drawn):
     return found / (len(z) - 1)
 
 
-def test_by_hand():
+def test_equals_a_computation_in_numpy():
     expected = [[of_pair(np.float64(a), np.float64(b)) for b in DRAWN] for a in Z]
     np.testing.assert_allclose(numpy(kernel(Z, DRAWN)), expected, rtol=1e-5)
     np.testing.assert_allclose(numpy(squared_mmd(Z, DRAWN)), by_hand(Z, DRAWN), rtol=1e-4)
@@ -42,7 +42,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("mean, deviation", [(0.0, 1.0), (1.5, 0.4)])
-def test_its_expectation_is_that_of_the_densities(mean, deviation):
+def test_the_expectation_equals_the_mmd_of_the_densities(mean, deviation):
     """Of normal z and N(0, 1): differences of samples are normal, and the kernel is of these."""
 
     def expected_kernel(shift, variance):
@@ -67,7 +67,7 @@ def test_gradients_are_those_of_finite_differences(gradient, finite_differences)
 
 @pytest.mark.parametrize("weights", [None, np.float32([0, 1, 2, 0.5, 3])])
 @pytest.mark.parametrize("alpha, lambda_", [(0.0, 1.0), (0.25, 10.0), (1.0, 5.0)])
-def test_alpha_and_lambda_weigh_the_terms(alpha, lambda_, weights):
+def test_alpha_and_lambda_are_weights_of_the_terms(alpha, lambda_, weights):
     layer = MMDLoss(alpha, lambda_)
     with terms.step(weights) as step:
         layer([MEAN, LOG_VAR, Z])
@@ -94,7 +94,7 @@ def test_z_is_compared_with_the_prior_of_its_label(where, is_prior):
 
 
 @pytest.mark.once
-def test_refusals():
+def test_invalid_arguments_raise_an_error():
     for kind in (objectives.MMD, MMDLoss):
         with pytest.raises(ValueError, match="`alpha` must be a finite number of at most 1"):
             kind(1.5)

@@ -38,7 +38,7 @@ class Stop(keras.callbacks.Callback):
         self.model.stop_training = True
 
 
-def test_it_rises_with_steps_of_training_and_goes_on_from_what_was_saved(tmp_path):
+def test_beta_increases_with_training_steps_and_continues_after_loading(tmp_path):
     cvae = build(objectives.Warmup(2.0, steps=20))
     heard = []
     listen = keras.callbacks.LambdaCallback(
@@ -98,7 +98,7 @@ def test_the_loss_of_a_step_is_at_that_step_and_of_evaluation_at_the_end(
 
 
 @pytest.mark.parametrize("options", [{"steps_per_execution": 1}, {"run_eagerly": True}])
-def test_every_way_of_stepping_counts_and_a_training_that_is_stopped_says_so(options):
+def test_every_training_loop_counts_steps_and_a_short_training_warns(options):
     cvae = build(objectives.Warmup(2.0, steps=20), **options)
     with pytest.warns(UserWarning, match="it ends at step 5 of 20, where beta is 0.5") as found:
         history = cvae.fit(X, epochs=4, callbacks=[Stop()], **FIT).history
@@ -109,7 +109,7 @@ def test_every_way_of_stepping_counts_and_a_training_that_is_stopped_says_so(opt
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
 @TOO_SHORT
-def test_several_groups_of_latents_rise_together():
+def test_beta_increases_equally_for_all_groups_of_latents():
     network = networks.Hierarchical(networks.Dense((4,)), hidden_units=(4,))
     cvae = build(objectives.Warmup(2.0, steps=20), network, run_eagerly=True)
     history = cvae.fit(X, epochs=1, **FIT).history
@@ -119,7 +119,7 @@ def test_several_groups_of_latents_rise_together():
 
 @pytest.mark.usefixtures("uncompiled")
 @TOO_SHORT
-def test_epochs_are_steps_once_fit_knows_how_many():
+def test_fit_converts_epochs_to_steps():
     def batches():
         while True:
             yield (X[:BATCH],)
@@ -131,7 +131,7 @@ def test_epochs_are_steps_once_fit_knows_how_many():
     assert history["beta"] == pytest.approx([0.5, 1.0])
 
 
-def test_without_fit_there_are_no_epochs_and_nothing_rises():
+def test_without_fit_epochs_are_unknown_and_beta_is_constant():
     layer = WarmedKLDivergence(2.0, epochs=3)
     mean, log_var = np.ones((2, 4, 3), "float32")
     layer([mean, log_var], training=True)
@@ -151,6 +151,6 @@ def test_without_fit_there_are_no_epochs_and_nothing_rises():
         ({"steps": 10, "epochs": 10}, "`steps` must be left out if `epochs` is set"),
     ],
 )
-def test_durations_that_are_none_are_refused(kind, duration, message):
+def test_invalid_durations_raise_an_error(kind, duration, message):
     with pytest.raises(ValueError, match=message):
         kind(**duration)

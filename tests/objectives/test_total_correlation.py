@@ -39,7 +39,7 @@ def by_hand(mean, log_var, z, count):
 
 
 @pytest.mark.parametrize("count", [BATCH, 8, 60_000])
-def test_by_hand(count):
+def test_equals_a_computation_in_numpy(count):
     joint, of_dimensions = by_hand(MEAN, LOG_VAR, Z, count)
     ours = log_of_all(MEAN, LOG_VAR, Z, np.float32(count))
     np.testing.assert_allclose(numpy(ours[0]), np.log(joint), rtol=1e-5)
@@ -49,7 +49,7 @@ def test_by_hand(count):
     np.testing.assert_allclose(numpy(found), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_over_all_batches_it_is_the_posterior_of_all_examples():
+def test_the_estimate_over_all_batches_is_the_aggregate_posterior():
     """Of the first example, in every batch of 3 out of 5 that it can be in."""
     mixture = np.mean(
         [
@@ -66,7 +66,7 @@ def test_over_all_batches_it_is_the_posterior_of_all_examples():
     assert np.mean(found) == pytest.approx(mixture, rel=1e-5)
 
 
-def test_of_a_normal_posterior_of_all_it_is_the_closed_form():
+def test_a_normal_aggregate_posterior_has_the_closed_form():
     """q(z) = N(0, S) has the total correlation -1/2 log det R, R the correlations of S."""
     count, own, correlation = 1000, 0.05, 0.8
     total = np.float64([[1, correlation], [correlation, 1]])
@@ -159,7 +159,7 @@ def test_evaluation_compares_no_example_with_its_copies(model):
 
 
 @pytest.mark.once
-def test_refusals():
+def test_invalid_arguments_raise_an_error():
     for kind in (objectives.TotalCorrelation, TotalCorrelationLoss):
         with pytest.raises(ValueError, match="`beta` must be a finite number of at least 0"):
             kind(-1.0)

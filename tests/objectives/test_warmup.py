@@ -23,7 +23,7 @@ def test_gradients_are_those_of_the_divergence_times_beta_of_the_step(gradient):
 
 
 @pytest.mark.parametrize("beta", [-1, float("nan"), "large"])
-def test_a_beta_that_is_none_is_refused(beta):
+def test_an_invalid_beta_raises_an_error(beta):
     for kind in (objectives.Warmup, WarmedKLDivergence):
         with pytest.raises(ValueError, match="`beta` must be a finite number of at least 0"):
             kind(beta)

@@ -37,7 +37,7 @@ def test_loss_curves_show_each_term_once():
     png(figure)
 
 
-def test_whatever_a_model_reports_is_drawn_and_loss_comes_first():
+def test_every_reported_value_is_plotted_with_the_loss_first():
     history = {
         "kl_2": [1.0, 0.5],
         "val_mae": [0.2, 0.1],
@@ -63,7 +63,7 @@ def test_epochs_are_whole_numbers(epochs):
     assert shown and all(tick == int(tick) >= 1 for tick in shown)
 
 
-def test_a_diverged_run_can_still_be_drawn():
+def test_a_diverged_run_can_be_plotted():
     png(plots.loss_curves({"loss": [1.0, float("inf"), float("nan")]}))
 
 

@@ -66,7 +66,7 @@ def colour_bar(figure):
     return [label.get_text() for label in axes.get_yticklabels()], axes.get_yticks()
 
 
-def test_two_latent_dimensions_are_drawn_as_they_are():
+def test_two_latent_dimensions_are_plotted_unchanged():
     z = np.random.default_rng(0).normal(size=(50, 2))
     labels = np.arange(50) % 3
     figure = plots.latent_scatter(z, labels, class_names=NAMES)
@@ -80,7 +80,7 @@ def test_two_latent_dimensions_are_drawn_as_they_are():
     png(figure)
 
 
-def test_a_class_has_its_own_colour_whichever_others_are_there():
+def test_the_colour_of_a_class_does_not_depend_on_other_classes():
     z = np.random.default_rng(0).normal(size=(4, 2))
 
     def colour_of_class_1(labels):

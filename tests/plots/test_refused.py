@@ -43,7 +43,7 @@ GRID_FUNCTIONS = {
         ("digits.png", r"array of numbers. Received: str"),
     ],
 )
-def test_wrong_images_are_refused(function, images, message):
+def test_wrong_images_raise_an_error(function, images, message):
     with pytest.raises(ValueError, match=f"`x` .*{message}"):
         function(images)
 
@@ -59,7 +59,7 @@ def test_wrong_images_are_refused(function, images, message):
         (GRID + 1.5, r"\[0, 1\]"),
     ],
 )
-def test_wrong_grids_of_images_are_refused(function, images, message):
+def test_wrong_grids_of_images_raise_an_error(function, images, message):
     with pytest.raises(ValueError, match=message):
         function(images)
 
@@ -125,6 +125,6 @@ def test_wrong_grids_of_images_are_refused(function, images, message):
         ),
     ],
 )
-def test_arguments_that_do_not_match_are_refused(call, message):
+def test_arguments_that_do_not_match_raise_an_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -72,7 +72,7 @@ def test_reconstructions_are_limited_in_number_and_labels_are_optional():
 
 
 @shapes
-def test_class_rows_has_a_row_a_class_and_the_unlabelled_last(shape):
+def test_class_rows_has_one_row_per_class_and_the_unlabelled_last(shape):
     images = random_images(8, *shape)
     labels = [2, -1, 0, 2, 2, 0, 2, -1]
     figure = plots.class_rows(images, labels, class_names=NAMES, columns=3)

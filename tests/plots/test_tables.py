@@ -38,7 +38,7 @@ def test_correlations(tmp_path):
     figure.savefig(tmp_path / "correlations.png")
 
 
-def test_refused():
+def test_invalid_tables_raise_an_error():
     with pytest.raises(ValueError, match=r"`generated` must have the shape \(rows, 3\). Received"):
         plots.marginals(REAL, REAL[:, :2], COLUMNS)
     with pytest.raises(ValueError, match=r"`real` must have the shape \(3, 3\)"):

@@ -33,7 +33,7 @@ def numpy(x):
     return keras.ops.convert_to_numpy(x)
 
 
-def test_the_example_is_right():
+def test_the_example_is_correct():
     prior, rng = Laplace(0.5), np.random.default_rng(0)
     z = rng.normal(size=(5, 2)).astype("float32")
     expected = stats.laplace.logpdf(z, scale=0.5).sum(-1)
@@ -76,18 +76,18 @@ def test_it_trains_and_generates_saves_and_loads(objective, tmp_path):
     np.testing.assert_allclose(*log_p, rtol=1e-4)
 
 
-def test_two_tensors_are_too_few_for_it():
+def test_without_a_closed_form_the_kl_layer_needs_z():
     posterior = [np.zeros((2, 2), "float32")] * 2
     with pytest.raises(ValueError, match=r"\[z_mean, z_log_var, z\]: Laplace has no closed"):
         layers.KLDivergence(prior=Laplace())(posterior)
 
 
 @pytest.mark.parametrize("method", ["log_prob", "transport"])
-def test_what_a_subclass_lacks_is_said(method):
+def test_a_subclass_without_a_required_method_raises_an_error(method):
     with pytest.raises(NotImplementedError, match=f"Prior must define `{method}"):
         getattr(priors.Prior(), method)(np.zeros((2, 2)))
 
 
-def test_the_shares_of_dimensions_are_only_asked_for_where_there_are_some():
+def test_a_missing_kl_by_dimension_raises_an_error():
     with pytest.raises(NotImplementedError, match="Prior must define `kl_by_dimension"):
         priors.Prior().kl_by_dimension(np.zeros((2, 2)), np.zeros((2, 2)))

@@ -108,7 +108,9 @@ def test_it_learns_where_the_latents_of_each_label_lie():
 
 @pytest.mark.slow
 @pytest.mark.once
-def test_it_is_no_worse_on_real_digits_and_generates_them(trained_on_digits, digits):
+def test_a_conditional_prior_is_as_good_on_real_digits_and_generates_them(
+    trained_on_digits, digits
+):
     """Seeds 0 to 2 gave ELBOs of -22.1 to -21.8 and, with N(0, I), of -22.0 to -21.9."""
     options = {"network": networks.Dense((64,)), "prior": "conditional"}
     cvae = keras_cvae.build_cvae((8, 8, 1), 10, 8, **options)
@@ -130,7 +132,7 @@ def test_it_is_no_worse_on_real_digits_and_generates_them(trained_on_digits, dig
 
 
 @pytest.mark.once
-def test_no_condition_is_refused():
+def test_a_missing_condition_raises_an_error():
     with pytest.raises(ValueError, match="`prior` must not depend on y where there is no `cond"):
         keras_cvae.build_cvae((6,), prior=priors.Conditional())
     posterior = [np.zeros((2, 2), "float32")] * 2
@@ -139,7 +141,7 @@ def test_no_condition_is_refused():
 
 
 @pytest.mark.once
-def test_bad_arguments_are_refused():
+def test_bad_arguments_raise_an_error():
     with pytest.raises(ValueError, match="`hidden_units` must be a list or tuple"):
         priors.Conditional(64)
     with pytest.raises(ValueError, match="activation"):

@@ -66,7 +66,7 @@ def test_config_round_trip(name):
 
 
 @every_prior
-def test_noise_becomes_draws_of_the_density(name):
+def test_transported_noise_has_the_density(name):
     r"""E_p[f(z)] over transported noise is \int p(z) f(z) dz, here by importance sampling."""
     prior = made(name)
     rng = np.random.default_rng(0)
@@ -133,7 +133,7 @@ def test_an_example_does_not_depend_on_the_others(name):
 
 
 @every_prior
-def test_half_precision_does_not_reach_it(name):
+def test_priors_compute_in_float32_under_half_precision(name):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

@@ -35,14 +35,14 @@ def test_it_starts_as_the_standard_normal(kind, error):
         ({"activation": "tanhh"}, "activation"),
     ],
 )
-def test_bad_arguments_are_refused(kind, options, message):
+def test_bad_arguments_raise_an_error(kind, options, message):
     with pytest.raises(ValueError, match=message):
         kind(**options)
 
 
 @pytest.mark.once
 @every_flow
-def test_what_it_cannot_be_built_for_is_refused(kind):
+def test_unsupported_shapes_raise_an_error(kind):
     with pytest.raises(ValueError, match="`latent_dim` of a flow must be an integer of at least 2"):
         kind().build((None, 1))
     with pytest.raises(ValueError, match="must be used with a condition"):

@@ -75,7 +75,7 @@ FLOWS = {(size, c): made(size, couplings=c) for size in (2, 3, 5) for c in (1, 2
 
 @given(st.sampled_from(sorted(FLOWS)), st.integers(0, 2**31), st.floats(0, 3))
 @settings(max_examples=40, deadline=None)
-def test_there_and_back(case, seed, scale):
+def test_the_flow_is_invertible(case, seed, scale):
     prior = FLOWS[case]
     z = tensor(scale * np.random.default_rng(seed).normal(size=(7, case[0])))
     noise, _ = prior.inverse(z)
@@ -96,7 +96,7 @@ def test_one_coupling_is_a_conditional_normal():
     np.testing.assert_allclose(numpy(prior.log_prob(tensor(z))), expected, rtol=1e-4)
 
 
-def test_two_couplings_move_all_and_more_halve_what_is_odd():
+def test_two_couplings_change_all_dimensions_of_even_and_odd_sizes():
     prior = made(5, couplings=2)
     assert prior.sizes == (2, 3)
     noise = np.random.default_rng(0).normal(size=(4, 5))
@@ -124,7 +124,7 @@ def test_gradients_are_those_of_the_density(gradient):
 
 
 @pytest.mark.once
-def test_it_learns_a_density_that_is_no_normal():
+def test_a_flow_learns_a_density_that_is_not_normal():
     """Latents that are given, on a parabola: log-density from -4.4 to near its own, -1.6."""
     rng = np.random.default_rng(0)
     first = rng.standard_normal((512, 1))
@@ -140,7 +140,7 @@ def test_it_learns_a_density_that_is_no_normal():
     assert -entropy - 0.3 < found < -entropy + 0.1
 
 
-def test_in_a_model_each_class_has_its_own(tmp_path):
+def test_each_class_has_its_prior_in_a_model(tmp_path):
     prior = priors.Flow(couplings=2, hidden_units=(8,), conditional=True)
     cvae = keras_cvae.build_cvae((6,), 3, 3, network=networks.Dense((8,)), prior=prior)
     prior = cvae.prior  # a copy
@@ -157,7 +157,7 @@ def test_in_a_model_each_class_has_its_own(tmp_path):
 
 
 @pytest.mark.once
-def test_a_graph_that_it_does_not_fit_is_refused():
+def test_an_unsupported_graph_raises_an_error():
     with pytest.raises(ValueError, match="`latent_dim` of a flow must be an integer of at least 2"):
         keras_cvae.build_cvae((6,), latent_dim=1, prior="flow")
     with pytest.raises(ValueError, match="`prior` must not depend on y where there is no `cond"):

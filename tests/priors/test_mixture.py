@@ -42,7 +42,7 @@ def components(prior, y):
 
 @pytest.mark.parametrize("covariance", ["diag", "full"])
 @pytest.mark.parametrize("conditional", [False, True])
-def test_log_prob_is_scipys(covariance, conditional):
+def test_log_prob_equals_scipy(covariance, conditional):
     prior = made(covariance=covariance, conditional=conditional)
     z = np.random.default_rng(1).normal(size=(5, SIZE))
     y = np.array([[0, 0], [1, 0], [0, 1], [0.3, -2], [1, 1]])
@@ -60,7 +60,7 @@ def test_log_prob_is_scipys(covariance, conditional):
 
 
 @pytest.mark.parametrize("covariance", ["diag", "full"])
-def test_draws_have_the_mixtures_moments(covariance):
+def test_samples_have_the_moments_of_the_mixture(covariance):
     prior = made(covariance=covariance)
     count = 100_000
     z = numpy(prior.transport(tensor(np.random.default_rng(0).normal(size=(count, SIZE)))))
@@ -85,7 +85,7 @@ def test_temperature_keeps_the_components_and_scales_their_spread():
     np.testing.assert_allclose(counts / 2000, [w for _, w in parts], atol=0.05)
 
 
-def test_what_is_refused():
+def test_invalid_settings_raise_an_error():
     for options, message in (
         ({"components": 0}, "`components`"),
         ({"covariance": "ful"}, "Did you mean 'full'"),

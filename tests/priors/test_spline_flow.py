@@ -46,7 +46,7 @@ def made(size, **options):
 
 @given(st.integers(0, 2**31))
 @settings(max_examples=25, deadline=None)
-def test_a_spline_meets_its_knots_and_its_inverse(seed):
+def test_a_spline_interpolates_its_knots_and_is_invertible(seed):
     rng = np.random.default_rng(seed)
     parameters = widths, heights, slopes = spline(rng)
     knots = np.cumsum([-BOUND, *widths]), np.cumsum([-BOUND, *heights])
@@ -115,7 +115,7 @@ def test_it_starts_from_a_normal_of_each_class():
 
 
 @pytest.mark.once
-def test_a_label_that_is_changed_moves_z_least():
+def test_shared_couplings_change_z_least_for_another_label():
     """Between two normals optimal transport is linear, by a symmetric matrix that has no turn."""
     covariances = np.array([[[2, 1.2], [1.2, 1]], [[0.5, -0.3], [-0.3, 3]]])
     ends = np.tile(np.sqrt(2) * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]]), (500, 1))
@@ -139,7 +139,7 @@ def test_a_label_that_is_changed_moves_z_least():
     np.testing.assert_allclose(expected, covariances[1], rtol=0.05, atol=0.02)
 
 
-def test_every_latent_is_bent_and_odd_sizes_too():
+def test_every_latent_is_transformed_for_even_and_odd_sizes():
     prior = made(5)
     noise = np.random.default_rng(0).normal(size=(50, 5))
     z = prior.transport(tensor(noise))
@@ -156,7 +156,7 @@ def test_gradients_are_those_of_the_density(gradient):
     assert abs((slope * direction).sum() - expected) < 0.03 * abs(expected) + 0.03
 
 
-def test_a_change_of_y_undoes_the_couplings_that_all_share():
+def test_a_change_of_y_does_not_use_shared_couplings():
     rng = np.random.default_rng(0)
     noise, one, other = (tensor(rng.normal(size=(20, size))) for size in (4, 2, 2))
     flow, shared = (made(4, conditional=True, shared=count) for count in (0, 3))
@@ -169,7 +169,7 @@ def test_a_change_of_y_undoes_the_couplings_that_all_share():
 
 
 @pytest.mark.once
-def test_a_spline_has_two_bins_or_more():
+def test_a_spline_needs_at_least_two_bins():
     with pytest.raises(ValueError, match="`bins` must be an integer of at least 2"):
         priors.SplineFlow(bins=1)
     with pytest.raises(ValueError, match="`shared` must be an integer from 0 to 2. Received: 3"):

@@ -137,7 +137,7 @@ def test_pseudo_inputs_are_learned_and_pixels_stay_pixels(likelihood, data):
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_of_a_stream_they_start_at_examples_of_the_first_batches(data):
+def test_pseudo_inputs_start_at_examples_of_the_first_batches_of_a_stream(data):
     x, y = data
     cvae = build(priors.VampPrior(K), binarize="threshold")
     batches = ((x[i : i + 3], y[i : i + 3]) for i in range(0, 12, 3))
@@ -169,7 +169,7 @@ def test_it_learns_where_the_encodings_lie():
 
 
 @pytest.mark.once
-def test_what_is_refused():
+def test_invalid_settings_raise_an_error():
     with pytest.raises(ValueError, match="`conditional` must be True or False. Received: 3"):
         priors.VampPrior(conditional=3)
     with pytest.raises(ValueError, match="`components` must be an integer of at least 1"):

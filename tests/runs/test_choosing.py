@@ -41,7 +41,7 @@ def test_sizes_follow_the_data():
         assert choice.reason
 
 
-def test_the_more_pixels_repeat_each_other_the_less_each_counts():
+def test_beta_increases_with_the_redundancy_of_pixels():
     def beta(x, fit_prior=False, **given):
         return choosing.choose(x, fit_prior=fit_prior, **given)["objective"].value.beta
 
@@ -57,7 +57,7 @@ def test_the_more_pixels_repeat_each_other_the_less_each_counts():
     assert beta(np.zeros((20, 2), "float32"), likelihood=rows) == choosing.AUTOREGRESSIVE_BETA
 
 
-def test_images_of_little_noise_are_learned_from_few_of_them():
+def test_few_images_with_little_noise_are_learned():
     """Spots of light: where a variance is learned, z is silent for thousands of steps."""
     at = RNG.uniform(3, 9, (512, 2, 1, 1))
     rows, columns = np.mgrid[:12, :12]

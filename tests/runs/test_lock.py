@@ -7,7 +7,7 @@ from keras_cvae.runs import lock
 pytestmark = pytest.mark.once
 
 
-def test_one_training_at_a_time(tmp_path):
+def test_only_one_process_trains_in_a_folder(tmp_path):
     folder = tmp_path / "new" / "run"
     assert not lock.is_held(folder)
     with lock.hold(folder):
@@ -21,13 +21,13 @@ def test_one_training_at_a_time(tmp_path):
     assert os.listdir(folder) == []
 
 
-def test_it_is_let_go_whatever_happens(tmp_path):
+def test_the_lock_is_released_after_errors(tmp_path):
     with pytest.raises(KeyboardInterrupt), lock.hold(tmp_path):
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
 
 
-def test_the_file_of_a_killed_training_holds_nobody_up(tmp_path):
+def test_the_lock_of_a_killed_process_is_free(tmp_path):
     (tmp_path / lock.LOCK).touch()
     assert not lock.is_held(tmp_path)
     with lock.hold(tmp_path):

@@ -29,7 +29,7 @@ def run(tmp_path_factory, eagerly):
     return run
 
 
-def test_a_run_made_is_the_run_read(run, digits):
+def test_a_run_is_loaded_as_it_was_made(run, digits):
     read = runs.Run.load(run.folder)
     assert read.metrics == run.metrics and read.history == run.history
     assert len(read.history["val_loss"]) == 2 and "epoch" not in read.history
@@ -45,7 +45,7 @@ def test_a_run_made_is_the_run_read(run, digits):
 
 
 @pytest.mark.once
-def test_the_sizes_of_classes_are_told():
+def test_the_sizes_of_classes_are_reported():
     labels = np.array([0, 0, 0, 2, 2, -1])
     expected = (
         "3 classes, the smallest b with 0, the largest a with 3 to train with; none of b, which "
@@ -59,7 +59,7 @@ def test_every_picture_of_a_run(run, kind):
     assert KINDS[kind](run).axes
 
 
-def test_another_run_is_not_replaced_unless_forced(run, tmp_path):
+def test_an_existing_run_is_not_replaced_unless_forced(run, tmp_path):
     before = (run.folder / "metrics.json").read_bytes()
     with pytest.raises(ValueError, match="`out` must be .*`force=True` replaces a run.*a run$"):
         runs.train("digits", run.folder, **TINY)
@@ -71,7 +71,7 @@ def test_another_run_is_not_replaced_unless_forced(run, tmp_path):
     assert (run.folder / "metrics.json").read_bytes() == before
 
 
-def test_an_interrupted_run_says_what_it_keeps(tmp_path):
+def test_an_interrupted_run_reports_which_weights_it_keeps(tmp_path):
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 1:
@@ -88,7 +88,7 @@ def test_an_interrupted_run_says_what_it_keeps(tmp_path):
     assert not any((run.folder / name).exists() for name in PICTURES)
 
 
-def test_names_of_classes_are_the_models_own(run, tmp_path):
+def test_names_of_classes_come_from_the_model(run, tmp_path):
     assert run.model.condition.classes == tuple(run.class_names) and run.model.condition.has_names
     folder = shutil.copytree(run.folder, tmp_path / "run")
     config = {**json.loads((folder / "config.json").read_text()), "class_names": list("abcdefghij")}

@@ -12,7 +12,7 @@ from keras_cvae.runs import pictures
 
 
 @pytest.mark.once
-def test_a_notebook_is_told_that_diagrams_need_graphviz(monkeypatch, tmp_path):
+def test_a_notebook_reports_that_diagrams_need_graphviz(monkeypatch, tmp_path):
     """Where IPython is loaded Keras prints a line for each diagram, and goes on."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "IPython.core.magics.namespace", None)
@@ -22,7 +22,7 @@ def test_a_notebook_is_told_that_diagrams_need_graphviz(monkeypatch, tmp_path):
 
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_noise_goes_through_the_prior():
+def test_pictures_transport_noise_by_the_prior():
     """Where the latents of a class lie away from 0, its pictures are drawn from there."""
     x, y = np.random.default_rng(0).random((12, 4, 4, 1), "float32"), np.arange(12) % 3
     options = {"network": networks.Dense((8,)), "prior": "conditional"}

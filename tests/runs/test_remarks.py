@@ -37,7 +37,7 @@ def test_a_good_model():
     assert "Spread: generated images of a class" in spread and spread.endswith("as test images.")
 
 
-def test_samples_of_other_classes_and_all_alike():
+def test_samples_of_wrong_classes_and_without_variety():
     read, spread = remarks(lambda y, count, seed: like_real(1 - y, count, seed))
     assert "in 0% of 100 cases" in read and "Many samples do not show their class" in read
     _, spread = remarks(

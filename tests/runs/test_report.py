@@ -88,7 +88,7 @@ def test_runs_side_by_side(images, capsys, tmp_path):
     assert "different data" not in text
 
 
-def test_what_cannot_be_compared(images, capsys, tmp_path):
+def test_runs_that_cannot_be_compared_raise_an_error(images, capsys, tmp_path):
     alone = ["compare", images / "one", "--out", tmp_path / "a.html"]
     assert "There must be two runs or more" in refused(capsys, *alone)
     both = ["compare", images / "one", images / "one", "--out"]

@@ -18,7 +18,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_like_one_that_was_not(toys, tmp_path, monkeypatch, capsys):
+def test_a_killed_run_gives_the_result_of_an_uninterrupted_run(toys, tmp_path, monkeypatch, capsys):
     def kill(self, epoch, logs=None):
         if epoch == 2:
             raise Killed
@@ -55,15 +55,13 @@ def test_a_killed_run_ends_like_one_that_was_not(toys, tmp_path, monkeypatch, ca
     assert "is finished: nothing is left to do" in capsys.readouterr().out
 
 
-def test_what_is_no_run_is_refused(tmp_path):
+def test_an_invalid_run_raises_an_error(tmp_path):
     with pytest.raises(ValueError, match="A run must be a folder with .* which is not a run"):
         runs.resume(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_after_training_ends_with_the_same_weights(
-    toys, tmp_path, monkeypatch
-):
+def test_a_run_killed_after_training_has_the_same_weights(toys, tmp_path, monkeypatch):
     """The prior that is fitted has layers of its own, whose first weights are random."""
 
     def killed(*args, **kwargs):

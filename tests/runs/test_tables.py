@@ -62,7 +62,7 @@ def folder(tmp_path_factory, eagerly):
 
 
 @pytest.mark.slow
-def test_what_is_left_in_the_folder(folder):
+def test_the_files_of_a_run(folder):
     run = runs.Run.load(folder / "run")
     assert type(run) is runs.TableRun
     names = {path.name for path in run.folder.iterdir()}
@@ -82,7 +82,7 @@ def test_what_is_left_in_the_folder(folder):
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
-def test_rows_are_generated_as_asked(folder, tmp_path, name):
+def test_rows_are_generated_as_requested(folder, tmp_path, name):
     arguments = ("generate", folder / "run", "--count", 50, "--out", tmp_path / name)
     assert run_cli(*arguments, "--where", "sex=F,age=40", "--seed", 1) == 0
     rows = tables.read(tmp_path / name)
@@ -95,7 +95,7 @@ def test_rows_are_generated_as_asked(folder, tmp_path, name):
     assert height.between(theirs["height"].min(), theirs["height"].max()).all()
 
 
-def test_conditions_that_are_left_open_are_those_of_training_rows(folder):
+def test_open_conditions_are_those_of_training_rows(folder):
     run = runs.Run.load(folder / "run")
     kept = pd.read_csv(run.folder / "conditions.csv")
     rows = run.generate({"sex": "M"}, count=200, seed=0)
@@ -114,7 +114,7 @@ def test_conditions_that_are_left_open_are_those_of_training_rows(folder):
     assert plain.generate(count=4, seed=0).shape == (4, 6)
 
 
-def test_columns_that_are_no_conditions_choose_among_generated_rows(folder, tmp_path, capsys):
+def test_requests_for_other_columns_reject_generated_rows(folder, tmp_path, capsys):
     run = runs.Run.load(folder / "run")
     rows = run.generate("age=30..50,smokes=True,visits=..20", count=30, seed=0)
     assert len(rows) == 30 and rows["age"].between(30, 50).all() and rows["age"].nunique() > 5
@@ -152,7 +152,7 @@ def test_evaluation(folder, capsys):
     assert 0.5 < found["coverage"] <= 1
 
 
-def test_what_is_refused(folder, tmp_path, capsys):
+def test_invalid_settings_raise_an_error(folder, tmp_path, capsys):
     run, data = folder / "run", folder / "people.parquet"
     generate = ("generate", run, "--out", tmp_path / "rows.csv")
     train = ("train", "--data", data, "--out", tmp_path / "other")

@@ -47,7 +47,7 @@ def test_files(tmp_path):
         ("a.txt", b"a,b\n1,2\n", "must be a file that ends in .csv, .tsv or .parquet"),
     ],
 )
-def test_files_that_are_refused(tmp_path, name, content, expected):
+def test_invalid_files_raise_an_error(tmp_path, name, content, expected):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=expected):
         tables.read(tmp_path / name)
@@ -65,7 +65,7 @@ def test_a_parquet_file_cut_short_or_missing(tmp_path):
 
 
 @pytest.mark.once
-def test_texts_that_pandas_would_take_for_missing_or_for_numbers(tmp_path):
+def test_texts_that_pandas_would_read_as_missing_or_numbers(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("region,zip,size\nNA,01005,1\nNone,99501,NA\n,00501,2\n")
     found = tables.read(path)
@@ -75,7 +75,7 @@ def test_texts_that_pandas_would_take_for_missing_or_for_numbers(tmp_path):
 
 
 @pytest.mark.once
-def test_nested_parquet_is_refused(tmp_path):
+def test_nested_parquet_raises_an_error(tmp_path):
     path = tmp_path / "t.parquet"
     pd.DataFrame({"a": [1, 2], "tags": [["x"], ["y", "z"]]}).to_parquet(path)
     with pytest.raises(ValueError, match="one value in each cell.*'tags'"):

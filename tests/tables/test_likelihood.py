@@ -123,7 +123,7 @@ def test_gradients_are_finite_and_missing_cells_have_none(columns, gradient):
         assert scale > 1 or (np.delete(slope[3], missing) != 0).all()
 
 
-def test_draws_and_means(columns):
+def test_samples_and_means(columns):
     likelihood, layer, parameters = columns
     rows = np.repeat(parameters[:1], 20000, axis=0)
     drawn = numpy(likelihood.sample(rows, seed=3))
@@ -144,7 +144,7 @@ def test_draws_and_means(columns):
     assert np.abs(off_diagonal).max() < 0.05  # independent, whatever their kinds
 
 
-def test_what_the_encoder_sees(columns):
+def test_the_input_of_the_encoder(columns):
     _, layer, _ = columns
     x = table()
     seen = numpy(layer(x))
@@ -188,7 +188,7 @@ def test_config_round_trip():
         ({"sex": [0, 1]}, "one or more different strings"),
     ],
 )
-def test_descriptions_that_are_refused(wrong, expected):
+def test_invalid_descriptions_raise_an_error(wrong, expected):
     with pytest.raises(ValueError, match=expected):
         tables.Columns(wrong)
 
@@ -203,7 +203,7 @@ def test_descriptions_that_are_refused(wrong, expected):
         (2, np.inf, "must contain numbers in the range of float32, or NaN, in column 'height'"),
     ],
 )
-def test_cells_that_are_refused(column, value, expected):
+def test_invalid_cells_raise_an_error(column, value, expected):
     x = table(8)
     x[3, column] = value
     cvae = keras_cvae.build_cvae((6,), None, 2, likelihood=tables.Columns(COLUMNS))
@@ -212,7 +212,7 @@ def test_cells_that_are_refused(column, value, expected):
 
 
 @pytest.mark.once
-def test_tables_that_do_not_fit():
+def test_tables_of_another_shape_raise_an_error():
     with pytest.raises(ValueError, match=r"`input_shape` must be \(6,\), as many numbers"):
         keras_cvae.build_cvae((5,), None, 2, likelihood=tables.Columns(COLUMNS))
     cvae = keras_cvae.build_cvae((6,), None, 2, likelihood=tables.Columns(COLUMNS))
@@ -241,7 +241,7 @@ def trained():
 @pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_a_model_of_a_table_with_holes(trained, tmp_path):
+def test_a_model_of_a_table_with_missing_cells(trained, tmp_path):
     cvae, x, y, history = trained
     assert np.isfinite(list(history.values())).all()
     assert history["loss"][-1] < history["loss"][0]
@@ -266,7 +266,7 @@ def test_a_model_of_a_table_with_holes(trained, tmp_path):
 @pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.usefixtures("uncompiled")
-def test_a_stream_of_rows_with_holes(trained):
+def test_a_stream_of_rows_with_missing_cells(trained):
     _, x, y, _ = trained
     cvae = keras_cvae.build_cvae((6,), 2, 2, likelihood=tables.Columns(COLUMNS), prior="vamp")
     cvae.compile("adam")

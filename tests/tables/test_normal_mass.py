@@ -12,7 +12,7 @@ LOW = (CENTRES[:, None] - WIDTHS / 2).ravel()
 HIGH = (CENTRES[:, None] + WIDTHS / 2).ravel()
 
 
-def test_it_is_that_of_scipy():
+def test_the_mass_equals_scipy():
     a, b = np.float64(LOW), np.float64(HIGH)
     a, b = np.where(a + b > 0, -b, a), np.where(a + b > 0, -a, b)
     below, above = special.log_ndtr(a), special.log_ndtr(b)

@@ -59,7 +59,7 @@ def test_scores_of_a_known_distribution():
     assert np.abs(scores - expected).max() < 0.6
 
 
-def test_the_whole_is_one(column):
+def test_the_probabilities_sum_to_one(column):
     """What is not repeated by its density, what is by the interval of its scores."""
     _, knots = column
     nodes, weights = np.polynomial.legendre.leggauss(16)
@@ -99,7 +99,7 @@ def test_a_repeated_value_stands_for_an_interval():
     assert other.low == other.high == 0
 
 
-def test_what_is_drawn_is_as_the_column_was(column):
+def test_samples_are_distributed_as_the_column(column):
     cells, knots = column
     drawn = cells_of(RNG.normal(size=20_000), knots)
     noise = 1.6 * np.sqrt(1 / len(drawn) + 1 / len(cells))
@@ -111,7 +111,7 @@ def test_what_is_drawn_is_as_the_column_was(column):
         assert abs(share - counts.max() / len(cells)) < 0.05
 
 
-def test_few_cells_or_one_value_change_nothing():
+def test_few_cells_or_a_single_value_are_not_transformed():
     for cells in (RNG.exponential(size=39), np.zeros(100)):
         knots = normal_scores.learn(cells)
         u = np.linspace(-9, 9, 7)

@@ -34,7 +34,7 @@ def column(request):
     return cells, tensor(quantiles.learn(cells)[:, None])
 
 
-def test_scores_rise_and_come_back(column):
+def test_scores_increase_and_are_invertible(column):
     cells, points = column
     numbers, low, high = numpy(points)[:, 0]
     assert (np.diff(numbers) > 0).all() and (low <= high).all() and (low[1:] > high[:-1]).all()

@@ -28,7 +28,7 @@ def test_names_and_values(text, expected):
 
 @pytest.mark.once
 @pytest.mark.parametrize("text", ["sex", "sex=F,age", '"sex=F', "sex=F,,age=3", 'a="b"c'])
-def test_texts_that_are_refused(text):
+def test_invalid_requests_raise_an_error(text):
     with pytest.raises(ValueError, match="names and values, as sex=F,age=30..40"):
         selection.split(text)
 
@@ -49,7 +49,7 @@ def chosen(asked, count=2000):
 
 
 @pytest.mark.once
-def test_what_is_left_open_comes_from_rows_as_asked():
+def test_open_conditions_come_from_matching_rows():
     cells = chosen({"sex": (1.0, 1.0), "age": (30.0, 34.0)})
     assert [*cells] == ["age", "sex", "site"] and (cells["sex"] == 1).all()
     assert {*cells["age"]} == {30.0, 31.0, 32.0, 33.0, 34.0} and len({*cells["site"]}) >= 8
@@ -59,7 +59,7 @@ def test_what_is_left_open_comes_from_rows_as_asked():
 
 
 @pytest.mark.once
-def test_open_conditions_are_missing_as_often_as_in_rows_as_asked():
+def test_open_conditions_are_missing_as_often_as_in_matching_rows():
     cells = kept()
     is_missing = (cells["sex"] == 1) & (np.arange(2000) % 4 == 0)
     cells["age"][is_missing] = np.nan

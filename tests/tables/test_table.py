@@ -35,7 +35,7 @@ def test_kinds_of_columns(table):
 
 
 @pytest.mark.once
-def test_a_kind_may_be_asked_for():
+def test_the_kind_of_a_column_can_be_set():
     kinds = {"visits": "numeric", "age": "categorical", "rooms": "count", "ratio": "ignore"}
     kinds |= {"country": "ignore", "empty": "ignore"}
     found = {column.name: column for column in tables.Table.of(frame(), kinds=kinds).columns}
@@ -44,7 +44,7 @@ def test_a_kind_may_be_asked_for():
 
 
 @pytest.mark.once
-def test_arrays_and_rows_again(table):
+def test_rows_to_arrays_and_back(table):
     """Rows come back as they were: order, types, decimals."""
     rows = frame()
     x, y = table.arrays(rows)
@@ -68,7 +68,7 @@ def test_arrays_and_rows_again(table):
 
 
 @pytest.mark.once
-def test_what_is_drawn_is_rounded_and_in_bounds(table):
+def test_samples_are_rounded_and_within_bounds(table):
     x, y = table.arrays(frame().iloc[2:4])
     columns = [column.name for column in table.learned]
     x[:, columns.index("dose")] = 1e6, 5.12345
@@ -79,14 +79,14 @@ def test_what_is_drawn_is_rounded_and_in_bounds(table):
 
 
 @pytest.mark.once
-def test_it_is_kept_as_json(table):
+def test_a_table_is_saved_as_json(table):
     config = json.loads(json.dumps(table.as_config()))
     assert tables.Table.from_config(config) == table
     assert table.likelihood().table == table.as_config()
 
 
 @pytest.mark.once
-def test_conditions_asked_for(table):
+def test_requested_values_are_parsed(table):
     assert table.parse(" sex=F, age = 40 ") == {"sex": (0.0, 0.0), "age": (40.0, 40.0)}
     assert table.parse({"age": 40}) == {"age": (40.0, 40.0)} and table.parse("") == {}
     low, high = frame()["age"].agg(["min", "max"])
@@ -149,7 +149,7 @@ many = [f"person {i}" for i in range(COUNT)]
         (["a", "b"] * 30, {"old": "numeric"}, "`kinds` must name columns, of 'new', 'rest'"),
     ],
 )
-def test_columns_that_are_refused(column, kinds, expected):
+def test_invalid_columns_raise_an_error(column, kinds, expected):
     rows = pd.DataFrame({"new": column, "rest": [1, 2, 3] * 20})
     with pytest.raises(ValueError, match=expected):
         tables.Table.of(rows, kinds=kinds)
@@ -158,7 +158,7 @@ def test_columns_that_are_refused(column, kinds, expected):
 
 
 @pytest.mark.once
-def test_tables_that_are_refused(table):
+def test_invalid_tables_raise_an_error(table):
     rows = pd.DataFrame({"a": [0, 1] * 10, "image": [1, 2] * 10})
     for arguments, expected in (
         ((rows, ["b"]), "`conditions` must name columns, of 'a', 'image'"),
@@ -178,7 +178,7 @@ def test_tables_that_are_refused(table):
 
 
 @pytest.mark.once
-def test_all_columns_that_are_refused_are_named_at_once():
+def test_all_invalid_columns_are_named_at_once():
     texts = [f"a{place}" for place in range(COUNT)]
     rows = pd.DataFrame({"one": texts, "two": texts, "x": np.linspace(0, 1, COUNT)})
     with pytest.raises(ValueError, match="(?s)'one'.*'two'"):
@@ -186,7 +186,7 @@ def test_all_columns_that_are_refused_are_named_at_once():
 
 
 @pytest.mark.once
-def test_what_is_asked_of_conditions_lies_within_the_data():
+def test_requested_values_must_be_within_the_data():
     rows = pd.DataFrame({"carat": np.linspace(0.2, 5.01, COUNT), "x": np.arange(COUNT) % 17 / 7})
     rows["when"] = pd.date_range("2020-01-01", periods=COUNT)
     described = tables.Table.of(rows, ["carat", "when"])
@@ -229,7 +229,7 @@ def test_no_digit_is_lost_in_wide_columns(column):
 
 
 @pytest.mark.once
-def test_conditions_may_be_called_like_parts_of_a_model():
+def test_columns_may_have_names_of_parts_of_a_model():
     names = ["name", "condition", "image", "z", "kl", "encoder", "self", "a/b", "dtype"]
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({name: rng.choice(["u", "v"], COUNT) for name in names})
@@ -253,7 +253,7 @@ def test_a_table_saved_without_names_of_inputs(table):
 
 
 @pytest.mark.once
-def test_what_may_be_missing_is_said_to_the_likelihood(tmp_path):
+def test_the_likelihood_knows_which_columns_have_missing_cells(tmp_path):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"a": rng.normal(size=COUNT), "flag": "x", "b": rng.normal(size=COUNT)})
     rows["when"] = [f"2026-01-{1 + day % 28:02d}" for day in range(COUNT)]

@@ -19,7 +19,7 @@ NUMBERS = np.random.default_rng(0).normal(1500, 900, 60)
         ("£{:.0f}", "£"),
     ],
 )
-def test_texts_are_numbers_to_the_model_and_written_as_they_were(form, unit):
+def test_texts_are_read_as_numbers_and_written_in_their_form(form, unit):
     texts = pd.Series(NUMBERS, name="it").map(lambda n: "-" * (n < 0) + form.format(abs(n)))
     texts[4] = None
     column = columns.decide(texts)
@@ -40,6 +40,6 @@ def test_texts_are_numbers_to_the_model_and_written_as_they_were(form, unit):
         [f"${n}" if n % 2 else f"€{n}" for n in range(60)],  # two currencies
     ],
 )
-def test_texts_that_are_no_amounts(texts):
+def test_texts_that_are_not_amounts(texts):
     series = pd.Series(texts, name="it")
     assert columns.Amount.of(series, series.drop_duplicates(), requested=False) is None

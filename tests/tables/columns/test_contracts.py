@@ -37,7 +37,7 @@ def test_the_kind_is_decided_by_the_cells(kind):
 
 
 @every_kind
-def test_cells_are_read_and_written_as_they_were(kind):
+def test_cells_are_read_and_written_unchanged(kind):
     series = example(kind, holes=[3, 5])
     column = columns.decide(example(kind), kind)
     cells = column.read(series)

@@ -29,7 +29,7 @@ TIMES = pd.Series(pd.date_range("2019-12-30 10:00:07", periods=COUNT, freq="7h")
         (TIMES.dt.tz_localize("Europe/Vienna"), "2020-01-10 00:00+00:00"),
     ],
 )
-def test_dates_are_days_since_the_first_and_dates_again(dates, asked):
+def test_dates_to_days_since_the_first_and_back(dates, asked):
     dates = pd.Series([*dates], dtype=dates.dtype)
     dates[3] = None
     rows = pd.DataFrame({"when": dates, "rest": [1, 2, 3] * 20})
@@ -66,7 +66,7 @@ def test_dates_of_arrow():
     assert pd.Series(column.write(cells)).tolist() == dates.tolist()
 
 
-def test_few_dates_are_dates_of_pandas_and_categories_as_texts():
+def test_few_dates_are_dates_of_pandas_and_categories_of_texts():
     dates = pd.Series(pd.date_range("2020-01-01", periods=3).repeat(20))
     rows = pd.DataFrame({"date": dates, "text": dates.dt.strftime("%Y-%m-%d")})
     date, text = tables.Table.of(rows).columns
@@ -86,7 +86,7 @@ def test_few_dates_are_dates_of_pandas_and_categories_as_texts():
         "%B %d, %Y",
     ],
 )
-def test_forms_of_dates_are_written_as_they_were(form):
+def test_dates_are_written_in_their_form(form):
     dates = pd.Timestamp("2026-01-03T00:10") + pd.to_timedelta(np.arange(COUNT) * 1427, "min")
     rows = pd.DataFrame({"when": dates.strftime(form), "x": np.arange(COUNT) % 17 / 7})
     described = tables.Table.of(rows)
@@ -132,7 +132,7 @@ def test_offsets_that_change_and_fractions_that_are_left_out():
 
 
 @pytest.mark.once
-def test_texts_that_look_like_dates_are_called_so():
+def test_texts_that_look_like_dates_raise_an_error():
     texts = pd.Series([f"Friday, 1 May {1900 + year}" for year in range(COUNT)], name="when")
     with pytest.raises(ValueError, match="'when'.*look like dates.*as 2026-01-31"):
         columns.decide(texts)

@@ -19,7 +19,7 @@ NOISE = np.random.default_rng(2).uniform(-0.5, 0.5, COUNT)
 
 @pytest.mark.once
 @pytest.mark.parametrize("low", [20190103, 9_007_199_000_000_000, -30_000_000])
-def test_large_whole_numbers_come_back_unchanged(low):
+def test_large_integers_are_unchanged(low):
     numbers = low + np.random.default_rng(0).integers(0, 10_000, COUNT)
     rows = pd.DataFrame({"account": numbers, "x": np.random.default_rng(1).normal(size=COUNT)})
     described = tables.Table.of(rows, ["account"])
@@ -89,7 +89,7 @@ def test_heaped_numbers_are_sampled_at_their_rates(kind, holds):
     assert stats.ks_2samp(made, series).statistic < 0.03
 
 
-def test_a_number_that_the_data_hold_once_is_not_copied():
+def test_a_number_that_occurs_once_is_not_copied():
     series = pd.Series(np.random.default_rng(0).lognormal(size=2000).round(4), name="it")
     made = sampled(series, 200_000)
     assert (made == series.min()).sum() + (made == series.max()).sum() < 5  # by chance
@@ -99,7 +99,7 @@ def test_a_number_that_the_data_hold_once_is_not_copied():
     assert series.min() < far[0] < series.median() < far[1] < series.max()
 
 
-def test_whole_numbers_that_heap_or_end_abruptly_are_no_counts():
+def test_heaped_or_truncated_integers_are_not_counts():
     rng = np.random.default_rng(0)
     numbers = {
         "count": rng.negative_binomial(2, 0.2, 500),
@@ -118,7 +118,7 @@ def test_rates_of_a_few_values_that_the_model_learns_from_a_part_of_the_rows():
         assert abs((made == value).mean() - (fives == value).mean()) < 0.03
 
 
-def test_repeated_values_between_round_ones_stay_as_they_are():
+def test_repeated_values_between_round_ones_are_kept():
     rng = np.random.default_rng(0)
     hours = rng.choice([30, 40, 50, *range(31, 60)], 5000)
     hours[:40] = 100 * np.arange(40) + 1000  # once each, and round
