@@ -18,8 +18,8 @@ def run_cli(*args):
     return exit.value.code or 0
 
 
-def refused(capsys, *args, lines=1):
-    """The line on stderr that bad input ends with, or as many as it has faults."""
+def error_of(capsys, *args, lines=1):
+    """Runs a command that fails; returns its lines on stderr, one per error."""
     capsys.readouterr()
     assert run_cli(*args) == 2
     out, error = capsys.readouterr()
@@ -28,8 +28,8 @@ def refused(capsys, *args, lines=1):
     return error
 
 
-def warned(capsys, *args):
-    """What a command says on stderr, and all the same goes on."""
+def warning_of(capsys, *args):
+    """Runs a command that succeeds with a warning; returns the warning."""
     capsys.readouterr()
     with warnings.catch_warnings():
         warnings.simplefilter("default")
@@ -40,6 +40,6 @@ def warned(capsys, *args):
 
 
 def epochs_of(run):
-    """The lines of a run's history, one for each epoch."""
+    """Returns the lines of a run's history, one for each epoch."""
     with open(run / "history.csv") as file:
         return list(csv.DictReader(file))

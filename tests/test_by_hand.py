@@ -1,4 +1,4 @@
-"""A `CVAE` of a graph that the user wired."""
+"""A `CVAE` of a graph that the user wires."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from keras_cvae import conditions, evaluation, priors
 X, Y = np.random.default_rng(0).random((16, 4, 4, 1), "float32"), np.arange(16) % 3
 
 
-def wired(one_hot, kind=keras_cvae.CVAE):
+def wire_graph(one_hot, kind=keras_cvae.CVAE):
     layers = keras.layers
     if one_hot != "throughout":
         x, y = keras.Input((4, 4, 1)), keras.Input((), dtype="int32")
@@ -31,7 +31,7 @@ def wired(one_hot, kind=keras_cvae.CVAE):
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("one_hot", ["throughout", True, False])
 def test_a_graph_wired_by_hand_trains_and_has_all_methods(one_hot, tmp_path):
-    cvae = wired(one_hot)
+    cvae = wire_graph(one_hot)
     cvae.compile("adam")
     data = {"validation_data": ([X, Y], None), "verbose": 0}
     history = cvae.fit([X, np.eye(3)[Y]], **data).history
@@ -49,7 +49,7 @@ def test_a_graph_wired_by_hand_trains_and_has_all_methods(one_hot, tmp_path):
 @pytest.mark.parametrize("one_hot", [True, False])
 def test_an_invalid_label_in_a_plain_model_is_not_unknown(one_hot):
     """Compiled by TensorFlow, relu makes 0 of NaN."""
-    model = wired(one_hot, keras.Model)
+    model = wire_graph(one_hot, keras.Model)
     model.compile(jit_compile=False)
     labels = np.eye(3)[Y] if one_hot else Y
     assert np.isfinite(model.evaluate([X, labels], verbose=0))
@@ -60,7 +60,7 @@ def test_an_invalid_label_in_a_plain_model_is_not_unknown(one_hot):
 @pytest.mark.once
 @pytest.mark.parametrize("one_hot", ["throughout", True, False])
 def test_labels_out_of_range_raise_an_error(one_hot):
-    cvae = wired(one_hot)
+    cvae = wire_graph(one_hot)
     for use in (
         lambda: cvae.generate([3]),
         lambda: cvae.encode(X, np.full(16, 12)),
@@ -73,7 +73,7 @@ def test_labels_out_of_range_raise_an_error(one_hot):
 @pytest.mark.once
 @pytest.mark.parametrize("one_hot", [True, False])
 def test_classes_without_examples_are_mentioned(one_hot):
-    cvae = wired(one_hot)
+    cvae = wire_graph(one_hot)
     cvae.compile("adam", jit_compile=False)
     with pytest.warns(UserWarning, match="There is no training example of class 2"):
         cvae.fit([X, Y % 2], verbose=0)

@@ -1,4 +1,4 @@
-"""A prior fitted to where the encodings of each label lie."""
+"""A prior that is fitted to the encodings of each label."""
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ def encodings(rng, count, means):
     return z_mean.astype("float32"), np.full(means.shape, np.log(0.1), "float32")
 
 
-def fitted(prior, z_mean, z_log_var, y):
+def fit_prior(prior, z_mean, z_log_var, y):
     prior.build((None, z_mean.shape[1]), (None, y.shape[1]))
     return prior.fit(Encodings(z_mean, z_log_var, y))
 
@@ -44,7 +44,7 @@ def test_a_mixture_learns_the_density_of_the_encodings_of_each_label(covariance)
     z_mean, z_log_var = np.concatenate([encodings(rng, 600, modes[k]) for k in modes], axis=1)
     y = (labels[:, None] == np.arange(3)).astype("float32")
     prior = priors.Mixture(10, conditional=True, covariance=covariance)
-    report = fitted(prior, z_mean, z_log_var, y)
+    report = fit_prior(prior, z_mean, z_log_var, y)
     assert report["components"] > 1 and report["scores"][1] < max(report["scores"].values())
     covariance = (0.3**2 + 0.1) * np.eye(2)
     z = rng.uniform(-4, 6, size=(500, 2))
@@ -71,7 +71,7 @@ def test_a_continuous_condition_shifts_the_prior(prior):
     y = np.stack([rng.normal(size=4000), np.ones(4000)], axis=1).astype("float32")
     z_mean = y[:, :1] * [1.0, -1.0] + 0.3 * rng.standard_normal((4000, 2)) + 1
     prior = prior()
-    fitted(prior, z_mean.astype("float32"), np.full((4000, 2), np.log(0.1), "float32"), y)
+    fit_prior(prior, z_mean.astype("float32"), np.full((4000, 2), np.log(0.1), "float32"), y)
     rows = tensor([[-1, 1], [0, 1], [1.5, 1]])
     sampled = [
         numpy(

@@ -65,7 +65,7 @@ print(results.get_dataframe().shape)
 """
 
 
-def ran(program, folder):
+def run_program(program, folder):
     paths = os.pathsep.join([str(ROOT), str(ROOT / "scripts")])
     environment = {**os.environ, "PYTHONPATH": paths, "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
     done = subprocess.run(
@@ -95,7 +95,7 @@ def test_rows_are_mapped_once_if_a_worker_is_killed(tmp_path):
         shape = (6, 5, 3) if number % 2 else (4, 4)  # colours and sizes of all kinds
         image = Image.fromarray(np.full(shape, 40 * number, "uint8"))
         image.save(folder / f"{number}.png")
-    ran(KILLED, tmp_path)
+    run_program(KILLED, tmp_path)
     encoded = pd.read_parquet(tmp_path / "encoded").sort_values("id")
     assert encoded["id"].tolist() == list(range(100))
     z_mean, _ = cvae.encode(x.reshape(-1, 4, 4, 1), rows["label"].to_numpy())
@@ -107,7 +107,7 @@ def test_rows_are_mapped_once_if_a_worker_is_killed(tmp_path):
 
 
 def test_a_killed_trial_continues_from_its_checkpoint(tmp_path):
-    epoch, elbo = ran(SWEEP, tmp_path).splitlines()[-2].split()
+    epoch, elbo = run_program(SWEEP, tmp_path).splitlines()[-2].split()
     assert epoch == "2" and -100 < float(elbo) < 0
     (log,) = (tmp_path / "sweep").glob("*/result.json")
     epochs = [json.loads(line)["epoch"] for line in log.read_text().splitlines()]

@@ -26,7 +26,7 @@ def build(steps="auto", condition=3):
     return cvae
 
 
-def learned(cvae):
+def weights_after_training(cvae):
     return [np.array(keras.ops.convert_to_numpy(w)) for w in cvae.trainable_weights]
 
 
@@ -143,7 +143,9 @@ def test_training_with_weights_takes_the_steps_of_a_compiled_loss(kind, steps, e
     if kind in ("class_weight", "both"):
         given["class_weight"] = class_weight
     history = ours.fit(**given, verbose=0, validation_data=([X, Y], None, W)).history
-    for one, other in zip(learned(ours), learned(reference), strict=True):
+    for one, other in zip(
+        weights_after_training(ours), weights_after_training(reference), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
     # Class weights are for training alone.
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-5)
@@ -153,11 +155,13 @@ def test_class_weights_may_change_between_fits_and_apply_to_streams():
     ends = []
     for class_weight in ({0: 0.0, 1: 0.0, 2: 0.0}, {0: 2.0, 1: 2.0, 2: 2.0}, None):
         cvae = build() if not ends else ends[-1][0]
-        before = learned(cvae)
+        before = weights_after_training(cvae)
         history = cvae.fit(
             STREAMS["pairs"](), class_weight=class_weight, verbose=0, shuffle=False
         ).history
-        moved = max(np.abs(a - b).max() for a, b in zip(before, learned(cvae), strict=True))
+        moved = max(
+            np.abs(a - b).max() for a, b in zip(before, weights_after_training(cvae), strict=True)
+        )
         ends.append((cvae, history["loss"][0], moved))
     assert ends[0][1] == 0 and ends[0][2] == 0
     assert ends[1][1] > 0 and ends[1][2] > 0

@@ -13,7 +13,7 @@ import pytest
 from keras_cvae.cli.starting import LOG_LEVEL
 from keras_cvae.runs import pictures
 from keras_cvae.runs.pictures import KINDS
-from tests.command import TINY, epochs_of, refused, run_cli, warned
+from tests.command import TINY, epochs_of, error_of, run_cli, warning_of
 
 pytestmark = pytest.mark.usefixtures("uncompiled")
 once = pytest.mark.once
@@ -38,33 +38,33 @@ def test_usage_errors(capsys, arguments):
 def test_bad_files(run, tmp_path, toys, capsys):
     out = tmp_path / "a.png"
     label = ["generate", run, "--out", out, "--label"]
-    assert "'10'" in refused(capsys, *label, 10)
-    assert "is not a run" in refused(capsys, "generate", tmp_path, "--out", out)
-    assert "is not a run" in refused(capsys, "evaluate", tmp_path / "none")
-    assert ".png or .npz" in refused(capsys, "generate", run, "--out", tmp_path / "a.gif")
+    assert "'10'" in error_of(capsys, *label, 10)
+    assert "is not a run" in error_of(capsys, "generate", tmp_path, "--out", out)
+    assert "is not a run" in error_of(capsys, "evaluate", tmp_path / "none")
+    assert ".png or .npz" in error_of(capsys, "generate", run, "--out", tmp_path / "a.gif")
     plot = ["plot", run, "--kind", "loss", "--out", tmp_path / "a.npz"]
-    assert "must end in .png. " in refused(capsys, *plot)
-    shape = refused(capsys, "reconstruct", run, "--data", toys, "--out", out)
+    assert "must end in .png. " in error_of(capsys, *plot)
+    shape = error_of(capsys, "reconstruct", run, "--data", toys, "--out", out)
     assert "`--data` must have the shape" in shape
     np.savez(tmp_path / "x.npz", x=np.eye(6))
-    unlabelled = refused(capsys, "evaluate", run, "--data", tmp_path / "x.npz")
+    unlabelled = error_of(capsys, "evaluate", run, "--data", tmp_path / "x.npz")
     assert "which are split. Received: ['x']" in unlabelled  # without an option that others have
     np.savez(tmp_path / "x.npz", x=np.full((12, 3, 3, 5), 0.5), y=np.arange(12) % 2)
-    channels = refused(capsys, "train", "--out", tmp_path / "new", "--data", tmp_path / "x.npz")
+    channels = error_of(capsys, "train", "--out", tmp_path / "new", "--data", tmp_path / "x.npz")
     assert "x.npz' must have 1 or 3 channels, to be drawn. Received: 5" in channels
     axes = [*plot[:-1], out, "--axes", "7", "--kind", "traversals"]
-    assert "`--axes` must be some different dimensions of z" in refused(capsys, *axes)
-    assert "toys.npz" in refused(capsys, "train", "--out", toys / "run", *TINY)
-    unlabelled = refused(capsys, "train", "--data", tmp_path, "--out", tmp_path / "new")
+    assert "`--axes` must be some different dimensions of z" in error_of(capsys, *axes)
+    assert "toys.npz" in error_of(capsys, "train", "--out", toys / "run", *TINY)
+    unlabelled = error_of(capsys, "train", "--data", tmp_path, "--out", tmp_path / "new")
     assert "`--unconditional` takes data without labels" in unlabelled
     empty = shutil.copytree(run, tmp_path / "empty")
     (empty / "history.csv").write_text("")
-    assert "one value per epoch" in refused(capsys, "plot", empty, "--kind", "loss", "--out", out)
+    assert "one value per epoch" in error_of(capsys, "plot", empty, "--kind", "loss", "--out", out)
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / "config.json").write_bytes((run / "config.json").read_bytes())
     (damaged / "model.keras").write_bytes((run / "model.keras").read_bytes()[:5000])
-    assert "model.keras' is damaged" in refused(capsys, "generate", damaged, "--out", out)
+    assert "model.keras' is damaged" in error_of(capsys, "generate", damaged, "--out", out)
     assert not out.exists()
 
 
@@ -96,7 +96,7 @@ def test_damaged_files_of_a_run(run, tmp_path, capsys, file, content, message):
     else:
         (folder / file).write_bytes(content.encode() if isinstance(content, str) else content)
     plot = ["plot", folder, "--kind", "loss", "--out", tmp_path / "a.png"]
-    assert message in refused(capsys, *plot)
+    assert message in error_of(capsys, *plot)
 
 
 @once
@@ -104,11 +104,11 @@ def test_paths_that_cannot_be_written(run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     (tmp_path / "a.png").mkdir()
     generate = ["generate", run, "--force", "--out"]
-    assert "`--out` must be a file." in refused(capsys, *generate, tmp_path / "a.png")
+    assert "`--out` must be a file." in error_of(capsys, *generate, tmp_path / "a.png")
     message = "`--out` must be in a folder that can be written to"
-    assert message in refused(capsys, *generate, tmp_path / "file" / "a.png")
+    assert message in error_of(capsys, *generate, tmp_path / "file" / "a.png")
     train = ["train", "--epochs", 1, *TINY, "--out", tmp_path / "file" / "run"]
-    assert "`--out` must be a folder that can be written to" in refused(capsys, *train)
+    assert "`--out` must be a folder that can be written to" in error_of(capsys, *train)
 
 
 @once
@@ -159,7 +159,9 @@ def test_ctrl_c_leaves_a_model(tmp_path, toys, capsys):
     logged = len(epochs_of(run))
     assert logged - stopped in (0, 1)
     generate = ["generate", run, "--out", tmp_path / "a.png"]
-    assert f"was stopped; its weights are those after epoch {logged}" in warned(capsys, *generate)
+    assert f"was stopped; its weights are those after epoch {logged}" in warning_of(
+        capsys, *generate
+    )
     files = {"config.json", "history.csv", "model.keras", "training.checkpoint"}
     assert {path.name for path in run.iterdir()} == files
     assert f"`keras-cvae train --resume {run}` goes on from there" in error

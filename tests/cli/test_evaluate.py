@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_cvae import evaluation
-from tests.command import refused, run_cli
+from tests.command import error_of, run_cli
 
 once = pytest.mark.once
 
@@ -88,7 +88,7 @@ def test_bad_evaluations(run, tmp_path, toys, capsys, arguments, message):
     np.savez(files["CLASS"], x_train=x, y_train=0 * y, x_test=x, y_test=0 * y)
     np.savez(files["EMPTY"], x_train=x, y_train=y, x_test=x[:0], y_test=y[:0])
     arguments = [files.get(argument, argument) for argument in arguments]
-    assert message in refused(capsys, "evaluate", run, *arguments)
+    assert message in error_of(capsys, "evaluate", run, *arguments)
     assert (run / "metrics.json").read_bytes() == before
 
 
@@ -102,5 +102,5 @@ def test_damaged_metrics_are_not_overwritten(run, tmp_path, capsys):
     others += [{**metrics, "evaluations": ""}, {**metrics, "elbo": 10**400}]
     for content in ("{", '{"evaluations": 3}', *map(json.dumps, others)):
         (folder / "metrics.json").write_text(content)
-        assert "metrics.json' is damaged" in refused(capsys, "evaluate", folder)
+        assert "metrics.json' is damaged" in error_of(capsys, "evaluate", folder)
         assert (folder / "metrics.json").read_text() == content

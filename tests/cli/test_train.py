@@ -15,7 +15,7 @@ from keras_cvae import cli, datasets, objectives, runs
 from keras_cvae.cli import train
 from keras_cvae.runs import lock, pictures
 from keras_cvae.runs.pictures import DIAGRAMS, PICTURES
-from tests.command import TINY, epochs_of, refused, run_cli
+from tests.command import TINY, epochs_of, error_of, run_cli
 from tests.data.files import write_classes, write_image
 
 once = pytest.mark.once
@@ -142,14 +142,14 @@ def test_counts_under_a_learned_prior(tmp_path, capsys):
 @once
 def test_train_never_overwrites(run, capsys):
     before = (run / "model.keras").read_bytes()
-    assert "`--force` replaces a run. Received" in refused(capsys, "train", "--out", run)
+    assert "`--force` replaces a run. Received" in error_of(capsys, "train", "--out", run)
     assert (run / "model.keras").read_bytes() == before
 
 
 @once
 def test_train_leaves_other_folders_alone(tmp_path, capsys):
     (tmp_path / "config.json").write_text("{}")
-    assert "is not a run" in refused(capsys, "train", "--out", tmp_path, "--force", *TINY)
+    assert "is not a run" in error_of(capsys, "train", "--out", tmp_path, "--force", *TINY)
     assert (tmp_path / "config.json").read_text() == "{}"
 
 
@@ -215,7 +215,7 @@ def test_train_leaves_other_folders_alone(tmp_path, capsys):
     ],
 )
 def test_bad_settings_leave_no_folder(tmp_path, capsys, arguments, message):
-    assert message in refused(capsys, "train", "--out", tmp_path / "run", *arguments)
+    assert message in error_of(capsys, "train", "--out", tmp_path / "run", *arguments)
     assert not (tmp_path / "run").exists()
 
 
@@ -233,7 +233,7 @@ def test_a_loss_that_diverges_keeps_the_last_good_model(tmp_path, toys, capsys):
 def test_a_folder_in_use_by_training_raises_an_error(tmp_path, capsys):
     train = ["train", "--out", tmp_path, *TINY]
     with lock.hold(tmp_path):
-        assert "`--out` must be a folder that no other training" in refused(capsys, *train)
+        assert "`--out` must be a folder that no other training" in error_of(capsys, *train)
     assert os.listdir(tmp_path) == []
 
 
@@ -247,9 +247,9 @@ def test_the_data_line_lists_what_was_left_out_and_val_is_for_validation(tmp_pat
     (folder / "train/dog/0.png").write_bytes(b"")
     train = ["train", "--data", folder, "--out", tmp_path / "run", "--no-fit-prior", "--no-measure"]
     train += ["--epochs", 1, "--background", "#ff8000", *TINY]
-    assert "`--skip-damaged` leaves such files out" in refused(capsys, *train)
+    assert "`--skip-damaged` leaves such files out" in error_of(capsys, *train)
     write_image(folder / "train/dog/1.png", np.zeros((9, 9), "uint8"))
-    refusal = refused(capsys, *train, "--skip-damaged")
+    refusal = error_of(capsys, *train, "--skip-damaged")
     assert "`--image-size` resizes them" in refusal
     write_image(folder / "train/dog/1.png", np.zeros((4, 3), "uint8"))
     assert run_cli(*train, "--skip-damaged") == 0

@@ -9,7 +9,7 @@ from PIL import Image
 from keras_cvae import corruptions, datasets, latents, runs
 from keras_cvae.runs import lock
 from keras_cvae.runs.pictures import DIAGRAMS, KINDS
-from tests.command import TINY, refused, run_cli, warned
+from tests.command import TINY, error_of, run_cli, warning_of
 
 pytestmark = pytest.mark.usefixtures("uncompiled")
 once = pytest.mark.once
@@ -28,7 +28,7 @@ def test_the_default_folder_force_one_seed_and_no_graphviz(tmp_path, toys, monke
 
     (folder / "notes.txt").write_text("mine")
     (folder / "metrics.json").write_text("old")
-    refused(capsys, *train, "--force", "--likelihood", "poison")
+    error_of(capsys, *train, "--force", "--likelihood", "poison")
     assert (folder / "metrics.json").read_text() == "old"  # nothing is lost to a mistake
 
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -42,10 +42,10 @@ def test_the_default_folder_force_one_seed_and_no_graphviz(tmp_path, toys, monke
 
     unknown = ["--label", -1, "--count", 3]
     generate = ["generate", folder, "--out", tmp_path / "a.npz"]
-    assert "dropout" in warned(capsys, *generate, *unknown)
+    assert "dropout" in warning_of(capsys, *generate, *unknown)
     for kind in ("manifold", "samples"):
         plot = ["plot", folder, "--kind", kind, "--out", f"{kind}.png"]
-        assert "dropout" in warned(capsys, *plot, *unknown)
+        assert "dropout" in warning_of(capsys, *plot, *unknown)
 
 
 @pytest.mark.once
@@ -60,7 +60,7 @@ def test_an_unconditional_model(plain_run, tmp_path, capsys):
     assert run_cli("generate", plain_run, "--out", tmp_path / "a.png") == 0
     assert run_cli("reconstruct", plain_run, "--out", tmp_path / "b.png") == 0
     generate = ["generate", plain_run, "--label", 1, "--out", tmp_path / "c.png"]
-    assert "without a condition" in refused(capsys, *generate)
+    assert "without a condition" in error_of(capsys, *generate)
 
 
 @pytest.mark.once
@@ -89,7 +89,7 @@ def test_generate_pictures(run, tmp_path, capsys):
     out = tmp_path / "new" / "eights.png"
     assert run_cli("generate", run, "--label", 8, "--out", out) == 0
     assert Image.open(out).width > 100
-    assert "--force" in refused(capsys, "generate", run, "--out", out)
+    assert "--force" in error_of(capsys, "generate", run, "--out", out)
     size = Image.open(out).size
     assert run_cli("generate", run, "--out", out, "--force") == 0
     assert Image.open(out).size != size
@@ -114,7 +114,7 @@ def test_a_picture_has_full_rows_under_the_names_of_their_classes(
 @pytest.mark.parametrize("temperature", ["inf", "nan"])
 def test_a_temperature_is_finite(run, tmp_path, capsys, temperature):
     generate = ["generate", run, "--out", tmp_path / "a.png", "--temperature", temperature]
-    assert "`--temperature` must be a finite number" in refused(capsys, *generate)
+    assert "`--temperature` must be a finite number" in error_of(capsys, *generate)
 
 
 @pytest.mark.once
@@ -164,7 +164,7 @@ def test_plots(run, tmp_path, capsys, monkeypatch, drawn, kind):
     assert Image.open(out).width > 100
     assert drawn[0].axes[0].get_title() == title
     assert len(set(predictions)) == len(predictions)  # all at once, never image by image
-    assert "--force" in refused(capsys, "plot", run, "--kind", kind, "--out", out)
+    assert "--force" in error_of(capsys, "plot", run, "--kind", kind, "--out", out)
 
 
 @once
@@ -174,8 +174,8 @@ def test_plots_without_a_condition(plain_run, tmp_path, capsys, drawn):
         assert run_cli(*plot, kind, "--count", 3) == 0
         assert "label" not in drawn[-1].axes[0].get_title()
     assert run_cli(*plot, "scatter") == run_cli(*plot, "nearest") == 0
-    assert "without a condition" in refused(capsys, *plot, "manifold", "--label", 1)
-    assert "without classes" in refused(capsys, *plot, "swaps")
+    assert "without a condition" in error_of(capsys, *plot, "manifold", "--label", 1)
+    assert "without classes" in error_of(capsys, *plot, "swaps")
 
 
 @once
@@ -210,7 +210,7 @@ def test_an_interpolation_goes_between_test_images_of_its_class(run, tmp_path, d
     ],
 )
 def test_bad_plots(run, tmp_path, capsys, arguments, message):
-    assert message in refused(capsys, "plot", run, "--out", tmp_path / "a.png", *arguments)
+    assert message in error_of(capsys, "plot", run, "--out", tmp_path / "a.png", *arguments)
     assert not (tmp_path / "a.png").exists()
 
 
@@ -219,11 +219,11 @@ def test_an_unfinished_run_is_reported(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     (folder / "metrics.json").unlink()
     generate = ["generate", folder, "--out", tmp_path / "a.npz", "--force"]
-    assert "was stopped; its weights are those after epoch 2" in warned(capsys, *generate)
+    assert "was stopped; its weights are those after epoch 2" in warning_of(capsys, *generate)
     with lock.hold(folder):
-        assert "is still training; its weights are" in warned(capsys, *generate)
+        assert "is still training; its weights are" in warning_of(capsys, *generate)
     (folder / "history.csv").write_text("")
-    assert "was stopped; no epoch has ended, so" in warned(capsys, *generate)
+    assert "was stopped; no epoch has ended, so" in warning_of(capsys, *generate)
 
 
 @once
@@ -233,7 +233,7 @@ def test_changed_data_warn(toys, plain_run, capsys):
     np.savez(toys, **{**before, "x_test": 1 - before["x_test"]})
     try:
         few = ["--samples", 1]
-        assert "are no longer those that" in warned(capsys, "evaluate", plain_run, *few)
+        assert "are no longer those that" in warning_of(capsys, "evaluate", plain_run, *few)
         capsys.readouterr()
         assert run_cli("evaluate", plain_run, "--data", toys, *few) == 0
         assert capsys.readouterr().err == ""

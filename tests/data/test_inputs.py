@@ -240,7 +240,7 @@ def test_callbacks_see_every_epoch_and_validation_split_works(data, tmp_path):
     assert "val_reconstruction" in rows[0]
 
 
-def spoiled(x, value):
+def with_value(x, value):
     x = x.copy()
     x[-1, 3] = value
     return x
@@ -248,9 +248,9 @@ def spoiled(x, value):
 
 BAD = {
     "too bright": (lambda x, y: [x * 255, y], r"`x` must be in \[0, 1\].*Received: values"),
-    "negative": (lambda x, y: [spoiled(x, -0.1), y], r"must be in \[0, 1\].*from -0.1"),
-    "NaN": (lambda x, y: [spoiled(x, np.nan), y], "must be finite"),
-    "infinite": (lambda x, y: [spoiled(x, np.inf), y], "must be finite"),
+    "negative": (lambda x, y: [with_value(x, -0.1), y], r"must be in \[0, 1\].*from -0.1"),
+    "NaN": (lambda x, y: [with_value(x, np.nan), y], "must be finite"),
+    "infinite": (lambda x, y: [with_value(x, np.inf), y], "must be finite"),
     "integer pixels": (
         lambda x, y: [(x * 300).astype("int32"), y],
         r"must be uint8 \(0 to 255\).*int32 with values from \d+ to 2\d\d",

@@ -18,7 +18,7 @@ x, y = arrays["x"], arrays["y"]
 options = {"samples": 100, "verbose": 0}
 
 
-def drawn(measure):
+def sample(measure):
     return [float(np.mean(measure(seed))) for seed in range(6)]
 
 
@@ -27,10 +27,10 @@ def rates(seed):
 
 
 found = {
-    "rate": drawn(lambda seed: rates(seed)["rate"]),
-    "distortion": drawn(lambda seed: rates(seed)["distortion"]),
-    "log p(x | y)": drawn(lambda s: evaluation.log_likelihood(cvae, x, y, seed=s, **options)),
-    "log p(x)": drawn(lambda s: evaluation.marginal_log_likelihood(cvae, x, seed=s, **options)),
+    "rate": sample(lambda seed: rates(seed)["rate"]),
+    "distortion": sample(lambda seed: rates(seed)["distortion"]),
+    "log p(x | y)": sample(lambda s: evaluation.log_likelihood(cvae, x, y, seed=s, **options)),
+    "log p(x)": sample(lambda s: evaluation.marginal_log_likelihood(cvae, x, seed=s, **options)),
 }
 exact = {
     "variance": evaluation.variance_of_means(cvae, x, y).tolist(),

@@ -14,7 +14,7 @@ DENSE = networks.Dense((8,))
 RNG = np.random.default_rng(0)
 
 
-def widened(cvae):
+def widen_posterior(cvae):
     """With q(z | x) wider than p(z), so that importance weights are bounded."""
     head = cvae.get_layer("encoder").get_layer("z_log_var")
     head.set_weights([0.2 * head.get_weights()[0], np.full(cvae.latent_dim, 0.5)])
@@ -29,7 +29,7 @@ def linear_gaussian(condition=None, prior="standard_normal"):
     decoder = keras.Sequential([keras.Input((2 + more,)), keras.layers.Dense(5)])
     likelihood = keras_cvae.likelihoods.Gaussian(0.5)
     options = {"network": (encoder, decoder), "likelihood": likelihood, "prior": prior}
-    return widened(keras_cvae.build_cvae((5,), condition, 2, **options)), decoder.layers[-1]
+    return widen_posterior(keras_cvae.build_cvae((5,), condition, 2, **options)), decoder.layers[-1]
 
 
 @pytest.mark.parametrize("condition", [None, 3])
@@ -47,7 +47,7 @@ def test_the_evidence_of_a_linear_gaussian_model(condition):
 
 def test_the_evidence_of_bernoulli_pixels_by_numerical_integration():
     keras.utils.set_random_seed(1)
-    cvae = widened(keras_cvae.build_cvae((6,), None, 1, network=DENSE))
+    cvae = widen_posterior(keras_cvae.build_cvae((6,), None, 1, network=DENSE))
     x = np.array(list(itertools.islice(itertools.product([0.0, 1.0], repeat=6), 0, 64, 9)))
     z = np.linspace(-12, 12, 4001)
     p = np.float64(cvae.generator.predict(z[:, None].astype("float32"), verbose=0))

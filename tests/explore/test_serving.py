@@ -7,7 +7,7 @@ import webbrowser
 import pytest
 
 from keras_cvae.explore import opening, serving
-from tests.command import refused
+from tests.command import error_of
 
 pytestmark = pytest.mark.once
 
@@ -19,7 +19,7 @@ def installed(monkeypatch):
 
 def test_a_missing_extra(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "gradio", None)
-    error = refused(capsys, "explore", tmp_path)
+    error = error_of(capsys, "explore", tmp_path)
     assert "The explorer needs Gradio: pip install 'keras_cvae[explore]'" in error
 
 
@@ -29,7 +29,7 @@ def test_no_browser(monkeypatch, tmp_path, capsys):
         raise webbrowser.Error("could not locate runnable browser")
 
     monkeypatch.setattr(webbrowser, "get", get)
-    assert "`--no-browser` serves the page" in refused(capsys, "explore", tmp_path)
+    assert "`--no-browser` serves the page" in error_of(capsys, "explore", tmp_path)
 
 
 @pytest.mark.usefixtures("installed")
@@ -38,10 +38,10 @@ def test_an_occupied_port_and_a_missing_run(tmp_path, capsys):
         other.bind((serving.HOST, 0))
         other.listen()
         port = other.getsockname()[1]
-        taken = refused(capsys, "explore", tmp_path, "--no-browser", "--port", port)
+        taken = error_of(capsys, "explore", tmp_path, "--no-browser", "--port", port)
         assert "`--port` must be free" in taken
     message = "A run must be a folder"
-    assert message in refused(capsys, "explore", tmp_path, "--no-browser", "--port", 0)
+    assert message in error_of(capsys, "explore", tmp_path, "--no-browser", "--port", 0)
 
 
 @pytest.mark.usefixtures("installed")

@@ -10,7 +10,7 @@ import pytest
 
 from keras_cvae import export, networks, runs
 from keras_cvae.export import files
-from tests.command import refused, run_cli
+from tests.command import error_of, run_cli
 
 BACKEND = keras.backend.backend()
 
@@ -57,23 +57,23 @@ def test_an_exported_file_equals_keras_and_its_example_runs(run, format, part, t
 @pytest.mark.once
 def test_unsupported_exports_raise_an_error(run, capsys, tmp_path, monkeypatch):
     command = ["export", run.folder, "--out"]
-    assert "`--out` must be a name that ends in .onnx" in refused(capsys, *command, tmp_path / "a")
+    assert "`--out` must be a name that ends in .onnx" in error_of(capsys, *command, tmp_path / "a")
     onnx = tmp_path / "a.onnx"
-    assert "Did you mean 'onnx'" in refused(capsys, *command, onnx, "--format", "onx")
-    assert "`--what` must be one of" in refused(capsys, *command, onnx, "--what", "cvae")
+    assert "Did you mean 'onnx'" in error_of(capsys, *command, onnx, "--format", "onx")
+    assert "`--what` must be one of" in error_of(capsys, *command, onnx, "--what", "cvae")
     onnx.write_text("mine")
-    assert "`--force` replaces files" in refused(capsys, *command, onnx)
+    assert "`--force` replaces files" in error_of(capsys, *command, onnx)
     assert onnx.read_text() == "mine"
     folder = [*command, run.folder, "--format", "tf_saved_model", "--force"]
     if BACKEND == "tensorflow":  # nobody's folder is removed
-        assert "must not be a folder of something else" in refused(capsys, *folder)
+        assert "must not be a folder of something else" in error_of(capsys, *folder)
         assert (run.folder / "model.keras").exists()
     monkeypatch.setattr(files, "TOLERANCE", -1)
     message = "must have the outputs of Keras"
-    assert message in refused(capsys, *command, tmp_path / "b.onnx", "--what", "decoder")
+    assert message in error_of(capsys, *command, tmp_path / "b.onnx", "--what", "decoder")
     assert [*tmp_path.iterdir()] == [onnx]
     monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: None)
-    assert 'pip install "keras_cvae[onnx]"' in refused(capsys, *command, tmp_path / "b.onnx")
+    assert 'pip install "keras_cvae[onnx]"' in error_of(capsys, *command, tmp_path / "b.onnx")
 
 
 @pytest.mark.once

@@ -10,7 +10,7 @@ import pytest
 import keras_cvae
 from keras_cvae import conditions, export, likelihoods, networks, priors, runs
 from keras_cvae.datasets import Dataset
-from tests.command import refused, run_cli
+from tests.command import error_of, run_cli
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("uncompiled")]
 CLICKS = """
@@ -27,7 +27,7 @@ document.body.dataset.tiles = tiles.length;
 </script></body>"""
 
 
-def made(condition=3, shape=(7, 5, 1), **options):
+def make_run(condition=3, shape=(7, 5, 1), **options):
     """A run of a model that has not been trained, far from where it starts."""
     cvae = keras_cvae.build_cvae(shape, condition, 4, **options)
     rng = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def made(condition=3, shape=(7, 5, 1), **options):
     return runs.ImageRun(None, config, cvae, dataset)
 
 
-def opened(path):
+def open_page(path):
     """The page as Chromium has it after its scripts have run."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
@@ -63,12 +63,12 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_a_browser_generates_the_images_of_keras(name, tmp_path):
     path = tmp_path / "page.html"
-    assert export.write(made(**MODELS[name]), path, format="web") is None
+    assert export.write(make_run(**MODELS[name]), path, format="web") is None
     text = path.read_text("utf-8")
     assert not re.findall(r"(?:src|href)=|https?://|<b>", text)
     clicks = CLICKS if name != "no classes" else CLICKS.replace("buttons[1].click();", "")
     path.write_text(text.replace("</body>", clicks), "utf-8")
-    page = opened(path)
+    page = open_page(path)
     difference = float(re.search(r'data-difference="([^"]+)"', page)[1])
     assert difference < 1e-5
     seen, tiles = (int(re.search(rf'data-{key}="(\d+)"', page)[1]) for key in ("seen", "tiles"))
@@ -91,16 +91,16 @@ def test_a_browser_generates_the_images_of_keras(name, tmp_path):
 )
 def test_unsupported_models_raise_an_error(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        export.write(made(**options), tmp_path / "page.html", format="web")
+        export.write(make_run(**options), tmp_path / "page.html", format="web")
     assert not list(tmp_path.iterdir())
 
 
 def test_the_command(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(runs.Run, "load", lambda folder: made(network=networks.Dense((4,))))
+    monkeypatch.setattr(runs.Run, "load", lambda folder: make_run(network=networks.Dense((4,))))
     command = ["export", tmp_path, "--format", "web", "--out"]
     message = "`--out` must be a name that ends in .html"
-    assert message in refused(capsys, *command, tmp_path / "a.png")
+    assert message in error_of(capsys, *command, tmp_path / "a.png")
     message = "`--what` must be one of 'generator'. Did you mean 'generator'? Received: 'encoder'"
-    assert message in refused(capsys, *command, tmp_path / "a.html", "--what", "encoder")
+    assert message in error_of(capsys, *command, tmp_path / "a.html", "--what", "encoder")
     assert run_cli(*command, tmp_path / "a.html") == 0
     assert "which opens in a browser" in capsys.readouterr().out

@@ -118,7 +118,7 @@ def begin(*arguments, **environment):
     return subprocess.Popen([sys.executable, *arguments], env=environment, **pipes)
 
 
-def printed(process):
+def output_of(process):
     out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error[-3000:]
     return json.loads(out.splitlines()[-1])
@@ -129,7 +129,7 @@ def printed(process):
 def test_two_devices_give_the_results_of_one(alone):
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     running = begin("-c", DATA + USE + DEVICES, XLA_FLAGS=flags)
-    results = printed(running)
+    results = output_of(running)
     np.testing.assert_allclose(results["model"], alone["numbers"], rtol=1e-5)
     for name, numbers in alone.items():
         np.testing.assert_allclose(results[name], numbers, rtol=1e-5)
@@ -143,7 +143,7 @@ def test_processes_give_the_results_of_one(alone, count):
     where = address()
     program = DATA + USE + PROCESSES
     running = [begin("-c", program, str(count), str(k), where) for k in range(count)]
-    for results in map(printed, running):
+    for results in map(output_of, running):
         np.testing.assert_allclose(results["numbers"], alone["numbers"], rtol=1e-5)
         if count == 2:  # the others have not fitted the prior
             np.testing.assert_allclose(results["measured"], alone["measured"], rtol=1e-5)
@@ -221,7 +221,7 @@ print(json.dumps({"numbers": numbers, "measured": measure(cvae), "refusal": refu
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow")
 def test_a_mirrored_strategy_trains_and_several_workers_raise_an_error(alone):
     program = STRATEGIES + DATA + USE + MIRRORED
-    results = printed(begin("-c", program, KERAS_BACKEND="tensorflow"))
+    results = output_of(begin("-c", program, KERAS_BACKEND="tensorflow"))
     for name in ("numbers", "measured"):  # but for the noise
         np.testing.assert_allclose(results[name], alone[name], rtol=0.1)
     assert "does not run in Keras under several workers; on JAX several" in results["refusal"]

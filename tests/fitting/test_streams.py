@@ -432,8 +432,8 @@ def test_a_different_target_in_a_later_batch_raises_an_error(unfused, data):
         unfused.fit(Batches(batches), verbose=0, shuffle=False)
 
 
-class Told(keras.callbacks.Callback):
-    """Notes the batches that it is told of."""
+class Recorder(keras.callbacks.Callback):
+    """Records the batches that it is called for."""
 
     def __init__(self):
         super().__init__()
@@ -452,7 +452,7 @@ class Told(keras.callbacks.Callback):
 
 @fusing
 def test_callbacks_are_called_for_batches(tiny, rows):
-    batches, told = cut([rows], SIZES["partial last batch"]), Told()
+    batches, told = cut([rows], SIZES["partial last batch"]), Recorder()
     given = {"epochs": 2, "callbacks": [told], "verbose": 0, "shuffle": False}
     held_out = {"validation_data": Batches(batches[:3])}
     tiny(steps_per_execution=4).fit(Batches(batches), **given, **held_out)

@@ -24,7 +24,7 @@ def shares(y, predicted):
     return numpy(unexplained(*map(keras.ops.convert_to_tensor, (y, predicted))))
 
 
-def called(layer, z, y):
+def call_layer(layer, z, y):
     layer([keras.ops.convert_to_tensor(part) for part in (z, y)])
     return sum(layer.losses)
 
@@ -55,22 +55,22 @@ def test_the_gradient_is_reversed_until_nothing_is_predicted(scale, gradient):
     z = Y + np.float32(scale) * Z
 
     with terms.step() as step:
-        called(layer, z, Y)
+        call_layer(layer, z, Y)
     error = float(numpy(step.losses[0]))
     assert error == pytest.approx(1 - r2_score(Y, z, multioutput="variance_weighted"), rel=1e-4)
     assert (error < 1) == (scale < 1)
     y, fixed = map(keras.ops.convert_to_tensor, (Y, z))
     (plain,) = gradient(lambda z: keras.ops.mean(unexplained(y, z)), z)
-    (of_z,) = gradient(lambda z: called(layer, z, Y), z)
+    (of_z,) = gradient(lambda z: call_layer(layer, z, Y), z)
     np.testing.assert_allclose(of_z, -7.0 * plain * (error < 1), rtol=1e-4, atol=1e-6)
-    (of_y,) = gradient(lambda y: called(layer, fixed + 0 * keras.ops.sum(y), y), Y)
+    (of_y,) = gradient(lambda y: call_layer(layer, fixed + 0 * keras.ops.sum(y), y), Y)
     np.testing.assert_array_equal(of_y, 0)
 
 
 def test_sample_weights_apply_to_the_term():
     layer, weights = AdversaryLoss(hidden_units=(4,)), np.float32(np.arange(9) % 3)
     with terms.step(weights) as step:
-        called(layer, Z, Y)
+        call_layer(layer, Z, Y)
     each = shares(Y, numpy(layer.predict(keras.ops.convert_to_tensor(Z))))
     expected = (weights * each).mean()
     assert float(numpy(step.losses[0])) == pytest.approx(expected, rel=1e-5)

@@ -24,11 +24,11 @@ def build(objective, network=None, **options):
     return cvae
 
 
-def taken(cvae, name="kl"):
+def steps_taken(cvae, name="kl"):
     return float(ops.convert_to_numpy(cvae.get_layer(name).taken))
 
 
-def said(found):
+def messages_of(found):
     """What was warned of, but for what other libraries warn of."""
     return [str(w.message) for w in found if "shorter than the rise" in str(w.message)]
 
@@ -42,28 +42,28 @@ def test_beta_increases_with_training_steps_and_continues_after_loading(tmp_path
     cvae = build(objectives.Warmup(2.0, steps=20))
     heard = []
     listen = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: heard.append(len(said(found)))
+        on_epoch_begin=lambda epoch, logs: heard.append(len(messages_of(found)))
     )
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         options = {**FIT, "validation_data": (X, None), "callbacks": [listen]}
         history = cvae.fit(X, epochs=4, initial_epoch=2, **options).history
-    assert "it ends at step 10 of 20, where beta is 1 instead of 2" in said(found)[0]
-    assert heard == [1, 1] and len(said(found)) == 1  # before the first step, and once
+    assert "it ends at step 10 of 20, where beta is 1 instead of 2" in messages_of(found)[0]
+    assert heard == [1, 1] and len(messages_of(found)) == 1  # before the first step, and once
     assert history["beta"] == pytest.approx([0.5, 1.0])
     assert history["val_beta"] == [2.0, 2.0]
     cvae.evaluate(X, verbose=0, draws=1)
     cvae.encode(X)
-    assert taken(cvae) == 10
+    assert steps_taken(cvae) == 10
     cvae.save(tmp_path / "cvae.keras")
     loaded = keras.saving.load_model(tmp_path / "cvae.keras")
     for model in (cvae, loaded):
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always")
             history = model.fit(X, epochs=3, **FIT).history
-        assert not said(found)
+        assert not messages_of(found)
         assert history["beta"] == pytest.approx([1.5, 2.0, 2.0])
-        assert taken(model) == 25
+        assert steps_taken(model) == 25
 
 
 @TOO_SHORT
@@ -102,7 +102,7 @@ def test_every_training_loop_counts_steps_and_a_short_training_warns(options):
     cvae = build(objectives.Warmup(2.0, steps=20), **options)
     with pytest.warns(UserWarning, match="it ends at step 5 of 20, where beta is 0.5") as found:
         history = cvae.fit(X, epochs=4, callbacks=[Stop()], **FIT).history
-    assert len(said(found)) == 1
+    assert len(messages_of(found)) == 1
     assert history["beta"] == pytest.approx([0.5])
 
 
@@ -114,7 +114,7 @@ def test_beta_increases_equally_for_all_groups_of_latents():
     cvae = build(objectives.Warmup(2.0, steps=20), network, run_eagerly=True)
     history = cvae.fit(X, epochs=1, **FIT).history
     assert history["beta"] == pytest.approx([0.5])
-    assert taken(cvae) == taken(cvae, "kl_2") == 5
+    assert steps_taken(cvae) == steps_taken(cvae, "kl_2") == 5
 
 
 @pytest.mark.usefixtures("uncompiled")

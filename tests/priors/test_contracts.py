@@ -20,11 +20,11 @@ def tensor(values):
     return keras.ops.convert_to_tensor(np.asarray(values, "float32"))
 
 
-def made(name):
+def build_prior(name):
     """A prior with weights that are no longer those it starts with, and y for it."""
     keras.utils.set_random_seed(0)
     prior = priors.get(name)
-    prior.build((None, SIZE), shapes_of(given(prior, 1)))
+    prior.build((None, SIZE), shapes_of(condition_of(prior, 1)))
     rng = np.random.default_rng(0)
     for weight in prior.trainable_weights:
         fan_in = weight.shape[0] if weight.path.endswith("kernel") else 1
@@ -36,7 +36,7 @@ def shapes_of(y):
     return keras.tree.map_structure(lambda t: None if t is None else tuple(t.shape), y)
 
 
-def given(prior, rows, labels=None):
+def condition_of(prior, rows, labels=None):
     """What a graph would call a prior with as y."""
     y = np.eye(WIDTH)[[1] * rows if labels is None else labels]
 
@@ -68,16 +68,16 @@ def test_config_round_trip(name):
 @every_prior
 def test_transported_noise_has_the_density(name):
     r"""E_p[f(z)] over transported noise is \int p(z) f(z) dz, here by importance sampling."""
-    prior = made(name)
+    prior = build_prior(name)
     rng = np.random.default_rng(0)
     count = 40_000
     noise = rng.standard_normal((count, SIZE))
-    z = numpy(prior.transport(tensor(noise), given(prior, count)))
+    z = numpy(prior.transport(tensor(noise), condition_of(prior, count)))
     assert z.shape == (count, SIZE) and z.dtype == np.float32
     proposal = z.mean(0) + 3 * rng.standard_normal((count, SIZE)) * z.std(0)
     log_q = -0.5 * (((proposal - z.mean(0)) / (3 * z.std(0))) ** 2).sum(1)
     log_q -= SIZE * 0.5 * np.log(2 * np.pi) + np.log(3 * z.std(0)).sum()
-    log_p = numpy(prior.log_prob(tensor(proposal), given(prior, count)))
+    log_p = numpy(prior.log_prob(tensor(proposal), condition_of(prior, count)))
     assert log_p.shape == (count,)
     weights = np.exp(log_p - log_q)
     assert abs(weights.mean() - 1) < 0.1  # it is normalised
@@ -89,8 +89,8 @@ def test_transported_noise_has_the_density(name):
 
 @every_prior
 def test_noise_is_the_inverse_of_transport(name):
-    prior, rng = made(name), np.random.default_rng(3)
-    y = given(prior, 200)
+    prior, rng = build_prior(name), np.random.default_rng(3)
+    y = condition_of(prior, 200)
     z = prior.transport(tensor(rng.standard_normal((200, SIZE))), y)
     noise = prior.noise(z, y)
     np.testing.assert_allclose(numpy(prior.transport(noise, y)), numpy(z), atol=2e-3)
@@ -100,19 +100,19 @@ def test_noise_is_the_inverse_of_transport(name):
 
 @every_prior
 def test_the_divergence_is_that_of_the_density(name):
-    prior = made(name)
+    prior = build_prior(name)
     rng = np.random.default_rng(1)
     mean, log_var = rng.normal(size=(2, 1, SIZE))
     count = 40_000
     rows = [tensor(np.repeat(a, count, axis=0)) for a in (mean, log_var)]
     z = tensor(mean + np.exp(log_var / 2) * rng.standard_normal((count, SIZE)))
-    y = given(prior, count)
+    y = condition_of(prior, count)
     estimates = numpy(priors.Prior.kl(prior, *rows, z, y))
-    kl = numpy(prior.kl(tensor(mean), tensor(log_var), z[:1], given(prior, 1)))
+    kl = numpy(prior.kl(tensor(mean), tensor(log_var), z[:1], condition_of(prior, 1)))
     assert kl.shape == (1,) and estimates.shape == (count,)
     if prior.closed_form:
         assert abs(estimates.mean() - kl[0]) < 5 * estimates.std() / np.sqrt(count)
-        shares = prior.kl_by_dimension(tensor(mean), tensor(log_var), given(prior, 1))
+        shares = prior.kl_by_dimension(tensor(mean), tensor(log_var), condition_of(prior, 1))
         assert shares.shape == (1, SIZE)
         np.testing.assert_allclose(numpy(shares).sum(-1), kl, rtol=1e-5)
     expected = divergences.normal_log_prob(z, *rows) - prior.log_prob(z, y)
@@ -121,12 +121,12 @@ def test_the_divergence_is_that_of_the_density(name):
 
 @every_prior
 def test_an_example_does_not_depend_on_the_others(name):
-    prior = made(name)
+    prior = build_prior(name)
     rng = np.random.default_rng(0)
     z, labels = rng.normal(size=(5, SIZE)), np.array([0, 1, 2, 3, 0])
     for method in (prior.log_prob, prior.transport):
         several, one = (
-            numpy(method(tensor(z[rows]), given(prior, 1, labels[rows])))
+            numpy(method(tensor(z[rows]), condition_of(prior, 1, labels[rows])))
             for rows in (slice(None), slice(2, 3))
         )
         np.testing.assert_allclose(several[2:3], one, rtol=1e-5, atol=1e-6)
@@ -139,7 +139,7 @@ def test_priors_compute_in_float32_under_half_precision(name):
     try:
         layer = layers.KLDivergence(prior=name)
         half = [keras.ops.cast(tensor(np.ones((2, SIZE))), "bfloat16")] * 3
-        y = given(layer.prior, 2)
+        y = condition_of(layer.prior, 2)
         layer(half, **({} if y is None else {"y": y}))
     finally:
         keras.config.set_dtype_policy(policy)

@@ -21,7 +21,7 @@ def tensor(values):
     return keras.ops.convert_to_tensor(np.asarray(values, "float32"))
 
 
-def made(size, scale=0.3, **options):
+def build_flow(size, scale=0.3, **options):
     """A flow far from N(0, I)."""
     prior = priors.Flow(**{"couplings": 3, "hidden_units": (8,), "activation": "tanh", **options})
     prior.build((None, size), (None, WIDTH) if prior.conditional else None)
@@ -34,7 +34,7 @@ def made(size, scale=0.3, **options):
 @pytest.fixture(scope="module", params=[False, True], ids=["alone", "conditional"])
 def plane(request):
     """A flow in the plane, and a function of rows to a y for it."""
-    prior = made(2, conditional=request.param)
+    prior = build_flow(2, conditional=request.param)
     y = np.float32([[0.2, -1.0, 0.5]])
     return prior, lambda rows: tensor(y.repeat(rows, axis=0)) if prior.conditional else None
 
@@ -70,7 +70,7 @@ def test_the_determinant_is_that_of_the_jacobian(plane):
     np.testing.assert_allclose(numpy(prior.log_prob(z, y(6))), density, atol=5e-3)
 
 
-FLOWS = {(size, c): made(size, couplings=c) for size in (2, 3, 5) for c in (1, 2, 4)}
+FLOWS = {(size, c): build_flow(size, couplings=c) for size in (2, 3, 5) for c in (1, 2, 4)}
 
 
 @given(st.sampled_from(sorted(FLOWS)), st.integers(0, 2**31), st.floats(0, 3))
@@ -86,7 +86,7 @@ def test_the_flow_is_invertible(case, seed, scale):
 
 def test_one_coupling_is_a_conditional_normal():
     """Given the half that is kept, the other is N(t, exp(2 s)) by definition."""
-    prior = made(2, couplings=1)
+    prior = build_flow(2, couplings=1)
     z = np.random.default_rng(0).normal(size=(5, 2))
     (first, last), h = prior.networks[0], z[:, :1]
     h = np.tanh(h @ numpy(first.kernel) + numpy(first.bias))
@@ -97,11 +97,11 @@ def test_one_coupling_is_a_conditional_normal():
 
 
 def test_two_couplings_change_all_dimensions_of_even_and_odd_sizes():
-    prior = made(5, couplings=2)
+    prior = build_flow(5, couplings=2)
     assert prior.sizes == (2, 3)
     noise = np.random.default_rng(0).normal(size=(4, 5))
     assert np.abs(numpy(prior.transport(tensor(noise))) - noise).min() > 1e-5
-    one = numpy(made(5, couplings=1).transport(tensor(noise)))
+    one = numpy(build_flow(5, couplings=1).transport(tensor(noise)))
     np.testing.assert_array_equal(one[:, :2], noise[:, :2].astype("float32"))
 
 
@@ -115,7 +115,7 @@ def test_it_starts_as_the_standard_normal():
 
 
 def test_gradients_are_those_of_the_density(gradient):
-    prior, rng = made(3), np.random.default_rng(0)
+    prior, rng = build_flow(3), np.random.default_rng(0)
     z, direction, step = *rng.normal(size=(2, 4, 3)), 1e-2
     (slope,) = gradient(lambda z: keras.ops.sum(prior.log_prob(z)), z)
     ends = [numpy(prior.log_prob(tensor(z + s * step * direction))).sum() for s in (1, -1)]

@@ -18,7 +18,7 @@ def tensor(values):
     return keras.ops.convert_to_tensor(np.asarray(values, "float32"))
 
 
-def made(**options):
+def build_prior(**options):
     prior = priors.Mixture(K, **options)
     prior.build((None, SIZE), (None, WIDTH) if prior.conditional else None)
     rng = np.random.default_rng(0)
@@ -43,7 +43,7 @@ def components(prior, y):
 @pytest.mark.parametrize("covariance", ["diag", "full"])
 @pytest.mark.parametrize("conditional", [False, True])
 def test_log_prob_equals_scipy(covariance, conditional):
-    prior = made(covariance=covariance, conditional=conditional)
+    prior = build_prior(covariance=covariance, conditional=conditional)
     z = np.random.default_rng(1).normal(size=(5, SIZE))
     y = np.array([[0, 0], [1, 0], [0, 1], [0.3, -2], [1, 1]])
     found = numpy(prior.log_prob(tensor(z), tensor(y) if conditional else None))
@@ -61,7 +61,7 @@ def test_log_prob_equals_scipy(covariance, conditional):
 
 @pytest.mark.parametrize("covariance", ["diag", "full"])
 def test_samples_have_the_moments_of_the_mixture(covariance):
-    prior = made(covariance=covariance)
+    prior = build_prior(covariance=covariance)
     count = 100_000
     z = numpy(prior.transport(tensor(np.random.default_rng(0).normal(size=(count, SIZE)))))
     parts = [*components(prior, None)]
@@ -75,7 +75,7 @@ def test_samples_have_the_moments_of_the_mixture(covariance):
 
 
 def test_temperature_keeps_the_components_and_scales_their_spread():
-    prior = made(covariance="full")
+    prior = build_prior(covariance="full")
     noise = tensor(np.random.default_rng(0).normal(size=(2000, SIZE)))
     cold, half, warm = (numpy(prior.tempered(noise, t)) for t in (0.0, 0.5, 1.0))
     np.testing.assert_allclose(half - cold, (warm - cold) / 2, rtol=1e-3, atol=1e-4)

@@ -34,7 +34,7 @@ def rows(parameters, count):
     return [tensor(np.broadcast_to(part, (count, len(part)))) for part in parameters]
 
 
-def made(size, **options):
+def build_flow(size, **options):
     """A flow far from N(0, I)."""
     prior = priors.SplineFlow(3, (8,), bins=4, activation="tanh", **options)
     prior.build((None, size), (None, 2) if prior.conditional else None)
@@ -72,7 +72,7 @@ def test_the_slope_is_that_of_the_curve():
 
 @pytest.mark.parametrize("conditional", [False, True])
 def test_the_density_integrates_to_one(conditional):
-    prior = made(2, conditional=conditional)
+    prior = build_flow(2, conditional=conditional)
     axis = np.linspace(-9, 9, 601)
     z = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     y = tensor(np.broadcast_to([0.5, -1.0], (len(z), 2))) if conditional else None
@@ -140,7 +140,7 @@ def test_shared_couplings_change_z_least_for_another_label():
 
 
 def test_every_latent_is_transformed_for_even_and_odd_sizes():
-    prior = made(5)
+    prior = build_flow(5)
     noise = np.random.default_rng(0).normal(size=(50, 5))
     z = prior.transport(tensor(noise))
     assert np.abs(numpy(z) - noise).max(0).min() > 0.05
@@ -148,7 +148,7 @@ def test_every_latent_is_transformed_for_even_and_odd_sizes():
 
 
 def test_gradients_are_those_of_the_density(gradient):
-    prior, rng = made(3), np.random.default_rng(0)
+    prior, rng = build_flow(3), np.random.default_rng(0)
     z, direction, step = *rng.normal(size=(2, 4, 3)), 1e-2
     (slope,) = gradient(lambda z: keras.ops.sum(prior.log_prob(z)), z)
     ends = [numpy(prior.log_prob(tensor(z + s * step * direction))).sum() for s in (1, -1)]
@@ -159,7 +159,7 @@ def test_gradients_are_those_of_the_density(gradient):
 def test_a_change_of_y_does_not_use_shared_couplings():
     rng = np.random.default_rng(0)
     noise, one, other = (tensor(rng.normal(size=(20, size))) for size in (4, 2, 2))
-    flow, shared = (made(4, conditional=True, shared=count) for count in (0, 3))
+    flow, shared = (build_flow(4, conditional=True, shared=count) for count in (0, 3))
     moved = [numpy(prior.transport(noise, y)) for prior in (flow, shared) for y in (one, other)]
     shift = (numpy(other) - numpy(one)) @ numpy(shared.means)[1:]
     np.testing.assert_allclose(moved[3], moved[2] + shift, atol=1e-4)  # of the means alone

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from keras_cvae import evaluation, runs
-from tests.command import refused, run_cli
+from tests.command import error_of, run_cli
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("uncompiled")]
 TINY = {"latent_dim": 3, "epochs": 2, "batch_size": 16, "verbose": 0}
@@ -90,9 +90,9 @@ def test_runs_side_by_side(images, capsys, tmp_path):
 
 def test_runs_that_cannot_be_compared_raise_an_error(images, capsys, tmp_path):
     alone = ["compare", images / "one", "--out", tmp_path / "a.html"]
-    assert "There must be two runs or more" in refused(capsys, *alone)
+    assert "There must be two runs or more" in error_of(capsys, *alone)
     both = ["compare", images / "one", images / "one", "--out"]
-    assert "must end in .html" in refused(capsys, *both, tmp_path / "a.png")
+    assert "must end in .html" in error_of(capsys, *both, tmp_path / "a.png")
     (tmp_path / "b.html").write_text("mine")
-    assert "must be a new file" in refused(capsys, *both, tmp_path / "b.html")
-    assert "is not a run" in refused(capsys, "report", tmp_path)
+    assert "must be a new file" in error_of(capsys, *both, tmp_path / "b.html")
+    assert "is not a run" in error_of(capsys, "report", tmp_path)

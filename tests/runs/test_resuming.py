@@ -8,7 +8,7 @@ import pytest
 
 import keras_cvae
 from keras_cvae import priors, runs
-from tests.command import TINY, epochs_of, refused, run_cli
+from tests.command import TINY, epochs_of, error_of, run_cli
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("uncompiled")]
 
@@ -33,13 +33,13 @@ def test_a_killed_run_gives_the_result_of_an_uninterrupted_run(toys, tmp_path, m
             run_cli(*train, run)
     assert (run / "training.checkpoint").exists()
 
-    error = refused(capsys, "train", "--resume", run, "--epochs", 9)
+    error = error_of(capsys, "train", "--resume", run, "--epochs", 9)
     assert "`--epochs` must be left out with `--resume`" in error
     config = json.loads((run / "config.json").read_text())
     other = {**config, "versions": {**config["versions"], "keras": "3.0"}}
     other["data"] = {**config["data"], "digest": "0123"}
     (run / "config.json").write_text(json.dumps(other))
-    error = refused(capsys, "train", "--resume", run)
+    error = error_of(capsys, "train", "--resume", run)
     assert f"the data '{toys}' have changed; keras was 3.0, is 3" in error
     assert "`--force` resumes anyway" in error
     (run / "config.json").write_text(json.dumps(config))

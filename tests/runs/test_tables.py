@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from keras_cvae import runs, tables
-from tests.command import refused, run_cli
+from tests.command import error_of, run_cli
 
 pytestmark = [
     pytest.mark.once,
@@ -125,7 +125,7 @@ def test_requests_for_other_columns_reject_generated_rows(folder, tmp_path, caps
     tall = f"height={people()['height'].max()}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keras_cvae.tables.selection.MOST_GENERATED", 50)
-        message = refused(capsys, "generate", folder / "run", "--where", tall, "--out", out)
+        message = error_of(capsys, "generate", folder / "run", "--where", tall, "--out", out)
     assert "none of 50 generated rows" in message and "name height in --condition" in message
 
 
@@ -136,7 +136,7 @@ def test_reconstructions_and_pictures(folder, tmp_path, capsys):
     out = tmp_path / "loss.png"
     assert run_cli("plot", folder / "run", "--kind", "loss", "--out", out) == 0
     assert out.stat().st_size > 1000
-    assert "must be one of 'marginals', 'correlations', 'loss'" in refused(
+    assert "must be one of 'marginals', 'correlations', 'loss'" in error_of(
         capsys, "plot", folder / "run", "--kind", "samples", "--out", tmp_path / "a.png"
     )
 
@@ -183,8 +183,8 @@ def test_invalid_settings_raise_an_error(folder, tmp_path, capsys):
         ((*train, "--likelihood", "gaussian"), "`--likelihood` must be left out for a table"),
         (("train", "--condition", "a"), "`--condition` is an option for tables"),
     ):
-        assert expected in refused(capsys, *arguments)
-    every = refused(capsys, *train, "--columns", "ages=count", "--condition", "six", lines=3)
+        assert expected in error_of(capsys, *arguments)
+    every = error_of(capsys, *train, "--columns", "ages=count", "--condition", "six", lines=3)
     of_columns, of_condition, of_id = every.splitlines()
     assert "`--columns` must name columns, of 'id'" in of_columns and "'age'?" in of_columns
     assert "`--condition` must name columns, of 'id'" in of_condition

@@ -33,7 +33,7 @@ def test_invalid_requests_raise_an_error(text):
         selection.split(text)
 
 
-def kept(count=2000):
+def make_conditions(count=2000):
     rng = np.random.default_rng(0)
     cells = {
         "age": rng.integers(18, 80, count),
@@ -45,7 +45,7 @@ def kept(count=2000):
 
 
 def chosen(asked, count=2000):
-    return selection.conditions_like(kept(), ALL, asked, count, seed=0)
+    return selection.conditions_like(make_conditions(), ALL, asked, count, seed=0)
 
 
 @pytest.mark.once
@@ -54,13 +54,13 @@ def test_open_conditions_come_from_matching_rows():
     assert [*cells] == ["age", "sex", "site"] and (cells["sex"] == 1).all()
     assert {*cells["age"]} == {30.0, 31.0, 32.0, 33.0, 34.0} and len({*cells["site"]}) >= 8
     everything = chosen({})
-    pairs = [{*zip(c["age"], c["site"], strict=True)} for c in (everything, kept())]
+    pairs = [{*zip(c["age"], c["site"], strict=True)} for c in (everything, make_conditions())]
     assert pairs[0] <= pairs[1] and len(pairs[0]) > 300
 
 
 @pytest.mark.once
 def test_open_conditions_are_missing_as_often_as_in_matching_rows():
-    cells = kept()
+    cells = make_conditions()
     is_missing = (cells["sex"] == 1) & (np.arange(2000) % 4 == 0)
     cells["age"][is_missing] = np.nan
     expected = is_missing[cells["sex"] == 1].mean()
@@ -74,9 +74,9 @@ def test_a_rare_combination_does_not_repeat_one_training_row():
     with pytest.warns(UserWarning, match="Only 1 training row matches.*from the nearest rows too"):
         cells = chosen({"site": (8.0, 8.0)})
     assert (cells["site"] == 8).all() and len({*cells["age"]}) > 20
-    share = (cells["age"] == kept()["age"][7]).mean()
+    share = (cells["age"] == make_conditions()["age"][7]).mean()
     assert 0.05 < share < 0.3  # 1 of 11, and others of that age
-    other = float(1 - kept()["sex"][7])
+    other = float(1 - make_conditions()["sex"][7])
     with pytest.warns(UserWarning, match="No training row matches"):
         cells = chosen({"site": (8.0, 8.0), "sex": (other, other)})
     assert (cells["sex"] == other).all() and len({*cells["age"]}) > 20

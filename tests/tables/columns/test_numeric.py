@@ -40,7 +40,7 @@ def test_numbers_far_from_zero_keep_their_digits(numbers):
     np.testing.assert_allclose(back, numbers, rtol=0, atol=1e-4)
 
 
-def sampled(series, count=20_000, rows=None):
+def sample_column(series, count=20_000, rows=None):
     """Cells that the model of a column alone samples, as they are written."""
     column = columns.decide(series)
     assert column.kind == "numeric"
@@ -56,7 +56,7 @@ def sampled(series, count=20_000, rows=None):
     return column.write(column.round_samples(cells))
 
 
-def heaped(kind, count=5000):
+def heaped_numbers(kind, count=5000):
     rng = np.random.default_rng(0)
     size = np.round(rng.gamma(3, 60, count))
     income = rng.lognormal(10.5, 0.5, count)
@@ -83,15 +83,15 @@ def heaped(kind, count=5000):
     ],
 )
 def test_heaped_numbers_are_sampled_at_their_rates(kind, holds):
-    series = pd.Series(heaped(kind), name="it")
-    made = sampled(series)
+    series = pd.Series(heaped_numbers(kind), name="it")
+    made = sample_column(series)
     assert abs(holds(made).mean() - holds(series).mean()) < 0.02
     assert stats.ks_2samp(made, series).statistic < 0.03
 
 
 def test_a_number_that_occurs_once_is_not_copied():
     series = pd.Series(np.random.default_rng(0).lognormal(size=2000).round(4), name="it")
-    made = sampled(series, 200_000)
+    made = sample_column(series, 200_000)
     assert (made == series.min()).sum() + (made == series.max()).sum() < 5  # by chance
     assert made.min() >= series.min() and made.max() <= series.max()
     column = columns.decide(series)
@@ -113,7 +113,7 @@ def test_heaped_or_truncated_integers_are_not_counts():
 
 def test_rates_of_a_few_values_that_the_model_learns_from_a_part_of_the_rows():
     fives = pd.Series(np.random.default_rng(0).choice(range(0, 60, 5), 5000), name="it")
-    made = sampled(fives, rows=3600)
+    made = sample_column(fives, rows=3600)
     for value in range(0, 60, 5):
         assert abs((made == value).mean() - (fives == value).mean()) < 0.03
 
