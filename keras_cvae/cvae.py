@@ -542,7 +542,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
             noise: Array of shape `(count, latent_dim)` that the prior transports to z; by default
                 samples of N(0, I). Equal noise under other labels gives images of the same style.
             seed: Seed of z: the same seed gives the same latents on every backend, and the same
-                sampled pixels on one backend. By default each call samples anew, in the sequence
+                sampled pixels on one backend. By default each call samples again, in the sequence
                 that `keras.utils.set_random_seed` sets.
             batch_size: The number of images to decode at a time.
 

@@ -1,4 +1,4 @@
-"""Training that goes on after it was killed."""
+"""Training that continues after an interruption."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ SHOWN = 5  # differences in a message
 
 
 class Checkpoint(Keeper):
-    """Keeps the state of a training in a file, so that the same `fit` goes on after it was killed.
+    """Saves the state of training to a file, from which the same `fit` continues if interrupted.
 
-    The file is written before the first epoch and at the end of each. Where it is there already,
-    `fit` goes on after its last epoch, and ends as if it had never been interrupted: with the same
-    weights, optimizer, noise, order of rows, history, and states of the other callbacks, such as
-    what `EarlyStopping` has counted and which weights were best. On a CPU they are equal bit for
-    bit. An epoch that was not over is trained again from its beginning.
+    The file is written before the first epoch and at the end of each. If it exists, `fit` continues
+    after its last epoch, and gives the same result as without the interruption: weights, optimizer,
+    noise, order of rows, history, and the states of the other callbacks, such as the best weights
+    and the epochs without improvement of `EarlyStopping`. On a CPU the result is equal bit for bit.
+    An incomplete epoch is repeated.
 
-    The former file stays until all of the new one is on the disk. Reading it runs no code.
+    The previous file is kept until the new one is completely on the disk. Reading it runs no code.
 
-    A stream is read again from its start, without training on it, up to the epoch that comes next.
-    It must yield the same batches as before: seed what shuffles it. This is checked where the
-    package takes the steps, so that other batches are an error.
+    A stream is read again from its start, without training, up to the next epoch. It must yield the
+    same batches as before, so its shuffling must be seeded. If the package takes the steps, other
+    batches raise an error.
 
-    A training that is over is not trained again: delete the file to begin anew, or pass more
-    `epochs` to go on. Each `fit` needs a file of its own.
+    Training that has finished does not start again: delete the file to train from the beginning, or
+    pass more `epochs` to continue. Each `fit` needs a separate file.
 
-    A callback of your own class is kept too: its attributes of numbers, texts, arrays, and lists
-    and dicts of these, except for arguments of its constructor; or what its `get_state()` returns
-    and its `set_state(state)` takes.
+    The state of a callback of your own class is saved too: its attributes that are numbers, texts,
+    arrays, and lists and dicts of these, except for arguments of its constructor; or, if the class
+    has these methods, the result of `get_state()`, which is passed to `set_state(state)`.
 
-    Where several processes train a model, the first writes the file, and all read it.
+    If several processes train a model, the first writes the file, and all read it.
 
     Args:
-        path: The file; its folder is made if missing.
-        force: Whether to go on although data, settings or versions are not those of the file. A
-            warning then says what differs.
+        path: The file; its folder is created if it does not exist.
+        force: Whether to continue if data, settings or versions differ from those of the file. A
+            warning then lists the differences.
 
     Raises:
         ValueError: In `fit`, before training: if the file is damaged; or if data, settings or
-            versions differ, with what differs.
+            versions differ, with a list of the differences.
 
     Example:
     ```python
@@ -63,7 +63,7 @@ class Checkpoint(Keeper):
         self._has_ended = False
 
     def load(self, settings) -> dict[str, Any] | None:
-        expected = "must be a new one, with a file of its own, for each `fit`"
+        expected = "must be a new one, with a new file, for each `fit`"
         require(not self._has_ended, "Checkpoint", expected, f"that of '{self._path}' again")
         if not processes.agree(self._path.exists()):  # before the first process makes it
             with explain("path", "must be in a folder that can be written to", OSError):
@@ -77,10 +77,13 @@ class Checkpoint(Keeper):
         if changes and self._force:
             warnings.warn(f"'{self._path}' is of another training: {listed(changes)}", stacklevel=2)
         expected = f"'{self._path}' must be the checkpoint of this training"
-        advice = ("force=True", "resumes anyway; with another file, training starts anew")
+        advice = (
+            "force=True",
+            "resumes anyway; with another file, training starts from the beginning",
+        )
         require(self._force or not changes, None, expected, listed(changes), advice)
         if self.params["verbose"]:
-            left = "nothing is left to train" if is_finished else "training goes on"
+            left = "training is finished" if is_finished else "training continues"
             epochs = f"epoch {epoch} of {self.params['epochs']}"
             print(f"'{self._path}' has {epochs}: {left}", flush=True)
         return state
@@ -99,7 +102,7 @@ def is_over(state: dict[str, Any], epochs: int) -> bool:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Returns what differs between the settings of two trainings, in words."""
+    """Returns a sentence for each difference between the settings of two calls of `fit`."""
     before, now = ({**each, "model": _without_names(each["model"])} for each in (before, now))
     return [*_differences(before, now, ())]
 

@@ -67,7 +67,7 @@ class Condition(keras.layers.Layer):
         self.built = True
 
     def mean_and_deviation(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Returns mean and standard deviation of the training values; None if they are no numbers.
+        """Returns mean and standard deviation of the training values; None if not numbers.
 
         Each is an array of shape `(size,)`, where `size` is the length of one value.
         """

@@ -1,9 +1,9 @@
-"""Resuming a training that was killed, with the same result as if it had not been.
+"""Resuming training after an interruption, with the same result as without it.
 
-At the end of each epoch a `Keeper` keeps all that the next epochs depend on: the model's variables
-and the optimizer's, the states of all random generators, of the callbacks and of the order of rows.
-The next `fit` restores it. Arrays then go on with the next epoch, whose order depends on its number
-alone. A stream has no such number: it is read again as far as it was, by Keras's own loop, whose
+At the end of each epoch a `Keeper` saves everything that the next epochs depend on: variables of
+the model and of the optimizer, and the states of all random generators, of the callbacks and of the
+order of rows. The next `fit` restores it. Arrays then continue with the next epoch, whose order
+depends on its number only. A stream is read again up to this epoch, by Keras's own loop, whose
 steps do nothing.
 """
 
@@ -23,18 +23,18 @@ from keras_cvae.fitting.training_settings import STREAM
 
 
 class Keeper(keras.callbacks.Callback):
-    """Keeps the state of a training; `load` and `store` say where."""
+    """Saves and restores the state of training; subclasses define where in `load` and `store`."""
 
     def load(self, settings: dict[str, Any]) -> dict[str, Any] | None:
-        """Returns the state to go on with, None to begin.
+        """Returns the state to continue from, None to start from the beginning.
 
         Args:
-            settings: What the training depends on: nested dicts of numbers and texts.
+            settings: The settings of training: nested dicts of numbers and texts.
         """
         raise NotImplementedError
 
     def store(self, state: dict[str, Any]) -> None:
-        """Keeps a state: nested dicts, lists and tuples of numbers, texts and arrays."""
+        """Saves a state: nested dicts, lists and tuples of numbers, texts and arrays."""
         raise NotImplementedError
 
 

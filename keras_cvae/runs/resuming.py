@@ -1,4 +1,4 @@
-"""Goes on with a run that was killed or interrupted."""
+"""Resumes a run that was killed or interrupted."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def resume(
     verbose: int | str = "auto",
     on_begin: Callable[[Run], None] | None = None,
 ) -> Run:
-    """Goes on with a run that was killed or interrupted, with the settings that it was made with.
+    """Resumes a run that was killed or interrupted, with its settings.
 
-    Training goes on after the last epoch that was over, and ends as if it had never been
-    interrupted. What comes after it begins again: fitting the prior, and then measuring and
-    drawing.
+    Training continues after the last complete epoch, with the same result as without the
+    interruption. The steps after training (fitting the prior, measuring, drawing) are repeated from
+    their beginning.
 
     Args:
         folder: The folder of the run.
-        force: Whether to go on although the data, the settings or the versions of Python, Keras and
-            others are not those that the run was made with.
+        force: Whether to continue if the data, the settings or the versions of Python, Keras and
+            other packages have changed.
         callbacks: More callbacks for `fit`.
         verbose: As for `runs.train`.
         on_begin: As for `runs.train`.
@@ -53,7 +53,7 @@ def resume(
 
     Raises:
         ValueError: If the folder is not a run, has no checkpoint, or another training runs in it;
-            or if data, settings or versions differ, with what differs.
+            or if data, settings or versions differ, with a list of the differences.
         KeyboardInterrupt: As for `runs.train`.
     """
     folder, verbose = Path(folder), training.verbosity(verbose)
@@ -64,7 +64,7 @@ def resume(
     config = config_of(folder)
     if is_finished(folder):
         if verbose:
-            print(f"The run '{folder}' is finished: nothing is left to do")
+            print(f"The run '{folder}' is finished")
         return Run.load(folder)
     expected = f"'{folder}' must have the {CHECKPOINT} that training writes"
     advice = "it was stopped before training began: train it again"
@@ -94,13 +94,13 @@ def resume(
             on_begin(run)
         if verbose:
             epochs = f"epoch {state['epoch']} of {settings['epochs']}"
-            print(f"'{folder / CHECKPOINT}' has {epochs}: training goes on", flush=True)
+            print(f"'{folder / CHECKPOINT}' has {epochs}: training continues", flush=True)
         training.train_and_measure(run, train, held_out, callbacks, verbose, force)
     return run
 
 
 def _differences(config, dataset):
-    """Yields what differs from what a run was made with, in words."""
+    """Yields a sentence for each difference from the data and versions of a run."""
     if datasets.digest(dataset) != config["data"]["digest"]:
         yield f"the data '{config['data']['name']}' have changed"
     before = {**config["versions"], "backend": config["backend"]}

@@ -48,7 +48,7 @@ def train_and_measure(
         kept = (
             f"Stopped while measuring and drawing; the trained model is saved in {folder / MODEL}"
         )
-        raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None
+        raise KeyboardInterrupt(f"{kept}{_how_to_resume(run)}") from None
     for name in (PRIOR_FIT, CHECKPOINT):  # nothing is left to do
         (folder / name).unlink(missing_ok=True)
 
@@ -106,7 +106,7 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
         kept = f"Stopped after epoch {saver.epochs}; the weights are saved in {saver.path}"
         if not saver.epochs:
             kept = "Stopped before the first epoch ended; no trained weights are kept"
-        raise KeyboardInterrupt(f"{kept}{_goes_on(run)}") from None
+        raise KeyboardInterrupt(f"{kept}{_how_to_resume(run)}") from None
     if not (run.folder / PRIOR_FIT).exists():
         our_callbacks.save(run.model, run.folder / MODEL)  # the best weights
     if stopper is not None:
@@ -135,9 +135,9 @@ def _fit_prior(run, train_part, held_out, verbose):
     whole_files.write_text(path, json.dumps(run.prior_fit))
 
 
-def _goes_on(run):
+def _how_to_resume(run):
     is_kept = (run.folder / CHECKPOINT).exists()
-    return f". `keras-cvae train --resume {run.folder}` goes on from there" if is_kept else ""
+    return f". `keras-cvae train --resume {run.folder}` continues from there" if is_kept else ""
 
 
 def _say(message, verbose):

@@ -164,4 +164,4 @@ def test_ctrl_c_leaves_a_model(tmp_path, toys, capsys):
     )
     files = {"config.json", "history.csv", "model.keras", "training.checkpoint"}
     assert {path.name for path in run.iterdir()} == files
-    assert f"`keras-cvae train --resume {run}` goes on from there" in error
+    assert f"`keras-cvae train --resume {run}` continues from there" in error

@@ -99,7 +99,7 @@ file.onchange = async () => {
   if (!file.files.length) return;
   const address = URL.createObjectURL(file.files[0]);
   const is_image = await show(address);
-  const sentence = `"${file.files[0].name}" is no image that this browser opens.`;
+  const sentence = `"${file.files[0].name}" is not an image that this browser can open.`;
   element.querySelector(".remark").textContent = is_image ? "" : sentence;
   if (is_image) send();
   URL.revokeObjectURL(address);
