@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_cvae import layers
+from keras_cvae import layers, portable
 from keras_cvae.conditions.classes import Classes
 from keras_cvae.conditions.labels import Labels
 from keras_cvae.conditions.naming import UNKNOWN
@@ -89,10 +89,7 @@ class MostProbable(Labels):
 
     def call(self, inputs) -> Tensor:
         known, logits = inputs if isinstance(inputs, (list, tuple)) else (None, inputs)
-        # Not by `argmax`, which on TensorFlow uses operations that ONNX does not have.
-        is_best = ops.equal(logits, ops.max(logits, axis=-1, keepdims=True))
-        place = ops.cumsum(ops.cast(is_best, "int32"), axis=-1)
-        best = ops.cast(ops.logical_and(is_best, ops.equal(place, 1)), self.compute_dtype)
+        best = portable.one_hot_of_greatest(logits, self.compute_dtype)
         if known is None:
             return best
         return ops.where(ops.expand_dims(known == UNKNOWN, -1), best, self.one_hot(known))

@@ -52,6 +52,8 @@ class WebPage(Format):
                 ones, another condition than classes, or another likelihood than Bernoulli or normal
                 ones.
         """
+        expected = "A page needs a model of images"
+        require(run.example == "image", None, expected, f"a model of {run.example}s")
         model = run.model
         program = _program(model)
         noise = np.random.default_rng(0).standard_normal((SAMPLES, model.latent_dim), "float32")

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks, divergences
+from keras_cvae import checks, divergences, portable
 from keras_cvae.priors import fitting
 from keras_cvae.priors.base import Prior
 from keras_cvae.types import Tensor
@@ -82,7 +82,7 @@ class Mixture(Prior):
 
     def noise(self, z, y=None) -> Tensor:
         log_joint, eps, logits = self._of_components(z, y)
-        chosen = ops.one_hot(ops.argmax(log_joint, axis=-1), self.components, dtype="float32")
+        chosen = portable.one_hot_of_greatest(log_joint)
         return noise_of(chosen, ops.sum(ops.expand_dims(chosen, -1) * eps, axis=-2), logits)
 
     def _of_components(self, z, y):
@@ -131,7 +131,7 @@ class Mixture(Prior):
             log_diagonal = ops.clip(whitening, -LIMIT, LIMIT)
             return ops.exp(log_diagonal), log_diagonal
         size = whitening.shape[-1]
-        identity = ops.eye(size)
+        identity = ops.convert_to_tensor(np.eye(size, dtype="float32"))
         log_diagonal = ops.clip(ops.sum(whitening * identity, axis=-1), -LIMIT, LIMIT)
         diagonal = ops.expand_dims(ops.exp(log_diagonal), -1) * identity
         below = ops.convert_to_tensor(np.tril(np.ones((size, size), "float32"), k=-1))
@@ -170,14 +170,14 @@ def choose(noise, logits) -> tuple[Tensor, Tensor]:
     components = logits.shape[-1]
     if components == 1:
         return ops.ones_like(noise[:, :1]), noise
-    uniform = 0.5 * (1.0 + ops.erf(noise[:, :1] / math.sqrt(2.0)))
+    uniform = portable.normal_cdf(noise[:, :1])
     width = ops.softmax(logits)
     below = ops.cumsum(width, axis=-1) - width
     index = ops.sum(ops.cast(uniform >= below, "int32"), axis=-1) - 1
     chosen = ops.one_hot(index, components, dtype="float32")
     width, below = (ops.sum(chosen * each, -1, keepdims=True) for each in (width, below))
     within = ops.clip((uniform - below) / width, TAIL, 1.0 - TAIL)
-    first = math.sqrt(2.0) * erfinv(2.0 * within - 1.0)
+    first = portable.normal_quantile(within)
     return chosen, ops.concatenate([first, noise[:, 1:]], axis=-1)
 
 
@@ -197,42 +197,10 @@ def noise_of(chosen, eps, logits) -> Tensor:
     width = ops.softmax(logits)
     below = ops.cumsum(width, axis=-1) - width
     width, below = (ops.sum(chosen * each, -1, keepdims=True) for each in (width, below))
-    within = 0.5 * (1.0 + ops.erf(eps[:, :1] / math.sqrt(2.0)))
+    within = portable.normal_cdf(eps[:, :1])
     uniform = ops.clip(below + width * within, TAIL, 1.0 - TAIL)
-    first = math.sqrt(2.0) * erfinv(2.0 * uniform - 1.0)
+    first = portable.normal_quantile(uniform)
     return ops.concatenate([first, eps[:, 1:]], axis=-1)
-
-
-# Coefficients of polynomials in w - 2.5 and sqrt(w) - 3, from the highest power.
-CENTRAL = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087)
-CENTRAL += (-0.00125372503, -0.00417768164, 0.246640727, 1.50140941)
-OUTER = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773)
-OUTER += (-0.0076224613, 0.00943887047, 1.00167406, 2.83297682)
-
-
-def erfinv(x) -> Tensor:
-    """Returns the inverse of erf in float32, with a relative error of 3e-7, by operations of ONNX.
-
-    Args:
-        x: Tensor of numbers in (-1, 1).
-
-    Returns:
-        Tensor of the same shape.
-
-    Reference:
-        [Giles, 2012](https://people.maths.ox.ac.uk/gilesm/files/gems_erfinv.pdf).
-    """
-
-    def polynomial(coefficients, t):
-        value = coefficients[0]
-        for coefficient in coefficients[1:]:
-            value = coefficient + value * t
-        return value
-
-    w = -ops.log((1.0 - x) * (1.0 + x))
-    central = polynomial(CENTRAL, w - 2.5)
-    outer = polynomial(OUTER, ops.sqrt(ops.maximum(w, 5.0)) - 3.0)
-    return ops.where(w < 5.0, central, outer) * x
 
 
 def _solve_lower(factor, vector):

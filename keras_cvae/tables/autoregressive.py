@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks
+from keras_cvae import checks, portable
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.tables import logistic_scores, quantiles
 from keras_cvae.tables.encoding import EncodeColumns, Encoding
@@ -224,13 +224,13 @@ class AutoregressiveColumns(Likelihood):
                 column = self._described[place]
                 here = [self._encoding.numbers.index(place)] if column.levels is None else [0]
                 of_cell = Encoding([column])
-                inputs.append(of_cell(chosen, ops.take(points, here, axis=1)))
+                inputs.append(of_cell(chosen, portable.columns(points, here)))
         return ops.concatenate(cells, axis=1)
 
     def _cell(self, place, scores):
         """Returns the numbers of scores of a column."""
         here = [self._encoding.numbers.index(place)]
-        points = ops.take(ops.convert_to_tensor(self.points), here, axis=1)
+        points = portable.columns(ops.convert_to_tensor(self.points), here)
         cells = quantiles.cell(scores, points)
         is_count = self._described[place].model == "count"
         return ops.maximum(ops.round(cells), 0.0) if is_count else cells

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import standardize
+from keras_cvae import portable, standardize
 from keras_cvae.tables import quantiles
 from keras_cvae.tables.columns import Column
 from keras_cvae.tables.groups import columns_of, groups_of
@@ -54,7 +54,7 @@ class Encoding:
             x: Tensor of shape `(batch, columns)`, NaN where a cell is missing.
             points: The weight of `add_points`.
         """
-        cells = ops.take(x, self.numbers, axis=1)
+        cells = portable.columns(x, self.numbers)
         known = ops.logical_not(ops.isnan(cells))
         found = quantiles.score(ops.where(known, cells, 0.0), points)
         return quantiles.Scores(*(ops.where(known, part, 0.0) for part in found))
@@ -70,18 +70,18 @@ class Encoding:
         parts, places = [], []
         if self.numbers:
             features = quantiles.features(self.scores(x, points).middle)
-            here = ops.expand_dims(ops.take(known, self.numbers, axis=1), -1)
+            here = ops.expand_dims(portable.columns(known, self.numbers), -1)
             features = ops.where(here, features, 0.0)
             parts.append(ops.reshape(features, (-1, len(self.numbers) * (1 + quantiles.HATS))))
             places += self.numbers
         for column, group in self.groups:
-            cells, here = (ops.take(part, group, axis=1) for part in (x, known))
+            cells, here = (portable.columns(part, group) for part in (x, known))
             parts.append(column.encode(cells, here, None))
             places += group
         inputs = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
         ranges = {p: range(self.ends[p], self.ends[p + 1]) for p in places}
         order = np.argsort([entry for p in places for entry in ranges[p]])
-        return inputs if (np.diff(order) == 1).all() else ops.take(inputs, order, axis=1)
+        return inputs if (np.diff(order) == 1).all() else portable.columns(inputs, order)
 
 
 @keras.saving.register_keras_serializable("keras_cvae")

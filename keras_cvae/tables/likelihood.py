@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import checks, earlier_files
+from keras_cvae import checks, earlier_files, portable
 from keras_cvae.data import arrays
 from keras_cvae.likelihoods.base import Likelihood
 from keras_cvae.tables.columns import Learned
@@ -158,7 +158,7 @@ class Columns(Likelihood):
         return ops.cast(parameters, "float32")[:, -self._patterns.size :]
 
     def _joined(self, cells):
-        return ops.take(ops.concatenate(cells, axis=1), self._order, axis=1)
+        return portable.columns(ops.concatenate(cells, axis=1), self._order)
 
 
 def check_cells(x: np.ndarray, names: list[str], groups: list[Group], argument: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from keras_cvae import noise
+from keras_cvae import noise, portable
 from keras_cvae.likelihoods import categorical
 from keras_cvae.types import Tensor
 
@@ -57,7 +57,7 @@ def median(parameters, components: int) -> Tensor:
     difference = ops.expand_dims(means, -1) - ops.expand_dims(means, -2)
     within = ops.sigmoid(difference * ops.exp(-ops.expand_dims(log_widths, -2)))
     below = ops.sum(ops.expand_dims(ops.softmax(logits), -2) * within, axis=-1)
-    chosen = ops.one_hot(ops.argmin(ops.abs(below - 0.5), axis=-1), components, dtype="float32")
+    chosen = portable.one_hot_of_greatest(-ops.abs(below - 0.5))
     return ops.sum(chosen * means, axis=-1)
 
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from keras_cvae import portable
 from keras_cvae.types import Tensor
 
 SEGMENTS = 16  # inner segments; at either end one to the extreme cell, and one beyond
@@ -153,11 +154,11 @@ def cell_as_in_data(scores, knots, repeated) -> Tensor:
         repeated: Tensor of shape `(LEVELS, columns)`, as the function `repeated` returns it for
             each column.
     """
-    below = 0.5 * (1.0 + ops.erf(scores / math.sqrt(2.0)))
+    below = portable.normal_cdf(scores)
     level = ops.clip(ops.cast(below * LEVELS, "int32"), 0, LEVELS - 1)
     columns = scores.shape[1]
     index = level * columns + ops.arange(columns, dtype="int32")
-    value = ops.take(ops.reshape(repeated, (-1,)), index)
+    value = portable.entries(repeated, index)
     return ops.where(value < 0.5 * NOT_REPEATED, value, cell(scores, knots))
 
 
@@ -169,11 +170,14 @@ def _along(x, xs, ys):
         of x.
     """
     columns = x.shape[1]
-    inside = ops.sum(ops.cast(x[:, :, None] >= xs[None, :, 1:-1], "int32"), axis=2)
-    index = inside + (COUNT - 1) * ops.arange(columns, dtype="int32")
+    # Not by `sum`: OpenVINO adds a vector to a sum in the wrong order.
+    is_above = ops.cast(x[:, :, None] >= xs[None, :, 1:-1], "float32")
+    inside = ops.squeeze(ops.matmul(is_above, np.ones((COUNT - 2, 1), "float32")), -1)
+    start = (COUNT - 1) * ops.arange(columns, dtype="int32")
+    index = ops.cast(inside, "int32") + start
 
     def at(values):
-        return ops.take(ops.reshape(values, (-1,)), index)
+        return portable.entries(values, index)
 
     slope = at((ys[:, 1:] - ys[:, :-1]) / (xs[:, 1:] - xs[:, :-1]))
     return at(ys[:, :-1]) + slope * (x - at(xs[:, :-1])), slope, at

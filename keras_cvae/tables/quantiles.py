@@ -12,12 +12,12 @@ and what is sampled and what is learned are the same function.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from keras import ops
 
+from keras_cvae import portable
 from keras_cvae.types import Tensor
 
 DEPTH = 10  # steps of the binary search
@@ -129,7 +129,7 @@ def features(scores) -> Tensor:
     Reference:
         [Gorishniy et al., 2022](https://arxiv.org/abs/2203.05556), for piecewise linear encodings.
     """
-    below = 0.5 * (1.0 + ops.erf(scores / math.sqrt(2.0)))
+    below = portable.normal_cdf(scores)
     filled = ops.subtract(ops.expand_dims(below * HATS, -1), np.arange(HATS, dtype="float32"))
     return ops.concatenate([ops.expand_dims(scores, -1), ops.clip(filled, 0.0, 1.0)], axis=-1)
 
@@ -145,6 +145,7 @@ def _around(x, points, by):
     place = ops.add(ops.zeros_like(x, dtype="int32"), start)
     for power in reversed(range(DEPTH)):
         ahead = place + 2**power
-        place = ops.where(ops.take(flat[by], ahead) <= x, ahead, place)
+        place = ops.where(portable.entries(flat[by], ahead) <= x, ahead, place)
     place = ops.minimum(place, ops.convert_to_tensor(start + POINTS - 2))
-    return [(ops.take(flat[part], place), ops.take(flat[part], place + 1)) for part in range(3)]
+    at = portable.entries
+    return [(at(flat[part], place), at(flat[part], place + 1)) for part in range(3)]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import standardize
+from keras_cvae import portable, standardize
 from keras_cvae.tables import normal_scores
 from keras_cvae.tables.columns import Learned
 from keras_cvae.tables.groups import columns_of, groups_of
@@ -75,7 +75,7 @@ class StandardizeColumns(standardize.Standardize):
         learned = Learned(*map(ops.convert_to_tensor, weights))
         encoded = []
         for column, places in self.groups:
-            cells, are_known = (ops.take(part, places, axis=1) for part in (x, known))
+            cells, are_known = (portable.columns(part, places) for part in (x, known))
             encoded.append(column.encode(cells, are_known, learned.of(places)))
         return ops.concatenate(encoded, axis=1)
 

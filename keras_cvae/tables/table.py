@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,7 +138,7 @@ class Table:
         """
         if not self.conditions:
             return None
-        parts = {name: column.condition(dropout) for name, column in self._inputs()}
+        parts = {name: column.condition(dropout) for name, column in self.by_input()}
         return all_conditions.Attributes(**parts)
 
     def arrays(self, frame: DataFrame) -> tuple[np.ndarray, dict[str, np.ndarray] | None]:
@@ -175,14 +175,14 @@ class Table:
 
     def to_inputs(self, cells: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
         """Converts cells of the conditions to inputs of the model; None without conditions."""
-        inputs = {name: c.to_input(np.asarray(cells[c.name])) for name, c in self._inputs()}
+        inputs = {name: c.to_input(np.asarray(cells[c.name])) for name, c in self.by_input()}
         return inputs or None
 
     def from_inputs(self, y: Mapping[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
         """Converts inputs of the model to cells of the conditions: the inverse of `to_inputs`."""
         if y is None:
             return None
-        return {column.name: column.from_input(y[name]) for name, column in self._inputs()}
+        return {column.name: column.from_input(y[name]) for name, column in self.by_input()}
 
     def frame(self, x: np.ndarray, cells: Mapping[str, np.ndarray] | None = None) -> DataFrame:
         """Converts arrays to rows in the original columns, order, types and units.
@@ -250,8 +250,8 @@ class Table:
         conditions, inputs = tuple(config["conditions"]), tuple(config.get("inputs", ()))
         return cls(columns, conditions, inputs, missing)
 
-    def _inputs(self):
-        """Returns pairs of the names of the model's inputs and their columns."""
+    def by_input(self) -> Iterator[tuple]:
+        """Returns pairs of the name of an input of the model and the column that it is for."""
         return zip(self.inputs or self.conditions, self.condition_columns, strict=True)
 
 

@@ -6,9 +6,12 @@ import sys
 
 import keras
 import numpy as np
+import pandas
 import pytest
 
-from keras_cvae import export, networks, runs
+import keras_cvae
+from keras_cvae import export, networks, priors, runs, tables
+from keras_cvae.datasets import Dataset
 from keras_cvae.export import files
 from tests.command import error_of, run_cli
 
@@ -52,6 +55,57 @@ def test_an_exported_file_equals_keras_and_its_example_runs(run, format, part, t
         script = [sys.executable, "part.py"]
         done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True)
         assert done.stdout.strip() == "(7, 6, 5, 1)", done.stderr
+
+
+@pytest.fixture(scope="module")
+def table_run():
+    """A run of a table with a mixture prior, whose model has not been trained."""
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame(
+        {
+            "sex": rng.choice(["F", "M"], 60),
+            "job": rng.choice(["a", "b", "c"], 60),
+            "weight": rng.normal(70, 9, 60),
+        }
+    )
+    table = tables.Table.of(frame, ["sex"])
+    x, y = table.arrays(frame)
+    prior = priors.Mixture(3, conditional=True, covariance="full")
+    options = {"network": networks.Dense((4,)), "likelihood": table.likelihood(), "prior": prior}
+    cvae = keras_cvae.build_cvae((2,), table.condition(), 3, **options)
+    for weight in cvae.trainable_weights:
+        weight.assign_add(0.3 * rng.standard_normal(weight.shape))
+    config = {"class_names": [], "data": {"name": "rows.csv"}, "versions": {"keras_cvae": "0"}}
+    return runs.TableRun(None, config, cvae, Dataset(x, y, x, y, ()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", [name for name in export.NAMES if name != "web"])
+def test_the_generator_of_a_table_is_keras_and_its_example_prints_rows(table_run, format, tmp_path):
+    kind = export.NAMES[format]
+    if BACKEND not in kind.backends or (BACKEND == "jax" and format == "onnx"):
+        pytest.skip("the backend does not write it")
+    pytest.importorskip(kind.packages[BACKEND][0])
+    out = tmp_path / f"part{kind.suffix}"
+    assert export.write(table_run, out, format=format) < 1e-4
+    notes = json.loads((tmp_path / "part.json").read_text())
+    assert notes["columns"][0] == {"name": "job", "categories": ["a", "b", "c"]}
+    assert notes["inputs"]["sex"]["categories"] == ["F", "M"]
+    if format == "onnx":
+        script = [sys.executable, "part.py"]
+        done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True)
+        size, *rows = done.stdout.splitlines()
+        assert size == "(7, 2)" and len(rows) == 7, done.stderr
+        assert all(row.startswith("{'job': '") and "'weight': " in row for row in rows)
+
+
+@pytest.mark.once
+def test_a_table_has_no_page_of_images(table_run, tmp_path):
+    with pytest.raises(
+        ValueError, match="A page needs a model of images. Received: a model of row"
+    ):
+        export.write(table_run, tmp_path / "page.html", format="web")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.once

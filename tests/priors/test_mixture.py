@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from scipy import linalg, special, stats
+from scipy import linalg, stats
 from scipy.special import logsumexp
 
 from keras_cvae import priors
@@ -96,11 +96,7 @@ def test_invalid_settings_raise_an_error():
         priors.Mixture(conditional=True).build((None, 2))
 
 
-def test_erfinv_and_solutions_are_those_of_scipy():
-    x = np.linspace(-1 + 2.0**-21, 1 - 2.0**-21, 100_001).astype("float32")
-    ours = keras.ops.convert_to_numpy(mixture.erfinv(keras.ops.convert_to_tensor(x)))
-    np.testing.assert_allclose(ours, special.erfinv(np.float64(x)), rtol=1e-6)
-
+def test_solutions_are_those_of_scipy():
     rng = np.random.default_rng(0)
     for size in (1, 2, 7):
         factor = np.tril(rng.normal(size=(5, size, size)), -1) + np.eye(size)

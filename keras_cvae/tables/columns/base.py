@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 from keras import ops
 
-from keras_cvae import conditions
+from keras_cvae import conditions, portable
 from keras_cvae.types import Tensor
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class Learned(NamedTuple):
 
     def of(self, places) -> Learned:
         """Returns the statistics of the columns at some places."""
-        location, scale = (ops.take(part, places) for part in self[:2])
-        knots, repeated = (ops.take(part, places, axis=1) for part in self[2:])
+        location, scale = (portable.entries(part, places) for part in self[:2])
+        knots, repeated = (portable.columns(part, places) for part in self[2:])
         return Learned(location, scale, knots, repeated)
 
 

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 from keras import ops
 
-from keras_cvae import conditions
+from keras_cvae import conditions, portable
 from keras_cvae.checks import nearest, require
 from keras_cvae.likelihoods import categorical
 from keras_cvae.tables.columns.base import Column, ignore, plain
@@ -141,7 +141,8 @@ class Categorical(Column):
 
     def mean(self, parameters, learned) -> Tensor:
         """Returns the index of the most probable category, because categories have no mean."""
-        return ops.cast(ops.argmax(self._logits(parameters), axis=-1), "float32")
+        chosen = portable.one_hot_of_greatest(self._logits(parameters))
+        return ops.sum(ops.multiply(chosen, np.arange(self.levels, dtype="float32")), axis=-1)
 
     def sample(self, parameters, learned, seed) -> Tensor:
         if self.levels == 1:
