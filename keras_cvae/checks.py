@@ -48,7 +48,7 @@ class ArgumentError(ValueError):
         stop = "" if sentence.endswith("?") else "."
         return f"{sentence}{stop} Received: {self.received}"
 
-    def renamed(self, names: Mapping[str, str]) -> ArgumentError:
+    def rename_arguments(self, names: Mapping[str, str]) -> ArgumentError:
         """Returns the same error with other names for arguments, such as those of options.
 
         Args:
@@ -77,9 +77,9 @@ class ArgumentErrors(ValueError):
     def __str__(self):
         return "\n".join(map(str, self.errors))
 
-    def renamed(self, names: Mapping[str, str]) -> ArgumentErrors:
-        """Returns the same errors with other names for arguments: see `ArgumentError.renamed`."""
-        return ArgumentErrors([error.renamed(names) for error in self.errors])
+    def rename_arguments(self, names: Mapping[str, str]) -> ArgumentErrors:
+        """Returns the same errors with other names for their arguments, as `ArgumentError` does."""
+        return ArgumentErrors([error.rename_arguments(names) for error in self.errors])
 
 
 def require(

@@ -227,7 +227,7 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
     @property
     def kl_terms(self) -> tuple[str, ...]:
         """Names of the KL divergences, one for each group of latents."""
-        return tuple(group.called("kl") for group in self._parts.groups)
+        return tuple(group.name_of("kl") for group in self._parts.groups)
 
     @property
     def loss_layers(self) -> list[terms.LossLayer]:

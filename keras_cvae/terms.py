@@ -55,7 +55,7 @@ class Step:
 
     def report(self, name: str, term) -> Tensor:
         """Returns the average of a term of shape `(batch * rows,)`, and stores it by name."""
-        weighted = _weighted(term)
+        weighted = _weigh(term)
         self.of_examples[name] = ops.mean(ops.reshape(weighted, (-1, self.rows)), axis=1)
         self.reported[name] = ops.mean(weighted, axis=0)
         return self.reported[name]
@@ -183,10 +183,10 @@ def average(term) -> Tensor:
     Returns:
         Tensor of shape `(...)`.
     """
-    return ops.mean(_weighted(term), axis=0)
+    return ops.mean(_weigh(term), axis=0)
 
 
-def _weighted(term):
+def _weigh(term):
     weights = current() and current().row_weight
     if weights is None:
         return term

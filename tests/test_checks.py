@@ -104,12 +104,12 @@ def test_the_command_renames_the_argument_of_an_error():
     with pytest.raises(ValueError) as error:
         checks.require(False, "y", "must be there", None, ("labelled=False", "does without"))
     assert str(error.value) == "`y` must be there; `labelled=False` does without. Received: None"
-    renamed = error.value.renamed({"y": "--label", "labelled": "--unconditional"})
+    renamed = error.value.rename_arguments({"y": "--label", "labelled": "--unconditional"})
     assert str(renamed) == "`--label` must be there; `--unconditional` does without. Received: None"
     assert str(pickle.loads(pickle.dumps(renamed))) == str(renamed)
-    other = error.value.renamed({"y": "--label"})  # which has no such option to advise
+    other = error.value.rename_arguments({"y": "--label"})  # which has no such option to advise
     assert str(other) == "`--label` must be there. Received: None"
-    both = checks.ArgumentErrors([error.value, error.value]).renamed({"y": "--label"})
+    both = checks.ArgumentErrors([error.value, error.value]).rename_arguments({"y": "--label"})
     assert str(both).count("`--label` must be there") == 2
 
 

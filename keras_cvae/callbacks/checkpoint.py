@@ -75,13 +75,15 @@ class Checkpoint(Keeper):
             changes = differences(state["settings"], settings)
             epoch, is_finished = state["epoch"], is_over(state, self.params["epochs"])
         if changes and self._force:
-            warnings.warn(f"'{self._path}' is of another training: {listed(changes)}", stacklevel=2)
+            warnings.warn(
+                f"'{self._path}' is of another training: {join_sentences(changes)}", stacklevel=2
+            )
         expected = f"'{self._path}' must be the checkpoint of this training"
         advice = (
             "force=True",
             "resumes anyway; with another file, training starts from the beginning",
         )
-        require(self._force or not changes, None, expected, listed(changes), advice)
+        require(self._force or not changes, None, expected, join_sentences(changes), advice)
         if self.params["verbose"]:
             left = "training is finished" if is_finished else "training continues"
             epochs = f"epoch {epoch} of {self.params['epochs']}"
@@ -107,7 +109,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [*_differences(before, now, ())]
 
 
-def listed(sentences: list[str]) -> str:
+def join_sentences(sentences: list[str]) -> str:
     """Returns the first of these sentences, and the number of the others."""
     others = len(sentences) - SHOWN
     return "; ".join(sentences[:SHOWN]) + (f"; and {others} more" if others > 0 else "")

@@ -43,7 +43,7 @@ class Commands(typer.core.TyperGroup):
             raise
         except (ValueError, OSError) as error:
             if isinstance(error, (ArgumentError, ArgumentErrors)):
-                error = error.renamed(_options(self.commands[ctx.invoked_subcommand]))
+                error = error.rename_arguments(_options(self.commands[ctx.invoked_subcommand]))
             for fault in error.errors if isinstance(error, ArgumentErrors) else [error]:
                 say(fault)
             raise typer.Exit(2) from None

@@ -100,7 +100,7 @@ def _create(names, name, settings):
     try:
         return names[name](**settings)
     except checks.ArgumentError as error:
-        raise error.renamed({error.argument: f"{name}:{error.argument}"}) from None
+        raise error.rename_arguments({error.argument: f"{name}:{error.argument}"}) from None
 
 
 def _name_and_settings(option, text, names):

@@ -108,7 +108,7 @@ def _model(cvae, parts):
         q_and_p = mean, log_var, centre, 2.0 * ops.log(deviation)
         by_dimension = (ops.expand_dims(parameter, -1) for parameter in q_and_p)
         kl.append(divergences.normal_kl(*by_dimension))
-        return layers.Sampling(name=group.called("sampling"))([mean, log_var])
+        return layers.Sampling(name=group.name_of("sampling"))([mean, log_var])
 
     graph.latents(encoded, y, parts.groups, sample)
     model = layers.ImageModel([x, *inputs] if inputs else x, graph.concatenate(kl, "kl_of_all"))

@@ -105,7 +105,7 @@ def _attempt(make: Callable) -> tuple[Any, str]:
         try:
             value = make()
         except ArgumentError as error:
-            sentences.append(str(error.renamed({"where": "columns"})))
+            sentences.append(str(error.rename_arguments({"where": "columns"})))
         except ValueError as error:
             sentences.append(str(error))
     sentences += [f"{warning.message}." for warning in caught]

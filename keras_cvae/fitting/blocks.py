@@ -65,7 +65,7 @@ class Blocks:
         """What the order of every epoch depends on."""
         return {"seed": self._seed}
 
-    def go_on(self, order_state: dict[str, int | None]) -> None:
+    def resume(self, order_state: dict[str, int | None]) -> None:
         """Takes the order of another training, before its first block is read."""
         self._seed = order_state["seed"]
         self._order = None, np.arange(self.count)
@@ -107,7 +107,7 @@ class Blocks:
         block = keras.tree.map_structure(lambda array: as_floatx(array[rows]), self._data)
         return (count, block) if self.steps > 1 else block
 
-    def feed(self) -> dict:
+    def fit_arguments(self) -> dict:
         """Arguments for `keras.Model.fit`: `x`, `batch_size`, `shuffle`, `steps` of an epoch."""
         usual = {"batch_size": None, "shuffle": False}
         if keras.backend.backend() == "tensorflow":

@@ -101,7 +101,7 @@ class FusedModel(keras.Model):
         attribute of a layer; new variables and dtype policies are noticed without. It may be called
         during training.
         """
-        self._programs = self._programs.uncompiled()
+        self._programs = self._programs.without_programs()
         self._make_again()
 
     def fit(self, x=None, y=None, *args, **kwargs) -> keras.callbacks.History:
@@ -140,7 +140,7 @@ class FusedModel(keras.Model):
         if weight is None:
             test = self._source("test", data, options, batch_size, options["validation_steps"])
         if test is not None:
-            feed = test.feed()
+            feed = test.fit_arguments()
             options["validation_data"] = feed["x"], None
             batch_size, options["validation_steps"] = feed["batch_size"], feed["steps"]
         options["validation_batch_size"] = batch_size
@@ -149,7 +149,7 @@ class FusedModel(keras.Model):
         else:
             kept = keeping.KeptCallbacks(self, options, train, test, keeper, of_fit)
             options["callbacks"] = kept
-        feed = train.feed()
+        feed = train.fit_arguments()
         feed["steps_per_epoch"] = feed.pop("steps")
         with self._running(train, test):
             return super().fit(**{**options, "y": None, **feed})
@@ -174,7 +174,7 @@ class FusedModel(keras.Model):
             )
             with self._running(self._programs.sources["train"], None), checked:
                 return super().evaluate(**options)
-        feed = test.feed()
+        feed = test.fit_arguments()
         options.update({name: feed[name] for name in ("x", "batch_size", "steps")}, y=None)
         options["callbacks"] = BlockCallbacks(self, options, None, test)
         with self._running(self._programs.sources["train"], test):
@@ -223,7 +223,7 @@ class FusedModel(keras.Model):
         if self._is_skipping:
             setattr(self, f"{kind}_function", keeping.reading_alone(self, source))
             return
-        function = source and source.function(functools.partial(programs.compiled, self, kind))
+        function = source and source.function(functools.partial(programs.program_for, self, kind))
         if function:
             setattr(self, f"{kind}_function", function)
             return

@@ -91,7 +91,7 @@ def _convolve(lhs, rhs, *, dimension_numbers, out_sharding=None, **params):
     lhs, rhs = lhs.transpose(batch, *places, feature), rhs.transpose(*window, into, out)
     shape = jax.eval_shape(lambda lhs, rhs: _in_layout(lhs, rhs, **params), lhs, rhs).shape
     if _is_better_swapped(lhs.shape, rhs.shape, shape, **params):
-        result = _swapped(lhs, rhs, shape, **params)
+        result = _swap(lhs, rhs, shape, **params)
     else:
         result = _in_layout(*lax.optimization_barrier((lhs, rhs)), **params)
     batch, feature, *places = dimension_numbers.out_spec
@@ -109,7 +109,7 @@ def _is_better_swapped(lhs, rhs, result, *, window_strides, lhs_dilation, rhs_di
     return possible and of_kernel and (max(lhs_dilation) > 1 or lhs[0] > rhs[-1])
 
 
-def _swapped(lhs, rhs, shape, *, padding, lhs_dilation, rhs_dilation, **params):
+def _swap(lhs, rhs, shape, *, padding, lhs_dilation, rhs_dilation, **params):
     low = [size - 1 - p for size, (p, _) in zip(shape[1:3], padding, strict=True)]
     sizes = zip(shape[1:3], rhs.shape, lhs.shape[1:3], lhs_dilation, low, strict=False)
     high = [size - window - p + (of - 1) * by for size, window, of, by, p in sizes]

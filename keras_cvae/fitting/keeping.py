@@ -213,7 +213,7 @@ class KeptCallbacks(BlockCallbacks):
         self._began = state["began"]
         for feed, order in zip(self._feeds.values(), state["orders"], strict=True):
             if feed is not None:
-                feed.go_on(order)
+                feed.resume(order)
 
     def _restore_variables(self, values):
         variables = self._variables()

@@ -55,13 +55,13 @@ class Programs:
             return not (model.jit_compile or inside.is_distributed())
         return inside.replicas(model) == 1 if backend == "tensorflow" else model.jit_compile
 
-    def uncompiled(self) -> Programs:
+    def without_programs(self) -> Programs:
         """Returns a copy in which nothing is compiled."""
         programs = Programs(self.steps, self.jit_compile, self.have_keras_terms)
         programs.sources = self.sources
         return programs
 
-    def compiled(self, model, kind: str, batch_size: int) -> Callable:
+    def program_for(self, model, kind: str, batch_size: int) -> Callable:
         """Returns the program of a kind of step and a batch size, made at its first use."""
         if (kind, batch_size) not in self._compiled:
             program = importlib.import_module(PROGRAMS[keras.backend.backend()]).Program

@@ -74,30 +74,34 @@ class Sharding:
             expected = f"of a process must be divisible by {share}, the number of its devices"
             require(size % share == 0, "The batches", expected, f"one of {size} examples")
 
-            def placed(array, rows=rows):
+            def place_array(array, rows=rows):
                 return jax.make_array_from_process_local_data(
-                    self._divided(array.shape), array[rows]
+                    self._split_layout(array.shape), array[rows]
                 )
 
-            parts.append(keras.tree.map_structure(placed, data))
+            parts.append(keras.tree.map_structure(place_array, data))
         return parts
 
     def _of_rows(self, data, rows):
         import jax
 
-        def placed(array):
+        def place_array(array):
             shape = len(rows), *array.shape[1:]
-            place = self._divided(shape) if len(rows) % self.copies == 0 else self._whole(shape)
+            place = (
+                self._split_layout(shape)
+                if len(rows) % self.copies == 0
+                else self._full_layout(shape)
+            )
             return jax.make_array_from_callback(
                 shape, place, lambda index: as_floatx(array[rows[index[0]]])
             )
 
-        return keras.tree.map_structure(placed, data)
+        return keras.tree.map_structure(place_array, data)
 
-    def _divided(self, shape):
+    def _split_layout(self, shape):
         return self._distribution.get_data_layout(shape).backend_layout
 
-    def _whole(self, shape):
+    def _full_layout(self, shape):
         mesh = self._distribution.device_mesh
         return keras.distribution.TensorLayout([None] * len(shape), mesh).backend_layout
 

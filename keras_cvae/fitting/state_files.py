@@ -39,7 +39,7 @@ def write(path: Path, state: dict) -> None:
     """
     unfinished = path.with_name(f"{path.name}.unfinished")
     arrays: list[np.ndarray] = []
-    text = json.dumps(_encoded(state, arrays))
+    text = json.dumps(_encode(state, arrays))
     try:
         with open(unfinished, "wb") as file:
             with zipfile.ZipFile(file, "w") as archive:
@@ -74,23 +74,23 @@ def read(path: Path) -> dict:
             size = sum(member.file_size for member in members)
             require(size <= path.stat().st_size, None, "It is not compressed", f"{size} bytes")
             state, content = (archive.read(member) for member in members)
-        return dict(_decoded(json.loads(state), io.BytesIO(content)))
+        return dict(_decode(json.loads(state), io.BytesIO(content)))
 
 
-def _encoded(value, arrays):
+def _encode(value, arrays):
     """Returns a value in the types of JSON; its arrays are added to a list of all."""
     if isinstance(value, (np.ndarray, np.generic)):
         arrays.append(np.asarray(value))
         return {"array": [str(value.dtype), [*value.shape]]}
     if isinstance(value, dict):
-        return {"dict": [[key, _encoded(each, arrays)] for key, each in value.items()]}
+        return {"dict": [[key, _encode(each, arrays)] for key, each in value.items()]}
     if isinstance(value, (list, tuple)):
         kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [_encoded(each, arrays) for each in value]}
+        return {kind: [_encode(each, arrays) for each in value]}
     return value
 
 
-def _decoded(value, content):
+def _decode(value, content):
     """Returns the value that was encoded; the bytes of its arrays come next in a file."""
     if not isinstance(value, dict):
         return value
@@ -102,5 +102,5 @@ def _decoded(value, content):
         array = np.frombuffer(content.read(count * dtype.itemsize), dtype, count)
         return array.reshape(shape).copy()[()]
     if kind == "dict":
-        return {key: _decoded(each, content) for key, each in written}
-    return {"tuple": tuple, "list": list}[kind](_decoded(each, content) for each in written)
+        return {key: _decode(each, content) for key, each in written}
+    return {"tuple": tuple, "list": list}[kind](_decode(each, content) for each in written)

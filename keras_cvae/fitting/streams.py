@@ -66,10 +66,10 @@ class Streams:
         """The checksum of all batches that have been read, at the end of an epoch."""
         return {"read": self._sum}
 
-    def go_on(self, order_state: dict[str, int]) -> None:
+    def resume(self, order_state: dict[str, int]) -> None:
         """Does nothing: a stream is read again."""
 
-    def feed(self) -> dict:
+    def fit_arguments(self) -> dict:
         """Arguments for `keras.Model.fit`: `x`, `batch_size`, `shuffle`, `steps` of an epoch."""
         hooks = self._begin_pass, self._begin_count, self._advance
         counting = inside.CountingAdapter(self._adapter, *hooks)
@@ -151,14 +151,14 @@ class Streams:
             while not is_over:
                 is_over = True
                 gathered = self._gather(itertools.islice(batches, self.batches))
-                gathered = gathered if self._sharding is None else map(self._divided, gathered)
+                gathered = gathered if self._sharding is None else map(self._divide, gathered)
                 for block in ahead(single_threaded(gathered)):
                     is_over = False
                     yield block
         finally:
             close_in_thread(batches)
 
-    def _divided(self, item):
+    def _divide(self, item):
         (batch_size, rows, block), count = item
         return (batch_size, rows, self._sharding.of_process(block, batch_size)), count
 

@@ -35,8 +35,8 @@ def of(model, options) -> dict[str, Any]:
         config = None
     return {
         "data": {
-            "training data": _described((options["x"], options["y"])),
-            "validation data": _described(held_out),
+            "training data": _describe((options["x"], options["y"])),
+            "validation data": _describe(held_out),
         },
         "fit": fit,
         "model": config,
@@ -44,7 +44,7 @@ def of(model, options) -> dict[str, Any]:
     }
 
 
-def _described(data):
+def _describe(data):
     """Returns the shapes, types and a checksum of arrays, or the word for a stream."""
     if data[0] is not None and inputs.is_stream(data[0]):
         return STREAM

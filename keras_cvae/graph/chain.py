@@ -24,7 +24,7 @@ def latents(encoded, y, groups, sample: Callable) -> keras.KerasTensor:
     above = [] if y is None else [y]
     samples = []
     for group in groups:
-        context = concatenate(above, group.called("above")) if above else None
+        context = concatenate(above, group.name_of("above")) if above else None
         if group.posterior is not None:
             mean, log_var = group.posterior([*features, context])
         samples.append(sample(group, mean, log_var, context))

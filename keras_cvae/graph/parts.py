@@ -27,7 +27,7 @@ class Group:
     prior: keras.layers.Layer
     posterior: keras.Model | None = None
 
-    def called(self, name: str) -> str:
+    def name_of(self, name: str) -> str:
         """Returns the name of a layer of the group, such as `kl` or `kl_2`."""
         return names.of_group(name, self.index)
 

@@ -53,9 +53,9 @@ def wire(
         corruption.set_default_bounds(bounds)
         seen = corruption(seen)
     inputs, encoder_y, y = condition.wire(seen, network) if condition else ([], None, None)
-    encoder = network.encoder(seen.shape[1:], networks.embedded(encoder_y), latent_dim)
+    encoder = network.encoder(seen.shape[1:], networks.as_condition(encoder_y), latent_dim)
     shape = likelihood.parameter_shape(input_shape)
-    decoder = network.decoder(shape, networks.embedded(y), latent_dim)
+    decoder = network.decoder(shape, networks.as_condition(y), latent_dim)
     if network.is_own and likelihood.support == (0.0, 1.0):
         _check_logits(decoder, likelihood)
     x = pixels

@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 
 from keras_cvae.checks import ArgumentError, member
-from keras_cvae.networks.base import Network, embedded
+from keras_cvae.networks.base import Network, as_condition
 from keras_cvae.networks.conv import (
     Conv,
     LabelConv2D,
@@ -39,7 +39,7 @@ __all__ = [
     "build_conv_encoder",
     "build_dense_decoder",
     "build_dense_encoder",
-    "embedded",
+    "as_condition",
     "get",
 ]
 

@@ -196,6 +196,6 @@ def posterior(features, latent_dim, suffix: str = "") -> list[Tensor]:
     ]
 
 
-def embedded(y) -> conditions.Embedded | None:
+def as_condition(y) -> conditions.Embedded | None:
     """Returns the condition of a network inside a graph, where y is a symbolic vector or None."""
     return None if y is None else conditions.Embedded(y.shape[-1])

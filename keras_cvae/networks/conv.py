@@ -56,7 +56,7 @@ class Conv(Network):
     def features(self, image, y) -> Tensor:
         x = with_channels(image)
         for number, count in enumerate(self.filters, start=1):
-            joined = INJECTIONS[self.inject].joined(y, number == 1)
+            joined = INJECTIONS[self.inject].y_for_input(y, number == 1)
             kind = keras.layers.Conv2D if joined is None else LabelConv2D
             x = self._convolve(kind, count, x if joined is None else [x, joined], y, number)
         return x
@@ -71,7 +71,7 @@ class Conv(Network):
         x = injection.apply(layer, join(z, y), y, self.activation, 1)
         x = keras.layers.Reshape((rows, columns, self.filters[0]), name="feature_map")(x)
         for number, count in enumerate(reversed(self.filters), start=2):
-            joined = join_planes(x, injection.joined(y, is_first=False), f"joined_{number}")
+            joined = join_planes(x, injection.y_for_input(y, is_first=False), f"joined_{number}")
             x = self._convolve(keras.layers.Conv2DTranspose, count, joined, y, number)
         options = {"padding": "same", "dtype": "float32", "name": "parameters"}
         x = keras.layers.Conv2DTranspose(math.prod(others), self.kernel_size, **options)(x)

@@ -54,7 +54,7 @@ class Dense(Network):
     def _hidden(self, x, y, hidden_units):
         injection = INJECTIONS[self.inject]
         for number, units in enumerate(hidden_units, start=1):
-            x = join(x, injection.joined(y, number == 1), f"joined_{number}")
+            x = join(x, injection.y_for_input(y, number == 1), f"joined_{number}")
             layer = functools.partial(keras.layers.Dense, units)
             x = injection.apply(layer, x, y, self.activation, number)
         return x

@@ -23,7 +23,7 @@ class Injection:
     everywhere: bool = False
     modulates: bool = False
 
-    def joined(self, y, is_first: bool) -> Tensor:
+    def y_for_input(self, y, is_first: bool) -> Tensor:
         """Returns y if it is concatenated to a layer's input, otherwise None."""
         return y if is_first or self.everywhere else None
 

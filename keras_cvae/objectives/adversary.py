@@ -63,10 +63,10 @@ class AdversaryLoss(terms.LossLayer):
     def call(self, inputs) -> Tensor:
         z, y = inputs
         fixed, y = ops.stop_gradient(z), ops.stop_gradient(y)
-        error = ops.stop_gradient(ops.mean(unexplained(y, self.predict(fixed))))
+        error = ops.stop_gradient(ops.mean(unexplained_variance(y, self.predict(fixed))))
         weight = self.weight * ops.cast(error < 1.0, z.dtype)
         opposed = fixed + weight * (fixed - z)  # equal to z, with the gradient reversed
-        self.add_term(unexplained(y, self.predict(opposed)))
+        self.add_term(unexplained_variance(y, self.predict(opposed)))
         return z
 
     def predict(self, z) -> Tensor:
@@ -83,7 +83,7 @@ class AdversaryLoss(terms.LossLayer):
         return {**super().get_config(), **config}
 
 
-def unexplained(y, predicted) -> Tensor:
+def unexplained_variance(y, predicted) -> Tensor:
     """Returns terms of each example whose mean is |y - predicted|^2 / Var(y).
 
     Unknown y, rows of zeros, have a term of 0 and are left out of the variance. If all known y

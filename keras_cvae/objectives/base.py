@@ -61,8 +61,8 @@ class OneSample(Objective):
 
     def wire(self, x, encoded, y, parts) -> Tensor:
         def sample(group, mean, log_var, context):
-            sampling = layers.Sampling(name=group.called("sampling"))
-            divergence = self.divergence(group, group.called("kl"))
+            sampling = layers.Sampling(name=group.name_of("sampling"))
+            divergence = self.divergence(group, group.name_of("kl"))
             rows = 1 if parts.condition is None else parts.condition.rows
             if divergence.compares_examples and rows > 1:
                 raise ArgumentError(

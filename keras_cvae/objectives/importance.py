@@ -170,7 +170,7 @@ class ImportanceWeightedLoss(LogWeights, LossLayer):
 
 
 @ops.custom_gradient
-def _weighted(both):
+def _weigh(both):
     def gradient(*args, upstream=None):
         upstream = args[-1] if upstream is None else upstream
         weight, one = upstream[:, -2:-1], upstream[:, -1:]
@@ -199,7 +199,7 @@ class WeightedPath(Float32Layer):
     def call(self, inputs) -> list[Tensor]:
         size = inputs.shape[-1]
         zero = ops.zeros_like(inputs[:, :1])
-        both = _weighted(ops.concatenate([inputs, zero, zero], axis=-1))
+        both = _weigh(ops.concatenate([inputs, zero, zero], axis=-1))
         return [both[:, :size], both[:, size:]]
 
     def compute_output_shape(self, input_shape) -> list[tuple]:

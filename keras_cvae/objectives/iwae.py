@@ -73,11 +73,11 @@ def wire_samples(encoded, y, parts, samples: int, path_only: bool = False) -> tu
     log_ratios, carriers = [], []
 
     def sample(group, mean, log_var, context) -> Tensor:
-        z = layers.Sampling(name=group.called("sampling"))([mean, log_var])
+        z = layers.Sampling(name=group.name_of("sampling"))([mean, log_var])
         if path_only:
-            z, carrier = importance.WeightedPath(name=group.called("path"))(z)
+            z, carrier = importance.WeightedPath(name=group.name_of("path"))(z)
             carriers.append(carrier)
-        log_ratio = importance.LogRatio(group.prior, path_only, name=group.called("kl"))
+        log_ratio = importance.LogRatio(group.prior, path_only, name=group.name_of("kl"))
         arguments = parts.prior_arguments(group, context, mean)
         log_ratios.append(log_ratio([mean, log_var, z], **arguments))
         return z

@@ -57,31 +57,31 @@ class Flow(Couplings):
         first = size // 2
         self.sizes = first, size - first
         for index in range(self.couplings):
-            kept, moved = self._ordered(index, self.sizes)
+            kept, moved = self._order(index, self.sizes)
             self.add_network(kept + width, 2 * moved)  # s and t
         self.built = True
 
     def inverse(self, z, y=None) -> tuple[Tensor, Tensor]:
         halves, log_det = self._halves(z), 0.0
         for index in reversed(range(self.couplings)):
-            kept, moved = self._ordered(index, halves)
+            kept, moved = self._order(index, halves)
             log_scale, shift = self._coupling(index, kept, y)
-            halves = self._ordered(index, (kept, (moved - shift) * ops.exp(-log_scale)))
+            halves = self._order(index, (kept, (moved - shift) * ops.exp(-log_scale)))
             log_det = log_det - ops.sum(log_scale, axis=-1)
         return ops.concatenate(halves, axis=-1), log_det
 
     def transport(self, noise, y=None) -> Tensor:
         halves = self._halves(noise)
         for index in range(self.couplings):
-            kept, moved = self._ordered(index, halves)
+            kept, moved = self._order(index, halves)
             log_scale, shift = self._coupling(index, kept, y)
-            halves = self._ordered(index, (kept, moved * ops.exp(log_scale) + shift))
+            halves = self._order(index, (kept, moved * ops.exp(log_scale) + shift))
         return ops.concatenate(halves, axis=-1)
 
     def _halves(self, vector):
         return vector[..., : self.sizes[0]], vector[..., self.sizes[0] :]
 
-    def _ordered(self, index, pair):
+    def _order(self, index, pair):
         """Returns a pair of halves with the one that a coupling keeps first; or back again."""
         return pair[:: (-1) ** index]
 

@@ -119,12 +119,12 @@ class SplineFlow(Couplings):
 
     def _halves(self, index, x):
         order, kept = self.orders[index], x.shape[-1] // 2
-        x = _reordered(x, order)
+        x = _reorder(x, order)
         return x[..., :kept], x[..., kept:]
 
     def _join(self, index, kept, moved):
         x = ops.concatenate([kept, moved], axis=-1)
-        return _reordered(x, np.argsort(self.orders[index]))
+        return _reorder(x, np.argsort(self.orders[index]))
 
     def _knots(self, index, kept, y):
         """Returns widths, heights and slopes of the splines of a coupling."""
@@ -142,7 +142,7 @@ class SplineFlow(Couplings):
         return cls(**{"shared": 0, **config})
 
 
-def _reordered(x, order):
+def _reorder(x, order):
     """The entries of the last axis in another order.
 
     The first axis is taken by: along others, `ops.take` of torch cannot be exported to ONNX.

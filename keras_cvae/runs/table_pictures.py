@@ -15,13 +15,13 @@ MOST = 10_000  # rows
 
 def marginals(run, *, count=MOST, seed=0, data=None) -> Figure:
     """Draws each column of test rows, and of as many rows generated for their conditions."""
-    real, generated = run.real_and_generated(count, seed, data)
+    real, generated = run.generate_for_test_rows(count, seed, data)
     return plots.marginals(real, generated, run.table.learned)
 
 
 def correlations(run, *, count=MOST, seed=0, data=None) -> Figure:
     """Draws the associations of each two columns of the same rows."""
-    rows = run.real_and_generated(count, seed, data)
+    rows = run.generate_for_test_rows(count, seed, data)
     real, generated = (evaluation.associations(part, run.levels) for part in rows)
     return plots.correlations(real, generated, [column.name for column in run.table.learned])
 

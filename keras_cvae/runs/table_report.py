@@ -23,7 +23,7 @@ def sections(run) -> Iterator[Section]:
         run: A `TableRun`.
     """
     seed = run.config["training"]["seed"]
-    real, generated = run.real_and_generated(MOST, seed)
+    real, generated = run.generate_for_test_rows(MOST, seed)
     columns = run.table.learned
     rows = run.generate(count=SHOWN, seed=seed)
     rows = rows.astype(str).mask(rows.isna(), "")
@@ -52,7 +52,7 @@ def remarks(run) -> Iterator[str]:
     Args:
         run: A `TableRun`.
     """
-    real, generated = run.real_and_generated(MOST_JUDGED, run.config["training"]["seed"])
+    real, generated = run.generate_for_test_rows(MOST_JUDGED, run.config["training"]["seed"])
     distances = np.nan_to_num(evaluation.distances(real, generated, run.levels))
     worst = int(distances.argmax())
     names = [column.name for column in run.table.learned]

@@ -244,7 +244,7 @@ class TableRun(Run):
         decoded = self.model.reconstruct(x, y)
         return self.table.frame(x, cells), self.table.frame(decoded, cells)
 
-    def real_and_generated(
+    def generate_for_test_rows(
         self, count: int, seed: int = 0, data: str | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns test rows, and rows generated for their conditions.

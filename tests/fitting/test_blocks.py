@@ -13,7 +13,7 @@ BACKEND = keras.backend.backend()
 
 def read(fed, epochs):
     """The rows that Keras is given, epoch by epoch."""
-    feed, found = fed.feed(), []
+    feed, found = fed.fit_arguments(), []
     stream = feed["x"].as_numpy_iterator() if BACKEND == "tensorflow" else None
     for epoch in epochs:
         fed.begin_epoch(epoch)

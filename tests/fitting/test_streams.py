@@ -254,7 +254,7 @@ def drive(stream, steps, on_block):
     """Calls for every batch as Keras does; returns the rows of each block, and what is told."""
     model = types.SimpleNamespace(batch_checker=lambda: lambda batch: batch)
     fed = streams.Streams(model, inside.adapter(stream), steps)
-    feed, found = fed.feed()["x"], []
+    feed, found = fed.fit_arguments()["x"], []
 
     def program(iterator):
         ((rows, block),) = iterator

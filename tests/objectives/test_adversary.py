@@ -7,7 +7,7 @@ from sklearn.metrics import r2_score
 
 import keras_cvae
 from keras_cvae import networks, objectives, terms
-from keras_cvae.objectives.adversary import AdversaryLoss, unexplained
+from keras_cvae.objectives.adversary import AdversaryLoss, unexplained_variance
 
 RNG = np.random.default_rng(0)
 Z = RNG.normal(size=(9, 3)).astype("float32")
@@ -21,7 +21,7 @@ def numpy(x):
 
 
 def shares(y, predicted):
-    return numpy(unexplained(*map(keras.ops.convert_to_tensor, (y, predicted))))
+    return numpy(unexplained_variance(*map(keras.ops.convert_to_tensor, (y, predicted))))
 
 
 def call_layer(layer, z, y):
@@ -60,7 +60,7 @@ def test_the_gradient_is_reversed_until_nothing_is_predicted(scale, gradient):
     assert error == pytest.approx(1 - r2_score(Y, z, multioutput="variance_weighted"), rel=1e-4)
     assert (error < 1) == (scale < 1)
     y, fixed = map(keras.ops.convert_to_tensor, (Y, z))
-    (plain,) = gradient(lambda z: keras.ops.mean(unexplained(y, z)), z)
+    (plain,) = gradient(lambda z: keras.ops.mean(unexplained_variance(y, z)), z)
     (of_z,) = gradient(lambda z: call_layer(layer, z, Y), z)
     np.testing.assert_allclose(of_z, -7.0 * plain * (error < 1), rtol=1e-4, atol=1e-6)
     (of_y,) = gradient(lambda y: call_layer(layer, fixed + 0 * keras.ops.sum(y), y), Y)
