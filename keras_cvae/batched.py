@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_cvae.fitting import custom_gradients, inside
+from keras_cvae.fitting import custom_gradients, inside, retracing
 
 BATCH_SIZE = 512
 _PREPARED = weakref.WeakKeyDictionary()  # model: (fingerprint, function of model and batch)
@@ -43,7 +43,7 @@ def predict(model: keras.Model, data, batch_size: int = BATCH_SIZE) -> Any:
         if start + size > count:
             rows = np.minimum(np.arange(start, start + size), count - 1)  # the last row, repeated
         batch = keras.tree.map_structure(lambda a, r=rows: a[r], data)
-        with custom_gradients.forget():
+        with custom_gradients.forget(), retracing.silence():
             outputs = apply(model, batch)
         if results is None:
             results = keras.tree.map_structure(

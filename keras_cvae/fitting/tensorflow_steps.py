@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from keras_cvae.fitting import blocks, inside
+from keras_cvae.fitting import blocks, inside, retracing
 
 CONVOLUTIONS = (
     keras.layers.Conv1D,
@@ -64,10 +64,11 @@ class Program:
         rows, block = next(iterator)
         count, partial = blocks.divide(block, rows, self.batch_size)
         logs = None
-        if count:
-            logs = self.loop(block, count)
-        if partial is not None:
-            logs = self.last(partial)
+        with retracing.silence():
+            if count:
+                logs = self.loop(block, count)
+            if partial is not None:
+                logs = self.last(partial)
         return logs
 
 
