@@ -1,4 +1,4 @@
-"""The command as tests call it."""
+"""Runs the command in tests."""
 
 import csv
 import warnings

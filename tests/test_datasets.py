@@ -1,4 +1,4 @@
-"""Data sets by name, and what every source is checked for."""
+"""Data sets by name, and the checks of every source."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""Numbers that lie far from 0 for how much they differ."""
+"""Numbers whose distance from 0 is large compared with their differences."""
 
 import keras
 import numpy as np

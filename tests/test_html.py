@@ -1,4 +1,4 @@
-"""What a notebook shows of a data set, a run and measures."""
+"""How notebooks display a data set, a run and measures."""
 
 import numpy as np
 import pytest

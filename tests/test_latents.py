@@ -1,4 +1,4 @@
-"""Where the grids, paths and traversals lie, and which ones are refused."""
+"""Grids, paths and traversals, and errors for invalid ones."""
 
 import numpy as np
 import pytest

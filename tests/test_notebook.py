@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last, and its figures are as its text states."""
+"""The notebook runs from its first cell to its last, and its results are those of its text."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Bars where they are seen, and where they are not."""
+"""Progress bars in terminals, notebooks and log files."""
 
 import io
 

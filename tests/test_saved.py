@@ -1,4 +1,4 @@
-"""Models that each release has saved (`saved/make.py`) open, say what they said, and train on."""
+"""Models saved by each release (`saved/make.py`) load, give the same outputs, and train."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every recipe and experiment runs on the digits and leaves its pictures."""
+"""Every recipe and experiment runs on the digits and writes its pictures."""
 
 import json
 import runpy

@@ -1,4 +1,4 @@
-"""A training that was killed ends as if it had not been, to the bit."""
+"""Training that was killed gives the result of uninterrupted training, bit for bit."""
 
 import os
 import re

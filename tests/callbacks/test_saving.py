@@ -1,4 +1,4 @@
-"""Whole epochs are kept, whatever interrupts them."""
+"""Interrupts do not damage files."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What `fit` says of itself."""
+"""Errors and warnings of `fit` during and after training."""
 
 import warnings
 

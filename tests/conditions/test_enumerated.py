@@ -1,4 +1,4 @@
-"""Unknown labels that are summed out exactly, in any mix with known ones."""
+"""Unknown labels that are summed out exactly, in any combination with known ones."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Classes that training has no example of."""
+"""Warnings about classes without training examples."""
 
 import re
 

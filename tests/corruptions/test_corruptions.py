@@ -1,4 +1,4 @@
-"""What corruptions do to images, to vectors, and to what a model is trained on."""
+"""Corruptions of images and of vectors, and models that are trained with them."""
 
 import math
 

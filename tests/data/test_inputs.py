@@ -1,4 +1,4 @@
-"""What fit accepts, on every backend, and what it refuses before training begins."""
+"""Data that `fit` accepts, on every backend, and data that raise an error before training."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a model accepts, checked without a model."""
+"""The checks of a model's data, without a model."""
 
 import functools
 

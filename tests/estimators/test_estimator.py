@@ -1,4 +1,4 @@
-"""The estimator as scikit-learn's users know estimators, beside the model that it wraps."""
+"""The estimator by the rules of scikit-learn, and compared with the model that it wraps."""
 
 import copy
 import io

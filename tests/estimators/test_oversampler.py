@@ -1,4 +1,4 @@
-"""The oversampler beside imbalanced-learn's."""
+"""The oversampler, compared with that of imbalanced-learn."""
 
 import numpy as np
 import pandas as pd

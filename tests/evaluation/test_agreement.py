@@ -1,4 +1,4 @@
-"""Generated images against labels, of models that are known to be right or wrong."""
+"""Agreement of generated images with their labels, for models with known agreement."""
 
 import keras
 import numpy as np

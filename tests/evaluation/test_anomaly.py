@@ -1,4 +1,4 @@
-"""Scores of a linear model, of which all three kinds are known."""
+"""Anomaly scores of a linear model, for which they are known."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Ranks among samples of the same distribution are uniform, and intervals cover as they should."""
+"""Ranks among samples are uniform, and intervals have their coverage, if a model is calibrated."""
 
 import types
 

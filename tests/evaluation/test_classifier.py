@@ -1,4 +1,4 @@
-"""The classifier that reads generated images."""
+"""The classifier of generated images."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Distances and associations of columns against scipy's."""
+"""Distances and associations of columns, compared with SciPy."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_associations():
 
 
 def test_likeness():
-    """What is of the same kind cannot be told apart, holes and all; what is shifted can."""
+    """C2ST discriminates shifted rows, but not rows of the same distribution."""
     real, others = table(0), table(1)
     whole = np.where(np.isnan(others), table(2), others)
     whole = np.where(np.isnan(whole), 0.0, whole)

@@ -1,4 +1,4 @@
-"""A probe finds the label in z where it was put, and only there."""
+"""A probe finds the label in z if z contains it, and only then."""
 
 import numpy as np
 import pytest

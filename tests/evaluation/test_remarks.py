@@ -1,4 +1,4 @@
-"""Numbers that mean trouble are told of in words, and others are not."""
+"""Remarks on measures that indicate a problem."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Numbers of `evaluate` are the same at every call."""
+"""`evaluate` returns the same values in every call."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Runs of models that have not been trained, far from where they start."""
+"""Untrained runs whose weights differ from their initial values."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Images and profiles as addresses, and back."""
+"""Images and profiles as data URLs, and back."""
 
 import base64
 import re

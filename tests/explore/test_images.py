@@ -1,4 +1,4 @@
-"""What the page of images computes, against the model's own methods."""
+"""Results of the page of images, compared with methods of the model."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the pages answer to their components."""
+"""Results of the pages for their components."""
 
 import numpy as np
 import pytest

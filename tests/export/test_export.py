@@ -1,4 +1,4 @@
-"""Submodels of a run in files of other formats, opened by their own runtimes."""
+"""Submodels of a run in files of other formats, which their runtimes open."""
 
 import json
 import subprocess

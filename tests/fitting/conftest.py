@@ -1,4 +1,4 @@
-"""A model that compiles at once, and counts how often it does; rows to train it on."""
+"""A small model that compiles quickly and counts its compilations, and rows for training."""
 
 import keras
 import numpy as np

@@ -10,7 +10,7 @@ BACKEND = keras.backend.backend()
 
 
 class Trained(keras.callbacks.Callback):
-    """Notes the training batches that it is told of."""
+    """Records the training batches that it is called for."""
 
     def __init__(self):
         super().__init__()
@@ -24,7 +24,7 @@ class Trained(keras.callbacks.Callback):
 
 
 class Tester(keras.callbacks.Callback):
-    """Notes the batches of validation and `evaluate` that it is told of."""
+    """Records the batches of validation and `evaluate` that it is called for."""
 
     def __init__(self):
         super().__init__()

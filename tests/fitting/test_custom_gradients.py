@@ -1,4 +1,4 @@
-"""On TensorFlow a model that is dropped takes its graphs with it, those of custom gradients too."""
+"""On TensorFlow, the graphs of a dropped model are freed, also those of custom gradients."""
 
 import gc
 import sys

@@ -186,7 +186,7 @@ def test_shuffle_and_initial_epoch(tiny, rows):
 
 
 def test_the_order_does_not_depend_on_other_random_numbers(tiny, rows):
-    """A callback that reseeds NumPy changes nothing; a resumed run goes on in the same order."""
+    """A callback that reseeds NumPy changes nothing; a resumed run continues in the same order."""
     reseed = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: np.random.seed(0))
     one, model = tiny(), tiny()
     assert history(one, rows, epochs=3) == history(model, rows, epochs=3, callbacks=[reseed])

@@ -35,7 +35,7 @@ def cut(arrays, sizes):
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of a list; counts the epochs that it hears of."""
+    """Batches of a list; counts the epochs of which it is notified."""
 
     def __init__(self, batches, **options):
         super().__init__(**options)
@@ -125,7 +125,7 @@ def assert_same(one, other, rtol=1e-4):
 
 
 def assert_trains_alike(again, given, steps=3, of_keras=None):
-    """Trains by Keras's `fit` and by ours, on what a function makes anew; returns our history."""
+    """Trains by Keras's `fit` and by ours, on new data of a function; returns our history."""
     options = {"epochs": 3, "verbose": 0, "shuffle": False}
     model = again()
     theirs = keras.Model.fit(model, **(of_keras or given)(), **options).history
@@ -251,7 +251,7 @@ def test_a_dataset_is_notified_of_epochs_as_by_keras(again, data):
 
 
 def drive(stream, steps, on_block):
-    """Calls for every batch as Keras does; returns the rows of each block, and what is told."""
+    """Calls for every batch as Keras does; returns blocks, and first and last batches."""
     model = types.SimpleNamespace(batch_checker=lambda: lambda batch: batch)
     fed = streams.Streams(model, inside.adapter(stream), steps)
     feed, found = fed.fit_arguments()["x"], []

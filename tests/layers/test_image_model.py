@@ -1,4 +1,4 @@
-"""Encoders and decoders alone, as builders return them and as a user wires them."""
+"""Encoders and decoders without a `CVAE`."""
 
 import keras
 import numpy as np

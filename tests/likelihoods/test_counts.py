@@ -1,4 +1,4 @@
-"""Poisson and negative binomial counts against scipy, and in models."""
+"""Poisson and negative binomial counts, compared with SciPy and in models."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Networks around the user's own bodies."""
+"""Networks of two models of the user."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What an adversary does not predict, what it is trained on, and what z is trained on."""
+"""The loss of the adversary, and the gradients of adversary and encoder."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a figure shows, taken apart again."""
+"""Reads images, labels and pixels back from a figure."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Every term is drawn once, training and validation together."""
+"""Loss curves: every term once, for training and validation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whole pixels, no text clipped, nothing left behind."""
+"""Mosaics: whole pixels, no clipped text, no figure left in pyplot."""
 
 import numpy as np
 import pytest

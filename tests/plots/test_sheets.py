@@ -1,4 +1,4 @@
-"""Pixels where they belong, labels beside them."""
+"""Sheets of images: pixels and labels at their positions."""
 
 import numpy as np
 import pytest

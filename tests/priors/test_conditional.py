@@ -1,4 +1,4 @@
-"""A prior that is learned for every y."""
+"""A prior that depends on y."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What both flows of couplings refuse, and how they start."""
+"""The initial state of both flows of couplings, and their errors."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Splines against numerical slopes and integrals; a flow of them there and back."""
+"""Splines, compared with numerical slopes and integrals; the flow and its inverse."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What TensorBoard finds in a run's folder."""
+"""The files for TensorBoard in a run's folder."""
 
 import numpy as np
 import pytest

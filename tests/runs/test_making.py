@@ -1,4 +1,4 @@
-"""A run made, read and drawn from Python."""
+"""Runs that are made, loaded and plotted from Python."""
 
 import json
 import shutil

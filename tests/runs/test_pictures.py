@@ -1,4 +1,4 @@
-"""Pictures of a run that need something which may be missing."""
+"""Pictures of a run that need Graphviz or a learned prior."""
 
 import sys
 
@@ -13,7 +13,7 @@ from keras_cvae.runs import pictures
 
 @pytest.mark.once
 def test_a_notebook_reports_that_diagrams_need_graphviz(monkeypatch, tmp_path):
-    """Where IPython is loaded Keras prints a line for each diagram, and goes on."""
+    """If IPython is loaded, Keras prints a line for each diagram, and continues."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "IPython.core.magics.namespace", None)
     with pytest.raises(ImportError, match="Graphviz"):

@@ -1,4 +1,4 @@
-"""Rows whose cells depend on each other, given z too."""
+"""The likelihood of rows whose cells depend on each other."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""A likelihood for each column of a table, and cells that are missing."""
+"""The likelihood of a table with columns of several kinds and missing cells."""
 
 import json
 
@@ -165,7 +165,7 @@ def test_the_input_of_the_encoder(columns):
 
 @pytest.mark.once
 def test_config_round_trip():
-    """The order of the columns is kept, and what is said of the table."""
+    """The order of the columns and the description of the table are kept."""
     ours = tables.Columns(COLUMNS, table={"rows": [1, None]}, name="mine")
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(ours)))
     again = keras.saving.deserialize_keras_object(config)

@@ -1,4 +1,4 @@
-"""The probability of an interval under a standard normal, beside scipy's."""
+"""The probability of an interval under a standard normal, compared with SciPy."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a user asks of rows, and the conditions that go with it."""
+"""Requests for rows, and the conditions that are sampled for them."""
 
 import numpy as np
 import pandas as pd

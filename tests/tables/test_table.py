@@ -1,4 +1,4 @@
-"""What the columns of a table are, and rows as arrays and back; none of it computes anything."""
+"""Kinds of the columns of a table, and rows to arrays and back; no model is needed."""
 
 import json
 

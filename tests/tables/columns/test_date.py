@@ -1,4 +1,4 @@
-"""Dates are numbers to the model, and dates again in the table."""
+"""Dates, which are numbers in the model."""
 
 import json
 

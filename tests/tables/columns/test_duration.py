@@ -1,4 +1,4 @@
-"""Durations are seconds to the model."""
+"""Durations, which are seconds in the model."""
 
 import numpy as np
 import pandas as pd

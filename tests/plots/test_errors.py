@@ -1,4 +1,4 @@
-"""Wrong arrays are refused, in words."""
+"""Wrong arrays raise an error that explains what is wrong."""
 
 import numpy as np
 import pytest
