@@ -34,16 +34,25 @@ def drawing(shape, background: float, **options) -> Any:
     )
 
 
-def latents(noise, active, remark: str, **options) -> Any:
+def latents(noise, active, remark: str, map=None, controls=(), **options) -> Any:
     """Makes a pad and sliders over latents, whose value is a list of numbers.
 
     Args:
         noise: Initial values, of shape `(latent_dim,)`.
         active: The dimensions that have a slider, in this order; the first two are the pad's axes.
         remark: A sentence between pad and sliders.
+        map: `View.map`, for images behind the pad.
+        controls: The values of the controls, for `map`.
         **options: More arguments of `gr.HTML`.
     """
-    return _part("latents", value=[*map(float, noise)], active=active, remark=remark, **options)
+    options |= {"active": active, "remark": remark, "controls": [*controls]}
+
+    def behind(arguments):  # Gradio marks a function with attributes, which methods do not have
+        return map(*arguments)
+
+    functions = [behind] if map else None
+    value = [float(each) for each in noise]
+    return _part("latents", value=value, has_map=bool(map), server_functions=functions, **options)
 
 
 def tiles(value, **options) -> Any:

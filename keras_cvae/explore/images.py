@@ -17,6 +17,7 @@ from keras_cvae.runs.reading import Run
 
 MOST = 2000  # test images for the variance of each latent dimension
 MOST_CLASSES = 100  # classes among which `classify` chooses
+PLANE = 9  # images along each side of a plane
 SAMPLES = 4  # samples of z for each class
 FINE = 201  # positions on a path
 CALLS = 3  # calls after which a function is compiled on every backend
@@ -137,6 +138,27 @@ class ImageExplorer:
         noise = np.tile(np.asarray(noise, "float32"), (len(rows), 1))
         return self.images(noise, rows, temperature), captions, place
 
+    def plane(self, noise, axes: Sequence[int], limit: float, values: Values) -> np.ndarray:
+        """Generates images at even places of a plane, as one image with the greatest values at top.
+
+        Args:
+            noise: Array of shape `(latent_dim,)`; its entries of the axes are replaced.
+            axes: The dimensions of the horizontal and of the vertical axis.
+            limit: The plane is from -limit to limit.
+            values: The values of the controls.
+
+        Returns:
+            Array of shape `(9 * H, 9 * W, C)`.
+        """
+        places = limit * (np.arange(PLANE) + 0.5) / PLANE * 2 - limit
+        every = np.tile(np.asarray(noise, "float32"), (PLANE, PLANE, 1))
+        every[:, :, axes[0]] = places
+        every[:, :, axes[1]] = places[::-1, None]
+        images = self.images(every.reshape(-1, every.shape[-1]), [values] * PLANE**2)
+        height, width, channels = images.shape[1:]
+        grid = images.reshape(PLANE, PLANE, height, width, channels).swapaxes(1, 2)
+        return grid.reshape(PLANE * height, PLANE * width, channels)
+
     def classify(self, x) -> tuple[int, float] | None:
         """Infers the class of an image from its ELBO under each class.
 
@@ -241,6 +263,8 @@ class ImageExplorer:
             self.images(noise[None], [values])
             self.in_one_style(noise, values)
             self.path(noise, noise, values)
+            if not self.is_vector and len(self.active) > 1:
+                self.plane(noise, self.active[:2], 1.0, values)
             self.noise_of(x, values)
             self.classify(x)
 

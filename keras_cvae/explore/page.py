@@ -75,8 +75,9 @@ def build(explorer: ImageExplorer) -> Any:
                 temperature = gr.Slider(
                     0, 2, 1, step=0.05, label="Temperature", elem_id="temperature"
                 )
+                pad = {} if explorer.is_vector else {"map": view.map, "controls": explorer.start}
                 noise = components.latents(
-                    view.noise, explorer.active, remark(explorer), elem_id="latents"
+                    view.noise, explorer.active, remark(explorer), elem_id="latents", **pad
                 )
         gr.Markdown("### Between two of them")
         with gr.Row():
@@ -89,6 +90,9 @@ def build(explorer: ImageExplorer) -> Any:
         style = [noise, temperature, *values]
         moves = [noise.input, temperature.input, *(value.input for value in values)]
         gr.on(moves, view.paint, style, picture, **AT_ONCE)
+        if values and not explorer.is_vector:
+            changes = [value.change for value in values]
+            gr.on(changes, lambda *now: gr.HTML(controls=[*now]), values, noise, **AT_ONCE)
         sampling = [seed, temperature, *values]
         another.click(view.another, sampling, [seed, noise, picture], **AT_ONCE)
         seed.input(view.sample, sampling, [noise, picture], **AT_ONCE)

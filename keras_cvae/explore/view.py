@@ -88,6 +88,17 @@ class View:
         pairs = enumerate(zip(shown, captions, strict=True))
         return [large, *(tile(*pair, is_chosen=i == place) for i, pair in pairs)]
 
+    def map(self, noise, axes, limit, values) -> str:
+        """Returns images of the places of the pad, as the data URL of one picture.
+
+        Args:
+            noise: As for `paint`; its entries of the axes are replaced.
+            axes: The dimensions of the horizontal and of the vertical axis.
+            limit: The pad is from -limit to limit.
+            values: The values of the controls.
+        """
+        return data_urls.image(self.explorer.plane(noise, axes, limit, values))
+
     def sample(self, seed, temperature, *values) -> tuple[list[float], list[dict]]:
         """Returns the noise of a seed, and its pictures."""
         noise = self.explorer.sample(int(seed or 0)).tolist()

@@ -89,3 +89,16 @@ def test_vectors_without_a_condition_keep_their_units():
     assert 18 < low < 21 and 29 < high < 32
     near, labels = explorer.nearest(run.dataset.x_train[3])
     assert labels is None and np.allclose(near[0], run.dataset.x_train[3])
+
+
+def test_a_plane_is_of_images_at_its_places(explorer):
+    noise = explorer.sample(1)
+    plane = explorer.plane(noise, [2, 0], 3.0, [1])
+    assert plane.shape == (9 * 6, 9 * 5, 1)
+    middle = noise.copy()
+    middle[[2, 0]] = 0
+    left_at_top = noise.copy()
+    left_at_top[[2, 0]] = -8 / 3, 8 / 3
+    expected = explorer.images(np.stack([middle, left_at_top]), [[1], [1]])
+    np.testing.assert_allclose(plane[24:30, 20:25], expected[0], rtol=1e-5)
+    np.testing.assert_allclose(plane[:6, :5], expected[1], rtol=1e-5)

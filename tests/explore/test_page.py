@@ -112,7 +112,9 @@ def set_range(page, selector, value):
 
 def test_a_page_of_images(browser, monkeypatch):
     picture, slider = sources("#picture"), "#latents .sliders input"
+    behind = "document.querySelector('#latents .pad').style.getPropertyValue('--map')"
     with opened(browser, made.images(), monkeypatch) as page:
+        page.wait_for_function(f"{behind}.startsWith('url(data:image/png')")
         assert page.locator("#picture img").count() == 4  # the image, and as three classes
         first = page.evaluate(picture)
         changed(page, picture, lambda: stroke(page, "#first canvas", (0.3, 0.2), (0.7, 0.8)))
@@ -127,7 +129,11 @@ def test_a_page_of_images(browser, monkeypatch):
         value = changed(page, up, lambda: stroke(page, "#latents .pad", (0.5, 0.5), (0.75, 0.1)))
         assert float(value) == pytest.approx(2.4, abs=0.1)
         changed(page, picture, lambda: page.click("#another"))
-        page.locator("input[type=radio]").nth(2).check()
+        page.wait_for_timeout(500)  # what is behind the pad follows
+        choose = page.locator("input[type=radio]").nth(2).check
+        changed(page, behind, choose)
+        across = page.locator("#latents select").first
+        changed(page, behind, lambda: across.select_option(index=2))
         page.wait_for_function("document.querySelector('#picture .chosen').innerText === 'owl'")
         page.click("#latents .centre")
         page.locator("input[type=radio]").nth(0).check()

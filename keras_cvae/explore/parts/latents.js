@@ -1,9 +1,10 @@
 // A pad and sliders over the latent dimensions in use. Its value is the whole noise, a list.
+// Behind the pad are images of its places, which the server generates once the rest is at rest.
 const pad = element.querySelector(".pad"), dot = pad.querySelector("i");
 const [across, up] = element.querySelectorAll("select");
 const panel = element.querySelector(".sliders");
 const limit = 3, sliders = {};
-let noise = [...props.value];
+let noise = [...props.value], mapped, timer;
 
 for (const dim of props.active) {
   const row = document.createElement("label");
@@ -27,6 +28,20 @@ function show() {
   if (props.active.length < 2) return;
   dot.style.left = `${100 * share(across.value)}%`;
   dot.style.bottom = `${100 * share(up.value)}%`;
+  if (props.has_map) paintMap();
+}
+
+function paintMap() {
+  const axes = [Number(across.value), Number(up.value)];
+  const others = noise.map((value, dim) => (axes.includes(dim) ? 0 : value));
+  const wanted = JSON.stringify([others, axes, props.controls]);
+  if (wanted === mapped) return;
+  mapped = wanted;
+  clearTimeout(timer);
+  timer = setTimeout(async () => {
+    const address = await server.behind([others, axes, limit, props.controls]);
+    if (wanted === mapped) pad.style.setProperty("--map", `url(${address})`);
+  }, 200);
 }
 
 function move(changes) {
@@ -58,4 +73,5 @@ pad.onkeydown = (event) => {
 across.onchange = up.onchange = show;
 element.querySelector(".centre").onclick = () => move(noise.map(() => 0));
 watch("value", () => { noise = [...props.value]; show(); });
+watch("controls", show);
 show();
