@@ -695,8 +695,15 @@ class CVAE(fitting.FusedModel, layers.ImageModel):
         """Exports the model as `keras.Model.export` does, but not to ONNX, where z is not seeded.
 
         Raises:
-            ValueError: If `format` is `"onnx"`; the message names the models to export instead.
+            ValueError: If `format` is `"onnx"`, or the backend is torch, on which Keras does not
+                export such models; the message names the models to export instead.
         """
+        expected = (
+            "The whole model, which samples z, must be exported on TensorFlow or JAX; on torch "
+            "export `cvae.encoder`, `cvae.decoder` or `cvae.generator` to ONNX"
+        )
+        is_torch = keras.backend.backend() == "torch" and format != "onnx"
+        checks.require(not is_torch, None, expected, f"{format!r} on torch")
         if format == "onnx":
             raise checks.ArgumentError(
                 "format",

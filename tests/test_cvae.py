@@ -172,6 +172,13 @@ def test_the_whole_model_names_the_parts_that_are_exported(tmp_path):
         build().export(tmp_path / "cvae.onnx", format="onnx")
 
 
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="others export it")
+def test_on_torch_the_whole_model_is_not_exported(tmp_path):
+    with pytest.raises(ValueError, match="must be exported on TensorFlow or JAX.*'tf_saved_model'"):
+        build().export(tmp_path / "cvae")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_missing_package_for_onnx_is_named(tmp_path, monkeypatch):
     cvae = build()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
