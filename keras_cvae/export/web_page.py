@@ -15,9 +15,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cvae import evaluation, likelihoods, page_template
+from keras_cvae import evaluation, page_template
 from keras_cvae.checks import ArgumentError, require
-from keras_cvae.conditions import Classes
 from keras_cvae.export.base import Format
 from keras_cvae.runs.reading import Run
 
@@ -25,12 +24,6 @@ TEMPLATE = Path(__file__).with_suffix(".html")
 SAMPLES = 40
 MOST_SLIDERS = 32
 ACTIVATIONS = "linear", "relu", "sigmoid", "tanh"
-# The function from parameters to the mean of p(x | z, y), for likelihoods with a simple one.
-MEANS: dict[type, str] = {
-    likelihoods.Bernoulli: "sigmoid",
-    likelihoods.Gaussian: "linear",
-    likelihoods.OptimalGaussian: "linear",
-}
 
 
 class WebPage(Format):
@@ -90,17 +83,16 @@ def _latents(model, noise, label):
 
 def _program(model) -> list[dict]:
     """Returns the operations of the decoder, each with the numbers of its inputs."""
-    mean = MEANS.get(type(model.likelihood))
-    names = ", ".join(kind.__name__ for kind in MEANS)
-    expected = f"A page needs a likelihood whose mean it can compute: {names}"
+    mean = model.likelihood.mean_activation
+    expected = "A page needs a likelihood whose mean is an activation of the decoder's output, such"
+    expected += " as Bernoulli, Gaussian or OptimalGaussian"
     require(mean is not None, None, expected, type(model.likelihood).__name__)
     shape = model.image_shape
     expected = "A page needs images of 1 or 3 channels"
     require(len(shape) == 3 and shape[-1] in (1, 3), None, expected, f"the shape {shape}")
     condition = model.condition
     expected = "A page needs a model of classes, or without a condition"
-    is_of_classes = condition is None or isinstance(condition, Classes)
-    require(is_of_classes, None, expected, type(condition).__name__)
+    require(condition is None or model.classes, None, expected, type(condition).__name__)
     steps: list[dict] = []
     number: dict[int, int] = {}  # number of the operation whose output a tensor is
     for operation in model.decoder.operations:

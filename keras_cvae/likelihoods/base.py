@@ -39,6 +39,8 @@ class Likelihood(Float32Layer, abc.ABC):
         standardizes: Whether x may have any scale, which `standardize` sets.
         levels: The number of values k / (levels - 1) of an entry of x, if `log_prob` is a log
             probability; None if it is a log density.
+        mean_activation: The name of the activation that maps the parameters to the mean; None if
+            the mean is another function of them.
         autoregressive: Whether entries of x depend on each other given z and y, so that at a beta
             of 1 z may stay unused.
 
@@ -64,6 +66,7 @@ class Likelihood(Float32Layer, abc.ABC):
     support: tuple[float, float] = (-math.inf, math.inf)
     standardizes = False
     levels: int | None = None
+    mean_activation: str | None = None
     autoregressive = False
 
     def parameter_shape(self, x_shape: tuple[int, ...]) -> tuple[int, ...]:

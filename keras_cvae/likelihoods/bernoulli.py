@@ -28,6 +28,7 @@ class Bernoulli(Likelihood):
 
     support = (0.0, 1.0)
     levels = 2
+    mean_activation = "sigmoid"
 
     def log_prob(self, x, parameters) -> Tensor:
         x, logits = rows(x), rows(parameters)

@@ -31,6 +31,7 @@ class Normal(Likelihood):
     """
 
     standardizes = True
+    mean_activation = "linear"  # of images, which are not standardized
 
     def __init__(self, variance: float, learn_variance: bool, **kwargs):
         super().__init__(**kwargs)

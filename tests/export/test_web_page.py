@@ -56,6 +56,7 @@ MODELS = {
     "dense": {"network": networks.Dense((8, 6), activation="tanh", inject="every_layer")},
     "conv": {"network": networks.Conv((4, 6)), "prior": priors.Conditional()},
     "colour": {"shape": (6, 9, 3), "network": networks.Conv((4,)), "likelihood": "gaussian"},
+    "inferred": {"condition": conditions.Inferred(3), "network": networks.Dense((8,))},
     "no classes": {"condition": None, "network": networks.Dense((8,)), "prior": "mixture"},
 }
 
@@ -81,7 +82,7 @@ def test_a_browser_generates_the_images_of_keras(name, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"likelihood": "logistic_mixture"}, "a likelihood whose mean it can compute"),
+        ({"likelihood": "logistic_mixture"}, "a likelihood whose mean is an activation"),
         ({"network": "residual"}, "a decoder of Dense, Reshape, Conv2D and Conv2DTranspose layers"),
         ({"condition": conditions.Vector(2)}, "a model of classes"),
         ({"network": networks.Dense((4,), activation="gelu")}, "activations among linear, relu"),
