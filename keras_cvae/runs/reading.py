@@ -92,10 +92,7 @@ class Run:
         exists = all((folder / name).is_file() for name in (CONFIG, MODEL))
         require(exists, None, expected, f"'{folder}', which is not a run")
         config = config_of(folder)
-        with explain(None, f"'{folder / MODEL}' is damaged"):
-            model = keras.saving.load_model(folder / MODEL)
-        expected = f"'{folder / MODEL}' must contain a conditional VAE of keras_cvae"
-        require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
+        model = model_of(folder)
         kind = kind_of(config["data"]["name"])
         run = kind(folder, config, model)
         named, count = len(run.class_names), len(model.classes)
@@ -289,6 +286,19 @@ def config_of(folder: Path) -> dict:
         texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
         require(texts, None, "The class names are texts", names)
         return config
+
+
+def model_of(folder: Path) -> CVAE:
+    """Loads the model of a run.
+
+    Raises:
+        ValueError: If the file is damaged, or contains another model.
+    """
+    with explain(None, f"'{folder / MODEL}' is damaged"):
+        model = keras.saving.load_model(folder / MODEL)
+    expected = f"'{folder / MODEL}' must contain a conditional VAE of keras_cvae"
+    require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
+    return model
 
 
 def model_inputs(model, images, labels) -> Any:

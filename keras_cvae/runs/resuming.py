@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from keras_cvae import datasets, processes
+from keras_cvae import checks, datasets, processes
 from keras_cvae.checks import explain, require
 from keras_cvae.cvae import CVAE
 from keras_cvae.fitting import state_files
@@ -24,6 +24,8 @@ from keras_cvae.runs.reading import (
     is_finished,
     kind_of,
 )
+
+SETTINGS = "epochs", "batch_size", "seed", "measure", "early_stopping", "fit_prior"  # of training
 
 
 def resume(
@@ -74,7 +76,10 @@ def resume(
     keras.utils.set_random_seed(config["training"]["seed"])  # one of all processes
     with explain(None, expected):
         model = keras.models.model_from_json(state["settings"]["model"])
-        settings = {name: config["training"][name] for name in ("epochs", "seed", "measure")}
+        settings = {name: config["training"][name] for name in SETTINGS}
+    for name in ("epochs", "batch_size"):
+        with explain(None, f"'{folder / CONFIG}' must contain the settings that `train` writes"):
+            checks.integer(name, settings[name], least=1)
     require(isinstance(model, CVAE), None, expected, f"a {type(model).__name__}")
     own = processes.own_folder(folder)
     if own != folder:

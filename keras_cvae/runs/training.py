@@ -11,9 +11,18 @@ import keras
 from keras_cvae import callbacks as our_callbacks
 from keras_cvae import whole_files
 from keras_cvae.callbacks.saving import clear_unfinished
+from keras_cvae.checks import explain
 from keras_cvae.runs import board as boards
 from keras_cvae.runs import metrics, pictures, report
-from keras_cvae.runs.reading import CHECKPOINT, HISTORY, MODEL, PRIOR_FIT, Run, model_inputs
+from keras_cvae.runs.reading import (
+    CHECKPOINT,
+    HISTORY,
+    MODEL,
+    PRIOR_FIT,
+    Run,
+    model_inputs,
+    model_of,
+)
 
 
 def train_and_measure(
@@ -124,8 +133,11 @@ def _fit(run, train_part, held_out, callbacks, verbose, force):
 def _fit_prior(run, train_part, held_out, verbose):
     path = run.folder / PRIOR_FIT
     if path.exists():  # of a run that was stopped after that
-        run.prior_fit = json.loads(path.read_text("utf-8"))
-        run.model = keras.saving.load_model(run.folder / MODEL)
+        with explain(
+            None, f"'{path}' must contain what `fit_prior` returns", (ValueError, TypeError)
+        ):
+            run.prior_fit = dict(json.loads(path.read_text("utf-8")))
+        run.model = model_of(run.folder)
         return
     _say("Fitting the prior to the encodings", verbose)
     options = {"validation_data": (held_out, None), "seed": run.config["training"]["seed"]}

@@ -33,7 +33,7 @@ from PIL import Image
 
 import keras_cvae
 from keras_cvae import callbacks, datasets, networks, runs, tables
-from keras_cvae.runs import comparing, report
+from keras_cvae.runs import comparing, report, training
 
 ALLOWED = ValueError, OSError
 SECONDS, HANGS, MEGABYTES = 10, 300, 500
@@ -202,6 +202,38 @@ def read_run(name, files):
     return read
 
 
+def interrupted_run(folder) -> dict[str, bytes]:
+    """The files of a run that was interrupted after an epoch, and of a fitted prior."""
+
+    def stop(epoch, logs):
+        if epoch:
+            raise KeyboardInterrupt
+
+    out = folder / "interrupted"
+    options = {"network": networks.Dense((4,)), "latent_dim": 2, "epochs": 2, "board": False}
+    options["early_stopping"] = False  # which has no best epoch without training
+    stopper = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
+    with contextlib.suppress(KeyboardInterrupt):
+        runs.train("digits", out, callbacks=[stopper], verbose=0, **options)
+    (out / "prior.json").write_text(json.dumps({"prior": "standard_normal", "scores": {}}))
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+def resume(name, files):
+    """Returns a function that resumes a run of which one file is damaged, without training."""
+
+    def read(path):
+        folder = path.parent / "run"
+        folder.mkdir()
+        for other, content in files.items():
+            (folder / other).write_bytes(path.read_bytes() if other == name else content)
+        nothing = mock.patch.object(keras_cvae.CVAE, "fit")
+        with nothing, mock.patch.object(training, "_measure_and_draw"):
+            runs.resume(folder, verbose=0)
+
+    return read
+
+
 def readers(folder) -> dict:
     """Returns, by kind, the bytes of an undamaged file, its name and the function that reads it."""
     cases = {
@@ -224,6 +256,9 @@ def readers(folder) -> dict:
         files = {name: files[name] for name in (*BESIDE, "model.keras") if name in files}
         for name, content in files.items():
             cases[kind + name] = content, name, read_run(name, files)
+    files = interrupted_run(folder)
+    for name, content in files.items():
+        cases[f"resumed {name}"] = content, name, resume(name, files)
     return cases
 
 
