@@ -257,8 +257,8 @@ def readers(folder) -> dict:
         for name, content in files.items():
             cases[kind + name] = content, name, read_run(name, files)
     files = interrupted_run(folder)
-    for name, content in files.items():
-        cases[f"resumed {name}"] = content, name, resume(name, files)
+    for name in ("config.json", "prior.json", "training.checkpoint"):
+        cases[f"resumed {name}"] = files[name], name, resume(name, files)
     return cases
 
 
