@@ -114,6 +114,7 @@ class FusedModel(keras.Model):
         """
         options = sources.arguments(super().fit, x, y, *args, **kwargs)
         inside.check_processes(self)
+        sharding.check_weights(self)
         for name in ("batch_size", "validation_batch_size"):
             blocks.check_batch_size(name, options[name])
         options = sources.split_off(options)

@@ -123,6 +123,19 @@ def check_batch_size(batch_size: int) -> None:
         require(batch_size % copies == 0, "batch_size", expected, batch_size)
 
 
+def check_weights(model: keras.Model) -> None:
+    """Raises a `ValueError` if a weight is split among processes, which cannot read all of it."""
+    if current() is None:
+        return
+    split = [
+        variable.path
+        for variable in model.variables
+        if not (variable.value.is_fully_addressable or variable.value.is_fully_replicated)
+    ]
+    expected = "`ModelParallel` must split weights among the devices of one process"
+    require(not split, None, expected, f"several processes, and {split[:3]}")
+
+
 def check_read_by_keras(x) -> None:
     """Refuses arrays that Keras would read, which it takes for the rows of this process alone."""
     distribution = current()

@@ -81,9 +81,19 @@ with tempfile.TemporaryDirectory() as folder:
     if number == 0:  # the others do not wait
         cvae.save_weights(f"{folder}/weights.weights.h5")
         cvae.save(f"{folder}/model.keras")
+split = None
+if count == 2:
+    mesh = keras.distribution.DeviceMesh((1, 2), ("batch", "model"))
+    layout = keras.distribution.LayoutMap(mesh)
+    layout["decoder/hidden.*/kernel"] = (None, "model")
+    keras.distribution.set_distribution(keras.distribution.ModelParallel(layout_map=layout))
+    try:
+        use()
+    except ValueError as error:
+        split = str(error)
 loss = [float(each) for each in streamed.history["loss"]]
 results = {"numbers": numbers, "measured": measured, "streamed": loss, "refusal": refusal}
-print(json.dumps(results))
+print(json.dumps({**results, "split": split}))
 """
 
 COMMAND = """
@@ -148,6 +158,7 @@ def test_processes_give_the_results_of_one(alone, count):
         if count == 2:  # the others have not fitted the prior
             np.testing.assert_allclose(results["measured"], alone["measured"], rtol=1e-5)
             np.testing.assert_allclose(results["streamed"], alone["streamed"], rtol=1e-5)
+            assert "must split weights among the devices of one process" in results["split"]
         expected = f"`batch_size` must be divisible by {count}, the number of devices"
         assert expected in results["refusal"]
 
