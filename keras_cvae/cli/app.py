@@ -84,7 +84,8 @@ def main(args: Sequence[str] | None = None, prepare: Callable[[], None] | None =
         # It warns of retracing, although several models have one program each.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # for authors of libraries
+        for of_authors in (DeprecationWarning, FutureWarning):  # for authors of libraries
+            warnings.simplefilter("ignore", of_authors)
         warnings.showwarning = lambda message, *_, **__: say(message)
         app(args, prog_name="keras-cvae", obj=prepare)
 

@@ -133,10 +133,8 @@ def _cells_of(column):
 def _check(kind, run):
     backend = keras.backend.backend()
     others = " or ".join(f"KERAS_BACKEND={each}" for each in kind.backends)
-    expected = "must be one that the backend writes"
-    advice = ("the same run", f"can be exported with {others}")
-    received = f"{kind.name!r} on {backend}"
-    require(backend in kind.backends, "format", expected, received, advice)
+    expected = f"must be one that {backend} can write; this one needs {others}"
+    require(backend in kind.backends, "format", expected, repr(kind.name))
     policy = run.model.dtype_policy.compute_dtype
     expected = "The dtype policy of an exported model must be float32"
     require(policy == "float32", None, expected, policy)
