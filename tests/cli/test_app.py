@@ -128,6 +128,7 @@ def test_ctrl_c_while_pictures_are_drawn(tmp_path, toys, capsys, monkeypatch):
     assert capsys.readouterr().err == "keras-cvae: Stopped\n"
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a child")
 def test_ctrl_c_leaves_a_model(tmp_path, toys, capsys):
