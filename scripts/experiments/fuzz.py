@@ -211,7 +211,7 @@ def interrupted_run(folder) -> dict[str, bytes]:
 
     out = folder / "interrupted"
     options = {"network": networks.Dense((4,)), "latent_dim": 2, "epochs": 2, "board": False}
-    options["early_stopping"] = False  # which has no best epoch without training
+    options["early_stopping"] = False
     stopper = keras.callbacks.LambdaCallback(on_epoch_begin=stop)
     with contextlib.suppress(KeyboardInterrupt):
         runs.train("digits", out, callbacks=[stopper], verbose=0, **options)
@@ -228,7 +228,9 @@ def resume(name, files):
         for other, content in files.items():
             (folder / other).write_bytes(path.read_bytes() if other == name else content)
         nothing = mock.patch.object(keras_cvae.CVAE, "fit")
-        with nothing, mock.patch.object(training, "_measure_and_draw"):
+        # Early stopping sets its best epoch as training begins.
+        best = mock.patch.object(keras.callbacks.EarlyStopping, "best_epoch", 0, create=True)
+        with nothing, best, mock.patch.object(training, "_measure_and_draw"):
             runs.resume(folder, verbose=0)
 
     return read
