@@ -156,9 +156,8 @@ def _difference(model, use):
             labels = np.arange(count, dtype="int32") % 2
             arrays[tensor.name] = labels if is_label else rng.random(shape, "float32")
         outputs = keras.tree.flatten(model.predict(list(arrays.values()), verbose=0))
-        exported = use(arrays)[
-            : len(outputs)
-        ]  # OpenVINO's converter adds unused tensors after them
+        # OpenVINO's converter adds unused tensors after the outputs.
+        exported = use(arrays)[: len(outputs)]
         for ours, theirs in zip(outputs, exported, strict=True):
             difference = np.abs(ours - theirs) / np.maximum(1.0, np.abs(ours))
             greatest = max(greatest, float(difference.max()))

@@ -1,5 +1,5 @@
 // A pad and sliders over the latent dimensions in use. Its value is the whole noise, a list.
-// Behind the pad are images of its places, which the server generates once the rest is at rest.
+// The server generates the images behind the pad, 0.2 s after the last change of a control.
 const pad = element.querySelector(".pad"), dot = pad.querySelector("i");
 const [across, up] = element.querySelectorAll("select");
 const panel = element.querySelector(".sliders");
